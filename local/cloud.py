@@ -1,0 +1,150 @@
+"""The embedded cloud: MiniStack with what it lacks put right, in a process of its own.
+
+In a test:      with Cloud.start() as cloud: cloud.client("dynamodb"), cloud.invoke_url(api_id, "v1"), …
+From a shell:   python -m local.cloud up | down | status [--state-dir build/local]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+
+from local.process import STOP_SECONDS, CloudError, group_lives, is_ready, start_server, stop_group
+
+DEFAULT_REGION: Final = "eu-west-1"
+DEFAULT_STATE_DIR: Final = Path("build/local")
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A running embedded cloud. All of its state is in memory and gone when it stops."""
+
+    port: int
+    pid: int
+    region: str
+    log_path: Path
+
+    @property
+    def endpoint(self) -> str:
+        """Base URL of every AWS API."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """What an AWS SDK, the AWS CLI or Terraform needs to talk to this cloud and to no other."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def client(self, service: str, **options: Any) -> Any:
+        """A boto3 client of this cloud; `options` go to boto3 as they are."""
+        session: Any = boto3.session.Session(
+            aws_access_key_id="test", aws_secret_access_key="test", region_name=self.region
+        )
+        return session.client(service, endpoint_url=self.endpoint, **options)
+
+    def invoke_url(self, api_id: str, stage: str) -> str:
+        """URL of a deployed stage that needs neither a Host header nor name resolution."""
+        return f"{self.endpoint}/_aws/execute-api/{api_id}/{stage}"
+
+    @classmethod
+    @contextlib.contextmanager
+    def start(cls, *, log_path: Path | None = None, region: str = DEFAULT_REGION) -> Iterator[Cloud]:
+        """Run a cloud for the length of a `with` block; it also ends when this process dies.
+
+        log_path: where the emulator's own log goes; None: a temporary file, gone with the cloud.
+        Raises CloudError when it does not get ready.
+        """
+        with tempfile.TemporaryDirectory(prefix="tollgate-cloud-", ignore_cleanup_errors=True) as directory:
+            work = Path(directory)
+            log = log_path or work / "cloud.log"
+            port, server = start_server(work, log, region, attached=True)
+            try:
+                yield cls(port=port, pid=server.pid, region=region, log_path=log)
+            finally:
+                stop_group(server.pid, work)
+                server.communicate(timeout=STOP_SECONDS)
+
+
+def running(state_dir: Path = DEFAULT_STATE_DIR) -> Cloud | None:
+    """The cloud that `up` left running, or None."""
+    recorded = _recorded(state_dir)
+    if recorded is None or not group_lives(recorded.pid, _work(state_dir)) or not is_ready(recorded.port):
+        return None
+    return recorded
+
+
+def up(state_dir: Path = DEFAULT_STATE_DIR, region: str = DEFAULT_REGION) -> Cloud:
+    """Start a cloud that outlives this process, or return the one that runs already."""
+    if cloud := running(state_dir):
+        return cloud
+    down(state_dir)
+    log_path = state_dir.resolve() / "cloud.log"
+    port, server = start_server(_work(state_dir), log_path, region, attached=False)
+    cloud = Cloud(port=port, pid=server.pid, region=region, log_path=log_path)
+    state = {"port": cloud.port, "pid": cloud.pid, "region": cloud.region, "log_path": str(cloud.log_path)}
+    _state_file(state_dir).write_text(json.dumps(state))
+    return cloud
+
+
+def down(state_dir: Path = DEFAULT_STATE_DIR) -> bool:
+    """Stop what `up` started, whatever became of it; True if something was recorded."""
+    recorded = _recorded(state_dir)
+    if recorded is not None:
+        stop_group(recorded.pid, _work(state_dir))
+    _state_file(state_dir).unlink(missing_ok=True)
+    shutil.rmtree(_work(state_dir), ignore_errors=True)
+    return recorded is not None
+
+
+def _work(state_dir: Path) -> Path:
+    return state_dir.resolve() / "work"
+
+
+def _state_file(state_dir: Path) -> Path:
+    return state_dir / "cloud.json"
+
+
+def _recorded(state_dir: Path) -> Cloud | None:
+    try:
+        state = json.loads(_state_file(state_dir).read_text())
+        return Cloud(state["port"], state["pid"], state["region"], Path(state["log_path"]))
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+
+
+def main(arguments: list[str]) -> int:
+    """up and status print the endpoint; status returns 1 when nothing runs."""
+    parser = argparse.ArgumentParser(prog="python -m local.cloud", description="The embedded cloud.")
+    parser.add_argument("verb", choices=["up", "down", "status"])
+    parser.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR)
+    parser.add_argument("--region", default=DEFAULT_REGION)
+    options = parser.parse_args(arguments)
+    if options.verb == "down":
+        sys.stdout.write("stopped\n" if down(options.state_dir) else "not running\n")
+        return 0
+    try:
+        cloud = up(options.state_dir, options.region) if options.verb == "up" else running(options.state_dir)
+    except CloudError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{cloud.endpoint}\n" if cloud else "not running\n")
+    return 0 if cloud else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

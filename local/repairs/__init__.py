@@ -1,0 +1,23 @@
+"""What MiniStack lacks of AWS, put right from outside: one module per idea, applied before serving.
+
+Each module has an `apply()` that replaces attributes of MiniStack's modules and says which AWS behaviour it restores.
+MiniStack is pinned to one exact version, because these names are not its public interface.
+"""
+
+from __future__ import annotations
+
+from local.repairs import (
+    api_keys,
+    gateway_calls,
+    gateway_responses,
+    lambda_proxy,
+    patches,
+)
+from local.repairs.call import Asgi, remember_headers
+
+
+def apply(app: Asgi) -> Asgi:
+    """Apply every repair; returns the ASGI application to serve."""
+    for module in (api_keys, gateway_calls, gateway_responses, lambda_proxy, patches):
+        module.apply()
+    return remember_headers(app)

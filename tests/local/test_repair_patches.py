@@ -1,0 +1,47 @@
+"""Changes in place keep the type of what they change, so that they take effect and can be read back."""
+
+from local.cloud import Cloud
+from tests.local.stack import archive, deploy_api, deploy_function
+
+OK = "def handler(event, context):\n    return {'statusCode': 200, 'body': ''}\n"
+
+
+def replace(path: str, value: str) -> dict[str, str]:
+    return {"op": "replace", "path": path, "value": value}
+
+
+def test_a_plan_with_a_new_rate_is_read_back_in_numbers_and_holds(cloud: Cloud) -> None:
+    api = deploy_api(cloud, deploy_function(cloud, archive(app=OK)), throttle={"rateLimit": 100, "burstLimit": 100})
+    gateway = cloud.client("apigateway")
+    gateway.update_usage_plan(
+        usagePlanId=api.plan_id,
+        patchOperations=[
+            replace("/throttle/rateLimit", "0.5"),
+            replace("/throttle/burstLimit", "2"),
+            replace("/quota/limit", "7"),
+            replace("/quota/period", "WEEK"),
+        ],
+    )
+    plan = gateway.get_usage_plan(usagePlanId=api.plan_id)
+    assert plan["throttle"] == {"rateLimit": 0.5, "burstLimit": 2}
+    assert plan["quota"] == {"limit": 7, "period": "WEEK"}
+    assert [api.call().status for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_stage_leaves_and_joins_a_plan(cloud: Cloud) -> None:
+    api = deploy_api(cloud, deploy_function(cloud, archive(app=OK)))
+    gateway = cloud.client("apigateway")
+    for operation, status in (("remove", 403), ("add", 200)):
+        patch = {"op": operation, "path": "/apiStages", "value": f"{api.id}:v1"}
+        gateway.update_usage_plan(usagePlanId=api.plan_id, patchOperations=[patch])
+        assert api.call().status == status
+
+
+def test_a_binary_media_type_is_added_and_removed_by_its_name(cloud: Cloud) -> None:
+    gateway = cloud.client("apigateway")
+    api = gateway.create_rest_api(name="patched", binaryMediaTypes=["image/png"])["id"]
+    path = "/binaryMediaTypes/application~1octet-stream"
+    gateway.update_rest_api(restApiId=api, patchOperations=[{"op": "add", "path": path}])
+    assert gateway.get_rest_api(restApiId=api)["binaryMediaTypes"] == ["image/png", "application/octet-stream"]
+    gateway.update_rest_api(restApiId=api, patchOperations=[{"op": "remove", "path": "/binaryMediaTypes/image~1png"}])
+    assert gateway.get_rest_api(restApiId=api)["binaryMediaTypes"] == ["application/octet-stream"]
