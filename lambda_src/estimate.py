@@ -1,0 +1,114 @@
+"""What to hold for a request before anybody knows what it will cost. docs/accounting.md proves the bounds.
+
+`strict`: an upper bound, so that concurrent requests cannot pass a budget. Every token of a byte-level tokenizer is
+at least one byte, so the body's size bounds its text; images get an allowance; what the body only refers to
+(files, stored conversations) is bounded by the model's context window, as is everything else. Output is bounded by the
+request's own maximum, else by one that is inserted. All of it at the dearest price that it could fall under.
+
+`typical`: what such a request usually costs; a budget can be passed by the requests in flight, at most by the
+difference to their `strict` amounts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lambda_src.contract import STANDARD_TIER, Config
+from lambda_src.dialects.ask import Ask
+from lambda_src.dialects.reading import tokens_of_text
+from lambda_src.errors import BadRequest
+from lambda_src.policy import Model, Policy
+
+OVERHEAD_TOKENS = 500
+"""What a provider wraps around a conversation (roles, separators, its own preamble)."""
+TOOL_OVERHEAD_TOKENS = 2_000
+"""What a provider adds to explain tools to the model; Anthropic documents up to about 1,200."""
+TYPICAL_IMAGE_TOKENS = 1_600
+UNKNOWN_CONTEXT_TOKENS = 2_000_000
+"""Stands in for the context window of a model that states none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """amount: nano-USD to hold. tokens: counted against tokens per minute until the real count is known.
+    max_output: output tokens of one choice. insert_max: whether the request has to be told of it."""
+
+    amount: int
+    tokens: int
+    max_output: int
+    insert_max: bool
+
+
+def estimate(asked: Ask, model: Model, policy: Policy, config: Config) -> Estimate:
+    """What to hold for a request; BadRequest where no bound can be given or the request asks for too much."""
+    max_output, insert = _max_output(asked, model, policy, config)
+    usual_output = max_output if asked.max_output is not None else min(max_output, config.typical_output_tokens)
+    usual_input = _capped(tokens_of_text(asked.text_bytes) + asked.images * TYPICAL_IMAGE_TOKENS, model)
+    tiers = _service_tiers(asked, model)
+    if config.estimate == "typical":
+        amount = model.prices.bound(
+            tiers[:1], usual_input, ("input",), asked.choices * usual_output, sorted(asked.output_classes)
+        )
+    else:
+        amount = model.prices.bound(
+            tiers,
+            _most_input(asked, model, config),
+            sorted(asked.input_classes),
+            asked.choices * max_output + asked.extra_output,
+            sorted(asked.output_classes),
+        )
+    return Estimate(amount, usual_input + asked.choices * usual_output, max_output, insert)
+
+
+def _max_output(asked: Ask, model: Model, policy: Policy, config: Config) -> tuple[int, bool]:
+    """The most output tokens of one choice, and whether the request has to be told so."""
+    ceiling = model.max_output_tokens
+    if policy.max_output_tokens is not None:
+        ceiling = min(ceiling, policy.max_output_tokens)
+    if asked.max_output is None:
+        # Without a maximum a request would pin what the model could write at its longest.
+        most = min(ceiling, config.default_max_output_tokens)
+        return most, config.estimate == "strict" or policy.max_output_tokens is not None
+    if policy.max_output_tokens is not None and asked.max_output > policy.max_output_tokens:
+        raise BadRequest(
+            "max_output_tokens_exceeded",
+            f"the request allows {asked.max_output} output tokens; this key's policy allows at most "
+            f"{policy.max_output_tokens}. Ask for fewer.",
+            param="max_tokens",
+        )
+    return min(asked.max_output, ceiling), False
+
+
+def _most_input(asked: Ask, model: Model, config: Config) -> int:
+    if asked.hosted is not None:
+        raise BadRequest(
+            "unbounded_cost",
+            f"{asked.hosted} runs at the provider, where its cost has no bound; this gateway holds the most a request "
+            'can cost before it is sent. Leave it out, or have the operator set estimate = "typical".',
+        )
+    window = model.max_input_tokens or UNKNOWN_CONTEXT_TOKENS
+    if asked.open_ended is not None:
+        return window
+    allowance = OVERHEAD_TOKENS + asked.images * config.image_tokens
+    if asked.body.get("tools") or asked.body.get("toolConfig"):
+        allowance += TOOL_OVERHEAD_TOKENS
+    return _capped(max(0, asked.text_bytes) + allowance, model)
+
+
+def _capped(tokens: int, model: Model) -> int:
+    return tokens if model.max_input_tokens is None else min(tokens, model.max_input_tokens)
+
+
+def _service_tiers(asked: Ask, model: Model) -> list[str]:
+    """Tiers the request could be charged under, the likeliest first; BadRequest for one without a price."""
+    priced = model.prices.tiers
+    if asked.service_tier is None or asked.may_vary_tier:
+        others = sorted(set(priced) - {STANDARD_TIER}) if asked.may_vary_tier else []
+        return [STANDARD_TIER, *others]
+    if asked.service_tier not in priced:
+        raise BadRequest(
+            "service_tier_not_priced",
+            f"service_tier {asked.service_tier!r} has no price for {model.name}; accepted: {', '.join(priced)}.",
+            param="service_tier",
+        )
+    return [asked.service_tier]

@@ -1,0 +1,18 @@
+"""Entry of the gateway Lambda. Imported once per sandbox; everything that can be made before a request is made here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambda_src.aws import Aws
+from lambda_src.configuration import config
+from lambda_src.gateway import Gateway
+from lambda_src.http_event import Request
+
+_GATEWAY = Gateway(config(), Aws())
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, object]:
+    """API Gateway's proxy event in, its answer out. The event is never logged: it carries the key's value."""
+    seconds_left = context.get_remaining_time_in_millis() / 1000
+    return _GATEWAY.answer(Request.of_event(event), seconds_left).event()

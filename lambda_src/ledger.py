@@ -1,0 +1,300 @@
+"""The ledger's edge: reserve, settle, note, sweep. Each is safe to repeat; none has two effects.
+
+reserve   one conditional update of the account: a hold, if every limit leaves room for it
+settle    one transaction: usage row (once per request id) + account (hold → spent) + rollup
+note      one transaction: usage row + rollup, for requests that hold nothing
+sweep     a hold past its deadline becomes a usage row marked `unsettled`, at the held amount
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from lambda_src import account as accounts
+from lambda_src.account import Account, Hold, Update
+from lambda_src.attributes import Item, item, plain_item
+from lambda_src.aws import Aws, AwsError
+from lambda_src.contract import (
+    ACCOUNT_SK,
+    ACCOUNTS_INDEX,
+    ACCOUNTS_INDEX_KEY,
+    PK,
+    SK,
+    TTL_ATTRIBUTE,
+    account_pk,
+    rollup_pk,
+    rollup_sk,
+    usage_pk,
+    usage_sk,
+)
+from lambda_src.expressions import update_of
+from lambda_src.policy import Policy
+from lambda_src.record import UsageRecord
+from lambda_src.tokens import Tokens
+
+_SECONDS_PER_DAY = 86_400
+_CONDITION = "ConditionalCheckFailed"
+
+Outcome = Literal["settled", "replayed", "corrected"]
+
+
+class NoRoomError(Exception):
+    """A limit leaves no room for a hold. account: the item as it was when the condition failed."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__("no room")
+        self.account = account
+
+
+class Ledger:
+    """The table `table`, through signed calls. now: epoch seconds, replaceable by tests."""
+
+    def __init__(
+        self, aws: Aws, table: str, environment: str, retention_days: int, now: Callable[[], float] = time.time
+    ) -> None:
+        self._aws = aws
+        self._table = table
+        self._environment = environment
+        self._retention_days = retention_days
+        self.now = now
+
+    # --- the four verbs -------------------------------------------------------------------------------
+
+    def reserve(self, hold: Hold, consumer: str, policy: Policy, deadline: float) -> Account:
+        """Place `hold`; the account afterwards. NoRoomError where a limit is in the way; AwsError: not placed.
+
+        The caller has refused what is larger than a whole limit: an absent counter passes any condition.
+        """
+        members = update_of(self._table, _key(account_pk(consumer), ACCOUNT_SK), accounts.reserve(hold, policy))
+        members |= {"ReturnValues": "ALL_NEW", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        try:
+            answer = self._call("UpdateItem", members, deadline)
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            before = Account(plain_item(error.details.get("Item", {})))
+            if before.hold(hold.request_id) == hold:
+                return before  # our own update, sent again after its answer was lost
+            raise NoRoomError(before) from None
+        return Account(plain_item(answer["Attributes"]))
+
+    def settle(
+        self, record: UsageRecord, hold: Hold, stale: tuple[str, ...], deadline: float, *, tokens: int | None = None
+    ) -> Outcome:
+        """Book `record` and end `hold`, once. AwsError: nothing was booked and the hold stands."""
+        used = record.tokens.total if tokens is None else tokens
+        update = accounts.settle(hold, record.cost_nano_usd, used, int(self.now() * 1000), stale)
+        try:
+            self._transact(record, update, deadline)
+        except AwsError as error:
+            row, ours = _failed_conditions(error)
+            if row is not None:
+                return self._again(record, hold, row, deadline)
+            if not ours:
+                raise
+            # The hold is gone and no row says why (somebody removed the account): the money was spent all the same.
+            self._transact(record, accounts.charge(record.at_ms, record.cost_nano_usd), deadline)
+        return "settled"
+
+    def note(self, record: UsageRecord, deadline: float) -> None:
+        """Book a record that holds and costs nothing (a refusal, a count of tokens), once."""
+        try:
+            self._transact(record, None, deadline)
+        except AwsError as error:
+            if _failed_conditions(error)[0] is None:
+                raise
+
+    def sweep(self, consumer: str, account: Account, deadline: float, *, most: int = 1000) -> list[UsageRecord]:
+        """Turn the account's lapsed holds into rows marked `unsettled` at the held amount; the rows."""
+        booked = []
+        for hold in account.lapsed(self.now())[:most]:
+            record = unsettled(hold, consumer, self._environment)
+            try:
+                if self.settle(record, hold, (), deadline, tokens=hold.tokens) == "settled":
+                    booked.append(record)
+            except AwsError as error:
+                if time.monotonic() >= deadline or error.code == "Unreachable":
+                    raise
+        return booked
+
+    # --- reading ----------------------------------------------------------------------------------------
+
+    def account(self, consumer: str, deadline: float) -> Account:
+        """The account item, read consistently; an empty one where there is none."""
+        return Account(self.get(account_pk(consumer), ACCOUNT_SK, deadline))
+
+    def consumers(self, deadline: float) -> list[str]:
+        """Every consumer that has an account."""
+        rows = self._query(
+            {
+                "IndexName": ACCOUNTS_INDEX,
+                "KeyConditionExpression": "#a = :a",
+                "ExpressionAttributeNames": {"#a": ACCOUNTS_INDEX_KEY},
+                "ExpressionAttributeValues": {":a": {"S": ACCOUNTS_INDEX_KEY}},
+            },
+            deadline,
+        )
+        return sorted(row[PK].partition("#")[2] for row in rows)
+
+    def get(self, pk: str, sk: str, deadline: float) -> dict[str, Any]:
+        """One item's plain values, read consistently; empty where there is none."""
+        answer = self._call(
+            "GetItem", {"TableName": self._table, "Key": _key(pk, sk), "ConsistentRead": True}, deadline
+        )
+        return plain_item(answer.get("Item", {}))
+
+    def partition(self, pk: str, deadline: float, *, begins: str | None = None) -> list[dict[str, Any]]:
+        """All items of a partition, or those whose sort key begins so."""
+        expression = "#p = :p" if begins is None else "#p = :p AND begins_with(#s, :s)"
+        names = {"#p": PK} if begins is None else {"#p": PK, "#s": SK}
+        values = {":p": {"S": pk}} if begins is None else {":p": {"S": pk}, ":s": {"S": begins}}
+        members = {
+            "KeyConditionExpression": expression,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+        return self._query(members, deadline)
+
+    # --- writing single items -----------------------------------------------------------------------------
+
+    def put_new(self, pk: str, sk: str, values: Mapping[str, object], deadline: float) -> bool:
+        """Put an item that must not be there yet; False where it is."""
+        members = {
+            "TableName": self._table,
+            "Item": {**_key(pk, sk), **item(values)},
+            "ConditionExpression": "attribute_not_exists(#p)",
+            "ExpressionAttributeNames": {"#p": PK},
+        }
+        try:
+            self._call("PutItem", members, deadline)
+        except AwsError as error:
+            if error.code == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def set(self, pk: str, sk: str, values: Mapping[str, object], deadline: float) -> None:
+        """Set attributes of an item."""
+        self._call("UpdateItem", update_of(self._table, _key(pk, sk), Update(sets=values, adds={})), deadline)
+
+    # --- within -------------------------------------------------------------------------------------------
+
+    def _again(self, record: UsageRecord, hold: Hold, row: Mapping[str, Any], deadline: float) -> Outcome:
+        """The request has a row already. A real settle after the sweeper corrects it; all else changes nothing."""
+        if row.get("settlement") == "unsettled" and record.settlement == "settled":
+            return self._correct(record, row, deadline)
+        try:  # a reserve whose answer was lost may have come in again after the settle
+            members = update_of(self._table, _key(account_pk(record.consumer), ACCOUNT_SK), accounts.release(hold))
+            self._call("UpdateItem", members, deadline)
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+        return "replayed"
+
+    def _correct(self, record: UsageRecord, row: Mapping[str, Any], deadline: float) -> Outcome:
+        """Replace an `unsettled` row with what the request really cost, and book the difference."""
+        before = unsettled_rollup(row)
+        delta = {name: value - before.get(name, 0) for name, value in record.rollup().items()}
+        delta |= {name: -value for name, value in before.items() if name not in delta}
+        present = self.account(record.consumer, deadline)
+        update = accounts.charge(record.at_ms, record.cost_nano_usd - int(row["cost_nano_usd"]), present)
+        put = self._row(record)
+        put["ConditionExpression"] = "#settlement = :unsettled"
+        put["ExpressionAttributeNames"] = {"#settlement": "settlement"}
+        put["ExpressionAttributeValues"] = {":unsettled": {"S": "unsettled"}}
+        try:
+            self._write(put, record, update if update.adds else None, delta, deadline)
+        except AwsError as error:
+            if _failed_conditions(error)[0] is None:
+                raise
+            return "replayed"
+        return "corrected"
+
+    def _transact(self, record: UsageRecord, update: Update | None, deadline: float) -> None:
+        self._write(self._row(record), record, update, record.rollup(), deadline)
+
+    def _row(self, record: UsageRecord) -> dict[str, Any]:
+        key = _key(usage_pk(record.consumer, record.day), usage_sk(record.at_ms, record.request_id))
+        ttl = record.at_ms // 1000 + self._retention_days * _SECONDS_PER_DAY if self._retention_days else None
+        return {
+            "TableName": self._table,
+            "Item": {**key, **item({**record.row(), TTL_ATTRIBUTE: ttl})},
+            "ConditionExpression": "attribute_not_exists(#p)",
+            "ExpressionAttributeNames": {"#p": PK},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+
+    def _write(
+        self, put: dict[str, Any], record: UsageRecord, update: Update | None, rollup: dict[str, int], deadline: float
+    ) -> None:
+        account = _key(account_pk(record.consumer), ACCOUNT_SK)
+        daily = _key(rollup_pk(record.consumer), rollup_sk(record.day, record.model))
+        writes: list[dict[str, object]] = [{"Put": put}]
+        if update is not None:
+            writes.append({"Update": update_of(self._table, account, update)})
+        writes.append({"Update": update_of(self._table, daily, Update(sets={}, adds=rollup))})
+        self._call("TransactWriteItems", {"TransactItems": writes}, deadline)
+
+    def _query(self, members: Mapping[str, object], deadline: float) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        page: dict[str, object] = {"TableName": self._table, **members}
+        while True:
+            answer = self._call("Query", page, deadline)
+            found += [plain_item(each) for each in answer["Items"]]
+            if "LastEvaluatedKey" not in answer:
+                return found
+            page["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def _call(self, operation: str, members: Mapping[str, object], deadline: float) -> dict[str, Any]:
+        return self._aws.call("dynamodb", f"DynamoDB_20120810.{operation}", members, deadline=deadline)
+
+
+def unsettled(hold: Hold, consumer: str, environment: str) -> UsageRecord:
+    """What is booked for a hold that nothing ever settled: the whole held amount, marked."""
+    return UsageRecord(
+        request_id=hold.request_id,
+        at_ms=hold.at_ms,
+        environment=environment,
+        consumer=consumer,
+        key_id=hold.key_id,
+        route=hold.route,
+        provider=hold.provider,
+        model=hold.model,
+        status=504,
+        error_code="unsettled",
+        settlement="unsettled",
+        usage_source="estimated",
+        tokens=Tokens(input=hold.tokens),
+        held_nano_usd=hold.amount,
+        cost_nano_usd=hold.amount,
+        price_version=hold.price_version,
+    )
+
+
+def unsettled_rollup(row: Mapping[str, Any]) -> dict[str, int]:
+    """What an `unsettled` row added to its rollup."""
+    return {
+        "requests": 1,
+        "errors": 1,
+        "estimated": 1,
+        "unsettled": 1,
+        "cost_nano_usd": int(row["cost_nano_usd"]),
+        "tokens_input": int(row.get("tokens_input", 0)),
+    }
+
+
+def _key(pk: str, sk: str) -> Item:
+    return {PK: {"S": pk}, SK: {"S": sk}}
+
+
+def _failed_conditions(error: AwsError) -> tuple[dict[str, Any] | None, bool]:
+    """Of a cancelled transaction: the usage row that was there already (None: none was), and whether the account's
+    condition failed."""
+    if error.code != "TransactionCanceledException":
+        return None, False
+    reasons = error.details.get("CancellationReasons", [])
+    row, account = [*reasons, {}, {}][:2]
+    there = plain_item(row.get("Item", {})) if row.get("Code") == _CONDITION else None
+    return there, account.get("Code") == _CONDITION

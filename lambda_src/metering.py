@@ -1,0 +1,66 @@
+"""From an answer to a charge. Pure."""
+
+from __future__ import annotations
+
+import json
+
+from lambda_src.contract import STANDARD_TIER, ProviderKind, Route
+from lambda_src.dialects import DIALECTS
+from lambda_src.dialects.ask import Ask
+from lambda_src.dialects.reading import completed
+from lambda_src.errors import GatewayError
+from lambda_src.estimate import Estimate
+from lambda_src.policy import Model
+from lambda_src.record import UsageRecord
+from lambda_src.tokens import Tokens
+from lambda_src.upstream import Answer
+
+
+def meter(record: UsageRecord, route: Route, asked: Ask, model: Model, answer: Answer) -> bytes:
+    """Write usage and cost of `answer` into `record`; the bytes for the caller.
+
+    An error of the provider's is not billed. A success is charged by the provider's own count, else by an estimate
+    from what was delivered: never 0 for want of a count.
+    """
+    record.upstream_status = record.status = answer.status
+    if answer.status >= 300:
+        record.usage_source = "none"
+        return answer.body
+    reading = DIALECTS[route.dialect].read(route, asked, answer.body, answer.whole)
+    usage = reading.usage
+    record.model_served, record.usage_raw = usage.model, usage.raw
+    record.tokens = completed(reading, max(0, asked.text_bytes))
+    record.usage_source = "reported" if usage.reported else "estimated"
+    record.service_tier = usage.service_tier or asked.service_tier or STANDARD_TIER
+    record.cost_nano_usd = cost(model, record.tokens, record.service_tier)
+    if not answer.whole:
+        record.error_code = answer.cut_code
+    elif reading.failed and not usage.reported:
+        record.error_code = "upstream_incomplete"
+    return reading.body
+
+
+def cost(model: Model, tokens: Tokens, service_tier: str) -> int:
+    """Nano-USD of `tokens`. A tier that has no price here is charged at the dearest that has one."""
+    prices = model.prices
+    if service_tier in prices.tiers:
+        return prices.cost(tokens, service_tier)
+    if service_tier == "auto":
+        return prices.cost(tokens)
+    return max(prices.cost(tokens, each) for each in prices.tiers)
+
+
+def charge_without_answer(record: UsageRecord, estimate: Estimate) -> None:
+    """A provider that was reached and did not answer may have billed: the held amount is charged, and marked."""
+    record.cost_nano_usd = estimate.amount
+    record.tokens = Tokens(input=estimate.tokens)
+    record.usage_source = "estimated"
+
+
+def error_event(kind: ProviderKind, error: GatewayError, request_id: str) -> bytes:
+    """The end of a stream that was cut, as the SDKs raise it; Bedrock's framing ends without one."""
+    if kind == "bedrock":
+        return b""
+    body = error.body(kind, request_id)
+    prefix = b"\n\nevent: error\ndata: " if kind == "anthropic" else b"\n\ndata: "
+    return prefix + json.dumps(json.loads(body)).encode() + b"\n\n"

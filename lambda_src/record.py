@@ -1,0 +1,179 @@
+"""The usage record: one dataclass from which come the log line, the usage row and the rollup."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lambda_src import metrics
+from lambda_src.contract import METRIC_NAMESPACE, TOKEN_CLASSES
+from lambda_src.tokens import Tokens
+from lambda_src.windows import label, moment
+
+Settlement = Literal["settled", "unsettled", "refused"]
+UsageSource = Literal["reported", "estimated", "none"]
+
+_RAW_USAGE_LIMIT = 1_500
+"""Bytes of a provider's usage object kept on a row; the real ones are a few hundred."""
+
+_ALWAYS = (metrics.REQUESTS, metrics.ERRORS, metrics.REFUSALS)
+"""Metrics whose zeros matter: shares are computed from them. Zeros of the others only cost bytes."""
+
+_TOKEN_FIELDS = (*TOKEN_CLASSES, "reasoning")
+
+
+@dataclass(slots=True, kw_only=True)
+class UsageRecord:
+    """One request. Never the prompt, the answer, a key's value or a header dump.
+
+    at_ms: epoch milliseconds at which API Gateway took it in; it decides the row's day and windows.
+    settlement: `settled` charged as metered, `unsettled` charged at the held amount, `refused` no provider was called.
+    held_nano_usd: what was reserved. The latencies are milliseconds; gateway_ms is latency less the provider's part.
+    """
+
+    request_id: str
+    at_ms: int
+    environment: str
+    consumer: str = "-"
+    key_id: str = "-"
+    plan: str = "-"
+    route: str = "-"
+    provider: str = "-"
+    model: str = "-"
+    model_served: str | None = None
+    service_tier: str | None = None
+    stream: bool = False
+    status: int = 0
+    error_code: str | None = None
+    upstream_status: int | None = None
+    settlement: Settlement = "refused"
+    tokens: Tokens = field(default_factory=Tokens)
+    usage_source: UsageSource = "none"
+    usage_raw: Mapping[str, object] | None = None
+    held_nano_usd: int = 0
+    cost_nano_usd: int = 0
+    price_version: str | None = None
+    latency_ms: int = 0
+    upstream_ms: int = 0
+    first_byte_ms: int = 0
+    retries: int = 0
+    cold_start: bool = False
+    ledger_failed: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def day(self) -> str:
+        """UTC day the request belongs to."""
+        return label("day", moment(self.at_ms))
+
+    def row(self) -> dict[str, object]:
+        """Attributes of the usage row, keys apart. Zeros and what is not known are left out: rows are paid by size."""
+        raw = json.dumps(self.usage_raw, separators=(",", ":")) if self.usage_raw else None
+        values: dict[str, object] = {
+            **self._identity(),
+            **{name: value for name, value in self._tokens().items() if value},
+            "usage_raw": raw if raw is not None and len(raw) <= _RAW_USAGE_LIMIT else None,
+        }
+        return {name: value for name, value in values.items() if value not in (None, {}, "-")}
+
+    def rollup(self) -> dict[str, int]:
+        """What this request adds to its consumer's rollup of the day and model."""
+        adds = {
+            "requests": 1,
+            "errors": int(self.status >= 500),
+            "refusals": int(self.settlement == "refused"),
+            "estimated": int(self.usage_source == "estimated"),
+            "unsettled": int(self.settlement == "unsettled"),
+            "cost_nano_usd": self.cost_nano_usd,
+            **self._tokens(),
+        }
+        return {name: value for name, value in adds.items() if value or name in ("requests", "cost_nano_usd")}
+
+    def line(self, per_consumer: bool) -> str:
+        """The structured log line, with embedded metrics. One line of JSON."""
+        failed, refused = int(self.status >= 500), int(self.settlement == "refused")
+        values: dict[str, tuple[metrics.Metric, int]] = {
+            metric.name: (metric, value)
+            for metric, value in (
+                (metrics.REQUESTS, 1),
+                (metrics.ERRORS, failed),
+                (metrics.REFUSALS, refused),
+                (metrics.TOKENS_IN, self.tokens.total_input),
+                (metrics.TOKENS_OUT, self.tokens.total_output),
+                (metrics.COST, self.cost_nano_usd),
+                (metrics.LATENCY, self.latency_ms),
+                (metrics.UPSTREAM_LATENCY, self.upstream_ms),
+                (metrics.GATEWAY_LATENCY, self.latency_ms - self.upstream_ms),
+                (metrics.RETRIES, self.retries),
+                (metrics.ESTIMATED, int(self.usage_source == "estimated")),
+                (metrics.UNSETTLED, int(self.settlement == "unsettled")),
+                (metrics.OVER_ESTIMATE, int(self.cost_nano_usd > self.held_nano_usd)),
+                (metrics.LEDGER_FAILURES, int(self.ledger_failed)),
+                (metrics.COLD_STARTS, int(self.cold_start)),
+            )
+            if value or metric in _ALWAYS
+        }
+        line: dict[str, Any] = {
+            "kind": "usage",
+            "level": "ERROR" if failed else "INFO",
+            "request_id": self.request_id,
+            "time": moment(self.at_ms).isoformat(timespec="milliseconds"),
+            "environment": self.environment,
+            **self._identity(),
+            **self._tokens(),
+            "usage_raw": self.usage_raw,
+            "gateway_ms": self.latency_ms - self.upstream_ms,
+            "ledger_failed": self.ledger_failed,
+            **{name: value for name, (_, value) in values.items()},
+            "_aws": metrics.embedded(
+                self.at_ms, METRIC_NAMESPACE, per_consumer, [metric for metric, _ in values.values()]
+            ),
+        }
+        return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+
+    def _identity(self) -> dict[str, object]:
+        return {
+            "at_ms": self.at_ms,
+            "consumer": self.consumer,
+            "key_id": self.key_id,
+            "plan": self.plan,
+            "route": self.route,
+            "provider": self.provider,
+            "model": self.model,
+            "model_served": self.model_served,
+            "service_tier": self.service_tier,
+            "stream": self.stream,
+            "status": self.status,
+            "error_code": self.error_code,
+            "upstream_status": self.upstream_status,
+            "settlement": self.settlement,
+            "usage_source": self.usage_source,
+            "held_nano_usd": self.held_nano_usd,
+            "cost_nano_usd": self.cost_nano_usd,
+            "price_version": self.price_version,
+            "latency_ms": self.latency_ms,
+            "upstream_ms": self.upstream_ms,
+            "first_byte_ms": self.first_byte_ms,
+            "retries": self.retries,
+            "tags": dict(self.tags),
+        }
+
+    def _tokens(self) -> dict[str, int]:
+        return {f"tokens_{name}": getattr(self.tokens, name) for name in _TOKEN_FIELDS}
+
+
+def record_of_line(line: Mapping[str, Any]) -> UsageRecord:
+    """The record that a log line says: what replays a row the ledger could not take in."""
+    return UsageRecord(
+        tokens=Tokens(**{name: line.get(f"tokens_{name}", 0) for name in _TOKEN_FIELDS}),
+        **{name: line[name] for name in _FIELDS_OF_LINE if line.get(name) is not None},
+    )
+
+
+_FIELDS_OF_LINE = (
+    "request_id", "at_ms", "environment", "consumer", "key_id", "plan", "route", "provider", "model", "model_served",
+    "service_tier", "stream", "status", "error_code", "upstream_status", "settlement", "usage_source", "usage_raw",
+    "held_nano_usd", "cost_nano_usd", "price_version", "latency_ms", "upstream_ms", "first_byte_ms", "retries", "tags",
+)  # fmt: skip

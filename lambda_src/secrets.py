@@ -1,0 +1,48 @@
+"""Provider keys from Secrets Manager, cached: the last good value outlives an outage."""
+
+from __future__ import annotations
+
+import time
+
+from lambda_src.aws import Aws, AwsError
+from lambda_src.errors import Unavailable
+
+FRESH_SECONDS = 300.0
+
+
+class Secrets:
+    """Values of secrets by name or ARN. A value never enters a message."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._cached: dict[str, tuple[float, str]] = {}
+
+    def get(self, name: str, deadline: float) -> str:
+        """The secret's value, at most five minutes old, or older while Secrets Manager is down; Unavailable: none."""
+        read, value = self._cached.get(name, (float("-inf"), ""))
+        if time.monotonic() - read < FRESH_SECONDS:
+            return value
+        try:
+            answer = self._aws.call(
+                "secretsmanager", "secretsmanager.GetSecretValue", {"SecretId": name}, deadline=deadline
+            )
+        except AwsError as error:
+            if value:
+                return value
+            raise Unavailable(
+                "provider_secret_unavailable",
+                f"the provider's key cannot be read from Secrets Manager ({error.code}); the operator sets it with "
+                "`aws secretsmanager put-secret-value`. The provider was not called and nothing was charged.",
+            ) from error
+        value = str(answer.get("SecretString", "")).strip()
+        if not value:
+            raise Unavailable(
+                "provider_secret_unavailable",
+                "the provider's secret is empty; its operator has to set it. Nothing was charged.",
+            )
+        self._cached[name] = (time.monotonic(), value)
+        return value
+
+    def forget(self, name: str) -> None:
+        """Read it anew next time: the provider refused it, so it may have been rotated."""
+        self._cached.pop(name, None)

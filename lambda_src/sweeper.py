@@ -1,0 +1,69 @@
+"""Entry of the sweeper Lambda: ends holds past their deadline and publishes budget events that nobody could."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from lambda_src.aws import Aws, AwsError
+from lambda_src.configuration import config
+from lambda_src.contract import POLICY_SK, Config, consumer_pk
+from lambda_src.ledger import Ledger
+from lambda_src.policy import policy_of
+from lambda_src.thresholds import Herald, reached
+
+
+class Sweeper:
+    """One pass over all accounts. What time does not allow is left to the next pass."""
+
+    def __init__(self, settings: Config, aws: Aws, ledger: Ledger) -> None:
+        self._config = settings
+        self._ledger = ledger
+        self._herald = Herald(aws, ledger, settings.topic_arn)
+
+    def run(self, deadline: float) -> dict[str, int]:
+        """How many accounts were seen, holds ended, events raised and published late, and accounts that failed."""
+        counts = {"accounts": 0, "unsettled": 0, "events": 0, "published_late": 0, "failed": 0}
+        for consumer in self._ledger.consumers(deadline):
+            if time.monotonic() >= deadline:
+                break
+            counts["accounts"] += 1
+            try:
+                self._visit(consumer, deadline, counts)
+            except AwsError as error:
+                counts["failed"] += 1
+                print(json.dumps({"kind": "sweep_failed", "level": "ERROR", "consumer": consumer, "code": error.code}))
+        return counts
+
+    def _visit(self, consumer: str, deadline: float, counts: dict[str, int]) -> None:
+        account = self._ledger.account(consumer, deadline)
+        rows = self._ledger.sweep(consumer, account, deadline)
+        for row in rows:
+            print(row.line(self._config.metrics_per_consumer))
+        counts["unsettled"] += len(rows)
+        policy = self._ledger.get(consumer_pk(consumer), POLICY_SK, deadline)
+        if policy:
+            account = self._ledger.account(consumer, deadline) if rows else account
+            now_ms = int(self._ledger.now() * 1000)
+            due = reached(self._config.environment, policy_of(policy), account, now_ms)
+            counts["events"] += len(self._herald.raise_all(due, deadline))
+        counts["published_late"] += self._herald.publish_late(consumer, deadline)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """EventBridge's schedule in (its content does not matter), what was done out. Fails if any account failed, so
+    that the Lambda's error alarm sees it."""
+    del event
+    settings, aws = config(), Aws()
+    ledger = Ledger(aws, settings.table, settings.environment, settings.retention_days)
+    deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - 2
+    counts = Sweeper(settings, aws, ledger).run(deadline)
+    print(json.dumps({"kind": "sweep", "level": "INFO", **counts}))
+    if counts["failed"]:
+        raise SweepError(f"{counts['failed']} of {counts['accounts']} accounts could not be swept; see the log")
+    return counts
+
+
+class SweepError(Exception):
+    """Some accounts could not be swept; the next pass tries again."""

@@ -1,0 +1,110 @@
+"""Soft thresholds of budgets: one event each per window, exactly once, to the log and to SNS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from lambda_src.account import Account
+from lambda_src.aws import Aws
+from lambda_src.contract import Window, consumer_pk
+from lambda_src.ledger import Ledger
+from lambda_src.policy import Policy
+from lambda_src.pricing import usd
+from lambda_src.windows import label, moment
+
+EVENT_SK = "EVENT#"
+_KEPT_SECONDS = 400 * 86_400
+_PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetEvent:
+    """`spent_nano_usd` of a consumer in `window` reached `percent` of its budget."""
+
+    environment: str
+    consumer: str
+    per: Window
+    window: str
+    percent: int
+    limit_nano_usd: int
+    spent_nano_usd: int
+
+    @property
+    def sk(self) -> str:
+        """Its sort key in the consumer's partition: what makes it happen once."""
+        return f"{EVENT_SK}{self.per}#{self.window}#{self.percent}"
+
+    @property
+    def subject(self) -> str:
+        """One line for people."""
+        return f"Tollgate {self.environment}: {self.consumer} spent {self.percent} % of its budget per {self.per}"
+
+
+def reached(environment: str, policy: Policy, account: Account, at_ms: int, more: int = 0) -> Iterator[BudgetEvent]:
+    """Events due once `more` nano-USD are spent on top of what `account` says."""
+    at = moment(at_ms)
+    for budget in policy.budgets:
+        spent = account.spent(budget.per, at) + more
+        for percent in policy.thresholds:
+            if budget.limit and spent * 100 >= percent * budget.limit:
+                window = label(budget.per, at)
+                yield BudgetEvent(environment, policy.consumer, budget.per, window, percent, budget.limit, spent)
+
+
+class Herald:
+    """Raises budget events. The item in the ledger makes each of them happen once; `published` says SNS has it.
+
+    An event whose publishing failed is published by the sweeper; SNS itself delivers at least once.
+    """
+
+    def __init__(self, aws: Aws, ledger: Ledger, topic_arn: str | None) -> None:
+        self._aws = aws
+        self._ledger = ledger
+        self._topic_arn = topic_arn
+        self._known: set[tuple[str, str]] = set()
+
+    def raise_all(self, events: Iterator[BudgetEvent], deadline: float) -> list[BudgetEvent]:
+        """Raise those that nobody raised before; they are logged by the caller. AwsError: the rest comes later."""
+        raised = []
+        for event in events:
+            if (event.consumer, event.sk) in self._known:
+                continue
+            at = int(self._ledger.now())
+            values = {"event": _text(event), "subject": event.subject, "raised_at": at, "published": False}
+            values["ttl"] = at + _KEPT_SECONDS
+            if self._ledger.put_new(consumer_pk(event.consumer), event.sk, values, deadline):
+                raised.append(event)
+                print(json.dumps({"kind": "budget_event", "level": "WARN", **asdict(event)}))
+                self._publish(event.consumer, event.sk, event.subject, values["event"], deadline)
+            if len(self._known) > 10_000:
+                self._known.clear()
+            self._known.add((event.consumer, event.sk))
+        return raised
+
+    def publish_late(self, consumer: str, deadline: float) -> int:
+        """Publish what an earlier attempt could not; how many."""
+        late = 0
+        for each in self._ledger.partition(consumer_pk(consumer), deadline, begins=EVENT_SK):
+            if not each.get("published") and self._ledger.now() - each["raised_at"] > _PATIENCE_SECONDS:
+                self._publish(consumer, each["sk"], each["subject"], each["event"], deadline)
+                late += 1
+        return late
+
+    def _publish(self, consumer: str, sk: str, subject: str, text: object, deadline: float) -> None:
+        if self._topic_arn is not None:
+            fields = {
+                "Action": "Publish",
+                "Version": "2010-03-31",
+                "TopicArn": self._topic_arn,
+                "Subject": subject[:100],
+                "Message": str(text),
+            }
+            self._aws.query("sns", fields, deadline=deadline)
+        self._ledger.set(consumer_pk(consumer), sk, {"published": True}, deadline)
+
+
+def _text(event: BudgetEvent) -> str:
+    spent, limit = usd(event.spent_nano_usd), usd(event.limit_nano_usd)
+    return json.dumps({"kind": "budget_event", **asdict(event), "spent_usd": spent, "limit_usd": limit})

@@ -1,0 +1,71 @@
+"""Token counts in disjoint classes: what a provider reported, read once, priced once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens by class; the classes of `contract.TOKEN_CLASSES` are disjoint, so their sum is what was used.
+
+    reasoning is information about `output` (it lies inside) and is never added to anything.
+    """
+
+    input: int = 0
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    input_audio: int = 0
+    input_image: int = 0
+    output: int = 0
+    output_audio: int = 0
+    reasoning: int = 0
+
+    @property
+    def total_input(self) -> int:
+        """All input, cached or not: what long-context thresholds are compared with."""
+        return (
+            self.input
+            + self.cache_read
+            + self.cache_write_5m
+            + self.cache_write_1h
+            + self.input_audio
+            + self.input_image
+        )
+
+    @property
+    def total_output(self) -> int:
+        """All output, reasoning included."""
+        return self.output + self.output_audio
+
+    @property
+    def total(self) -> int:
+        """What counts against tokens per minute."""
+        return self.total_input + self.total_output
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a provider's answer says of itself.
+
+    reported: the provider's own count is complete; otherwise `tokens` holds what could be read before a cut.
+    service_tier: as the answer names it; None where it does not.
+    raw: the provider's usage object as it came, kept on the usage row.
+    """
+
+    tokens: Tokens
+    reported: bool
+    model: str | None = None
+    service_tier: str | None = None
+    raw: dict[str, object] | None = None
+
+
+def count(value: object) -> int:
+    """A token count out of a provider's JSON: anything but a positive whole number counts as 0."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def mapping(value: object) -> dict[str, object]:
+    """`value` where it is a JSON object, else an empty one: answers are read without trusting their shape."""
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,57 @@
+"""Calendar windows in UTC. A window is part of an attribute's name, so nothing ever needs a reset job."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from lambda_src.contract import WINDOWS, Window
+
+
+def moment(epoch_ms: int) -> datetime:
+    """UTC time of `epoch_ms`."""
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC)
+
+
+def label(window: Window, at: datetime) -> str:
+    """The window of that kind in which `at` lies: `2026-11-23`, `2026-W48` (ISO 8601), `2026-11`, `all`."""
+    if window == "day":
+        return at.strftime("%Y-%m-%d")
+    if window == "week":
+        year, week, _ = at.isocalendar()
+        return f"{year}-W{week:02d}"
+    if window == "month":
+        return at.strftime("%Y-%m")
+    return "all"
+
+
+def labels(at: datetime) -> dict[Window, str]:
+    """All windows in which `at` lies. Spend is always counted in each, so a budget added later is right at once."""
+    return {window: label(window, at) for window in WINDOWS}
+
+
+def frees_at(window: Window, at: datetime) -> datetime | None:
+    """When the window that holds `at` ends and its budget is whole again; None: never."""
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    if window == "day":
+        return midnight + timedelta(days=1)
+    if window == "week":
+        return midnight + timedelta(days=7 - at.weekday())
+    if window == "month":
+        return (midnight.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return None
+
+
+def previous(window: Window, at: datetime) -> datetime:
+    """A moment in the window before the one that holds `at` (for `total`: `at` itself)."""
+    if window == "day":
+        return at - timedelta(days=1)
+    if window == "week":
+        return at - timedelta(days=7)
+    if window == "month":
+        return at.replace(day=1) - timedelta(days=1)
+    return at
+
+
+def minute(epoch_ms: int) -> int:
+    """Number of the UTC minute in which `epoch_ms` lies; tokens and requests per minute are counted by it."""
+    return epoch_ms // 60_000
