@@ -7,17 +7,19 @@ MiniStack is pinned to one exact version, because these names are not its public
 from __future__ import annotations
 
 from local.repairs import (
+    alarms,
     api_keys,
     gateway_calls,
     gateway_responses,
     lambda_proxy,
     patches,
+    saved_queries,
 )
 from local.repairs.call import Asgi, remember_headers
 
 
 def apply(app: Asgi) -> Asgi:
     """Apply every repair; returns the ASGI application to serve."""
-    for module in (api_keys, gateway_calls, gateway_responses, lambda_proxy, patches):
+    for module in (alarms, api_keys, gateway_calls, gateway_responses, lambda_proxy, patches, saved_queries):
         module.apply()
     return remember_headers(app)

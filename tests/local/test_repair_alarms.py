@@ -1,0 +1,111 @@
+"""Alarms and dashboards read back whole, over the protocol boto3 speaks and the one Terraform speaks."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import botocore.session
+import pytest
+
+from local.cloud import Cloud
+
+MATH = {
+    "AlarmName": "share & <more>",
+    "AlarmDescription": 'a "share" of 4XX & more',
+    "EvaluationPeriods": 3,
+    "DatapointsToAlarm": 2,
+    "Threshold": 0.05,
+    "ComparisonOperator": "GreaterThanThreshold",
+    "TreatMissingData": "notBreaching",
+    "AlarmActions": ["arn:aws:sns:eu-west-1:000000000000:alerts"],
+    "InsufficientDataActions": ["arn:aws:sns:eu-west-1:000000000000:unsure"],
+    "ActionsEnabled": False,
+    "Metrics": [
+        {"Id": "share", "Expression": "errors / calls", "Label": "share", "ReturnData": True},
+        {
+            "Id": "errors",
+            "ReturnData": False,
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": "AWS/ApiGateway",
+                    "MetricName": "4XXError",
+                    "Dimensions": [{"Name": "ApiName", "Value": "x"}],
+                },
+                "Period": 300,
+                "Stat": "Sum",
+            },
+        },
+    ],
+}
+PLAIN = {
+    "AlarmName": "p99",
+    "Namespace": "AWS/ApiGateway",
+    "MetricName": "Latency",
+    "Dimensions": [{"Name": "ApiName", "Value": "x"}, {"Name": "Stage", "Value": "v1"}],
+    "ExtendedStatistic": "p99",
+    "EvaluateLowSampleCountPercentile": "ignore",
+    "Period": 60,
+    "Unit": "Milliseconds",
+    "EvaluationPeriods": 1,
+    "Threshold": 2500.0,
+    "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+    "OKActions": ["arn:aws:sns:eu-west-1:000000000000:fine"],
+}
+
+
+@pytest.fixture(params=["default", "query"])
+def client(request: pytest.FixtureRequest, cloud: Cloud) -> Iterator[Any]:
+    """boto3's own choice of protocol, and the query protocol."""
+    if request.param == "default":
+        yield cloud.client("cloudwatch")
+        return
+    session = botocore.session.get_session()
+    loader = session.get_component("data_loader")
+    original: Callable[..., Any] = loader.load_service_model
+
+    def only_query(service: str, kind: str, **options: Any) -> Any:
+        model = original(service, kind, **options)
+        if kind == "service-2":
+            return {**model, "metadata": {**model["metadata"], "protocol": "query", "protocols": ["query"]}}
+        return model
+
+    loader.load_service_model = only_query
+    yield session.create_client(
+        "cloudwatch",
+        endpoint_url=cloud.endpoint,
+        region_name=cloud.region,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+@pytest.mark.parametrize("alarm", [MATH, PLAIN], ids=["math", "plain"])
+def test_an_alarm_reads_back_as_it_was_written(client: Any, alarm: dict[str, Any]) -> None:
+    client.put_metric_alarm(**alarm, Tags=[{"Key": "team", "Value": "a b/c"}])
+    (read,) = client.describe_alarms(AlarmNames=[alarm["AlarmName"]])["MetricAlarms"]
+    defaults = {"ActionsEnabled": True, "AlarmActions": [], "OKActions": [], "InsufficientDataActions": []}
+    state = ("AlarmArn", "StateValue", "StateReason", "StateUpdatedTimestamp", "AlarmConfigurationUpdatedTimestamp")
+    assert {name: value for name, value in read.items() if name not in state} == defaults | alarm
+    assert client.list_tags_for_resource(ResourceARN=read["AlarmArn"])["Tags"] == [{"Key": "team", "Value": "a b/c"}]
+    client.delete_alarms(AlarmNames=[alarm["AlarmName"]])
+
+
+def test_a_composite_alarm_reads_back_and_follows_its_children(client: Any) -> None:
+    client.put_metric_alarm(**PLAIN)
+    rule = 'ALARM("p99")'
+    client.put_composite_alarm(AlarmName="any", AlarmRule=rule, AlarmDescription="a <b>", OKActions=["arn:aws:sns:x"])
+    client.set_alarm_state(AlarmName="p99", StateValue="ALARM", StateReason="test")
+    read = client.describe_alarms(AlarmNames=["any"], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"][0]
+    assert (read["AlarmRule"], read["AlarmDescription"], read["StateValue"]) == (rule, "a <b>", "ALARM")
+    assert (read["OKActions"], read["AlarmActions"], read["ActionsEnabled"]) == (["arn:aws:sns:x"], [], True)
+    client.delete_alarms(AlarmNames=["any"])
+    client.delete_alarms(AlarmNames=["p99"])
+
+
+def test_a_dashboard_reads_back_byte_for_byte(client: Any) -> None:
+    body = json.dumps({"widgets": [{"type": "text", "properties": {"markdown": 'a < b & "c"'}}]})
+    client.put_dashboard(DashboardName="main", DashboardBody=body)
+    assert client.get_dashboard(DashboardName="main")["DashboardBody"] == body
+    client.delete_dashboards(DashboardNames=["main"])
+    with pytest.raises(client.exceptions.ClientError, match="does not exist"):
+        client.get_dashboard(DashboardName="main")
