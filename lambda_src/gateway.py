@@ -1,4 +1,4 @@
-"""What happens to a request: identify, admit, forward, meter, settle, log. Nothing here knows of Lambda or HTTP servers."""
+"""What happens to a request: identify, admit, forward, meter, settle, log."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Gateway:
             raise BadRequest("not_found", "no such method on this API; docs: see /v1/models for a start.", status=404)
         record.route = route.name
         caller = self._identify(request, record, min(until, began + ADMIT_SECONDS))
-        record.tags = caller.policy.tags | tags(request.headers)
+        record.tags = {**caller.policy.tags, **tags(request.headers)}
         models = self._ledger(lambda: self.directory.models(began + ADMIT_SECONDS))
         if route.name in ("models", "model"):
             return self._list(request, route, record, caller, models, until)
