@@ -1,0 +1,179 @@
+"""A workbench for the Lambda's own code: a real table on the embedded cloud, real items, real events; no deployment.
+
+The table has the shape that `constructs_lib` deploys (a plan test holds the two together through `contract`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lambda_src.attributes import item
+from lambda_src.aws import Aws
+from lambda_src.contract import (
+    ACCOUNTS_INDEX,
+    ACCOUNTS_INDEX_KEY,
+    KEY_SK,
+    MODELS_PK,
+    PK,
+    POLICY_SK,
+    SK,
+    TOKEN_CLASSES,
+    Config,
+    Provider,
+    consumer_pk,
+    key_pk,
+)
+from lambda_src.gateway import Gateway
+from lambda_src.http_event import Request, Response
+from lambda_src.ledger import Ledger
+from local.cloud import Cloud
+
+_numbers = itertools.count()
+
+PER_TOKEN = {
+    "input": 1_000_000_000,
+    "cache_read": 100_000_000,
+    "cache_write_5m": 1_250_000_000,
+    "cache_write_1h": 2_000_000_000,
+    "input_audio": 3_000_000_000,
+    "input_image": 1_500_000_000,
+    "output": 4_000_000_000,
+    "output_audio": 9_000_000_000,
+}
+"""Example prices: nano-USD per million tokens, every class another one (input 1 USD, output 4 USD per million)."""
+
+
+def create_table(cloud: Cloud) -> str:
+    """A new, empty ledger table; its name."""
+    name = f"ledger-{next(_numbers)}-{uuid.uuid4().hex[:6]}"
+    names = (PK, SK, ACCOUNTS_INDEX_KEY)
+    cloud.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in names],
+        KeySchema=[{"AttributeName": PK, "KeyType": "HASH"}, {"AttributeName": SK, "KeyType": "RANGE"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": ACCOUNTS_INDEX,
+                "KeySchema": [
+                    {"AttributeName": ACCOUNTS_INDEX_KEY, "KeyType": "HASH"},
+                    {"AttributeName": PK, "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    )
+    return name
+
+
+@dataclass
+class Bench:
+    """One environment without a deployment: `cloud`'s table and secrets, providers at `provider_url`."""
+
+    cloud: Cloud
+    provider_url: str
+    table: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def config(self, **changes: Any) -> Config:
+        """The Lambda's configuration; `changes` are fields of `Config`."""
+        providers = {
+            "openai": Provider(kind="openai", base_url=f"{self.provider_url}/v1", secret="bench/openai"),
+            "anthropic": Provider(kind="anthropic", base_url=self.provider_url, secret="bench/anthropic"),
+            "bedrock": Provider(kind="bedrock", base_url=self.provider_url, region="eu-west-1"),
+        }
+        settings = {"environment": "bench", "table": self.table, "providers": providers, **self.options, **changes}
+        return Config(**settings)
+
+    def gateway(self, **changes: Any) -> Gateway:
+        """A gateway as one Lambda sandbox holds it."""
+        return Gateway(self.config(**changes), Aws(self.cloud.environment()))
+
+    def ledger(self) -> Ledger:
+        """The ledger, for looking and for breaking."""
+        return Ledger(Aws(self.cloud.environment()), self.table, "bench", 400)
+
+    def put(self, pk: str, sk: str, values: Mapping[str, object]) -> None:
+        """Write an item as Terraform or an operator would."""
+        key = {PK: {"S": pk}, SK: {"S": sk}}
+        self.cloud.client("dynamodb").put_item(TableName=self.table, Item={**key, **item(values)})
+
+    def secret(self, name: str, value: str) -> None:
+        """Create a provider's secret, unless another bench of this cloud did."""
+        client = self.cloud.client("secretsmanager")
+        try:
+            client.create_secret(Name=name, SecretString=value)
+        except client.exceptions.ResourceExistsException:
+            client.put_secret_value(SecretId=name, SecretString=value)
+
+    def model(self, name: str, provider: str = "openai", **changes: object) -> None:
+        """A model item with `PER_TOKEN` prices unless `changes` say otherwise."""
+        rates = {"above": 0, **{each: PER_TOKEN[each] for each in TOKEN_CLASSES}}
+        values: dict[str, object] = {
+            "provider": provider,
+            "upstream": name,
+            "max_output_tokens": 1_000,
+            "max_input_tokens": 100_000,
+            "price_version": "bench-1",
+            "free": False,
+            "prices": {"standard": [rates]},
+        }
+        self.put(MODELS_PK, name, values | changes)
+
+    def consumer(self, name: str, **policy: object) -> str:
+        """A consumer with one key and a policy without limits unless `policy` sets some; the key's id."""
+        key_id = f"key-{name}"
+        values = {"consumer": name, "plan": "bench", "models": ["*"], "budgets": [], "thresholds": [50, 80, 100]}
+        self.put(consumer_pk(name), POLICY_SK, {**values, **policy})
+        self.put(key_pk(key_id), KEY_SK, {"consumer": name, "name": name, "created_by": "terraform"})
+        return key_id
+
+
+def request(
+    key_id: str,
+    body: Mapping[str, object] | bytes,
+    *,
+    path: str = "/v1/chat/completions",
+    method: str = "POST",
+    model: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    request_id: str | None = None,
+    at_ms: int | None = None,
+) -> Request:
+    """A request as API Gateway's proxy event carries it, parsed by the code that parses the real one."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    event = {
+        "httpMethod": method,
+        "pathParameters": None if model is None else {"model": model},
+        "headers": {"Content-Type": "application/json", **(headers or {})},
+        "body": raw.decode("utf-8", errors="surrogateescape"),
+        "isBase64Encoded": False,
+        "requestContext": {
+            "requestId": request_id or str(uuid.uuid4()),
+            "requestTimeEpoch": int(time.time() * 1000) if at_ms is None else at_ms,
+            "resourcePath": path,
+            "identity": {"apiKeyId": key_id, "apiKey": "canary-key-value"},
+        },
+    }
+    if isinstance(body, bytes):
+        import base64
+
+        event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+    return Request.of_event(event)
+
+
+def chat(model: str = "standin-small", text: str = "Say hello.", **more: object) -> dict[str, object]:
+    """A chat completion's body."""
+    return {"model": model, "messages": [{"role": "user", "content": text}], **more}
+
+
+def error_of(response: Response) -> dict[str, Any]:
+    """The error object of an answer."""
+    parsed = json.loads(response.body)
+    return dict(parsed["error"])

@@ -1,0 +1,16 @@
+"""What every kind of test may share: one embedded cloud and one stand-in provider per session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.cloud import Cloud
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Shared: every test names what it makes so that no other test meets it."""
+    with Cloud.start(log_path=tmp_path_factory.mktemp("cloud") / "cloud.log") as running:
+        yield running
