@@ -1,0 +1,89 @@
+# Everything installs into the checkout: .venv (pipenv, Pipfile.lock) and node_modules (npm, package-lock.json).
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+ENV ?= local
+PIPENV_VERSION := 2026.10.3
+VENV := .venv
+RUN := $(VENV)/bin/python
+# jsii warns about every Node that is newer than it; the version is checked by local/machine.py.
+export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
+export CHECKPOINT_DISABLE := 1
+export PIPENV_VERBOSITY := -1
+export PIPENV_NOSPIN := 1
+
+.PHONY: help demo up down synth plan deploy destroy test check format lock prices schema setup clean
+
+help: ## list what make can do
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@echo; echo "ENV=NAME picks environments/NAME.toml (now: $(ENV))"
+
+demo: setup ## deploy onto the embedded cloud, call it, refuse it, show who used what
+	@$(RUN) -m local.demo
+
+up: setup ## deploy onto the embedded cloud and leave it running
+	@$(RUN) -m local.up up
+
+down: setup ## stop what `make up` left running
+	@$(RUN) -m local.up down
+
+synth: setup ## write Terraform JSON for every environment to cdktf.out
+	@$(RUN) main.py
+
+plan: setup ## what a deploy of ENV would change
+	@$(RUN) -m local.terraform cdktf diff $(ENV)
+
+deploy: setup ## deploy ENV
+	@$(RUN) -m local.terraform cdktf deploy $(ENV)
+
+destroy: setup ## destroy ENV
+	@$(RUN) -m local.terraform cdktf destroy $(ENV)
+
+test: setup check ## everything that must hold: format, lint, types, unit, synth, plan, end to end
+	@$(RUN) -m pytest
+
+check: setup ## format, lint, types
+	@$(VENV)/bin/ruff format --check --quiet . || { echo "not formatted: run make format"; exit 1; }
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/mypy --no-error-summary
+
+format: setup ## format the code
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix --quiet .
+
+lock: $(VENV)/.pipenv ## lock the Python and Node packages anew, without naming an index
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/pipenv lock
+	@$(RUN) -m local.machine index-free Pipfile.lock
+	@npm install --package-lock-only --no-fund --no-audit
+
+prices: setup ## generate constructs_lib/prices.json anew
+	@$(RUN) -m constructs_lib.price_generator
+
+schema: setup ## generate docs/environment.schema.json anew
+	@$(RUN) -m constructs_lib.settings schema
+
+setup: $(VENV)/.ready node_modules/.ready ## install what the lock files name
+
+clean: ## remove what was built; packages stay
+	@rm -rf build cdktf.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.pipenv:
+	@$(PYTHON) local/machine.py check
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
+	@touch $@
+
+$(VENV)/.ready: Pipfile.lock $(VENV)/.pipenv
+	@echo "installing Python packages from Pipfile.lock (about a minute)"
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/pipenv sync --dev >build.log 2>&1 || { cat build.log; exit 1; }
+	@rm -f build.log
+	@touch $@
+
+node_modules/.ready: package-lock.json $(VENV)/.pipenv
+	@echo "installing the CDKTF CLI from package-lock.json"
+	@npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
