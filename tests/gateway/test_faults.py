@@ -1,0 +1,147 @@
+"""Bad requests and failing providers: each a clear error and a usage row, never a stack trace to the caller."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lambda_src.gateway import Gateway
+from tests.bench import Bench, chat, error_of, request
+from tests.gateway.conftest import Log, rows_of, send
+
+MESSAGES = "/v1/messages"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "code", "said"),
+    [
+        (b'{"model": "standin-small", ', {}, 400, "invalid_json", "line 1, column 28"),
+        (b"[1, 2]", {}, 400, "invalid_json", "must be a JSON object"),
+        (b"", {}, 400, "invalid_json", "not valid JSON"),
+        (b'{"model": NaN}', {}, 400, "invalid_json", "NaN is not JSON"),
+        (b"[" * 100_000, {}, 400, "invalid_json", "nested too deeply"),
+        (b'{"model": "a", "model": "standin-small"}', {}, 400, "invalid_json", '"model" is given twice'),
+        (b'{"model": "\xff"}', {}, 400, "invalid_encoding", "not UTF-8 (byte 11)"),
+        (b"{}", {}, 400, "model_missing", "GET /v1/models"),
+        (b'{"model": 7}', {}, 400, "invalid_model", "model is 7"),
+        (b'{"model": "gpt-unknown"}', {}, 404, "model_not_found", "'gpt-unknown'"),
+        (b'{"model": "claude-small"}', {}, 400, "wrong_route", "/v1/messages"),
+        (b'{"model": "standin-small", "max_tokens": -1}', {}, 400, "invalid_parameter", "max_tokens is -1"),
+        (b'{"model": "standin-small", "max_tokens": "9"}', {}, 400, "invalid_parameter", "whole number"),
+        (b'{"model": "standin-small", "n": 1000}', {}, 400, "invalid_parameter", "n is 1000"),
+        (b'{"model": "standin-small", "stream": "yes"}', {}, 400, "invalid_parameter", "true or false"),
+        (b"model=standin-small", {"Content-Type": "text/plain"}, 415, "unsupported_media_type", "application/json"),
+        (b" " * 4_000_001, {}, 413, "request_too_large", "at most 4000000"),
+        (b'{"model": "standin-small", "web_search_options": {}}', {}, 400, "unbounded_cost", "web_search_options"),
+        (b'{"model": "standin-small"}', {"X-Tollgate-Tags": "no equals"}, 400, "invalid_tags", "name=value"),
+    ],
+)
+def test_a_bad_request_is_told_what_is_wrong_and_leaves_a_row(
+    gateway: Gateway,
+    bench: Bench,
+    log: Log,
+    body: bytes,
+    headers: dict[str, str],
+    status: int,
+    code: str,
+    said: str,
+) -> None:
+    response = send(gateway, request("key-free", body, headers=headers))
+    assert response.status == status
+    error = error_of(response)
+    assert error["code"] == code
+    assert said in error["message"]
+    (row,) = rows_of(bench, response)
+    assert (row["status"], row["error_code"], row["settlement"], row["cost_nano_usd"]) == (status, code, "refused", 0)
+    (line,) = log.lines()
+    assert line["error_code"] == code
+
+
+def test_headers_of_a_hundred_kilobytes_are_not_logged(gateway: Gateway, log: Log) -> None:
+    response = send(gateway, request("key-free", chat(), headers={"X-Huge": "z" * 100_000}))
+    assert response.status == 200
+    (line,) = log.lines()
+    assert "zzz" not in json.dumps(line)
+
+
+def test_a_key_that_the_ledger_does_not_know_is_refused(gateway: Gateway) -> None:
+    response = send(gateway, request("key-nobody", chat()))
+    assert (response.status, error_of(response)["code"]) == (403, "key_unknown")
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "code", "charged"),
+    [
+        ("standin-429", 429, None, False),
+        ("standin-500", 500, None, False),
+        ("standin-slow-3", 504, "upstream_timeout", True),
+        ("standin-reset", 502, "upstream_reset", True),
+        ("standin-cut", 502, "upstream_cut", True),
+        ("standin-garbage", 200, None, True),
+        ("standin-nousage", 200, None, True),
+    ],
+)
+def test_a_failing_provider(
+    gateway: Gateway, bench: Bench, model: str, status: int, code: str | None, charged: bool
+) -> None:
+    response = send(gateway, request("key-free", chat(model)))
+    assert response.status == status
+    (row,) = rows_of(bench, response)
+    assert row.get("error_code") == code
+    assert (int(str(row["cost_nano_usd"])) > 0) is charged
+    assert row["usage_source"] == ("estimated" if charged else "none")
+    if code:
+        assert error_of(response)["code"] == code
+        # The provider was called and may have billed: an SDK must not send it again by itself.
+        assert response.headers["x-should-retry"] == "false"
+
+
+def test_a_passing_failure_is_retried_and_charged_once(gateway: Gateway, bench: Bench) -> None:
+    response = send(gateway, request("key-free", chat("standin-503-then-ok", "once more, please")))
+    assert response.status == 200
+    (row,) = rows_of(bench, response)
+    assert row["retries"] == 1
+    assert row["usage_source"] == "reported"
+
+
+def test_an_anthropic_caller_gets_anthropic_errors(gateway: Gateway) -> None:
+    response = send(gateway, request("key-free", {"model": "nope"}, path=MESSAGES))
+    body = json.loads(response.body)
+    assert body["type"] == "error"
+    assert body["error"]["type"] == "not_found_error"
+    assert body["request_id"] == response.headers["x-tollgate-request-id"]
+
+
+def test_a_bedrock_caller_gets_the_exception_that_boto3_raises(gateway: Gateway) -> None:
+    response = send(gateway, request("key-free", {}, path="/bedrock/model/{model}/converse", model="nope"))
+    assert response.status == 404
+    assert response.headers["x-amzn-errortype"] == "ResourceNotFoundException"
+    assert "nope" in json.loads(response.body)["message"]
+
+
+def test_an_unreachable_provider_is_not_charged(bench: Bench) -> None:
+    gateway = bench.gateway()
+    nowhere = bench.config().providers["openai"].__class__(kind="openai", base_url="http://127.0.0.1:9/v1")
+    gateway.config.providers["openai"] = nowhere
+    response = send(gateway, request("key-free", chat()))
+    assert (response.status, error_of(response)["code"]) == (502, "upstream_unreachable")
+    (row,) = rows_of(bench, response)
+    assert row["cost_nano_usd"] == 0
+
+
+def test_a_ledger_that_is_down_means_503_and_no_call(bench: Bench) -> None:
+    gateway = bench.gateway(table="no-such-table")
+    response = send(gateway, request("key-free", chat()))
+    assert (response.status, error_of(response)["code"]) == (503, "ledger_unavailable")
+
+
+def test_a_missing_secret_means_503_and_no_hold(bench: Bench) -> None:
+    gateway = bench.gateway()
+    gateway.config.providers["openai"] = bench.config().providers["openai"].__class__(
+        kind="openai", base_url=bench.provider_url, secret="bench/never-created"
+    )
+    bench.consumer("secretless")
+    response = send(gateway, request("key-secretless", chat()))
+    assert (response.status, error_of(response)["code"]) == (503, "provider_secret_unavailable")
+    assert gateway.ledger.account("secretless", float("inf")).item == {}
