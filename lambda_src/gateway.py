@@ -229,16 +229,17 @@ class Gateway:
         """Book it. If the ledger fails now the caller still gets the answer: the hold stands, the log line has it all,
         and the row follows from the sweeper or a replay."""
         record.latency_ms = _milliseconds(began)
+        deadline = _soon(until)
         try:
-            self.ledger.settle(record, ticket.hold, ticket.stale, until)
+            self.ledger.settle(record, ticket.hold, ticket.stale, deadline)
         except AwsError:
             record.ledger_failed = True
             return
-        self._raise_events(ticket.caller, ticket.account, record.at_ms, record.cost_nano_usd, until)
+        self._raise_events(ticket.caller, ticket.account, record.at_ms, record.cost_nano_usd, deadline)
 
     def _note(self, record: UsageRecord, until: float) -> None:
         try:
-            self.ledger.note(record, until)
+            self.ledger.note(record, _soon(until))
         except AwsError:
             record.ledger_failed = True
 
@@ -277,6 +278,11 @@ class Gateway:
         elif record.settlement == "refused" and record.consumer != "-":
             self._note(record, until)
         return error_response(request, error)
+
+
+def _soon(until: float) -> float:
+    """Bookkeeping ends within `SETTLE_SECONDS`: the caller waits for it, and API Gateway gives up after 29 seconds."""
+    return min(until, time.monotonic() + SETTLE_SECONDS)
 
 
 def _milliseconds(since: float) -> int:

@@ -14,8 +14,8 @@ from lambda_src.aws import Aws
 from lambda_src.contract import Provider, Route
 from lambda_src.secrets import Secrets
 
-MOST_ANSWER_BYTES = 5_500_000
-"""Lambda answers carry at most 6 MB, headers and escapes included."""
+MOST_ANSWER_BYTES = 4_500_000
+"""Lambda answers carry at most 6 MB, and that with JSON's escapes or in base64."""
 
 _PASSED_ON = (
     "content-type", "accept", "openai-beta", "anthropic-version", "anthropic-beta", "idempotency-key", "traceparent",
