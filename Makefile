@@ -34,13 +34,13 @@ synth: setup ## write Terraform JSON for every environment to cdktf.out
 	@$(RUN) main.py
 
 plan: setup ## what a deploy of ENV would change
-	@$(RUN) -m local.terraform cdktf diff $(ENV)
+	@$(RUN) -m local.cdktf diff $(ENV)
 
 deploy: setup ## deploy ENV
-	@$(RUN) -m local.terraform cdktf deploy $(ENV)
+	@$(RUN) -m local.cdktf deploy $(ENV)
 
 destroy: setup ## destroy ENV
-	@$(RUN) -m local.terraform cdktf destroy $(ENV)
+	@$(RUN) -m local.cdktf destroy $(ENV)
 
 test: setup check ## everything that must hold: format, lint, types, unit, synth, plan, end to end
 	@$(RUN) -m pytest

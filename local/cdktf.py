@@ -1,0 +1,54 @@
+"""`make plan`, `deploy` and `destroy`: the CDKTF CLI from node_modules, with Terraform able to find its provider.
+
+    python -m local.cdktf diff|deploy|destroy ENV [-- more arguments for cdktf]
+
+For an environment on the embedded cloud it talks to the one that `make up` left running. Plain Terraform works as well:
+`make synth`, then `terraform -chdir=cdktf.out/stacks/tollgate-ENV plan`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Final
+
+from lambda_src.contract import prefix
+from local import cloud
+from local.deployment import ENDPOINT_VARIABLE, PROVIDER_VARIABLE, ROOT
+from local.terraform import cli_environment
+from local.up import provider_url
+
+CLI: Final = ROOT / "node_modules" / ".bin" / "cdktf"
+VERBS: Final = {
+    "diff": ["diff"],
+    # Without this flag cdktf asks the public registry for the provider's checksums on every platform.
+    "deploy": ["deploy", "--skip-provider-lock"],
+    "destroy": ["destroy", "--skip-provider-lock"],
+}
+
+
+def variables() -> dict[str, str]:
+    """Environment of the CLI. Where the embedded cloud runs, `local` environments find it through it."""
+    found = {**os.environ, **cli_environment(ROOT / "build"), "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1"}
+    running = cloud.running(ROOT / cloud.DEFAULT_STATE_DIR)
+    if running is not None:
+        found[ENDPOINT_VARIABLE] = running.endpoint
+        found[PROVIDER_VARIABLE] = provider_url() or ""
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """The CLI's own exit code; 2 for a wrong call."""
+    if len(arguments) < 2 or arguments[0] not in VERBS:
+        sys.stderr.write(
+            f"usage: python -m local.cdktf {'|'.join(VERBS)} ENV (got {' '.join(arguments) or 'nothing'})\n"
+        )
+        return 2
+    verb, environment, *more = arguments
+    command = [str(CLI), *VERBS[verb], prefix(environment), *(each for each in more if each != "--")]
+    return subprocess.run(command, cwd=ROOT, env=variables(), check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

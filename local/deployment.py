@@ -1,0 +1,118 @@
+"""One environment on the embedded cloud: synthesize, apply with real Terraform, call, plan again, destroy."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from lambda_src.contract import prefix
+from local.cloud import Cloud
+from local.terraform import cli_environment
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+ENDPOINT_VARIABLE: Final = "TOLLGATE_LOCAL_ENDPOINT"
+PROVIDER_VARIABLE: Final = "TOLLGATE_LOCAL_PROVIDER_URL"
+ENVIRONMENTS_VARIABLE: Final = "TOLLGATE_ENVIRONMENTS"
+
+
+class CommandError(Exception):
+    """A command failed; the message carries its own last words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What it takes to deploy `environment` onto `cloud`.
+
+    out: where the synthesized JSON and Terraform's state go. provider_url: base of the AI provider to forward to.
+    environments: folder of the environment file; None: the checkout's own.
+    """
+
+    cloud: Cloud
+    provider_url: str
+    out: Path
+    environment: str = "local"
+    environments: Path | None = None
+
+    @property
+    def stack(self) -> Path:
+        """The folder that plain Terraform works in."""
+        return self.out / "stacks" / prefix(self.environment)
+
+    def variables(self) -> dict[str, str]:
+        """Environment of every command: this cloud's address, and where Terraform finds its provider."""
+        named = {} if self.environments is None else {ENVIRONMENTS_VARIABLE: str(self.environments)}
+        return {
+            **os.environ,
+            **self.cloud.environment(),
+            **cli_environment(ROOT / "build"),
+            **named,
+            ENDPOINT_VARIABLE: self.cloud.endpoint,
+            PROVIDER_VARIABLE: self.provider_url,
+            "CDKTF_OUTDIR": str(self.out),
+        }
+
+    def synth(self) -> None:
+        """Write the stack's Terraform JSON."""
+        self._run([sys.executable, str(ROOT / "main.py"), self.environment], ROOT)
+
+    def apply(self) -> None:
+        """Create or change everything."""
+        self.terraform("init", "-input=false")
+        self.terraform("apply", "-input=false", "-auto-approve")
+
+    def plan(self) -> str:
+        """What another apply would change, in Terraform's words; "" where nothing would."""
+        done = self._run(
+            ["terraform", "plan", "-input=false", "-no-color", "-detailed-exitcode"], self.stack, accepted=(0, 2)
+        )
+        return done.stdout if done.returncode == 2 else ""
+
+    def destroy(self) -> None:
+        """Take everything down."""
+        self.terraform("destroy", "-input=false", "-auto-approve")
+
+    def terraform(self, *arguments: str) -> str:
+        """What a Terraform command in the stack's folder prints; CommandError with its words where it fails."""
+        return self._run(["terraform", *arguments, "-no-color"], self.stack).stdout
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs by name."""
+        said = json.loads(self._run(["terraform", "output", "-json"], self.stack).stdout)
+        return {name: output["value"] for name, output in said.items()}
+
+    def key_value(self, key_id: str) -> str:
+        """The secret value of an API key, as an operator reads it; Terraform outputs have only ids."""
+        return str(self.cloud.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"])
+
+    def _run(
+        self, command: list[str], folder: Path, accepted: tuple[int, ...] = (0,)
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command, cwd=folder, env=self.variables(), capture_output=True, text=True, timeout=600, check=False
+        )
+        if done.returncode not in accepted:
+            said = (done.stderr.strip() or done.stdout.strip())[-4000:]
+            raise CommandError(f"`{' '.join(command[:2])}` failed with exit code {done.returncode}:\n{said}")
+        return done
+
+
+def put_secrets(cloud: Cloud, values: Mapping[str, str]) -> None:
+    """Give the providers' secrets, which Terraform creates empty, their values."""
+    client = cloud.client("secretsmanager")
+    for name, value in values.items():
+        client.put_secret_value(SecretId=name, SecretString=value)
+
+
+@contextmanager
+def deployed(deployment: Deployment) -> Iterator[dict[str, Any]]:
+    """A deployment for the length of a `with` block; its outputs. The cloud forgets everything when it stops."""
+    deployment.synth()
+    deployment.apply()
+    yield deployment.outputs()
