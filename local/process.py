@@ -94,7 +94,9 @@ def stop_group(group: int, work: Path) -> None:
 
 def group_lives(group: int, work: Path) -> bool:
     """Whether a process of that group is alive and one of ours; a reused process id must never be killed."""
-    listing = subprocess.run(["ps", "-A", "-o", "pgid=,stat=,command="], capture_output=True, text=True, check=True)
+    listing = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pgid=,stat=,command="], capture_output=True, text=True, check=True
+    )
     for line in listing.stdout.splitlines():
         pgid, state, command = line.split(None, 2)
         ours = SERVER_MODULE in command or str(work) in command

@@ -6,20 +6,36 @@ MiniStack is pinned to one exact version, because these names are not its public
 
 from __future__ import annotations
 
+from typing import Final
+
 from local.repairs import (
     alarms,
     api_keys,
+    function_logs,
     gateway_calls,
     gateway_responses,
     lambda_proxy,
     patches,
     saved_queries,
+    unset_values,
 )
 from local.repairs.call import Asgi, remember_headers
+
+REPAIRS: Final = (
+    alarms,
+    api_keys,
+    function_logs,
+    gateway_calls,
+    gateway_responses,
+    lambda_proxy,
+    patches,
+    saved_queries,
+    unset_values,
+)
 
 
 def apply(app: Asgi) -> Asgi:
     """Apply every repair; returns the ASGI application to serve."""
-    for module in (alarms, api_keys, gateway_calls, gateway_responses, lambda_proxy, patches, saved_queries):
+    for module in REPAIRS:
         module.apply()
     return remember_headers(app)

@@ -19,6 +19,7 @@ from ministack.services import apigateway_v1
 
 from local.repairs.call import Call, current
 from local.repairs.gateway_responses import FunctionError
+from local.repairs.permissions import DENIED, may_invoke
 
 DEFAULT_TIMEOUT_MS: Final = 29_000
 INVOKE_LIMIT_BYTES: Final = 6 * 1024 * 1024
@@ -95,6 +96,8 @@ async def invoke(
     if len(json.dumps(event)) > INVOKE_LIMIT_BYTES:
         return apigateway_v1._gw_error("REQUEST_TOO_LARGE", "Request Too Long")
     function = apigateway_v1._extract_lambda_ref_from_integration_uri(integration["uri"])
+    if not may_invoke(function, call):
+        return _internal_error(call, 500, DENIED)
     running = asyncio.ensure_future(
         apigateway_v1._call_lambda_raw(function, event, account_id=owner_account_id, region=owner_region)
     )
@@ -112,12 +115,10 @@ async def invoke(
         return _internal_error(call, 500, missing or "Rate Exceeded.")
     call.integration_status = 200
     if result.get("error"):
-        return _internal_error(call, 502, "The Lambda function returned the following error: " + _text(result["body"]))
+        return _internal_error(
+            call, 502, f"The Lambda function returned the following error: {json.dumps(result['body'])}"
+        )
     return _answer(call, result["body"], binary_media_types)
-
-
-def _text(value: object) -> str:
-    return json.dumps(value)
 
 
 def _internal_error(call: Call, status: int, message: str) -> Any:

@@ -37,12 +37,12 @@ ACCESS_FORMAT = json.dumps(
 """Access log format; also shows that variables without a value are written as `-`."""
 
 
-def archive(**files: str) -> bytes:
-    """A zip of files; `__` in a name stands for `/` (`lambda_src__handler` is lambda_src/handler.py)."""
+def archive(files: dict[str, str]) -> bytes:
+    """A zip of files by their path."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as packed:
-        for name, source in files.items():
-            packed.writestr(name.replace("__", "/") + ".py", source)
+        for path, source in files.items():
+            packed.writestr(path, source)
     return buffer.getvalue()
 
 
@@ -90,6 +90,7 @@ def deploy_api(
     cloud: Cloud,
     function: str,
     *,
+    source_arn: str = "arn:aws:execute-api:*:*:{api}/v1/POST/item/*",
     timeout_ms: int = 29_000,
     binary: tuple[str, ...] = (),
     responses: dict[str, dict[str, Any]] | None = None,
@@ -112,6 +113,13 @@ def deploy_api(
         integrationHttpMethod="POST",
         timeoutInMillis=timeout_ms,
         uri=f"arn:aws:apigateway:{cloud.region}:lambda:path/2015-03-31/functions/{function_arn}/invocations",
+    )
+    cloud.client("lambda").add_permission(
+        FunctionName=function,
+        StatementId=f"allow-{api}",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=source_arn.format(api=api),
     )
     for kind, settings in (responses or {}).items():
         gateway.put_gateway_response(restApiId=api, responseType=kind, **settings)

@@ -32,7 +32,7 @@ def test_values_are_shown_only_on_request(cloud: Cloud) -> None:
 
 
 def test_a_throttle_of_minus_one_is_no_limit(cloud: Cloud) -> None:
-    api = deploy_api(cloud, deploy_function(cloud, archive(app=OK)))
+    api = deploy_api(cloud, deploy_function(cloud, archive({"app.py": OK})))
     settings = [("rateLimit", "-1"), ("burstLimit", "-1")]
     cloud.client("apigateway").update_stage(
         restApiId=api.id,

@@ -30,7 +30,7 @@ REFUSED = {"responseTemplates": {"application/json": REFUSAL}}
 
 @pytest.fixture(scope="module")
 def function(cloud: Cloud) -> str:
-    return deploy_function(cloud, archive(app=ECHO), Timeout=10)
+    return deploy_function(cloud, archive({"app.py": ECHO}), Timeout=10)
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,23 @@ def test_a_failed_function_is_502_without_its_words(api: Api, body: dict[str, ob
 
 
 def test_a_function_at_its_reserved_concurrency_is_500(cloud: Cloud) -> None:
-    name = deploy_function(cloud, archive(app=ECHO))
+    name = deploy_function(cloud, archive({"app.py": ECHO}))
     cloud.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     answer = deploy_api(cloud, name).call()
     assert (answer.status, answer.json()) == (500, {"message": "Internal server error"})
+
+
+@pytest.mark.parametrize(
+    "source_arn",
+    [
+        "arn:aws:execute-api:*:*:{api}/v2/*",
+        "arn:aws:execute-api:*:*:other/*/*/*",
+        "arn:aws:execute-api:*:111111111111:{api}/*",
+    ],
+)
+def test_a_permission_for_something_else_is_500_and_says_so_in_the_log(
+    cloud: Cloud, function: str, source_arn: str
+) -> None:
+    own = deploy_api(cloud, function, source_arn=source_arn)
+    assert own.call().status == 500
+    assert own.log_lines(1)[0]["integration_error"] == "Invalid permissions on Lambda function"

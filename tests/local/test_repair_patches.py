@@ -11,7 +11,9 @@ def replace(path: str, value: str) -> dict[str, str]:
 
 
 def test_a_plan_with_a_new_rate_is_read_back_in_numbers_and_holds(cloud: Cloud) -> None:
-    api = deploy_api(cloud, deploy_function(cloud, archive(app=OK)), throttle={"rateLimit": 100, "burstLimit": 100})
+    api = deploy_api(
+        cloud, deploy_function(cloud, archive({"app.py": OK})), throttle={"rateLimit": 100, "burstLimit": 100}
+    )
     gateway = cloud.client("apigateway")
     gateway.update_usage_plan(
         usagePlanId=api.plan_id,
@@ -29,7 +31,7 @@ def test_a_plan_with_a_new_rate_is_read_back_in_numbers_and_holds(cloud: Cloud) 
 
 
 def test_a_stage_leaves_and_joins_a_plan(cloud: Cloud) -> None:
-    api = deploy_api(cloud, deploy_function(cloud, archive(app=OK)))
+    api = deploy_api(cloud, deploy_function(cloud, archive({"app.py": OK})))
     gateway = cloud.client("apigateway")
     for operation, status in (("remove", 403), ("add", 200)):
         patch = {"op": operation, "path": "/apiStages", "value": f"{api.id}:v1"}
