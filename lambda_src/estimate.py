@@ -76,7 +76,8 @@ def _max_output(asked: Ask, model: Model, policy: Policy, config: Config) -> tup
             f"{policy.max_output_tokens}. Ask for fewer.",
             param="max_tokens",
         )
-    return min(asked.max_output, ceiling), False
+    # Not capped by the model's own maximum: the environment file may not know it, and then it would be no bound.
+    return asked.max_output, False
 
 
 def _most_input(asked: Ask, model: Model, config: Config) -> int:
