@@ -23,8 +23,9 @@ from rich.console import Console
 from local import cloud
 from local.deployment import ROOT, CommandError, Deployment, put_secrets
 from local.process import CloudError
-from local.provider import STANDIN_KEYS
+from local.provider_answer import Keys
 
+STANDIN_KEYS: Final = {"openai": next(iter(Keys().openai)), "anthropic": next(iter(Keys().anthropic))}
 STATE_DIR: Final = ROOT / cloud.DEFAULT_STATE_DIR
 OUT: Final = ROOT / "cdktf.out"
 _PROVIDER_STATE: Final = STATE_DIR / "provider.json"

@@ -138,8 +138,10 @@ def test_a_ledger_that_is_down_means_503_and_no_call(bench: Bench) -> None:
 
 def test_a_missing_secret_means_503_and_no_hold(bench: Bench) -> None:
     gateway = bench.gateway()
-    gateway.config.providers["openai"] = bench.config().providers["openai"].__class__(
-        kind="openai", base_url=bench.provider_url, secret="bench/never-created"
+    gateway.config.providers["openai"] = (
+        bench.config()
+        .providers["openai"]
+        .__class__(kind="openai", base_url=bench.provider_url, secret="bench/never-created")
     )
     bench.consumer("secretless")
     response = send(gateway, request("key-secretless", chat()))

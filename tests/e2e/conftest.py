@@ -1,0 +1,103 @@
+"""One deployment per test session: real Terraform and AWS provider, the embedded cloud, the stand-in AI provider."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+import urllib3
+
+from lambda_src.contract import secret_name
+from local.cloud import Cloud
+from local.deployment import Deployment, put_secrets
+from local.provider import Provider
+from local.provider_answer import Keys
+
+CANARY_SECRETS = {"openai": "sk-canary-openai-7f3a", "anthropic": "sk-canary-anthropic-91bd"}
+CANARY_PROMPT = "canary-prompt-c0ffee"
+
+
+class System:
+    """The deployed system as its users and operators meet it."""
+
+    def __init__(self, deployment: Deployment, provider: Provider) -> None:
+        self.deployment = deployment
+        self.provider = provider
+        self.cloud = deployment.cloud
+        self.outputs: dict[str, Any] = deployment.outputs()
+        self.url = str(self.outputs["invoke_url"])
+        self._pool = urllib3.PoolManager(retries=False)
+
+    def key_id(self, consumer: str) -> str:
+        """Id of a consumer's key."""
+        return str(self.outputs["key_ids"][consumer]["default"])
+
+    def key(self, consumer: str) -> str:
+        """Value of a consumer's key, read as an operator reads it."""
+        return self.deployment.key_value(self.key_id(consumer))
+
+    def openai(self, consumer: str, **options: Any) -> openai.OpenAI:
+        """OpenAI's own client, pointed at the gateway."""
+        headers = {"x-api-key": self.key(consumer)}
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="unused", default_headers=headers, **options)
+
+    def anthropic(self, consumer: str, **options: Any) -> anthropic.Anthropic:
+        """Anthropic's own client, pointed at the gateway."""
+        return anthropic.Anthropic(base_url=self.url, api_key=self.key(consumer), **options)
+
+    def call(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        """A plain HTTP request."""
+        raw = json.dumps(body).encode() if body is not None else None
+        sent = {"content-type": "application/json", **(headers or {})}
+        return self._pool.request(method, self.url + path, body=raw, headers=sent)
+
+    def log_lines(self, group: str) -> list[str]:
+        """Every line of a log group."""
+        logs = self.cloud.client("logs")
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        return [event["message"] for page in pages for event in page["events"]]
+
+    def log_groups(self) -> list[str]:
+        """Every log group of the deployment."""
+        found = self.cloud.client("logs").describe_log_groups()["logGroups"]
+        return [group["logGroupName"] for group in found if "e2e" in group["logGroupName"]]
+
+
+def _left_behind(cloud: Cloud) -> list[str]:
+    apis = [each["name"] for each in cloud.client("apigateway").get_rest_apis()["items"]]
+    keys = [each["name"] for each in cloud.client("apigateway").get_api_keys()["items"]]
+    functions = [each["FunctionName"] for each in cloud.client("lambda").list_functions()["Functions"]]
+    groups = [each["logGroupName"] for each in cloud.client("logs").describe_log_groups()["logGroups"]]
+    tables = cloud.client("dynamodb").list_tables()["TableNames"]
+    alarms = [each["AlarmName"] for each in cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]]
+    roles = [each["RoleName"] for each in cloud.client("iam").list_roles()["Roles"]]
+    return [name for name in (*apis, *keys, *functions, *groups, *tables, *alarms, *roles) if "e2e" in name]
+
+
+@pytest.fixture(scope="session")
+def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Deployed once, and destroyed without leaving anything behind."""
+    keys = Keys(openai=frozenset({CANARY_SECRETS["openai"]}), anthropic=frozenset({CANARY_SECRETS["anthropic"]}))
+    provider = Provider.start(keys=keys)
+    deployment = Deployment(
+        cloud=cloud,
+        provider_url=provider.url,
+        out=tmp_path_factory.mktemp("e2e"),
+        environment="e2e",
+        environments=Path(__file__).parent / "environments",
+    )
+    deployment.synth()
+    deployment.apply()
+    put_secrets(cloud, {secret_name("e2e", name): value for name, value in CANARY_SECRETS.items()})
+    yield System(deployment, provider)
+    deployment.destroy()
+    provider.stop()
+    left = _left_behind(cloud)
+    assert not left, f"terraform destroy left {left} behind"
