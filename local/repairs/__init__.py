@@ -17,6 +17,7 @@ from local.repairs import (
     lambda_proxy,
     patches,
     saved_queries,
+    tags,
     unset_values,
 )
 from local.repairs.call import Asgi, remember_headers
@@ -30,6 +31,7 @@ REPAIRS: Final = (
     lambda_proxy,
     patches,
     saved_queries,
+    tags,
     unset_values,
 )
 

@@ -35,6 +35,9 @@ TYPES: Final[dict[str, Convert]] = {
     "rateLimit": float,
 }
 
+FLAGS: Final = frozenset({"requestParameters", "responseParameters"})
+"""Fields of a method that say by name whether something is required; those of integrations are texts."""
+
 LISTS: Final = frozenset({"apiStages", "binaryMediaTypes", "authorizationScopes", "types"})
 
 
@@ -67,6 +70,8 @@ def _change_field(record: dict[str, Any], keys: list[str], operation: dict[str, 
         record.pop(name, None)
     elif name in TYPES:
         record[name] = TYPES[name](str(value))
+    elif FLAGS.intersection(path) and value in ("true", "false"):
+        record[name] = value == "true"
     else:
         record[name] = value
 

@@ -47,3 +47,24 @@ def test_a_binary_media_type_is_added_and_removed_by_its_name(cloud: Cloud) -> N
     assert gateway.get_rest_api(restApiId=api)["binaryMediaTypes"] == ["image/png", "application/octet-stream"]
     gateway.update_rest_api(restApiId=api, patchOperations=[{"op": "remove", "path": "/binaryMediaTypes/image~1png"}])
     assert gateway.get_rest_api(restApiId=api)["binaryMediaTypes"] == ["application/octet-stream"]
+
+
+def test_a_required_parameter_of_a_method_is_a_flag(cloud: Cloud) -> None:
+    gateway = cloud.client("apigateway")
+    api = gateway.create_rest_api(name="flags")["id"]
+    root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    place = {"restApiId": api, "resourceId": root, "httpMethod": "GET"}
+    gateway.put_method(**place, authorizationType="NONE")
+    patch = replace("/requestParameters/method.request.querystring.q", "false")
+    gateway.update_method(**place, patchOperations=[patch])
+    assert gateway.get_method(**place)["requestParameters"] == {"method.request.querystring.q": False}
+
+
+def test_tags_set_later_are_the_tags_read(cloud: Cloud) -> None:
+    gateway = cloud.client("apigateway")
+    key = gateway.create_api_key(name="tagged", tags={"one": "1", "two": "2"})["id"]
+    arn = f"arn:aws:apigateway:{cloud.region}::/apikeys/{key}"
+    gateway.tag_resource(resourceArn=arn, tags={"two": "3", "four": "4"})
+    gateway.untag_resource(resourceArn=arn, tagKeys=["one"])
+    assert gateway.get_api_key(apiKey=key)["tags"] == {"two": "3", "four": "4"}
+    assert gateway.get_tags(resourceArn=arn)["tags"] == {"two": "3", "four": "4"}
