@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
-from lambda_src.contract import WINDOWS, Window
+from lambda_src.contract import Window
 
 
 def moment(epoch_ms: int) -> datetime:
@@ -14,19 +16,18 @@ def moment(epoch_ms: int) -> datetime:
 
 def label(window: Window, at: datetime) -> str:
     """The window of that kind in which `at` lies: `2026-11-23`, `2026-W48` (ISO 8601), `2026-11`, `all`."""
-    if window == "day":
-        return at.strftime("%Y-%m-%d")
-    if window == "week":
-        year, week, _ = at.isocalendar()
-        return f"{year}-W{week:02d}"
-    if window == "month":
-        return at.strftime("%Y-%m")
-    return "all"
+    return labels(at)[window]
 
 
-def labels(at: datetime) -> dict[Window, str]:
+def labels(at: datetime) -> Mapping[Window, str]:
     """All windows in which `at` lies. Spend is always counted in each, so a budget added later is right at once."""
-    return {window: label(window, at) for window in WINDOWS}
+    return _labels(at.date())
+
+
+@lru_cache(maxsize=64)
+def _labels(day: date) -> Mapping[Window, str]:
+    year, week, _ = day.isocalendar()
+    return {"day": day.isoformat(), "week": f"{year}-W{week:02d}", "month": day.isoformat()[:7], "total": "all"}
 
 
 def frees_at(window: Window, at: datetime) -> datetime | None:
