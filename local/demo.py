@@ -1,0 +1,229 @@
+"""`make demo`: the main job, seen. Real Terraform deploys the local environment onto an embedded cloud; the real SDKs call it.
+
+With OPENAI_API_KEY set it calls the real provider (OPENAI_BASE_URL, OPENAI_MODEL) instead of the stand-in.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import anthropic
+import openai
+import urllib3
+from rich.console import Console
+from rich.table import Table
+
+from lambda_src.aws import Aws
+from lambda_src.contract import POLICY_SK, consumer_pk, rollup_pk, secret_name
+from lambda_src.ledger import Ledger
+from lambda_src.pricing import usd
+from local.cloud import Cloud
+from local.deployment import ROOT, CommandError, Deployment, put_secrets
+from local.demo_environment import Choice, real_provider, standin
+from local.process import CloudError
+from local.provider import Provider
+from local.up import STANDIN_KEYS
+
+CONSUMERS: Final = ("search", "support", "trial")
+"""Of environments/local.toml: one with room, one on Anthropic, one with a small budget and a slow plan."""
+AT_ONCE: Final = 12
+BUDGET_TOKENS: Final = 500
+
+console = Console(highlight=False)
+
+
+@dataclass
+class Demo:
+    """A deployment and what calls it."""
+
+    deployment: Deployment
+    outputs: dict[str, Any]
+    choice: Choice
+
+    def key(self, consumer: str) -> str:
+        """Value of a consumer's key."""
+        return self.deployment.key_value(self.outputs["key_ids"][consumer]["default"])
+
+    def openai(self, consumer: str) -> openai.OpenAI:
+        """OpenAI's client with a consumer's key."""
+        headers = {"x-api-key": self.key(consumer)}
+        url = f"{self.outputs['invoke_url']}/v1"
+        return openai.OpenAI(base_url=url, api_key="unused", default_headers=headers, max_retries=0)
+
+    def anthropic(self, consumer: str) -> anthropic.Anthropic:
+        """Anthropic's client with a consumer's key."""
+        return anthropic.Anthropic(base_url=self.outputs["invoke_url"], api_key=self.key(consumer), max_retries=0)
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Show that something long is going on, and how long it took."""
+    began = time.monotonic()
+    with console.status(title):
+        yield
+    console.print(f"[green]✓[/] {title} [dim]{time.monotonic() - began:.0f} s[/]")
+
+
+def deploy(stack: ExitStack) -> Demo:
+    """Everything running, nothing called yet."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tollgate-demo-")))
+    with step("start an embedded AWS and a stand-in AI provider"):
+        cloud = stack.enter_context(Cloud.start(log_path=folder / "cloud.log"))
+        provider = stack.enter_context(Provider.start())
+    choice = real_provider(folder) if os.environ.get("OPENAI_API_KEY") else standin()
+    deployment = Deployment(
+        cloud=cloud, provider_url=provider.url, out=folder / "out", environments=choice.environments
+    )
+    with step("synthesize Terraform JSON from environments/local.toml"):
+        deployment.synth()
+    with step("terraform init"):
+        deployment.terraform("init", "-input=false")
+    with step("terraform apply"):
+        said = deployment.terraform("apply", "-input=false", "-auto-approve")
+    console.print("  " + next(line for line in said.splitlines() if line.startswith("Apply complete")), style="dim")
+    keys = {**STANDIN_KEYS, **choice.secrets}
+    put_secrets(cloud, {secret_name("local", name): value for name, value in keys.items()})
+    return Demo(deployment, deployment.outputs(), choice)
+
+
+def refused(demo: Demo) -> None:
+    """Calls that never reach a provider."""
+    url = f"{demo.outputs['invoke_url']}/v1/models"
+    table = Table("refused", "status", "said", title="Wrong keys, foreign models, too many calls", title_justify="left")
+
+    def plain(headers: dict[str, str]) -> tuple[int, str]:
+        answer = urllib3.request("GET", url, headers=headers, retries=False)
+        return answer.status, str(answer.json()["error"]["message"])
+
+    def sdk(call: Callable[[], object]) -> tuple[int, str]:
+        try:
+            call()
+        except openai.APIStatusError as error:
+            return error.status_code, str(error.body["message"] if isinstance(error.body, dict) else error)
+        return 200, "answered, though it should not have been"
+
+    trial = demo.openai("trial")
+    chat = [{"role": "user", "content": "Hello"}]
+    table.add_row("no key", *map(str, plain({})))
+    table.add_row("a wrong key", *map(str, plain({"x-api-key": "not-a-key-of-this-api"})))
+    create: Any = trial.chat.completions.create
+    table.add_row("a model outside the policy", *map(str, sdk(lambda: create(model="gpt-9", messages=chat))))
+    flood = [plain({"x-api-key": demo.key("trial")}) for _ in range(15)]
+    throttled = [each for each in flood if each[0] == 429]
+    table.add_row(f"{len(throttled)} of 15 calls at once", *map(str, throttled[0] if throttled else (200, "none")))
+    console.print(table)
+
+
+def answered(demo: Demo) -> None:
+    """The SDKs at work, as without a gateway."""
+    table = Table("answered", "model", "said", "cost", title="The official SDKs, unchanged", title_justify="left")
+    model, text = demo.choice.model, "Say hello to the tollgate in five words."
+    messages: Any = [{"role": "user", "content": text}]
+    chat = demo.openai("search").chat.completions.with_raw_response.create(model=model, messages=messages)
+    table.add_row("chat completion", model, chat.parse().choices[0].message.content, _cost(chat.headers))
+    stream = demo.openai("search").chat.completions.create(model=model, messages=messages, stream=True)
+    said = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+    table.add_row("chat completion, streamed", model, said, "in the log")
+    response = demo.openai("search").responses.with_raw_response.create(model=model, input=text)
+    table.add_row("response", model, response.parse().output_text, _cost(response.headers))
+    if demo.choice.anthropic_model is not None:
+        message = demo.anthropic("support").messages.with_raw_response.create(
+            model=demo.choice.anthropic_model, max_tokens=200, messages=messages
+        )
+        block: Any = message.parse().content[0]
+        table.add_row("Anthropic message", demo.choice.anthropic_model, block.text, _cost(message.headers))
+    function = urllib3.request(
+        "GET", f"{demo.outputs['invoke_url']}/example", headers={"x-api-key": demo.key("search")}, retries=False
+    )
+    table.add_row("your own function", "-", function.data.decode(), "-")
+    console.print(table)
+
+
+def budget(demo: Demo) -> None:
+    """A budget that runs out under parallel calls."""
+    messages: Any = [{"role": "user", "content": "Count to ten."}]
+
+    def call(_: int) -> tuple[bool, int]:
+        client = demo.openai("trial")
+        try:
+            said = client.chat.completions.with_raw_response.create(
+                model=demo.choice.model, messages=messages, max_completion_tokens=BUDGET_TOKENS
+            )
+        except openai.RateLimitError as error:
+            return error.code != "budget_exceeded", 0
+        return True, int(round(float(said.headers["x-tollgate-cost-usd"]) * 1e9))
+
+    time.sleep(1.2)  # the plan's bucket fills again
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        results = list(pool.map(call, range(AT_ONCE)))
+    ledger, deadline = _ledger(demo), time.monotonic() + 10
+    account = ledger.account("trial", deadline)
+    policy = ledger.get(consumer_pk("trial"), POLICY_SK, deadline)
+    limit = min(int(each["usd_nano"]) for each in policy["budgets"])
+    spent = int(account.item.get("s|total|all", 0))
+    charged = sum(cost for _, cost in results)
+    passed = sum(1 for ok, cost in results if ok and cost)
+    console.print(
+        f"[bold]A budget of {usd(limit)} USD under {AT_ONCE} calls at once[/]: {passed} passed, "
+        f"{AT_ONCE - passed} refused.\n  The callers were told {usd(charged)} USD; the ledger says {usd(spent)} USD"
+        f" spent, {usd(int(account.item.get('c|total|all', 0)) - spent)} held. Never more than the budget.\n"
+    )
+
+
+def usage(demo: Demo) -> None:
+    """Who used what, from the ledger's rollups."""
+    table = Table("consumer", "model", title="Who used what today", title_justify="left")
+    for name in ("requests", "refused", "tokens in", "tokens out", "USD"):
+        table.add_column(name, justify="right")
+    ledger, deadline = _ledger(demo), time.monotonic() + 10
+    total = 0
+    for consumer in CONSUMERS:
+        for row in ledger.partition(rollup_pk(consumer), deadline):
+            tokens_in = sum(value for name, value in row.items() if name.startswith(("tokens_input", "tokens_cache")))
+            tokens_out = row.get("tokens_output", 0) + row.get("tokens_output_audio", 0)
+            total += row["cost_nano_usd"]
+            counts = [row["requests"], row.get("refusals", 0), tokens_in, tokens_out]
+            table.add_row(
+                consumer, row["sk"].partition("#")[2], *(f"{count:,}" for count in counts), usd(row["cost_nano_usd"])
+            )
+    table.add_section()
+    table.add_row("all", "", "", "", "", "", usd(total))
+    console.print(table)
+
+
+def _ledger(demo: Demo) -> Ledger:
+    return Ledger(Aws(demo.deployment.cloud.environment()), demo.outputs["table"], "local", 0)
+
+
+def _cost(headers: Any) -> str:
+    return f"{headers['x-tollgate-cost-usd']} USD"
+
+
+def main() -> int:
+    """0: everything was seen. 1: something failed, and says why. 130: interrupted; nothing is left running."""
+    with ExitStack() as stack:
+        try:
+            demo = deploy(stack)
+            for show in (refused, answered, budget, usage):
+                show(demo)
+        except (CommandError, CloudError) as error:
+            console.print(str(error), style="red", markup=False)
+            return 1
+        except KeyboardInterrupt:
+            console.print("interrupted; cleaning up")
+            return 130
+    console.print("Nothing is left running. [bold]make up[/] leaves it running for your own calls.", style="dim")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
