@@ -1,0 +1,44 @@
+"""One stand-in provider per test, and the real SDKs pointed at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import boto3
+import openai
+import pytest
+from botocore.config import Config
+
+from local.provider import Provider
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with Provider.start() as running:
+        yield running
+
+
+@pytest.fixture
+def oai(provider: Provider) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{provider.url}/v1", api_key="sk-standin-openai", max_retries=0, timeout=10)
+
+
+@pytest.fixture
+def claude(provider: Provider) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=provider.url, api_key="sk-standin-anthropic", max_retries=0, timeout=10)
+
+
+@pytest.fixture
+def bedrock(provider: Provider) -> Any:
+    return bedrock_client(provider.url, "test")
+
+
+def bedrock_client(url: str, secret: str) -> Any:
+    """A real boto3 client of Bedrock's runtime that signs with `secret` and never retries."""
+    session: Any = boto3.session.Session(
+        aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key=secret, region_name="eu-west-1"
+    )
+    settings = Config(retries={"total_max_attempts": 1}, read_timeout=10)
+    return session.client("bedrock-runtime", endpoint_url=url, config=settings)
