@@ -1,4 +1,4 @@
-"""`make demo`: the main job, seen. Real Terraform deploys the local environment onto an embedded cloud; the real SDKs call it.
+"""`make demo`: the main job, seen. Real Terraform deploys onto an embedded cloud; the real SDKs call it.
 
 With OPENAI_API_KEY set it calls the real provider (OPENAI_BASE_URL, OPENAI_MODEL) instead of the stand-in.
 """
@@ -27,8 +27,8 @@ from lambda_src.contract import POLICY_SK, consumer_pk, rollup_pk, secret_name
 from lambda_src.ledger import Ledger
 from lambda_src.pricing import usd
 from local.cloud import Cloud
-from local.deployment import ROOT, CommandError, Deployment, put_secrets
 from local.demo_environment import Choice, real_provider, standin
+from local.deployment import CommandError, Deployment, put_secrets
 from local.process import CloudError
 from local.provider import Provider
 from local.up import STANDIN_KEYS
@@ -160,7 +160,7 @@ def budget(demo: Demo) -> None:
             )
         except openai.RateLimitError as error:
             return error.code != "budget_exceeded", 0
-        return True, int(round(float(said.headers["x-tollgate-cost-usd"]) * 1e9))
+        return True, round(float(said.headers["x-tollgate-cost-usd"]) * 1e9)
 
     time.sleep(1.2)  # the plan's bucket fills again
     with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -17,7 +17,7 @@ REAL_PROVIDER: Final = "real"
 class Choice:
     """model: what the OpenAI calls ask for. anthropic_model: None where Anthropic is left out.
 
-    environments: folder of the environment file; None: the checkout's own. secrets: provider → key, beyond the stand-in's.
+    environments: folder of the environment file; None: the checkout's own. secrets: keys beyond the stand-in's.
     """
 
     model: str
