@@ -23,7 +23,7 @@ from rich.console import Console
 from local import cloud
 from local.deployment import ROOT, CommandError, Deployment, put_secrets
 from local.process import CloudError
-from local.provider_answer import Keys
+from local.provider_wire import Keys
 
 STANDIN_KEYS: Final = {"openai": next(iter(Keys().openai)), "anthropic": next(iter(Keys().anthropic))}
 STATE_DIR: Final = ROOT / cloud.DEFAULT_STATE_DIR

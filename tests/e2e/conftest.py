@@ -16,7 +16,7 @@ from lambda_src.contract import secret_name
 from local.cloud import Cloud
 from local.deployment import Deployment, put_secrets
 from local.provider import Provider
-from local.provider_answer import Keys
+from local.provider_wire import Keys
 
 CANARY_SECRETS = {"openai": "sk-canary-openai-7f3a", "anthropic": "sk-canary-anthropic-91bd"}
 CANARY_PROMPT = "canary-prompt-c0ffee"
