@@ -1,0 +1,98 @@
+"""A Lambda function with its role and log group: the gateway, the sweeper and the ones users bring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from constructs_lib.aws import (
+    AssetType,
+    Construct,
+    IamRole,
+    IamRolePolicy,
+    LambdaFunction,
+    LambdaFunctionEnvironment,
+    LambdaFunctionLoggingConfig,
+    LambdaFunctionTracingConfig,
+    TerraformAsset,
+    addressed,
+)
+from constructs_lib.logs import LogGroup
+from constructs_lib.package import Package
+from constructs_lib.permissions import Statement, document, traces, trusted_by, use_key
+from constructs_lib.settings import Environment
+
+
+class Function(Construct):
+    """Python 3.13 on arm64, JSON logs into a group of its own, and a role that may do nothing until `grant`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        environment: Environment,
+        package: Package,
+        handler: str,
+        description: str,
+        log_group_name: str,
+        memory_mb: int,
+        timeout_seconds: int,
+        variables: Mapping[str, str],
+        reserved_concurrency: int | None = None,
+    ) -> None:
+        super().__init__(scope, f"function-{name}")
+        self._name = name
+        self._gateway = environment.gateway
+        aws_name = f"{environment.prefix}-{name}"
+        self.logs = LogGroup(self, name, environment=environment, group_name=log_group_name)
+        self.role = addressed(
+            name, IamRole(self, "role", name=aws_name, assume_role_policy=trusted_by("lambda.amazonaws.com"))
+        )
+        asset = TerraformAsset(
+            self, "package", path=str(package.path.resolve()), asset_hash=package.sha256, type=AssetType.FILE
+        )
+        self.function = addressed(
+            name,
+            LambdaFunction(
+                self,
+                "function",
+                function_name=aws_name,
+                description=description,
+                role=self.role.arn,
+                runtime="python3.13",
+                architectures=["arm64"],
+                handler=handler,
+                filename=asset.path,
+                source_code_hash=package.source_code_hash,
+                memory_size=memory_mb,
+                timeout=timeout_seconds,
+                reserved_concurrent_executions=reserved_concurrency,
+                kms_key_arn=environment.gateway.kms_key_arn,
+                environment=LambdaFunctionEnvironment(variables=dict(variables)) if variables else None,
+                tracing_config=LambdaFunctionTracingConfig(mode="Active" if self._gateway.tracing else "PassThrough"),
+                # A filter stricter than INFO would drop the usage lines, which carry the metrics.
+                logging_config=LambdaFunctionLoggingConfig(
+                    log_format="JSON",
+                    application_log_level="INFO",
+                    system_log_level="WARN",
+                    log_group=self.logs.name,
+                ),
+            ),
+        )
+
+    @property
+    def arn(self) -> str:
+        """ARN of the function."""
+        return self.function.arn
+
+    def grant(self, statements: Sequence[Statement] = ()) -> None:
+        """Let the role write its logs, send traces where they are on, and do what `statements` say. Call it once."""
+        own = [self.logs.write()]
+        if self._gateway.tracing:
+            own.append(traces())
+        if self._gateway.kms_key_arn is not None:
+            own.append(use_key(self._gateway.kms_key_arn))
+        policy = IamRolePolicy(
+            self, "policy", name="least-privilege", role=self.role.name, policy=document([*own, *statements])
+        )
+        addressed(self._name, policy)

@@ -1,0 +1,78 @@
+"""The ledger's table, and the items in it that Terraform owns: policies, models and its own keys."""
+
+from __future__ import annotations
+
+import json
+
+from constructs_lib.aws import (
+    Construct,
+    DynamodbTable,
+    DynamodbTableAttribute,
+    DynamodbTableGlobalSecondaryIndex,
+    DynamodbTableItem,
+    DynamodbTablePointInTimeRecovery,
+    DynamodbTableServerSideEncryption,
+    DynamodbTableTtl,
+    addressed,
+)
+from constructs_lib.ledger_items import Item
+from constructs_lib.permissions import Statement, allow
+from constructs_lib.settings import Environment
+from constructs_lib.settings.runtime import table_name
+from lambda_src.contract import ACCOUNTS_INDEX, ACCOUNTS_INDEX_KEY, PK, SK, TTL_ATTRIBUTE
+
+_READ = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
+_WRITE = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"]
+
+
+class Ledger(Construct):
+    """One table on demand, with point-in-time recovery, expiry, a change stream and encryption at rest."""
+
+    def __init__(self, scope: Construct, *, environment: Environment) -> None:
+        super().__init__(scope, "ledger")
+        self.table = addressed(
+            "ledger",
+            DynamodbTable(
+                self,
+                "table",
+                name=table_name(environment),
+                billing_mode="PAY_PER_REQUEST",
+                hash_key=PK,
+                range_key=SK,
+                attribute=[DynamodbTableAttribute(name=name, type="S") for name in (PK, SK, ACCOUNTS_INDEX_KEY)],
+                global_secondary_index=[
+                    DynamodbTableGlobalSecondaryIndex(
+                        name=ACCOUNTS_INDEX, hash_key=ACCOUNTS_INDEX_KEY, range_key=PK, projection_type="KEYS_ONLY"
+                    )
+                ],
+                point_in_time_recovery=DynamodbTablePointInTimeRecovery(enabled=True),
+                ttl=DynamodbTableTtl(attribute_name=TTL_ATTRIBUTE, enabled=True),
+                stream_enabled=True,
+                stream_view_type="NEW_AND_OLD_IMAGES",
+                server_side_encryption=DynamodbTableServerSideEncryption(
+                    enabled=True, kms_key_arn=environment.gateway.kms_key_arn
+                ),
+                deletion_protection_enabled=environment.gateway.deletion_protection,
+            ),
+        )
+
+    @property
+    def name(self) -> str:
+        """Name, as a reference to the table."""
+        return self.table.name
+
+    def put(self, name: str, item: Item) -> None:
+        """An item that Terraform owns, at address aws_dynamodb_table_item.`name`."""
+        resource = DynamodbTableItem(
+            self, name, table_name=self.name, hash_key=PK, range_key=SK, item=json.dumps(item, sort_keys=True)
+        )
+        addressed(name, resource)
+
+    def read_and_write(self) -> list[Statement]:
+        """What the gateway does: no scan, no delete, no change of the table."""
+        return [allow("UseLedger", [*_READ, *_WRITE], [self.table.arn])]
+
+    def sweep(self) -> list[Statement]:
+        """What the sweeper does: the same, and a look into the list of accounts."""
+        index = f"{self.table.arn}/index/{ACCOUNTS_INDEX}"
+        return [*self.read_and_write(), allow("ListAccounts", ["dynamodb:Query"], [index])]

@@ -1,0 +1,95 @@
+"""Items that Terraform writes into the ledger, in DynamoDB's types; `lambda_src/contract.py` lays them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, time
+from typing import Any
+
+from constructs_lib.settings.catalogue import Consumer
+from constructs_lib.settings.environment import Environment
+from constructs_lib.settings.tariff import Tariff
+from lambda_src.contract import KEY_SK, MODELS_PK, NANO_PER_USD, PK, POLICY_SK, SK, consumer_pk, key_pk
+
+Item = dict[str, Any]
+"""Attribute → value with its type: {"S": …}."""
+
+
+def policy_item(environment: Environment, name: str) -> Item:
+    """What consumer `name` may do."""
+    consumer = environment.consumers[name]
+    return _item(
+        consumer_pk(name),
+        POLICY_SK,
+        consumer=_text(name),
+        plan=_text(consumer.plan),
+        owner=_text(consumer.owner),
+        models={"L": [_text(model) for model in consumer.models]},
+        budgets={
+            "L": [
+                {"M": {"usd_nano": _number(int(budget.usd * NANO_PER_USD)), "per": _text(budget.per)}}
+                for budget in consumer.budgets
+            ]
+        },
+        thresholds={"L": [_number(percent) for percent in environment.alerts.budget_percent]},
+        tokens_per_minute=_number(consumer.tokens_per_minute),
+        requests_per_minute=_number(consumer.requests_per_minute),
+        max_output_tokens=_number(consumer.max_output_tokens),
+        expires=_text(expiry(consumer)),
+        tags={"M": {tag: _text(value) for tag, value in consumer.tags.items()}},
+    )
+
+
+def model_item(environment: Environment, name: str, tariff: Tariff) -> Item:
+    """What clients may ask for as `name`, and what it costs."""
+    model = environment.models[name]
+    default_max = environment.metering.default_max_output_tokens
+    return _item(
+        MODELS_PK,
+        name,
+        provider=_text(model.provider),
+        upstream=_text(model.upstream or name),
+        max_output_tokens=_number(default_max if model.max_output_tokens is None else model.max_output_tokens),
+        max_input_tokens=_number(model.max_input_tokens),
+        price_version=_text(tariff.version),
+        free={"BOOL": model.free},
+        prices={"M": {tier: {"L": [_rates(step) for step in steps]} for tier, steps in tariff.tiers.items()}},
+    )
+
+
+def key_item(consumer_name: str, consumer: Consumer, key_name: str, key_id: str) -> Item:
+    """Whom the key `key_id` belongs to; its value is nowhere in it."""
+    return _item(
+        key_pk(key_id),
+        KEY_SK,
+        consumer=_text(consumer_name),
+        name=_text(key_name),
+        created_by=_text("terraform"),
+        expires=_text(expiry(consumer)),
+    )
+
+
+def expiry(consumer: Consumer) -> str | None:
+    """When it ends, in ISO 8601 and UTC; a date means its first moment."""
+    moment = consumer.expires
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+
+
+def _item(pk: str, sk: str, **attributes: Item | None) -> Item:
+    return {PK: _text(pk), SK: _text(sk), **{name: value for name, value in attributes.items() if value is not None}}
+
+
+def _rates(step: Mapping[str, int]) -> Item:
+    return {"M": {name: _number(value) for name, value in step.items()}}
+
+
+def _text(value: str | None) -> Item | None:
+    return None if value is None else {"S": value}
+
+
+def _number(value: int | None) -> Item | None:
+    return None if value is None else {"N": str(value)}

@@ -1,0 +1,64 @@
+"""Lambda packages whose bytes depend on nothing but the names and contents of the files in them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
+_UNIX: Final = 3
+_FILE_MODE: Final = 0o100644 << 16
+_EXECUTABLE_MODE: Final = 0o100755 << 16
+_LEFT_OUT_FOLDERS: Final = {"__pycache__", ".git", ".venv", "node_modules"}
+_LEFT_OUT_SUFFIXES: Final = {".pyc", ".pyo"}
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A zip file on disk. sha256: hex digest of its bytes."""
+
+    path: Path
+    sha256: str
+
+    @property
+    def source_code_hash(self) -> str:
+        """The digest as Lambda reports it: base64."""
+        return base64.b64encode(bytes.fromhex(self.sha256)).decode()
+
+
+def build(source: Path, zip_path: Path, *, inside: str = "") -> Package:
+    """Zip the folder `source` to `zip_path`, its files under the folder `inside` of the archive.
+
+    Members are sorted, have one fixed date and one of two modes, and are stored, since compressors differ between
+    machines. Raises FileNotFoundError where `source` is no folder or has no file.
+    """
+    files = sorted(path for path in source.rglob("*") if path.is_file() and _belongs(path.relative_to(source)))
+    if not files:
+        raise FileNotFoundError(
+            f"{source}: no folder with files in it, but a Lambda's source is expected there; "
+            "correct `source` in the environment file, or create the folder"
+        )
+    zip_path.parent.mkdir(parents=True, exist_ok=True)
+    draft = zip_path.with_name(f".{zip_path.name}.{os.getpid()}")
+    with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+        for path in files:
+            archive.writestr(_member(path, (Path(inside) / path.relative_to(source)).as_posix()), path.read_bytes())
+    digest = hashlib.sha256(draft.read_bytes()).hexdigest()
+    draft.replace(zip_path)
+    return Package(zip_path, digest)
+
+
+def _belongs(path: Path) -> bool:
+    return not _LEFT_OUT_FOLDERS.intersection(path.parts) and path.suffix not in _LEFT_OUT_SUFFIXES
+
+
+def _member(path: Path, name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _EARLIEST)
+    info.create_system = _UNIX
+    info.external_attr = _EXECUTABLE_MODE if os.access(path, os.X_OK) else _FILE_MODE
+    return info

@@ -1,0 +1,74 @@
+"""Where a stack keeps its state, and how Terraform's AWS provider reaches AWS or what stands in for it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from constructs_lib.aws import (
+    AwsProvider,
+    AwsProviderDefaultTags,
+    AwsProviderEndpoints,
+    LocalBackend,
+    S3Backend,
+    TerraformStack,
+)
+from constructs_lib.settings import Environment
+
+_CHECKOUT: Final = "../../.."
+"""From cdktf.out/stacks/NAME, where Terraform runs."""
+
+
+def configure(stack: TerraformStack, environment: Environment) -> None:
+    """Set backend and provider of `stack`."""
+    _backend(stack, environment)
+    endpoint = environment.aws.endpoint
+    tags = [AwsProviderDefaultTags(tags={"tollgate:environment": environment.name, **environment.aws.tags})]
+    if endpoint is None:
+        AwsProvider(stack, "aws", region=environment.aws.region, profile=environment.aws.profile, default_tags=tags)
+        return
+    AwsProvider(
+        stack,
+        "aws",
+        region=environment.aws.region,
+        # The embedded cloud takes any credentials; these keep real ones from being sent to it.
+        access_key="test",
+        secret_key="test",  # noqa: S106
+        skip_credentials_validation=True,
+        skip_requesting_account_id=True,
+        skip_metadata_api_check="true",
+        s3_use_path_style=True,
+        default_tags=tags,
+        endpoints=[
+            AwsProviderEndpoints(
+                apigateway=endpoint,
+                cloudwatch=endpoint,
+                cloudwatchlogs=endpoint,
+                dynamodb=endpoint,
+                eventbridge=endpoint,
+                iam=endpoint,
+                kms=endpoint,
+                lambda_=endpoint,
+                secretsmanager=endpoint,
+                sns=endpoint,
+                sts=endpoint,
+                wafv2=endpoint,
+            )
+        ],
+    )
+
+
+def _backend(stack: TerraformStack, environment: Environment) -> None:
+    backend = environment.aws.backend
+    if backend.bucket is None:
+        LocalBackend(stack, path=backend.path or f"{_CHECKOUT}/terraform.{environment.prefix}.tfstate")
+        return
+    S3Backend(
+        stack,
+        bucket=backend.bucket,
+        key=backend.key or f"tollgate/{environment.name}.tfstate",
+        region=backend.region or environment.aws.region,
+        profile=environment.aws.profile,
+        encrypt=True,
+        kms_key_id=backend.kms_key_arn,
+    )
+    stack.add_override("terraform.backend.s3.use_lockfile", True)

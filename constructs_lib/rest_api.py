@@ -1,0 +1,131 @@
+"""The REST API: paths, methods, what answers them, and how API Gateway's own refusals look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from constructs_lib.aws import (
+    ApiGatewayGatewayResponse,
+    ApiGatewayIntegration,
+    ApiGatewayMethod,
+    ApiGatewayResource,
+    ApiGatewayRestApi,
+    ApiGatewayRestApiEndpointConfiguration,
+    Construct,
+    LambdaPermission,
+    TerraformResource,
+    addressed,
+)
+from constructs_lib.cors import allow_origin, preflight
+from constructs_lib.gateway_responses import REFUSALS, Refusal
+from constructs_lib.routes import Endpoint, resource_name, with_parents
+from constructs_lib.settings import Environment
+from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE
+
+DESCRIPTION: Final = "API for logging and monitoring AI API usage"
+
+
+class RestApi(Construct):
+    """A regional REST API on which every method wants an API key.
+
+    photographed: every resource whose state a deployment copies; what a deployment is made anew for.
+    """
+
+    def __init__(self, scope: Construct, *, environment: Environment, endpoints: Sequence[Endpoint]) -> None:
+        super().__init__(scope, "api")
+        self._environment = environment
+        self.photographed: list[TerraformResource] = []
+        self.api = addressed(
+            "gateway",
+            ApiGatewayRestApi(
+                self,
+                "api",
+                name=environment.prefix,
+                description=DESCRIPTION,
+                endpoint_configuration=ApiGatewayRestApiEndpointConfiguration(types=["REGIONAL"]),
+                api_key_source="HEADER",
+                binary_media_types=[EVENT_STREAM_MEDIA_TYPE],
+            ),
+        )
+        self._resource_ids = {"/": self.api.root_resource_id}
+        for path in with_parents(endpoint.path for endpoint in endpoints):
+            self._add_path(path)
+        for endpoint in endpoints:
+            self._add_endpoint(endpoint)
+        if environment.gateway.cors_origin is not None:
+            for path in sorted({endpoint.path for endpoint in endpoints}):
+                methods = sorted({endpoint.method for endpoint in endpoints if endpoint.path == path})
+                self._add_preflight(path, methods, environment.gateway.cors_origin)
+        for refusal in REFUSALS:
+            self._add_refusal(refusal)
+
+    @property
+    def id(self) -> str:
+        """Id of the API."""
+        return self.api.id
+
+    def _add_path(self, path: str) -> None:
+        parent, _, part = path.rpartition("/")
+        name = resource_name(path)
+        resource = ApiGatewayResource(
+            self, f"path {name}", rest_api_id=self.id, parent_id=self._resource_ids[parent or "/"], path_part=part
+        )
+        self._resource_ids[path] = addressed(name, resource).id
+
+    def _add_endpoint(self, endpoint: Endpoint) -> None:
+        method = ApiGatewayMethod(
+            self,
+            f"method {endpoint.name}",
+            rest_api_id=self.id,
+            resource_id=self._resource_ids[endpoint.path],
+            http_method=endpoint.method,
+            authorization="NONE",
+            api_key_required=True,
+            request_parameters={f"method.request.path.{name}": True for name in endpoint.parameters},
+        )
+        integration = ApiGatewayIntegration(
+            self,
+            f"integration {endpoint.name}",
+            rest_api_id=self.id,
+            resource_id=self._resource_ids[endpoint.path],
+            http_method=addressed(endpoint.name, method).http_method,
+            type="AWS_PROXY",
+            integration_http_method="POST",
+            uri=endpoint.function.function.invoke_arn,
+            timeout_milliseconds=round(self._environment.gateway.timeout_seconds * 1000),
+        )
+        self.photographed += [method, addressed(endpoint.name, integration)]
+        permission = LambdaPermission(
+            self,
+            f"permission {endpoint.name}",
+            statement_id=f"api-{endpoint.name}",
+            action="lambda:InvokeFunction",
+            function_name=endpoint.function.function.function_name,
+            principal="apigateway.amazonaws.com",
+            source_arn=f"{self.api.execution_arn}/{self._environment.gateway.stage}/{endpoint.execution_path}",
+        )
+        addressed(endpoint.name, permission)
+
+    def _add_preflight(self, path: str, methods: list[str], origin: str) -> None:
+        self.photographed += preflight(
+            self,
+            resource_name(path),
+            rest_api_id=self.id,
+            resource_id=self._resource_ids[path],
+            methods=methods,
+            origin=origin,
+        )
+
+    def _add_refusal(self, refusal: Refusal) -> None:
+        headers = refusal.headers() | allow_origin(self._environment.gateway.cors_origin)
+        response = ApiGatewayGatewayResponse(
+            self,
+            f"refusal {refusal.response_type}",
+            rest_api_id=self.id,
+            response_type=refusal.response_type,
+            status_code=None if refusal.status is None else str(refusal.status),
+            response_templates={"application/json": refusal.template()},
+            response_parameters={f"gatewayresponse.header.{name}": value for name, value in headers.items()},
+        )
+        self.photographed.append(addressed(refusal.response_type.lower(), response))

@@ -1,0 +1,38 @@
+"""What calls the sweeper, every five minutes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from constructs_lib.aws import CloudwatchEventRule, CloudwatchEventTarget, Construct, LambdaPermission, addressed
+from constructs_lib.function import Function
+from constructs_lib.settings import Environment
+
+SWEEP_MINUTES: Final = 5
+
+
+class Schedule(Construct):
+    """An EventBridge rule that calls one function."""
+
+    def __init__(self, scope: Construct, *, environment: Environment, sweeper: Function) -> None:
+        super().__init__(scope, "schedule")
+        rule = CloudwatchEventRule(
+            self,
+            "rule",
+            name=f"{environment.prefix}-sweep",
+            description="Ends holds that no request ended.",
+            schedule_expression=f"rate({SWEEP_MINUTES} minutes)",
+        )
+        addressed("sweeper", rule)
+        target = CloudwatchEventTarget(self, "target", rule=rule.name, arn=sweeper.arn, target_id="sweeper")
+        addressed("sweeper", target)
+        permission = LambdaPermission(
+            self,
+            "permission",
+            statement_id="schedule",
+            action="lambda:InvokeFunction",
+            function_name=sweeper.function.function_name,
+            principal="events.amazonaws.com",
+            source_arn=rule.arn,
+        )
+        addressed("sweeper", permission)

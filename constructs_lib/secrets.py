@@ -1,0 +1,39 @@
+"""Secrets for the providers' keys: made empty, so that no value is ever in Terraform's hands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from constructs_lib.aws import Construct, SecretsmanagerSecret, addressed
+from constructs_lib.permissions import Statement, allow
+from constructs_lib.settings import Environment
+from constructs_lib.settings.runtime import provider_secret
+
+
+class ProviderSecrets(Construct):
+    """One secret per provider that takes a key; where the environment file names an ARN, that one is used."""
+
+    def __init__(self, scope: Construct, *, environment: Environment) -> None:
+        super().__init__(scope, "secrets")
+        self.arns: dict[str, str] = {}
+        for provider in environment.providers:
+            secret = provider_secret(environment, provider)
+            if secret is not None:
+                self.arns[provider] = secret if secret.startswith("arn:") else self._make(provider, secret, environment)
+
+    def _make(self, provider: str, name: str, environment: Environment) -> str:
+        secret = SecretsmanagerSecret(
+            self,
+            provider,
+            name=name,
+            description=f"Key of the AI provider {provider}; Tollgate {environment.name} reads it.",
+            kms_key_id=environment.gateway.kms_key_arn,
+            # A destroy by mistake can be undone for a week; the embedded cloud is deployed anew all the time.
+            recovery_window_in_days=0 if environment.aws.endpoint else 7,
+        )
+        return addressed(provider, secret).arn
+
+    def read(self) -> Sequence[Statement]:
+        """Permission to read these secrets, and no other."""
+        arns = list(self.arns.values())
+        return [allow("ReadProviderKeys", ["secretsmanager:GetSecretValue"], arns)] if arns else []

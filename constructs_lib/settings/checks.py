@@ -1,0 +1,203 @@
+"""Faults that show only between sections: names that are meant to exist, times that have to fit into each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Final
+
+from constructs_lib.settings.addresses import slug
+from constructs_lib.settings.environment import Environment
+from constructs_lib.settings.faults import Fault, KeyPath, listing, nearest, shown
+from constructs_lib.settings.runtime import LAMBDA_EXTRA_SECONDS, runtime_config
+from constructs_lib.settings.tariff import tariff_faults
+
+Known = Mapping[str, frozenset[str]]
+"""Names that the file declares by section, faulty entries included: a reference to one of those is no fault."""
+
+EVERY_MODEL: Final = "*"
+MOST_PLANS: Final = 300
+"""API Gateway's quota per region."""
+OWN_FUNCTIONS: Final = ("gateway", "sweeper", "access")
+"""Names that Tollgate's own Lambdas and log groups have."""
+OWN_PATHS: Final = ("v1", "bedrock")
+MOST_CONFIGURATION_BYTES: Final = 3_800
+"""Lambda takes 4 KB of environment variables, names included; the topic's ARN is known after apply only."""
+
+
+def between_sections(environment: Environment, known: Known) -> list[Fault]:
+    """Every such fault. `environment` may lack what was faulty by itself; `known` does not."""
+    return [fault for check in _CHECKS for fault in check(environment, known)]
+
+
+def _references(environment: Environment, known: Known) -> Iterator[Fault]:
+    for name, model in environment.models.items():
+        yield from _unknown(("models", name, "provider"), model.provider, "providers", known)
+    for name, consumer in environment.consumers.items():
+        yield from _unknown(("consumers", name, "plan"), consumer.plan, "plans", known)
+        for index, model_name in enumerate(consumer.models):
+            where: KeyPath = ("consumers", name, "models", index)
+            if model_name != EVERY_MODEL:
+                yield from _unknown(where, model_name, "models", known)
+            elif len(consumer.models) > 1:
+                yield Fault(where, shown(EVERY_MODEL), '["*"] alone, or names', "remove it, or the names")
+
+
+def _unknown(where: KeyPath, given: str, section: str, known: Known) -> Iterator[Fault]:
+    names = known.get(section, frozenset())
+    if given not in names:
+        meant = nearest(given, names)
+        fix = f'did you mean "{meant}"?' if meant else f"add [{section}.{json.dumps(given)}], or name one that exists"
+        yield Fault(where, shown(given), listing(names, f"[{section}]"), fix)
+
+
+def _times(environment: Environment, known: Known) -> Iterator[Fault]:
+    del known
+    gateway, lambda_seconds = environment.gateway, environment.gateway.timeout_seconds + LAMBDA_EXTRA_SECONDS
+    if gateway.upstream_timeout_seconds >= gateway.timeout_seconds:
+        yield Fault(
+            ("gateway", "upstream_timeout_seconds"),
+            str(gateway.upstream_timeout_seconds),
+            f"less than gateway.timeout_seconds = {gateway.timeout_seconds:g}",
+            "lower it, so that a slow provider is answered for by Tollgate and not cut off by API Gateway",
+        )
+    if environment.metering.hold_seconds <= lambda_seconds:
+        yield Fault(
+            ("metering", "hold_seconds"),
+            str(environment.metering.hold_seconds),
+            f"more than the Lambda's {lambda_seconds:g} seconds (gateway.timeout_seconds + {LAMBDA_EXTRA_SECONDS})",
+            "raise it: a hold must outlive the request it is for",
+        )
+    for name, function in environment.functions.items():
+        if function.timeout_seconds >= gateway.timeout_seconds:
+            yield Fault(
+                ("functions", name, "timeout_seconds"),
+                str(function.timeout_seconds),
+                f"less than gateway.timeout_seconds = {gateway.timeout_seconds:g}",
+                "lower it: API Gateway would hang up first",
+            )
+
+
+def _backend(environment: Environment, known: Known) -> Iterator[Fault]:
+    del known
+    backend = environment.aws.backend
+    if backend.path is not None and backend.bucket is not None:
+        yield Fault(("aws", "backend"), None, "path or bucket", "remove one of them")
+    if backend.path is not None and backend.path.startswith("/"):
+        yield Fault(
+            ("aws", "backend", "path"),
+            shown(backend.path),
+            "a path relative to cdktf.out/stacks/tollgate-NAME",
+            "make it relative: two checkouts have to synthesize the same bytes",
+        )
+    if backend.bucket is None:
+        for key in ("key", "region", "kms_key_arn"):
+            if getattr(backend, key) is not None:
+                yield Fault(("aws", "backend", key), None, "only with bucket", "add bucket, or remove it")
+
+
+def _providers(environment: Environment, known: Known) -> Iterator[Fault]:
+    del known
+    for name, provider in environment.providers.items():
+        if provider.secret is not None and (provider.keyless or provider.kind == "bedrock"):
+            reason = "keyless = true" if provider.keyless else 'kind = "bedrock", which is signed for with the role'
+            yield Fault(
+                ("providers", name, "secret"), shown(provider.secret), f"none with {reason}", "remove one of the two"
+            )
+        if provider.region is not None and provider.kind != "bedrock":
+            yield Fault(
+                ("providers", name, "region"), shown(provider.region), 'only with kind = "bedrock"', "remove it"
+            )
+
+
+def _functions(environment: Environment, known: Known) -> Iterator[Fault]:
+    del known
+    taken: dict[str, str] = {}
+    for name, function in environment.functions.items():
+        path = function.path or f"/{name}"
+        if name in OWN_FUNCTIONS:
+            yield Fault(("functions", name), None, f"any name but {', '.join(OWN_FUNCTIONS)}", "rename it")
+        where: KeyPath = ("functions", name, "path")
+        if path.split("/")[1] in OWN_PATHS:
+            accepted = f"a path outside of {' and '.join(f'/{each}' for each in OWN_PATHS)}"
+            yield Fault(where, shown(path), accepted, "choose a path of your own")
+        other = taken.setdefault(_shape(path), name)
+        if other != name:
+            yield Fault(where, shown(path), f"a path that functions.{other} does not have", "choose another path")
+        if "ANY" in function.methods and len(function.methods) > 1:
+            yield Fault(("functions", name, "methods"), None, '["ANY"] alone, or methods', "remove one or the other")
+    yield from _parameters(environment)
+
+
+def _shape(path: str) -> str:
+    return "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
+
+
+def _parameters(environment: Environment) -> Iterator[Fault]:
+    """API Gateway takes one parameter name at each place of the tree."""
+    first: dict[str, tuple[str, str]] = {}
+    for name, function in environment.functions.items():
+        path = function.path or f"/{name}"
+        for part_index, part in enumerate(path.split("/")):
+            if not part.startswith("{"):
+                continue
+            parent = "/".join(path.split("/")[:part_index])
+            other, other_part = first.setdefault(parent, (name, part))
+            if other_part != part:
+                yield Fault(
+                    ("functions", name, "path"),
+                    shown(path),
+                    f"{other_part} after {parent}, as in functions.{other}",
+                    "give the parameter the same name",
+                )
+
+
+def _same_address(environment: Environment, known: Known) -> Iterator[Fault]:
+    del known
+    taken: dict[str, str] = {}
+    for name in environment.models:
+        other = taken.setdefault(slug(name), name)
+        if other != name:
+            yield Fault(
+                ("models", name),
+                None,
+                f'a name that differs from "{other}" in more than . : / _',
+                "rename one of the two: Terraform addresses have neither",
+            )
+
+
+def _sizes(environment: Environment, known: Known) -> Iterator[Fault]:
+    del known
+    if len(environment.plans) > MOST_PLANS:
+        yield Fault(
+            ("plans",),
+            f"{len(environment.plans)} plans",
+            f"at most {MOST_PLANS} per region",
+            "share plans: limits that differ by consumer belong into [consumers]",
+        )
+    size = len(json.dumps(asdict(runtime_config(environment))).encode())
+    if size > MOST_CONFIGURATION_BYTES:
+        yield Fault(
+            ("providers",),
+            f"{len(environment.providers)} providers, {size} bytes of configuration",
+            f"at most {MOST_CONFIGURATION_BYTES} bytes; Lambda takes 4 KB",
+            "remove providers, or use shorter names, URLs and secrets",
+        )
+
+
+def _prices(environment: Environment, known: Known) -> Iterable[Fault]:
+    del known
+    return tariff_faults(environment)
+
+
+_CHECKS: Final[tuple[Callable[[Environment, Known], Iterable[Fault]], ...]] = (
+    _references,
+    _prices,
+    _providers,
+    _functions,
+    _times,
+    _backend,
+    _same_address,
+    _sizes,
+)

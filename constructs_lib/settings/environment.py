@@ -1,0 +1,39 @@
+"""The whole of an environment file."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from constructs_lib.settings.catalogue import Consumer, Function, Model, Plan, Provider
+from constructs_lib.settings.kinds import ModelName, Name, Section
+from constructs_lib.settings.platform import Alerts, Aws, Gateway, Metering
+from lambda_src.contract import prefix
+
+
+class EnvironmentFile(Section):
+    """Sections of `environments/NAME.toml`."""
+
+    aws: Aws = Field(description="The account and region to deploy to.")
+    gateway: Gateway = Field(default_factory=Gateway, description="The API's stage and the gateway Lambda.")
+    metering: Metering = Field(default_factory=Metering, description="How usage is held, priced and kept.")
+    alerts: Alerts = Field(default_factory=Alerts, description="Who is told, and from what on.")
+    providers: dict[Name, Provider] = Field(default_factory=dict, description="AI APIs to forward to, by name.")
+    models: dict[ModelName, Model] = Field(default_factory=dict, description="Models by the name that clients ask for.")
+    plans: dict[Name, Plan] = Field(default_factory=dict, description="Usage plans by name; at most 300.")
+    consumers: dict[Name, Consumer] = Field(default_factory=dict, description="Consumers by name.")
+    functions: dict[Name, Function] = Field(default_factory=dict, description="Lambdas of your own by name.")
+
+
+class Environment(EnvironmentFile):
+    """A checked environment file. `name` is the file's."""
+
+    name: Name
+
+    @property
+    def prefix(self) -> str:
+        """What every AWS name of it starts with; the stack's name."""
+        return prefix(self.name)
+
+    def has_bedrock(self) -> bool:
+        """Whether the `/bedrock` routes are deployed."""
+        return any(provider.kind == "bedrock" for provider in self.providers.values())

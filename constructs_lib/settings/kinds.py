@@ -1,0 +1,87 @@
+"""Kinds of values that an environment file may hold, each with the words an error uses for it."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+NAME: Final = r"^[a-z0-9][a-z0-9-]{0,30}$"
+MODEL_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}$"
+REGION: Final = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
+URL: Final = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
+EMAIL: Final = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+SAFE_NAME: Final = r"^[A-Za-z0-9/_+=.@:-]{1,2048}$"
+PATH: Final = r"^(/[A-Za-z0-9-]+|/\{[A-Za-z0-9]+\})*(/[A-Za-z0-9-]+|/\{[A-Za-z0-9]+\+?\})$"
+ORIGIN: Final = r"^(\*|https?://[^\s/?#@]+)$"
+HANDLER: Final = r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+$"
+STAGE: Final = r"^[a-zA-Z0-9_]{1,32}$"
+VARIABLE: Final = r"^[A-Za-z][A-Za-z0-9_]*$"
+
+PATTERN_WORDS: Final = {
+    NAME: "1 to 31 lower-case letters, digits and hyphens, the first no hyphen",
+    MODEL_NAME: "letters, digits and . _ : / + -, the first a letter or digit",
+    REGION: "an AWS region such as eu-west-1",
+    URL: "a URL such as https://api.example.com/v1, without user, query or fragment",
+    EMAIL: "an e-mail address",
+    SAFE_NAME: "the name or the ARN of a Secrets Manager secret, never its value",
+    PATH: "a path such as /example, /example/{id} or /example/{proxy+} of letters, digits and hyphens",
+    ORIGIN: "one origin such as https://app.example.com, or *",
+    HANDLER: "FILE.FUNCTION, such as app.handler",
+    STAGE: "1 to 32 letters, digits and underscores",
+    VARIABLE: "letters, digits and underscores, the first a letter",
+}
+
+_USD_PLACES = 9
+_USD_SCHEMA: Final = {
+    "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}]
+}
+
+
+class Section(BaseModel):
+    """Frozen, and strict: a key that is not known is a fault, and so is "10" where a number is meant."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _usd(value: object) -> Decimal:
+    try:
+        if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
+            amount = Decimal(value)
+            if amount.is_finite() and amount >= 0 and amount == round(amount, _USD_PLACES):
+                return amount
+    except InvalidOperation:
+        pass
+    raise ValueError('USD as a number or in quotes, such as 0.25 or "0.25", not negative, at most nine decimal places')
+
+
+def _number(value: object) -> object:
+    # The loader reads every TOML float as an exact Decimal, for money's sake.
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _unique(values: tuple[object, ...]) -> tuple[object, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("each value once")
+    return values
+
+
+Usd = Annotated[Decimal, BeforeValidator(_usd), WithJsonSchema(_USD_SCHEMA)]
+"""An exact amount. `Environment` files may quote it; a TOML number is just as exact here."""
+
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Unique = AfterValidator(_unique)
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+ModelName = Annotated[str, StringConstraints(pattern=MODEL_NAME)]
+Text = Annotated[str, StringConstraints(max_length=256)]
+Arn = Annotated[str, StringConstraints(pattern=r"^arn:")]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Percent = Annotated[int, Field(ge=1, le=1000)]
+
+LogRetention = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+"""Days that CloudWatch Logs accepts."""

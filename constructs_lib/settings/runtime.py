@@ -1,0 +1,58 @@
+"""The Lambdas' configuration out of an environment."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from constructs_lib.settings.catalogue import Provider as ProviderSettings
+from constructs_lib.settings.environment import Environment
+from lambda_src.contract import Config, Provider, secret_name
+
+LAMBDA_EXTRA_SECONDS: Final = 5
+"""Time the gateway Lambda has once API Gateway has hung up: enough to settle."""
+
+_PUBLIC_URLS: Final = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
+
+
+def table_name(environment: Environment) -> str:
+    """Name of the ledger's table."""
+    return f"{environment.prefix}-ledger"
+
+
+def provider_secret(environment: Environment, name: str) -> str | None:
+    """Name or ARN of the secret of provider `name`; None where no key is sent."""
+    provider = environment.providers[name]
+    if provider.keyless or provider.kind == "bedrock":
+        return None
+    return provider.secret or secret_name(environment.name, name)
+
+
+def runtime_config(environment: Environment) -> Config:
+    """What the Lambdas are told; the topic is added once Terraform's name of it is known."""
+    gateway, metering = environment.gateway, environment.metering
+    return Config(
+        environment=environment.name,
+        table=table_name(environment),
+        providers={name: _provider(environment, name, each) for name, each in environment.providers.items()},
+        estimate=metering.estimate,
+        default_max_output_tokens=metering.default_max_output_tokens,
+        typical_output_tokens=metering.typical_output_tokens,
+        image_tokens=metering.image_tokens,
+        upstream_timeout_seconds=gateway.upstream_timeout_seconds,
+        upstream_retries=gateway.upstream_retries,
+        max_request_bytes=gateway.max_request_bytes,
+        hold_seconds=metering.hold_seconds,
+        retention_days=metering.usage_retention_days,
+        metrics_per_consumer=metering.metrics_per_consumer,
+    )
+
+
+def _provider(environment: Environment, name: str, settings: ProviderSettings) -> Provider:
+    region = (settings.region or environment.aws.region) if settings.kind == "bedrock" else None
+    default_url = _PUBLIC_URLS.get(settings.kind, f"https://bedrock-runtime.{region}.amazonaws.com")
+    return Provider(
+        kind=settings.kind,
+        base_url=settings.base_url or default_url,
+        secret=provider_secret(environment, name),
+        region=region,
+    )

@@ -1,0 +1,84 @@
+"""One environment as one Terraform stack: parts in the order data flows, then grants, then outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from constructs_lib.alarms import Alarms
+from constructs_lib.aws import Construct, TerraformStack
+from constructs_lib.dashboard import Dashboard
+from constructs_lib.functions import bedrock_access, gateway_function, own_functions, sweeper_function
+from constructs_lib.ledger import Ledger
+from constructs_lib.ledger_items import key_item, model_item, policy_item
+from constructs_lib.notifications import Notifications
+from constructs_lib.outputs import write_outputs
+from constructs_lib.plans import Plans
+from constructs_lib.platform import configure
+from constructs_lib.queries import SavedQueries
+from constructs_lib.rest_api import RestApi
+from constructs_lib.routes import endpoints
+from constructs_lib.schedule import Schedule
+from constructs_lib.secrets import ProviderSecrets
+from constructs_lib.settings import Environment
+from constructs_lib.settings.addresses import slug
+from constructs_lib.settings.tariff import tariff_of
+from constructs_lib.stage import Stage
+
+
+class TollgateStack(TerraformStack):
+    """Everything of one environment.
+
+    checkout: folder that `lambda_src` and the sources of brought functions are in. build: where packages are written.
+    """
+
+    def __init__(self, scope: Construct, *, environment: Environment, checkout: Path, build: Path) -> None:
+        super().__init__(scope, environment.prefix)
+        configure(self, environment)
+
+        self.ledger = Ledger(self, environment=environment)
+        self.secrets = ProviderSecrets(self, environment=environment)
+        self.notifications = Notifications(self, environment=environment, account_of=self.ledger.table.arn)
+        self.gateway = gateway_function(self, environment, self.ledger, self.notifications, checkout, build)
+        self.sweeper = sweeper_function(self, environment, self.ledger, self.notifications, checkout, build)
+        self.own = own_functions(self, environment, checkout, build)
+        self.schedule = Schedule(self, environment=environment, sweeper=self.sweeper)
+
+        routes = list(endpoints(environment, self.gateway, self.own))
+        self.api = RestApi(self, environment=environment, endpoints=routes)
+        self.stage = Stage(self, environment=environment, api=self.api)
+        self.plans = Plans(self, environment=environment, api=self.api, stage=self.stage)
+        self._write_items(environment)
+
+        self.alarms = Alarms(
+            self,
+            environment=environment,
+            gateway=self.gateway,
+            sweeper=self.sweeper,
+            own=self.own,
+            notifications=self.notifications,
+        )
+        self.dashboard = Dashboard(self, environment=environment, gateway=self.gateway, sweeper=self.sweeper)
+        self.queries = SavedQueries(self, environment=environment, usage_logs=self.gateway.logs)
+
+        self.gateway.grant(
+            [
+                *self.ledger.read_and_write(),
+                *self.secrets.read(),
+                *self.notifications.publish(),
+                *bedrock_access(environment, self.ledger.table.arn),
+            ]
+        )
+        self.sweeper.grant([*self.ledger.sweep(), *self.notifications.publish()])
+        for function in self.own.values():
+            function.grant()
+
+        write_outputs(self, environment)
+
+    def _write_items(self, environment: Environment) -> None:
+        for name in environment.models:
+            self.ledger.put(f"model_{slug(name)}", model_item(environment, name, tariff_of(environment, name)))
+        for name in environment.consumers:
+            self.ledger.put(f"policy_{name}", policy_item(environment, name))
+        for key in self.plans.keys:
+            consumer = environment.consumers[key.consumer]
+            self.ledger.put(f"key_{key.terraform_name}", key_item(key.consumer, consumer, key.name, key.id))
