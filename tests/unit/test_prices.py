@@ -1,0 +1,259 @@
+"""The vendored price table says what genai-prices says, to the nano-dollar, through the code that charges."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+
+import pytest
+from genai_prices import types as source
+from genai_prices.data import providers as packaged
+
+from constructs_lib import price_generator
+from constructs_lib.price_table import nearest, providers, published, seller, version
+from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
+from lambda_src.pricing import Prices, Rates
+from lambda_src.tokens import Tokens
+
+PACKAGED: Final = {each.id: each for each in packaged}
+CONTEXTS: Final = {
+    "standard": None,
+    "batch": {"processing": "batch"},
+    "flex": {"service_tier": "flex"},
+    "priority": {"service_tier": "priority"},
+}
+USAGES: Final = (
+    Tokens(input=1),
+    Tokens(input=1_234_567, output=7_654_321),
+    Tokens(input=11_003, cache_read=90_001, output=4_099, reasoning=4_001),
+    Tokens(input=17, cache_write_5m=70_003, cache_write_1h=30_011, output=5),
+    Tokens(input=3_001, input_audio=2_003, output=1_009, output_audio=907),
+    # One token short of, and one beyond, the thresholds that occur.
+    *(
+        Tokens(input=above - 50_000, cache_read=50_000 + more, output=333)
+        for above in (100_000, 128_000, 200_000, 272_000)
+        for more in (0, 1)
+    ),
+)
+
+
+def prices_of(provider: str, model: str) -> Prices:
+    """The table's prices as the gateway reads them from the ledger."""
+    found = published(provider, model)
+    assert found is not None, f"{provider} {model} is not in the table"
+    return Prices(
+        {
+            tier: tuple(Rates(step["above"], {name: step[name] for name in TOKEN_CLASSES}) for step in steps)
+            for tier, steps in found.tiers.items()
+        }
+    )
+
+
+def expected(provider: str, model: source.ModelInfo, tokens: Tokens, tier: str) -> int:
+    """Nano-USD by genai-prices' own arithmetic."""
+    usage = source.Usage(
+        input_tokens=tokens.total_input,
+        cache_read_tokens=tokens.cache_read,
+        cache_write_tokens=tokens.cache_write_5m + tokens.cache_write_1h,
+        cache_write_5m_tokens=tokens.cache_write_5m,
+        cache_write_1h_tokens=tokens.cache_write_1h,
+        input_audio_tokens=tokens.input_audio,
+        input_image_tokens=tokens.input_image,
+        cache_audio_read_tokens=0,
+        cache_image_read_tokens=0,
+        output_tokens=tokens.total_output,
+        output_audio_tokens=tokens.output_audio,
+    )
+    calculated = model.calc_price(
+        usage, PACKAGED[provider], genai_request_timestamp=price_generator.AS_OF, price_context=CONTEXTS[tier]
+    )
+    return int((calculated.total_price * NANO_PER_USD).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def comparable(model: source.ModelInfo, tokens: Tokens) -> bool:
+    """Anthropic's cache writes are charged although the package has no price for some old models."""
+    price = model.get_prices(price_generator.AS_OF)
+    unpriced = (price.cache_write_mtok is None and tokens.cache_write_5m + tokens.cache_write_1h > 0) or (
+        price.cache_write_1h_mtok is None and tokens.cache_write_1h > 0
+    )
+    return not (unpriced and ("claude" in model.id))
+
+
+@pytest.mark.parametrize("provider", [name for name in price_generator.PROVIDERS if name != "deepseek"])
+def test_every_price_charges_what_the_package_calculates(provider: str) -> None:
+    theirs = price_generator.PROVIDERS[provider]
+    compared = 0
+    for model in PACKAGED[theirs].models:
+        found = published(provider, model.id)
+        if found is None or found.model != model.id:
+            continue
+        prices = prices_of(provider, model.id)
+        for tier in prices.tiers.keys() & CONTEXTS.keys():
+            for tokens in USAGES:
+                if comparable(model, tokens):
+                    assert prices.cost(tokens, tier) == expected(theirs, model, tokens, tier), (model.id, tier, tokens)
+                    compared += 1
+    assert compared > 150
+
+
+def test_usages_of_this_test_reach_every_class_and_both_sides_of_a_threshold() -> None:
+    reached = {name for usage in USAGES for name, number in asdict(usage).items() if number}
+    assert reached == {field.name for field in fields(Tokens)} - {"input_image"}
+    short, beyond = USAGES[-2:]
+    sonnet = prices_of("openai", "gpt-5.4")
+    assert sonnet.rates("standard", short.total_input).above == 0
+    assert sonnet.rates("standard", beyond.total_input).above == 272_000
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "tier", "dollars"),
+    [
+        # USD per million tokens of input, cached input and output, from the providers' own price lists.
+        ("openai", "gpt-5", "standard", ("1.25", "0.125", "10")),
+        ("openai", "gpt-5", "flex", ("0.625", "0.0625", "5")),
+        ("openai", "gpt-5", "priority", ("2.50", "0.25", "20")),
+        ("openai", "gpt-5-mini", "standard", ("0.25", "0.025", "2")),
+        ("openai", "gpt-5-mini", "priority", ("0.45", "0.045", "3.60")),
+        ("openai", "gpt-4.1", "priority", ("3.50", "0.875", "14")),
+        ("openai", "gpt-4.1-mini", "priority", ("0.70", "0.175", "2.80")),
+        ("openai", "gpt-4.1-nano", "priority", ("0.20", "0.05", "0.80")),
+        ("openai", "gpt-4o", "standard", ("2.50", "1.25", "10")),
+        ("openai", "gpt-4o", "priority", ("4.25", "2.125", "17")),
+        ("openai", "gpt-4o-mini", "priority", ("0.25", "0.125", "1")),
+        ("openai", "o3", "priority", ("3.50", "0.875", "14")),
+        ("openai", "o4-mini", "priority", ("2", "0.50", "8")),
+        ("openai", "text-embedding-3-small", "standard", ("0.02", "0.02", "0")),
+        ("anthropic", "claude-haiku-4-5", "standard", ("1", "0.10", "5")),
+        ("anthropic", "claude-haiku-4-5", "batch", ("0.50", "0.05", "2.50")),
+        ("anthropic", "claude-opus-4-1", "standard", ("15", "1.50", "75")),
+        ("bedrock", "global.anthropic.claude-haiku-4-5-20251001-v1:0", "standard", ("1", "0.10", "5")),
+        ("bedrock", "eu.anthropic.claude-haiku-4-5-20251001-v1:0", "standard", ("1.10", "0.11", "5.50")),
+        ("bedrock", "us.amazon.nova-micro-v1:0", "standard", ("0.035", "0.00875", "0.14")),
+    ],
+)
+def test_known_prices(provider: str, model: str, tier: str, dollars: tuple[str, str, str]) -> None:
+    per_class = prices_of(provider, model).tiers[tier][0].per_class
+    nano = tuple(int(Decimal(each) * 10**9) for each in dollars)
+    assert (per_class["input"], per_class["cache_read"], per_class["output"]) == nano
+
+
+def test_cache_writes_and_audio_have_prices_of_their_own() -> None:
+    claude = prices_of("anthropic", "claude-haiku-4-5").tiers["standard"][0].per_class
+    assert (claude["cache_write_5m"], claude["cache_write_1h"]) == (1_250_000_000, 2_000_000_000)
+    audio = prices_of("openai", "gpt-audio").tiers["standard"][0].per_class
+    assert (audio["input_audio"], audio["output_audio"]) == (32_000_000_000, 64_000_000_000)
+
+
+def test_what_is_not_priced_apart_falls_back_as_documented() -> None:
+    # Bedrock's Claude 3 Haiku has a price for input and output alone.
+    claude = prices_of("bedrock", "anthropic.claude-3-haiku-20240307-v1:0").tiers["standard"][0].per_class
+    assert claude == {
+        "input": 250_000_000,
+        "cache_read": 250_000_000,
+        "cache_write_5m": 312_500_000,
+        "cache_write_1h": 500_000_000,
+        "input_audio": 250_000_000,
+        "input_image": 250_000_000,
+        "output": 1_250_000_000,
+        "output_audio": 1_250_000_000,
+    }
+    gpt = prices_of("openai", "gpt-4o").tiers["standard"][0].per_class
+    assert gpt["cache_write_5m"] == gpt["cache_write_1h"] == gpt["input_audio"] == gpt["input"] == 2_500_000_000
+
+
+def test_long_context_reprices_the_whole_request() -> None:
+    sonnet = prices_of("anthropic", "claude-sonnet-4-5")
+    assert [rates.above for rates in sonnet.tiers["standard"]] == [0, 200_000]
+    assert sonnet.cost(Tokens(input=200_000)) == 600_000_000  # $3 per million
+    assert sonnet.cost(Tokens(input=200_001)) == 1_200_006_000  # $6 per million, for all of them
+    assert sonnet.cost(Tokens(input=1, cache_read=200_000, output=1_000)) == 6_000 + 120_000_000 + 22_500_000
+
+
+def test_prices_announced_for_later_are_left_out() -> None:
+    later = [
+        (name, model)
+        for name, theirs in price_generator.PROVIDERS.items()
+        for model in PACKAGED[theirs].models
+        if isinstance(model.prices, list)
+        and isinstance(last := model.prices[-1].constraint, source.StartDateConstraint)
+        and last.start_date > price_generator.AS_OF.date()
+    ]
+    assert later, "the package announces nothing any more: this test has lost its subject"
+    for name, model in later:
+        announced = model.prices[-1].prices.output_mtok
+        assert isinstance(announced, Decimal)
+        now = prices_of(name, model.id).tiers["standard"][0].per_class["output"]
+        assert now != int(announced * NANO_PER_USD), model.id
+
+
+def test_prices_by_the_hour_hold_the_dearest() -> None:
+    # deepseek-v4-pro: $0.66 and $1.98, twice as much in the busy hours.
+    rates = prices_of("deepseek", "deepseek-v4-pro").tiers["standard"][0].per_class
+    assert (rates["input"], rates["output"]) == (1_320_000_000, 3_960_000_000)
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "model"),
+    [
+        ("openai", "gpt-4o-2024-08-06", "gpt-4o"),
+        ("openai", "GPT-5-mini-2025-08-07", "gpt-5-mini"),
+        ("anthropic", "claude-haiku-4-5-20251001", "claude-haiku-4-5"),
+        ("bedrock", "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+         "regional.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    ],
+)  # fmt: skip
+def test_dated_names_and_profiles_are_understood(provider: str, name: str, model: str) -> None:
+    found = published(provider, name)
+    assert found is not None
+    assert found.model == model
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"),
+    [
+        ("openai", "gpt-17"),
+        ("nobody", "gpt-5"),
+        ("openai", "whisper-1"),  # per hour
+        ("openai", "tts-1"),  # per character
+        ("openai", "moderation"),  # free: an environment has to say so
+        ("openai", "gpt-4o-audio-preview"),  # its audio has no price
+        ("openai", "gpt-4o-search-preview"),  # its searches are charged unasked
+        ("google", "gemini-2.5-flash"),  # cached audio is dearer than cached text
+    ],
+)
+def test_what_cannot_be_priced_has_no_price(provider: str, name: str) -> None:
+    assert published(provider, name) is None
+
+
+def test_the_seller_is_told_by_the_address() -> None:
+    assert seller("https://api.openai.com/v1") == "openai"
+    assert seller("https://api.groq.com/openai/v1") == "groq"
+    assert seller("https://bedrock-runtime.eu-west-1.amazonaws.com") == "bedrock"
+    assert seller("http://127.0.0.1:8099/v1") is None
+    assert {"openai", "anthropic", "bedrock"} <= set(providers())
+
+
+def test_suggestions() -> None:
+    assert nearest("anthropic", "claude-haiku-4-6")[0] == "claude-haiku-4-5"
+    assert nearest("openai", "whisper-2") == []
+    assert nearest("nobody", "gpt-5") == []
+
+
+def test_every_rate_names_every_class_as_an_integer() -> None:
+    for provider, theirs in price_generator.PROVIDERS.items():
+        for model in PACKAGED[theirs].models:
+            found = published(provider, model.id)
+            for steps in found.tiers.values() if found else ():
+                assert [step["above"] for step in steps] == sorted({step["above"] for step in steps})
+                assert steps[0]["above"] == 0
+                for step in steps:
+                    assert set(step) == {"above", *TOKEN_CLASSES}
+                    assert all(type(value) is int for value in step.values())
+            assert found is None or STANDARD_TIER in found.tiers
+
+
+def test_the_table_is_what_the_installed_package_makes() -> None:
+    text = price_generator.TABLE.read_text(encoding="utf-8")
+    assert text == price_generator.table(), "run `make prices` and review the difference"
+    assert version() == "2026-11-23/genai-prices-0.2.3"
