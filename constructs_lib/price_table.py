@@ -40,9 +40,12 @@ def published(provider: str, upstream_model: str) -> PublishedPrice | None:
     name = upstream_model.lower()
     model = next((each for each in _models(provider) if _matches(each["match"], name)), None)
     # A model without tiers is known, but charged in a way that token classes cannot express.
-    if model is None or not model["tiers"]:
-        return None
-    return PublishedPrice(provider, model["id"], model["tiers"], model["max_input_tokens"], version())
+    return _price(provider, model) if model is not None and model["tiers"] else None
+
+
+def everything(provider: str) -> list[PublishedPrice]:
+    """Every price of `provider`."""
+    return [_price(provider, model) for model in _models(provider) if model["tiers"]]
 
 
 def providers() -> list[str]:
@@ -59,14 +62,20 @@ def seller(base_url: str) -> str | None:
 
 
 def nearest(provider: str, upstream_model: str, most: int = 3) -> list[str]:
-    """Names of the table that resemble `upstream_model`, the likest first, for an error to suggest."""
-    priced = [model["id"] for model in _models(provider) if model["tiers"]]
+    """Priced names that resemble `upstream_model`, the likest first, for an error to suggest."""
+    # The table calls a Bedrock model `regional.…` where it stands for several profiles; Bedrock does not.
+    names = [price.model.removeprefix("regional.") for price in everything(provider)]
+    priced = [name for name in names if published(provider, name) is not None]
     return difflib.get_close_matches(upstream_model.lower(), priced, most)
 
 
 def version() -> str:
     """Date and source of the table, as usage rows name it: `2026-11-23/genai-prices-0.2.3`."""
     return str(_table()["version"])
+
+
+def _price(provider: str, model: Mapping[str, Any]) -> PublishedPrice:
+    return PublishedPrice(provider, model["id"], model["tiers"], model["max_input_tokens"], version())
 
 
 def _models(provider: str) -> list[dict[str, Any]]:

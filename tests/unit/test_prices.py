@@ -11,7 +11,7 @@ from genai_prices import types as source
 from genai_prices.data import providers as packaged
 
 from constructs_lib import price_generator
-from constructs_lib.price_table import nearest, providers, published, seller, version
+from constructs_lib.price_table import PublishedPrice, everything, nearest, providers, published, seller, version
 from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
 from lambda_src.pricing import Prices, Rates
 from lambda_src.tokens import Tokens
@@ -39,9 +39,14 @@ USAGES: Final = (
 
 
 def prices_of(provider: str, model: str) -> Prices:
-    """The table's prices as the gateway reads them from the ledger."""
+    """The published prices of a model that clients could name."""
     found = published(provider, model)
     assert found is not None, f"{provider} {model} is not in the table"
+    return as_charged(found)
+
+
+def as_charged(found: PublishedPrice) -> Prices:
+    """The table's prices as the gateway reads them from the ledger."""
     return Prices(
         {
             tier: tuple(Rates(step["above"], {name: step[name] for name in TOKEN_CLASSES}) for step in steps)
@@ -83,12 +88,10 @@ def comparable(model: source.ModelInfo, tokens: Tokens) -> bool:
 @pytest.mark.parametrize("provider", [name for name in price_generator.PROVIDERS if name != "deepseek"])
 def test_every_price_charges_what_the_package_calculates(provider: str) -> None:
     theirs = price_generator.PROVIDERS[provider]
+    models = {model.id: model for model in PACKAGED[theirs].models}
     compared = 0
-    for model in PACKAGED[theirs].models:
-        found = published(provider, model.id)
-        if found is None or found.model != model.id:
-            continue
-        prices = prices_of(provider, model.id)
+    for price in everything(provider):
+        model, prices = models[price.model], as_charged(price)
         for tier in prices.tiers.keys() & CONTEXTS.keys():
             for tokens in USAGES:
                 if comparable(model, tokens):
@@ -237,20 +240,18 @@ def test_the_seller_is_told_by_the_address() -> None:
 def test_suggestions() -> None:
     assert nearest("anthropic", "claude-haiku-4-6")[0] == "claude-haiku-4-5"
     assert nearest("openai", "whisper-2") == []
+    assert "anthropic.claude-haiku-4-5-20251001-v1:0" in nearest("bedrock", "eu.anthropic.claude-haiku-4-5-v1:0")
     assert nearest("nobody", "gpt-5") == []
 
 
 def test_every_rate_names_every_class_as_an_integer() -> None:
-    for provider, theirs in price_generator.PROVIDERS.items():
-        for model in PACKAGED[theirs].models:
-            found = published(provider, model.id)
-            for steps in found.tiers.values() if found else ():
-                assert [step["above"] for step in steps] == sorted({step["above"] for step in steps})
-                assert steps[0]["above"] == 0
-                for step in steps:
-                    assert set(step) == {"above", *TOKEN_CLASSES}
-                    assert all(type(value) is int for value in step.values())
-            assert found is None or STANDARD_TIER in found.tiers
+    for price in (each for provider in providers() for each in everything(provider)):
+        assert STANDARD_TIER in price.tiers
+        for steps in price.tiers.values():
+            assert [step["above"] for step in steps] == sorted({0, *(step["above"] for step in steps)})
+            for step in steps:
+                assert set(step) == {"above", *TOKEN_CLASSES}
+                assert all(type(value) is int for value in step.values())
 
 
 def test_the_table_is_what_the_installed_package_makes() -> None:
