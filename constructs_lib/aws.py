@@ -11,7 +11,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from typing import TypeVar
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 
 def _register_unexecuted(package: str) -> None:
@@ -29,15 +30,18 @@ os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
 
 from cdktf import App as App
 from cdktf import AssetType as AssetType
+from cdktf import DefaultTokenResolver as DefaultTokenResolver
 from cdktf import Fn as Fn
 from cdktf import LocalBackend as LocalBackend
 from cdktf import S3Backend as S3Backend
+from cdktf import StringConcat as StringConcat
 from cdktf import TerraformAsset as TerraformAsset
 from cdktf import TerraformElement as TerraformElement
 from cdktf import TerraformOutput as TerraformOutput
 from cdktf import TerraformResource as TerraformResource
 from cdktf import TerraformResourceLifecycle as TerraformResourceLifecycle
 from cdktf import TerraformStack as TerraformStack
+from cdktf import Tokenization as Tokenization
 from cdktf_cdktf_provider_aws.api_gateway_account import ApiGatewayAccount as ApiGatewayAccount
 from cdktf_cdktf_provider_aws.api_gateway_api_key import ApiGatewayApiKey as ApiGatewayApiKey
 from cdktf_cdktf_provider_aws.api_gateway_deployment import ApiGatewayDeployment as ApiGatewayDeployment
@@ -124,3 +128,15 @@ def addressed(name: str, element: _Element) -> _Element:
     """
     element.override_logical_id(name)
     return element
+
+
+def configured(scope: Construct, elements: Iterable[TerraformElement]) -> dict[str, Any]:
+    """What `elements` are configured with, by type and name: the JSON that synth will write, without metadata."""
+    found: dict[str, Any] = {}
+    resolver = DefaultTokenResolver(StringConcat())
+    for element in elements:
+        written = Tokenization.resolve(element.to_terraform(), preparing=False, resolver=resolver, scope=scope)
+        for resource_type, resources in written["resource"].items():
+            for name, arguments in resources.items():
+                found[f"{resource_type}.{name}"] = {key: arguments[key] for key in arguments if key != "//"}
+    return found

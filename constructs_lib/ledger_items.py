@@ -50,7 +50,7 @@ def model_item(environment: Environment, name: str, tariff: Tariff) -> Item:
         provider=_text(model.provider),
         upstream=_text(model.upstream or name),
         max_output_tokens=_number(default_max if model.max_output_tokens is None else model.max_output_tokens),
-        max_input_tokens=_number(model.max_input_tokens),
+        max_input_tokens=_number(tariff.max_input_tokens if model.max_input_tokens is None else model.max_input_tokens),
         price_version=_text(tariff.version),
         free={"BOOL": model.free},
         prices={"M": {tier: {"L": [_rates(step) for step in steps]} for tier, steps in tariff.tiers.items()}},

@@ -48,6 +48,7 @@ class RestApi(Construct):
                 binary_media_types=[EVENT_STREAM_MEDIA_TYPE],
             ),
         )
+        self.photographed.append(self.api)
         self._resource_ids = {"/": self.api.root_resource_id}
         for path in with_parents(endpoint.path for endpoint in endpoints):
             self._add_path(path)
@@ -72,6 +73,7 @@ class RestApi(Construct):
             self, f"path {name}", rest_api_id=self.id, parent_id=self._resource_ids[parent or "/"], path_part=part
         )
         self._resource_ids[path] = addressed(name, resource).id
+        self.photographed.append(resource)
 
     def _add_endpoint(self, endpoint: Endpoint) -> None:
         method = ApiGatewayMethod(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Final
 
@@ -18,6 +19,7 @@ from constructs_lib.aws import (
     TerraformResourceLifecycle,
     Wafv2WebAclAssociation,
     addressed,
+    configured,
 )
 from constructs_lib.logs import LogGroup
 from constructs_lib.permissions import trusted_by
@@ -44,6 +46,8 @@ ACCESS_LOG_FIELDS: Final = {
 }
 """The id of the key. `$context.identity.apiKey` would be its value: a secret."""
 
+_OUTSIDE_THE_PICTURE: Final = ("name", "description", "endpoint_configuration")
+"""Arguments of the API itself that hold without a deployment."""
 _LOG_WRITER: Final = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
 
@@ -104,15 +108,18 @@ class Stage(Construct):
         return f"{environment.aws.endpoint}/_aws/execute-api/{api.id}/{self.name}"
 
     def _deployment(self, api: RestApi) -> ApiGatewayDeployment:
-        # Terraform hashes the resources themselves: no list of their arguments that somebody could forget to extend.
-        photographed = sorted(f"{each.terraform_resource_type}.{each.friendly_unique_id}" for each in api.photographed)
-        api_address = f"{api.api.terraform_resource_type}.{api.api.friendly_unique_id}"
-        of_the_api = [f"{api_address}.{name}" for name in ("api_key_source", "binary_media_types")]
+        # All that the resources are configured with, so that there is no list somebody could forget to extend. Not
+        # what Terraform reads back of them: a refresh turns null into {} and would make every second plan deploy.
+        picture = configured(self, api.photographed)
+        for argument in _OUTSIDE_THE_PICTURE:
+            picture["aws_api_gateway_rest_api.gateway"].pop(argument, None)
+        digest = hashlib.sha256(json.dumps(picture, sort_keys=True).encode()).hexdigest()
         return ApiGatewayDeployment(
             self,
             "deployment",
             rest_api_id=api.id,
-            triggers={"photographed": f"${{sha256(jsonencode([{', '.join([*of_the_api, *photographed])}]))}}"},
+            triggers={"photographed": digest},
+            depends_on=list(api.photographed),
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
 

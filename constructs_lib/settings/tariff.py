@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from constructs_lib.price_table import nearest, published, seller
 from constructs_lib.settings.catalogue import Model, Rates, TierRates
 from constructs_lib.settings.environment import Environment
 from constructs_lib.settings.faults import Fault
@@ -18,10 +19,11 @@ Tiers = Mapping[str, list[dict[str, int]]]
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """A model's prices and the version that usage rows name."""
+    """A model's prices, the version that usage rows name, and its context window where the table knows it."""
 
     tiers: Tiers
     version: str
+    max_input_tokens: int | None = None
 
 
 def tariff(environment: Environment, name: str) -> Tariff | None:
@@ -30,11 +32,25 @@ def tariff(environment: Environment, name: str) -> Tariff | None:
     if model.free:
         return Tariff({STANDARD_TIER: [{"above": 0, **dict.fromkeys(TOKEN_CLASSES, 0)}]}, "free")
     if model.prices is None:
-        return None
+        return _published(environment, name)
     tiers = {STANDARD_TIER: _steps(model.prices)}
     tiers.update((tier, _steps(rates)) for tier, rates in sorted(model.prices.tiers.items()))
     digest = hashlib.sha256(json.dumps(tiers, sort_keys=True).encode()).hexdigest()
     return Tariff(tiers, f"{environment.name}-{digest[:12]}")
+
+
+def _published(environment: Environment, name: str) -> Tariff | None:
+    model, seller_name = environment.models[name], _seller(environment, name)
+    price = published(seller_name, model.upstream or name) if seller_name else None
+    return Tariff(price.tiers, price.version, price.max_input_tokens) if price else None
+
+
+def _seller(environment: Environment, name: str) -> str | None:
+    """Whose price list holds: that of the host which is called, not of the dialect it speaks."""
+    provider = environment.providers.get(environment.models[name].provider)
+    if provider is None:
+        return None
+    return provider.kind if provider.base_url is None else seller(provider.base_url)
 
 
 def _steps(rates: TierRates) -> list[dict[str, int]]:
@@ -64,14 +80,21 @@ def tariff_faults(environment: Environment) -> Iterator[Fault]:
         if model.free and model.prices is not None:
             yield Fault(("models", name, "free"), "true", "free = true or prices", "remove one of them")
         elif tariff(environment, name) is None:
-            yield Fault(
-                ("models", name, "prices"),
-                None,
-                "prices in USD per million tokens, or a model of the vendored price table",
-                'add prices = { input = "0.25", output = "2.00" }, or free = true if it costs nothing',
-            )
+            yield _no_price(environment, name, model)
         elif model.prices is not None:
             yield from _understated(environment, name, model)
+
+
+def _no_price(environment: Environment, name: str, model: Model) -> Fault:
+    seller_name = _seller(environment, name)
+    alike = nearest(seller_name, model.upstream or name) if seller_name else []
+    hint = f"; did you mean upstream = {' or '.join(json.dumps(each) for each in alike)}?" if alike else ""
+    return Fault(
+        ("models", name, "prices"),
+        None,
+        "prices in USD per million tokens, or a model that the vendored price table knows by its provider and upstream",
+        'add prices = { input = "0.25", output = "2.00" }, or free = true if it costs nothing' + hint,
+    )
 
 
 def _understated(environment: Environment, name: str, model: Model) -> Iterator[Fault]:
