@@ -3,13 +3,14 @@
 reserve   one conditional update of the account: a hold, if every limit leaves room for it
 settle    one transaction: usage row (once per request id) + account (hold → spent) + rollup
 note      one transaction: usage row + rollup, for requests that hold nothing
+withdraw  note + the end of a hold, where nobody knows whether the reserve was done
 sweep     a hold past its deadline becomes a usage row marked `unsettled`, at the held amount
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from lambda_src import account as accounts
@@ -94,30 +95,59 @@ class Ledger:
                 return self._again(record, hold, row, deadline)
             if not ours:
                 raise
-            # The hold is gone and no row says why (somebody removed the account): the money was spent all the same.
-            self._transact(record, accounts.charge(record.at_ms, record.cost_nano_usd), deadline)
+            return self._settle_without_hold(record, hold, deadline)
         return "settled"
 
-    def note(self, record: UsageRecord, deadline: float) -> None:
+    def replay(self, record: UsageRecord, deadline: float) -> Outcome:
+        """Book what a log line says and the table may lack: whoever wrote the line could not, or a backup forgot it."""
+        hold = self.account(record.consumer, deadline).hold(record.request_id)
+        if record.settlement == "refused" and hold is not None:
+            return self.withdraw(record, hold, deadline)
+        if hold is not None:
+            return self.settle(record, hold, (), deadline)
+        if record.cost_nano_usd == 0:
+            return self.note(record, deadline)
+        return self._settle_without_hold(record, None, deadline)
+
+    def note(self, record: UsageRecord, deadline: float) -> Outcome:
         """Book a record that holds and costs nothing (a refusal, a count of tokens), once."""
         try:
             self._transact(record, None, deadline)
         except AwsError as error:
-            if _failed_conditions(error)[0] is None:
+            row, _ = _failed_conditions(error)
+            if row is None:
                 raise
+            return self._correct(record, row, deadline) if _outranks(record, row) else "replayed"
+        return "settled"
 
-    def sweep(self, consumer: str, account: Account, deadline: float, *, most: int = 1000) -> list[UsageRecord]:
-        """Turn the account's lapsed holds into rows marked `unsettled` at the held amount; the rows."""
-        booked = []
+    def withdraw(self, record: UsageRecord, hold: Hold, deadline: float) -> Outcome:
+        """Book a refusal whose reserve may or may not have been done, so that its hold is never charged.
+
+        The row comes first: should the reserve arrive even later, the sweeper finds the row and only ends the hold.
+        """
+        outcome = self.note(record, deadline)
+        self._release(record.consumer, hold, deadline)
+        return outcome
+
+    def sweep(self, consumer: str, account: Account, deadline: float, *, most: int = 1000) -> Iterator[UsageRecord]:
+        """Turn the account's lapsed holds into rows marked `unsettled` at the held amount; each row as it is booked.
+
+        AwsError at the end where a hold could not be ended: the others are, and the next sweep tries it again.
+        """
+        failed: AwsError | None = None
         for hold in account.lapsed(self.now())[:most]:
             record = unsettled(hold, consumer, self._environment)
             try:
-                if self.settle(record, hold, (), deadline, tokens=hold.tokens) == "settled":
-                    booked.append(record)
+                outcome = self.settle(record, hold, (), deadline, tokens=hold.tokens)
             except AwsError as error:
-                if time.monotonic() >= deadline or error.code == "Unreachable":
+                if time.monotonic() >= deadline:
                     raise
-        return booked
+                failed = error
+                continue
+            if outcome == "settled":
+                yield record
+        if failed is not None:
+            raise failed
 
     # --- reading ----------------------------------------------------------------------------------------
 
@@ -181,25 +211,44 @@ class Ledger:
 
     # --- within -------------------------------------------------------------------------------------------
 
-    def _again(self, record: UsageRecord, hold: Hold, row: Mapping[str, Any], deadline: float) -> Outcome:
-        """The request has a row already. A real settle after the sweeper corrects it; all else changes nothing."""
-        if row.get("settlement") == "unsettled" and record.settlement == "settled":
+    def _settle_without_hold(self, record: UsageRecord, hold: Hold | None, deadline: float) -> Outcome:
+        """The hold is gone and no row says why (somebody removed the account): the money was spent all the same."""
+        try:
+            self._transact(record, self._charge(record, record.cost_nano_usd, deadline), deadline)
+        except AwsError as error:
+            row, _ = _failed_conditions(error)
+            if row is None:
+                raise
+            return self._again(record, hold, row, deadline)
+        return "settled"
+
+    def _charge(self, record: UsageRecord, amount: int, deadline: float) -> Update:
+        present = self.account(record.consumer, deadline)
+        return accounts.charge(record.at_ms, amount, present, int(self.now() * 1000))
+
+    def _again(self, record: UsageRecord, hold: Hold | None, row: Mapping[str, Any], deadline: float) -> Outcome:
+        """The request has a row already. What really happened corrects the sweeper's row; all else changes nothing."""
+        if _outranks(record, row):
             return self._correct(record, row, deadline)
-        try:  # a reserve whose answer was lost may have come in again after the settle
-            members = update_of(self._table, _key(account_pk(record.consumer), ACCOUNT_SK), accounts.release(hold))
+        if hold is not None:
+            self._release(record.consumer, hold, deadline)
+        return "replayed"
+
+    def _release(self, consumer: str, hold: Hold, deadline: float) -> None:
+        """End a hold that has its row: a reserve whose answer was lost may come in again after the settle."""
+        try:
+            members = update_of(self._table, _key(account_pk(consumer), ACCOUNT_SK), accounts.release(hold))
             self._call("UpdateItem", members, deadline)
         except AwsError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
-        return "replayed"
 
     def _correct(self, record: UsageRecord, row: Mapping[str, Any], deadline: float) -> Outcome:
         """Replace an `unsettled` row with what the request really cost, and book the difference."""
         before = unsettled_rollup(row)
         delta = {name: value - before.get(name, 0) for name, value in record.rollup().items()}
         delta |= {name: -value for name, value in before.items() if name not in delta}
-        present = self.account(record.consumer, deadline)
-        update = accounts.charge(record.at_ms, record.cost_nano_usd - int(row["cost_nano_usd"]), present)
+        update = self._charge(record, record.cost_nano_usd - int(row["cost_nano_usd"]), deadline)
         put = self._row(record)
         put["ConditionExpression"] = "#settlement = :unsettled"
         put["ExpressionAttributeNames"] = {"#settlement": "settlement"}
@@ -283,6 +332,11 @@ def unsettled_rollup(row: Mapping[str, Any]) -> dict[str, int]:
         "cost_nano_usd": int(row["cost_nano_usd"]),
         "tokens_input": int(row.get("tokens_input", 0)),
     }
+
+
+def _outranks(record: UsageRecord, row: Mapping[str, Any]) -> bool:
+    """Whether `row` is only the sweeper's assumption and `record` says what really happened."""
+    return row.get("settlement") == "unsettled" and record.settlement != "unsettled"
 
 
 def _key(pk: str, sk: str) -> Item:

@@ -38,13 +38,13 @@ class Sweeper:
 
     def _visit(self, consumer: str, deadline: float, counts: dict[str, int]) -> None:
         account = self._ledger.account(consumer, deadline)
-        rows = self._ledger.sweep(consumer, account, deadline)
-        for row in rows:
+        before = counts["unsettled"]
+        for row in self._ledger.sweep(consumer, account, deadline):
             print(row.line(self._config.metrics_per_consumer))
-        counts["unsettled"] += len(rows)
+            counts["unsettled"] += 1
         policy = self._ledger.get(consumer_pk(consumer), POLICY_SK, deadline)
         if policy:
-            account = self._ledger.account(consumer, deadline) if rows else account
+            account = self._ledger.account(consumer, deadline) if counts["unsettled"] > before else account
             now_ms = int(self._ledger.now() * 1000)
             due = reached(self._config.environment, policy_of(policy), account, now_ms)
             counts["events"] += len(self._herald.raise_all(due, deadline))

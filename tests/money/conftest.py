@@ -1,0 +1,37 @@
+"""Provers of the money: fixtures, and how long hypothesis searches (HYPOTHESIS_PROFILE=long: half an hour)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from local.cloud import Cloud
+from local.provider import Provider
+from tests.bench import Bench, create_table
+
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+settings.register_profile("default", deadline=None, suppress_health_check=_SLOW)
+settings.register_profile("long", deadline=None, suppress_health_check=_SLOW)
+LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+settings.load_profile("long" if LONG else "default")
+
+SECRETS = {"bench/openai": "sk-standin-openai", "bench/anthropic": "sk-standin-anthropic"}
+
+
+@pytest.fixture(scope="package")
+def provider() -> Iterator[Provider]:
+    """The stand-in AI provider."""
+    with Provider.start() as running:
+        yield running
+
+
+@pytest.fixture
+def bench(cloud: Cloud, provider: Provider) -> Bench:
+    """An empty table and the stand-in's keys."""
+    made = Bench(cloud, provider.url, create_table(cloud))
+    for name, value in SECRETS.items():
+        made.secret(name, value)
+    return made
