@@ -61,7 +61,9 @@ class Demo:
 
     def anthropic(self, consumer: str) -> anthropic.Anthropic:
         """Anthropic's client with a consumer's key."""
-        return anthropic.Anthropic(base_url=self.outputs["invoke_url"], api_key=self.key(consumer), max_retries=0)
+        headers = {"x-api-key": self.key(consumer)}
+        url = self.outputs["invoke_url"]
+        return anthropic.Anthropic(base_url=url, api_key="unused", default_headers=headers, max_retries=0)
 
 
 @contextmanager
@@ -102,7 +104,7 @@ def refused(demo: Demo) -> None:
 
     def plain(headers: dict[str, str]) -> tuple[int, str]:
         answer = urllib3.request("GET", url, headers=headers, retries=False)
-        return answer.status, str(answer.json()["error"]["message"])
+        return answer.status, "answered" if answer.status == 200 else str(answer.json()["error"]["message"])
 
     def sdk(call: Callable[[], object]) -> tuple[int, str]:
         try:
@@ -117,7 +119,9 @@ def refused(demo: Demo) -> None:
     table.add_row("a wrong key", *map(str, plain({"x-api-key": "not-a-key-of-this-api"})))
     create: Any = trial.chat.completions.create
     table.add_row("a model outside the policy", *map(str, sdk(lambda: create(model="gpt-9", messages=chat))))
-    flood = [plain({"x-api-key": demo.key("trial")}) for _ in range(15)]
+    key = demo.key("trial")
+    with ThreadPoolExecutor(15) as pool:
+        flood = list(pool.map(lambda _: plain({"x-api-key": key}), range(15)))
     throttled = [each for each in flood if each[0] == 429]
     table.add_row(f"{len(throttled)} of 15 calls at once", *map(str, throttled[0] if throttled else (200, "none")))
     console.print(table)

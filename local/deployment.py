@@ -72,7 +72,8 @@ class Deployment:
         done = self._run(
             ["terraform", "plan", "-input=false", "-no-color", "-detailed-exitcode"], self.stack, accepted=(0, 2)
         )
-        return done.stdout if done.returncode == 2 else ""
+        changes = [line for line in done.stdout.splitlines() if "Refreshing state..." not in line]
+        return "\n".join(changes).strip() if done.returncode == 2 else ""
 
     def destroy(self) -> None:
         """Take everything down."""

@@ -4,6 +4,8 @@
   (secretsmanager/latest/apireference/API_CreateSecret.html). MiniStack makes a version without a value.
 - Subscribe for e-mail waits for the owner of the address: "pending confirmation" unless the caller asks for the ARN
   (sns/latest/api/API_Subscribe.html). MiniStack takes every address as confirmed.
+- CreateUsagePlan without a quota or throttle makes a plan that has none (apigateway/latest/api/API_CreateUsagePlan.html).
+  MiniStack answers with empty ones, which Terraform reads as zeros and plans to remove.
 """
 
 from __future__ import annotations
@@ -13,16 +15,18 @@ import uuid
 from typing import Any
 
 from ministack.core.responses import json_response
-from ministack.services import secretsmanager, sns
+from ministack.services import apigateway_v1, secretsmanager, sns
 
 PENDING = "pending confirmation"
 
 _create_secret = secretsmanager._create_secret
+_create_usage_plan = apigateway_v1._create_usage_plan
 _subscribe = sns._subscribe
 
 
 def apply() -> None:
-    """Replace CreateSecret and Subscribe."""
+    """Replace CreateSecret, CreateUsagePlan and Subscribe."""
+    apigateway_v1._create_usage_plan = create_usage_plan
     secretsmanager._create_secret = create_secret
     sns._subscribe = subscribe
 
@@ -36,6 +40,17 @@ def create_secret(request: dict[str, Any]) -> Any:
     answer = json.loads(body)
     del answer["VersionId"]
     return json_response(answer)
+
+
+def create_usage_plan(data: dict[str, Any]) -> Any:
+    """CreateUsagePlan."""
+    status, headers, body = _create_usage_plan(data)
+    answer = json.loads(body)
+    plan = apigateway_v1._usage_plans[answer["id"]]
+    for name in ("quota", "throttle"):
+        if not plan[name]:
+            del plan[name], answer[name]
+    return status, headers, json.dumps(answer).encode()
 
 
 def subscribe(params: dict[str, Any]) -> Any:

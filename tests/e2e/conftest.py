@@ -48,7 +48,8 @@ class System:
 
     def anthropic(self, consumer: str, **options: Any) -> anthropic.Anthropic:
         """Anthropic's own client, pointed at the gateway."""
-        return anthropic.Anthropic(base_url=self.url, api_key=self.key(consumer), **options)
+        headers = {"x-api-key": self.key(consumer)}
+        return anthropic.Anthropic(base_url=self.url, api_key="unused", default_headers=headers, **options)
 
     def call(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None

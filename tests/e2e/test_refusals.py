@@ -20,7 +20,7 @@ def test_no_key_and_a_wrong_key_are_refused(system: System) -> None:
     before = len(system.provider.calls())
     for headers in ({}, {"x-api-key": "wrong-key-wrong-key-wrong-key"}):
         answer = system.call("POST", "/v1/chat/completions", CHAT, headers)
-        assert answer.status == 403
+        assert answer.status == 401
         body = json.loads(answer.data)
         assert body["type"] == "error"
         assert body["error"]["message"]
@@ -30,10 +30,10 @@ def test_no_key_and_a_wrong_key_are_refused(system: System) -> None:
 
 
 def test_the_sdks_raise_their_own_exceptions(system: System) -> None:
-    with pytest.raises(openai.PermissionDeniedError) as refused:
+    with pytest.raises(openai.AuthenticationError) as refused:
         openai.OpenAI(base_url=f"{system.url}/v1", api_key="unused").models.list()
     assert "x-api-key" in str(refused.value)
-    with pytest.raises(anthropic.PermissionDeniedError):
+    with pytest.raises(anthropic.AuthenticationError):
         anthropic.Anthropic(base_url=system.url, api_key="wrong").models.list()
 
 
@@ -49,7 +49,7 @@ def test_a_disabled_key_is_refused(system: System) -> None:
     gateway = system.cloud.client("apigateway")
     switch = {"op": "replace", "path": "/enabled"}
     gateway.update_api_key(apiKey=key_id, patchOperations=[{**switch, "value": "false"}])
-    assert system.call("GET", "/v1/models", headers={"x-api-key": key}).status == 403
+    assert system.call("GET", "/v1/models", headers={"x-api-key": key}).status == 401
     gateway.update_api_key(apiKey=key_id, patchOperations=[{**switch, "value": "true"}])
 
 
@@ -59,7 +59,7 @@ def test_a_plan_throttles(system: System) -> None:
     refused = [answer for answer in answers if answer.status == 429]
     assert answers[0].status == 200
     assert refused
-    assert json.loads(refused[0].data)["error"]["code"] == "throttled"
+    assert json.loads(refused[0].data)["error"]["code"] == "rate_limit_exceeded"
     assert "x-should-retry" not in refused[0].headers
 
 

@@ -42,3 +42,11 @@ def test_a_throttle_of_minus_one_is_no_limit(cloud: Cloud) -> None:
         ],
     )
     assert {api.call().status for _ in range(20)} == {200}
+
+
+def test_a_usage_plan_without_quota_has_none(cloud: Cloud) -> None:
+    gateway = cloud.client("apigateway")
+    made = gateway.create_usage_plan(name="no-quota", throttle={"rateLimit": 7, "burstLimit": 9})
+    read = gateway.get_usage_plan(usagePlanId=made["id"])
+    assert ("quota" in made, "quota" in read) == (False, False)
+    assert read["throttle"] == {"rateLimit": 7.0, "burstLimit": 9}
