@@ -16,8 +16,8 @@ from constructs_lib.settings.kinds import (
     URL,
     VARIABLE,
     Count,
+    FromDecimal,
     Name,
-    Number,
     Positive,
     Section,
     Text,
@@ -114,7 +114,9 @@ class Quota(Section):
 class Plan(Section):
     """A usage plan: the first fence, shared by the consumers who have it, counted for each key."""
 
-    rate: Annotated[Number, Field(ge=0)] = Field(description="Requests per second, on average.")
+    rate: Annotated[float, Field(ge=0, allow_inf_nan=False), FromDecimal] = Field(
+        description="Requests per second, on average."
+    )
     burst: Count = Field(description="Requests at once.")
     quota: Quota | None = Field(default=None, description="Requests per period. Default: none.")
 

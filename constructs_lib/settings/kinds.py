@@ -16,6 +16,7 @@ SAFE_NAME: Final = r"^[A-Za-z0-9/_+=.@:-]{1,2048}$"
 PATH: Final = r"^(/[A-Za-z0-9-]+|/\{[A-Za-z0-9]+\})*(/[A-Za-z0-9-]+|/\{[A-Za-z0-9]+\+?\})$"
 ORIGIN: Final = r"^(\*|https?://[^\s/?#@]+)$"
 HANDLER: Final = r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+$"
+ARN: Final = r"^arn:[a-z-]+:[^\s]+$"
 STAGE: Final = r"^[a-zA-Z0-9_]{1,32}$"
 VARIABLE: Final = r"^[A-Za-z][A-Za-z0-9_]*$"
 
@@ -29,13 +30,19 @@ PATTERN_WORDS: Final = {
     PATH: "a path such as /example, /example/{id} or /example/{proxy+} of letters, digits and hyphens",
     ORIGIN: "one origin such as https://app.example.com, or *",
     HANDLER: "FILE.FUNCTION, such as app.handler",
+    ARN: "an ARN",
     STAGE: "1 to 32 letters, digits and underscores",
     VARIABLE: "letters, digits and underscores, the first a letter",
 }
 
-_USD_PLACES = 9
+USD_FORMAT: Final = "usd"
+"""What the JSON Schema calls an amount of money."""
+_USD_PLACES: Final = 9
 _USD_SCHEMA: Final = {
-    "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}]
+    "anyOf": [
+        {"type": "number", "minimum": 0, "format": USD_FORMAT},
+        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "format": USD_FORMAT},
+    ]
 }
 
 
@@ -70,13 +77,14 @@ def _unique(values: tuple[object, ...]) -> tuple[object, ...]:
 Usd = Annotated[Decimal, BeforeValidator(_usd), WithJsonSchema(_USD_SCHEMA)]
 """An exact amount. `Environment` files may quote it; a TOML number is just as exact here."""
 
-Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+FromDecimal = BeforeValidator(_number)
+"""Of a plain number; it stands last, so that the limits before it are part of the schema."""
 Unique = AfterValidator(_unique)
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 ModelName = Annotated[str, StringConstraints(pattern=MODEL_NAME)]
 Text = Annotated[str, StringConstraints(max_length=256)]
-Arn = Annotated[str, StringConstraints(pattern=r"^arn:")]
+Arn = Annotated[str, StringConstraints(pattern=ARN)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Percent = Annotated[int, Field(ge=1, le=1000)]

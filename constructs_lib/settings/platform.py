@@ -14,8 +14,8 @@ from constructs_lib.settings.kinds import (
     URL,
     Arn,
     Count,
+    FromDecimal,
     LogRetention,
-    Number,
     Percent,
     Positive,
     Section,
@@ -66,7 +66,9 @@ class Aws(Section):
 class Throttle(Section):
     """Requests that API Gateway lets through; the excess is answered 429."""
 
-    rate: Annotated[Number, Field(ge=0)] = Field(description="Requests per second, on average.")
+    rate: Annotated[float, Field(ge=0, allow_inf_nan=False), FromDecimal] = Field(
+        description="Requests per second, on average."
+    )
     burst: Count = Field(description="Requests at once.")
 
 
@@ -77,13 +79,13 @@ class Gateway(Section):
         default="live", description="Last part of the invoke URL."
     )
     throttle: Throttle = Field(default=Throttle(rate=50, burst=100), description="For all keys together.")
-    upstream_timeout_seconds: Annotated[Number, Field(gt=0, le=895)] = Field(
+    upstream_timeout_seconds: Annotated[float, Field(gt=0, lt=300, allow_inf_nan=False), FromDecimal] = Field(
         default=25.0, description="For a provider's answer, retries included. Less than timeout_seconds."
     )
     upstream_retries: Annotated[int, Field(ge=0, le=5)] = Field(
         default=2, description="Calls repeated where nothing was billed (429, 5xx, refused connections)."
     )
-    timeout_seconds: Annotated[Number, Field(ge=1, le=300)] = Field(
+    timeout_seconds: Annotated[float, Field(ge=1, le=300, allow_inf_nan=False), FromDecimal] = Field(
         default=29.0,
         description="API Gateway's patience with the Lambda. More than 29 needs a raised service quota. The Lambda "
         "itself has 5 seconds more, to book what was spent.",
