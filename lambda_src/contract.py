@@ -31,7 +31,7 @@ TOKEN_CLASSES: Final = (
 """Disjoint token classes. A price table names every one of them; the sum over them is what is charged."""
 
 STANDARD_TIER: Final = "standard"
-"""The service tier every model has a price for; others (`batch`, `flex`, `priority`) where known."""
+"""The service tier every model has a price for; others (`batch`, `flex`, `priority`, `fast`) where known."""
 
 # --- what may be said in an environment file ---------------------------------------------------------
 

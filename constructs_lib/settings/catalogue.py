@@ -79,7 +79,7 @@ class TierRates(Rates):
 class Prices(TierRates):
     """Prices of the standard tier, and of the others where they are offered."""
 
-    tiers: dict[Literal["batch", "flex", "priority"], TierRates] = Field(
+    tiers: dict[Literal["batch", "flex", "priority", "fast"], TierRates] = Field(
         default_factory=dict, description="Prices of other service tiers."
     )
 

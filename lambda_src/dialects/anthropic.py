@@ -20,7 +20,7 @@ def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> As
     asked = Ask(body=body, model=model_name(body), text_bytes=size, stream=flag(body, "stream"))
     asked.max_output = whole_number(body, "max_tokens")
     tier = body.get("service_tier")
-    asked.service_tier = "standard" if tier in ("standard_only", "standard") else None
+    asked.service_tier = "fast" if body.get("speed") == "fast" else "standard" if tier == "standard_only" else None
     for tool in objects(body.get("tools")):
         kind = tool.get("type", "custom")
         if not isinstance(kind, str) or not kind.startswith(_OWN_TOOLS):
@@ -123,12 +123,13 @@ def _usage(answer: JsonObject, raw: JsonObject, *, finished: bool) -> Usage:
         cache_write_5m=written - one_hour,  # what the breakdown does not cover is charged at the 5-minute price
         cache_write_1h=one_hour,
         output=count(raw.get("output_tokens")),
+        reasoning=count(mapping(raw.get("output_tokens_details")).get("thinking_tokens")),
     )
     return Usage(
         tokens,
         reported=finished and tokens.total > 0,
         model=model if isinstance(model, str) else None,
-        # Anthropic's priority tier is prepaid capacity at the standard price list; batch has half prices.
-        service_tier="batch" if tier == "batch" else None,
+        # Anthropic's priority tier is prepaid capacity at the standard price list; batch has half prices, fast dearer.
+        service_tier="fast" if raw.get("speed") == "fast" else "batch" if tier == "batch" else None,
         raw=raw or None,
     )

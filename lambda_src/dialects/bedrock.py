@@ -20,6 +20,7 @@ def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> As
         raise BadRequest("model_missing", "the path names no model; use /bedrock/model/NAME/converse.", param="modelId")
     asked = Ask(body=body, model=path_model, text_bytes=size, stream=route.name == "converse_stream")
     asked.max_output = whole_number(mapping(body.get("inferenceConfig")), "maxTokens")
+    asked.service_tier = _tier(body)
     if body.get("promptVariables") is not None:
         asked.open_ended = "promptVariables"
     if body.get("additionalModelRequestFields"):
@@ -51,20 +52,21 @@ def read(route: Route, asked: Ask, body: bytes, whole: bool) -> Reading:
     if asked.stream:
         return _read_stream(body)
     answer = json_object(body) or {}
-    return Reading(_usage(mapping(answer.get("usage"))), len(body), body, failed=not whole)
+    return Reading(_usage(mapping(answer.get("usage")), _tier(answer)), len(body), body, failed=not whole)
 
 
 def _read_stream(body: bytes) -> Reading:
     usage: JsonObject = {}
+    tier: str | None = None
     delivered = 0
     for kind, payload in stream_events(body):
         if kind == "metadata":
-            usage = mapping(payload.get("usage"))
+            usage, tier = mapping(payload.get("usage")), _tier(payload)
         elif kind == "contentBlockDelta":
             delta = mapping(payload.get("delta"))
             delivered += size_of(delta.get("text")) + size_of(mapping(delta.get("toolUse")).get("input"))
             delivered += size_of(mapping(delta.get("reasoningContent")).get("text"))
-    return Reading(_usage(usage), delivered, body, failed=not usage)
+    return Reading(_usage(usage, tier), delivered, body, failed=not usage)
 
 
 def stream_events(body: bytes) -> list[tuple[str, JsonObject]]:
@@ -88,7 +90,13 @@ def stream_events(body: bytes) -> list[tuple[str, JsonObject]]:
     return found
 
 
-def _usage(raw: JsonObject) -> Usage:
+def _tier(holder: JsonObject) -> str | None:
+    """The service tier that a request asks for or an answer names; `default` is the standard one."""
+    tier = mapping(holder.get("serviceTier")).get("type")
+    return ("standard" if tier == "default" else tier) if isinstance(tier, str) else None
+
+
+def _usage(raw: JsonObject, tier: str | None) -> Usage:
     """`inputTokens` excludes the cache; `cacheDetails` breaks `cacheWriteInputTokens` down by time to live."""
     one_hour = sum(
         count(each.get("inputTokens")) for each in objects(raw.get("cacheDetails")) if each.get("ttl") == "1h"
@@ -101,4 +109,4 @@ def _usage(raw: JsonObject) -> Usage:
         cache_write_1h=one_hour,
         output=count(raw.get("outputTokens")),
     )
-    return Usage(tokens, reported=tokens.total > 0, raw=raw or None)
+    return Usage(tokens, reported=tokens.total > 0, service_tier=tier, raw=raw or None)
