@@ -51,7 +51,7 @@ REFUSALS: Final = (
         "authentication_error",
         "invalid_api_key",
         "No valid key in the x-api-key header. Send the key you were given; a disabled or deleted one is refused too. "
-        "The OpenAI SDK sends it with default_headers.",
+        "OpenAI's and Anthropic's SDKs send it with default_headers.",
     ),
     Refusal(
         "MISSING_AUTHENTICATION_TOKEN",

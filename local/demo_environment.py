@@ -15,20 +15,22 @@ REAL_PROVIDER: Final = "real"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """model: what the OpenAI calls ask for. anthropic_model: None where Anthropic is left out.
+    """model: what the OpenAI calls ask for. anthropic_model: what the Anthropic ones ask for.
+    budget_model: what spends a budget.
 
     environments: folder of the environment file; None: the checkout's own. secrets: keys beyond the stand-in's.
     """
 
     model: str
-    anthropic_model: str | None
+    anthropic_model: str
+    budget_model: str
     environments: Path | None = None
     secrets: dict[str, str] = field(default_factory=dict)
 
 
 def standin() -> Choice:
     """The stand-in provider's models of environments/local.toml."""
-    return Choice("standin-small", "claude-standin")
+    return Choice("standin-small", "claude-standin", "standin-long")
 
 
 def real_provider(folder: Path) -> Choice:
@@ -46,4 +48,4 @@ def real_provider(folder: Path) -> Choice:
     text += f'\n[providers.{REAL_PROVIDER}]\nkind = "openai"\nbase_url = {json.dumps(base_url)}\n'
     text += f"\n[models.{json.dumps(model)}]\nprovider = {json.dumps(REAL_PROVIDER)}\n"
     (environments / "local.toml").write_text(text)
-    return Choice(model, "claude-standin", environments, {REAL_PROVIDER: os.environ["OPENAI_API_KEY"]})
+    return Choice(model, "claude-standin", model, environments, {REAL_PROVIDER: os.environ["OPENAI_API_KEY"]})

@@ -4,8 +4,8 @@
   (secretsmanager/latest/apireference/API_CreateSecret.html). MiniStack makes a version without a value.
 - Subscribe for e-mail waits for the owner of the address: "pending confirmation" unless the caller asks for the ARN
   (sns/latest/api/API_Subscribe.html). MiniStack takes every address as confirmed.
-- CreateUsagePlan without a quota or throttle makes a plan that has none (apigateway/latest/api/API_CreateUsagePlan.html).
-  MiniStack answers with empty ones, which Terraform reads as zeros and plans to remove.
+- CreateUsagePlan without a quota or throttle makes a plan that has none
+  (apigateway/latest/api/API_CreateUsagePlan.html). MiniStack answers with empty ones, which Terraform reads as zeros.
 """
 
 from __future__ import annotations
