@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).resolve().parent
 
 
 def main(names: list[str]) -> int:
-    """Synthesize; 2 where an environment file cannot be used."""
+    """Synthesize; 2 where an environment file, or a folder it names, cannot be used."""
     folder = Path(os.environ.get("TOLLGATE_ENVIRONMENTS") or CHECKOUT / "environments")
     files = [folder / f"{name}.toml" for name in names] or sorted(folder.glob("*.toml"))
     missing = [path for path in files if not path.is_file()]
@@ -35,11 +35,16 @@ def main(names: list[str]) -> int:
 
     # Only now, since loading CDKTF takes seconds and a faulty file should be told at once.
     from constructs_lib.aws import App
+    from constructs_lib.package import NoSourceError
     from constructs_lib.stack import TollgateStack
 
     app = App()
-    for environment in environments:
-        TollgateStack(app, environment=environment, checkout=CHECKOUT, build=CHECKOUT / "build" / "packages")
+    try:
+        for environment in environments:
+            TollgateStack(app, environment=environment, checkout=CHECKOUT, build=CHECKOUT / "build" / "packages")
+    except NoSourceError as missing_source:
+        sys.stderr.write(f"{missing_source}\n")
+        return 2
     app.synth()
     return 0
 

@@ -31,15 +31,19 @@ class Package:
         return base64.b64encode(bytes.fromhex(self.sha256)).decode()
 
 
+class NoSourceError(Exception):
+    """A folder that should hold a Lambda's code has none."""
+
+
 def build(source: Path, zip_path: Path, *, inside: str = "") -> Package:
     """Zip the folder `source` to `zip_path`, its files under the folder `inside` of the archive.
 
     Members are sorted, have one fixed date and one of two modes, and are stored, since compressors differ between
-    machines. Raises FileNotFoundError where `source` is no folder or has no file.
+    machines. Raises NoSourceError where `source` is no folder or has no file.
     """
     files = sorted(path for path in source.rglob("*") if path.is_file() and _belongs(path.relative_to(source)))
     if not files:
-        raise FileNotFoundError(
+        raise NoSourceError(
             f"{source}: no folder with files in it, but a Lambda's source is expected there; "
             "correct `source` in the environment file, or create the folder"
         )

@@ -79,6 +79,8 @@ def tariff_faults(environment: Environment) -> Iterator[Fault]:
     for name, model in environment.models.items():
         if model.free and model.prices is not None:
             yield Fault(("models", name, "free"), "true", "free = true or prices", "remove one of them")
+        elif model.provider not in environment.providers:
+            continue  # whose prices hold is not known until that is put right
         elif tariff(environment, name) is None:
             yield _no_price(environment, name, model)
         elif model.prices is not None:

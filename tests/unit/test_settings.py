@@ -1,0 +1,258 @@
+"""What an environment file comes to: configuration, prices and items of the ledger, written down by hand."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from constructs_lib.ledger_items import key_item, model_item, policy_item
+from constructs_lib.settings import Environment, load, relocated, runtime_config
+from constructs_lib.settings.reference import page, schema
+from constructs_lib.settings.tariff import tariff_of
+from lambda_src.attributes import plain_item
+from lambda_src.contract import Provider
+from lambda_src.policy import instant, key_of, model_of, policy_of
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+ENVIRONMENTS = sorted((CHECKOUT / "environments").glob("*.toml"))
+
+TEXT = """\
+[aws]
+region = "eu-west-3"
+[gateway]
+upstream_timeout_seconds = 11.5
+upstream_retries = 1
+max_request_bytes = 1_234_567
+[metering]
+estimate = "typical"
+default_max_output_tokens = 111
+typical_output_tokens = 222
+image_tokens = 333
+hold_seconds = 444
+usage_retention_days = 555
+metrics_per_consumer = false
+[alerts]
+budget_percent = [60, 90]
+[providers.openai]
+kind = "openai"
+[providers.compatible]
+kind = "openai"
+base_url = "https://llm.example/v1"
+secret = "shared/llm"
+[providers.local]
+kind = "openai"
+base_url = "http://localhost:8099/v1"
+keyless = true
+[providers.bedrock]
+kind = "bedrock"
+region = "us-west-2"
+[providers.anthropic]
+kind = "anthropic"
+[models.gpt-5-mini]
+provider = "openai"
+[models.priced]
+provider = "compatible"
+upstream = "org/llama-3.3"
+max_output_tokens = 0
+max_input_tokens = 9_000
+[models.priced.prices]
+input = "0.0375"
+output = 2
+cache_read = "0.01"
+cache_write_5m = "0.05"
+input_audio = "0.7"
+output_audio = "9"
+tiers.batch = { input = "0.01", output = "1" }
+[[models.priced.prices.long_context]]
+above = 200_000
+input = 1
+output = 4
+[models.free]
+provider = "local"
+free = true
+[plans.starter]
+rate = 10
+burst = 5
+[consumers.acme]
+plan = "starter"
+owner = "Ada"
+models = ["priced", "free"]
+budgets = [{ usd = "12.5", per = "month" }, { usd = 1, per = "day" }]
+tokens_per_minute = 1_000
+requests_per_minute = 60
+max_output_tokens = 77
+expires = 2027-12-31
+tags = { cost_centre = "4711" }
+[consumers.open]
+plan = "starter"
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    path = tmp_path / "test.toml"
+    path.write_text(TEXT)
+    return load(path)
+
+
+def test_runtime_configuration_says_every_setting(environment: Environment) -> None:
+    config = runtime_config(environment)
+    assert config.environment == "test"
+    assert config.table == "tollgate-test-ledger"
+    assert (config.estimate, config.default_max_output_tokens, config.typical_output_tokens) == ("typical", 111, 222)
+    assert (config.image_tokens, config.hold_seconds, config.retention_days) == (333, 444, 555)
+    assert (config.upstream_timeout_seconds, config.upstream_retries) == (11.5, 1)
+    assert config.max_request_bytes == 1_234_567
+    assert config.metrics_per_consumer is False
+    assert config.topic_arn is None
+
+
+def test_providers_have_their_own_address_and_secret(environment: Environment) -> None:
+    assert runtime_config(environment).providers == {
+        "openai": Provider(
+            kind="openai", base_url="https://api.openai.com/v1", secret="tollgate/test/providers/openai"
+        ),
+        "compatible": Provider(kind="openai", base_url="https://llm.example/v1", secret="shared/llm"),
+        "local": Provider(kind="openai", base_url="http://localhost:8099/v1"),
+        "bedrock": Provider(
+            kind="bedrock", base_url="https://bedrock-runtime.us-west-2.amazonaws.com", region="us-west-2"
+        ),
+        "anthropic": Provider(
+            kind="anthropic", base_url="https://api.anthropic.com", secret="tollgate/test/providers/anthropic"
+        ),
+    }
+
+
+def test_stated_prices_become_nano_usd_for_every_class(environment: Environment) -> None:
+    """A class that is not stated costs what its nearest relative does, never nothing."""
+    tariff = tariff_of(environment, "priced")
+    first, long = tariff.tiers["standard"]
+    assert first == {
+        "above": 0,
+        "input": 37_500_000,
+        "cache_read": 10_000_000,
+        "cache_write_5m": 50_000_000,
+        "cache_write_1h": 50_000_000,
+        "input_audio": 700_000_000,
+        "input_image": 37_500_000,
+        "output": 2_000_000_000,
+        "output_audio": 9_000_000_000,
+    }
+    assert (long["above"], long["cache_read"], long["output_audio"]) == (200_000, 1_000_000_000, 4_000_000_000)
+    assert tariff.tiers["batch"][0]["cache_write_1h"] == 10_000_000
+    assert tariff.version.startswith("test-")
+
+
+def test_another_price_is_another_version(environment: Environment, tmp_path: Path) -> None:
+    """Usage rows name the version: two prices under one name would make a row unexplainable."""
+    path = tmp_path / "test.toml"
+    path.write_text(TEXT.replace('input = "0.0375"', 'input = "0.0376"'))
+    assert tariff_of(load(path), "priced").version != tariff_of(environment, "priced").version
+
+
+def test_well_known_model_has_the_tables_price_and_window(environment: Environment) -> None:
+    tariff = tariff_of(environment, "gpt-5-mini")
+    assert (tariff.tiers["standard"][0]["input"], tariff.tiers["standard"][0]["output"]) == (250_000_000, 2_000_000_000)
+    assert "genai-prices" in tariff.version
+    item = plain_item(model_item(environment, "gpt-5-mini", tariff))
+    assert item["max_input_tokens"] == tariff.max_input_tokens
+    assert item["max_output_tokens"] == 111  # nobody stated the model's
+
+
+def test_policy_item_is_what_the_gateway_reads(environment: Environment) -> None:
+    policy = policy_of(plain_item(policy_item(environment, "acme")))
+    assert (policy.consumer, policy.plan, policy.models) == ("acme", "starter", {"priced", "free"})
+    assert [(budget.limit, budget.per) for budget in policy.budgets] == [(12_500_000_000, "month"), (10**9, "day")]
+    assert policy.thresholds == (60, 90)
+    assert (policy.tokens_per_minute, policy.requests_per_minute, policy.max_output_tokens) == (1_000, 60, 77)
+    assert policy.expires == instant("2027-12-31T00:00:00+00:00")
+    assert policy.tags == {"cost_centre": "4711"}
+    assert policy_item(environment, "acme")["owner"] == {"S": "Ada"}
+
+
+def test_policy_without_limits_has_none(environment: Environment) -> None:
+    policy = policy_of(plain_item(policy_item(environment, "open")))
+    assert policy.allows("anything")
+    assert (policy.budgets, policy.tokens_per_minute, policy.requests_per_minute) == ((), None, None)
+    assert (policy.max_output_tokens, policy.expires) == (None, None)
+
+
+def test_model_item_is_what_the_gateway_reads(environment: Environment) -> None:
+    item = plain_item(model_item(environment, "priced", tariff_of(environment, "priced")))
+    model = model_of("priced", item)
+    assert (model.provider, model.upstream, model.free) == ("compatible", "org/llama-3.3", False)
+    assert (model.max_output_tokens, model.max_input_tokens) == (0, 9_000)
+    assert model.prices.rates("standard", 200_001).per_class["input"] == 1_000_000_000
+    assert model.prices.rates("standard", 200_000).per_class["input"] == 37_500_000
+
+
+def test_free_model_says_so(environment: Environment) -> None:
+    """Charging nothing has to be a statement, not an omission."""
+    model = model_of("free", plain_item(model_item(environment, "free", tariff_of(environment, "free"))))
+    assert model.free
+    assert set(model.prices.rates("standard", 1).per_class.values()) == {0}
+
+
+def test_key_item_is_what_the_gateway_reads(environment: Environment) -> None:
+    item = plain_item(key_item("acme", environment.consumers["acme"], "default", "abc123"))
+    assert (item["pk"], item["sk"], item["name"], item["created_by"]) == ("KEY#abc123", "KEY", "default", "terraform")
+    key = key_of("abc123", item, {})
+    assert (key.consumer, key.status, key.expires) == ("acme", "active", instant("2027-12-31T00:00:00+00:00"))
+
+
+def test_expiry_with_an_offset_is_kept_as_a_moment(tmp_path: Path) -> None:
+    path = tmp_path / "test.toml"
+    path.write_text(TEXT.replace("expires = 2027-12-31", "expires = 2027-12-31T23:00:00+02:00"))
+    assert policy_item(load(path), "acme")["expires"] == {"S": "2027-12-31T21:00:00+00:00"}
+
+
+def test_only_the_embedded_clouds_environment_can_be_moved(environment: Environment, tmp_path: Path) -> None:
+    """A stray variable in a shell must never send a real environment's traffic elsewhere."""
+    variables = {"TOLLGATE_LOCAL_ENDPOINT": "http://127.0.0.1:9", "TOLLGATE_LOCAL_PROVIDER_URL": "http://127.0.0.1:8"}
+    assert relocated(environment, variables) is environment
+    path = tmp_path / "local.toml"
+    path.write_text(TEXT.replace('region = "eu-west-3"', 'region = "eu-west-3"\nendpoint = "http://localhost:4566"'))
+    moved = relocated(load(path), variables)
+    assert moved.aws.endpoint == "http://127.0.0.1:9"
+    urls = {name: provider.base_url for name, provider in runtime_config(moved).providers.items()}
+    assert urls["local"] == "http://127.0.0.1:8/v1"
+    assert urls["compatible"] == "https://llm.example/v1"
+    assert urls["openai"] == "https://api.openai.com/v1"
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_schema_accepts_the_environments(path: Path) -> None:
+    """Editors underline with it: a schema stricter than the loader would send people away from valid files."""
+    jsonschema.validate(_as_json(tomllib.loads(path.read_text())), json.loads(schema()))
+
+
+def test_schema_refuses_what_the_loader_refuses() -> None:
+    document = _as_json(tomllib.loads(TEXT))
+    validator = jsonschema.Draft202012Validator(json.loads(schema()))
+    for section, key, wrong in (
+        ("gateway", "log_retention_days", 91),
+        ("gateway", "unknown", 1),
+        ("metering", "estimate", "exact"),
+        ("aws", "region", "Ireland"),
+    ):
+        assert not validator.is_valid({**document, section: {**document.get(section, {}), key: wrong}}), key
+
+
+def test_committed_reference_is_the_models_own() -> None:
+    """Else editors and readers are told of settings that do not exist. `make schema` writes both."""
+    assert (CHECKOUT / "docs" / "environment.schema.json").read_text() == schema()
+    assert (CHECKOUT / "docs" / "environment.md").read_text() == page()
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_json(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_as_json(each) for each in value]
+    return value.isoformat() if isinstance(value, date | datetime | time) else value
