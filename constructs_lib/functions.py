@@ -21,6 +21,8 @@ from lambda_src.contract import CONFIG_VARIABLE, GATEWAY_HANDLER, SWEEPER_HANDLE
 
 SOURCE_FOLDER: Final = "lambda_src"
 """Also the folder inside of the archive, since it is a Python package."""
+BUNDLED_LIBRARIES: Final = ("urllib3",)
+"""Lambda's own copy moves with AWS's releases and may be one of version 1, which lacks what `upstream` reads with."""
 SWEEPER_MEMORY_MB: Final = 256
 SWEEPER_TIMEOUT_SECONDS: Final = 60
 
@@ -121,7 +123,9 @@ def bedrock_access(environment: Environment, account_of: str) -> list[Statement]
 
 
 def _tollgate(checkout: Path, build_folder: Path) -> Package:
-    return build(checkout / SOURCE_FOLDER, build_folder / "tollgate.zip", inside=SOURCE_FOLDER)
+    return build(
+        checkout / SOURCE_FOLDER, build_folder / "tollgate.zip", inside=SOURCE_FOLDER, libraries=BUNDLED_LIBRARIES
+    )
 
 
 def _configuration(environment: Environment, ledger: Ledger, notifications: Notifications) -> dict[str, str]:

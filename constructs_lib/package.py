@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import os
 import zipfile
 from dataclasses import dataclass
@@ -35,26 +36,41 @@ class NoSourceError(Exception):
     """A folder that should hold a Lambda's code has none."""
 
 
-def build(source: Path, zip_path: Path, *, inside: str = "") -> Package:
+def build(source: Path, zip_path: Path, *, inside: str = "", libraries: tuple[str, ...] = ()) -> Package:
     """Zip the folder `source` to `zip_path`, its files under the folder `inside` of the archive.
 
-    Members are sorted, have one fixed date and one of two modes, and are stored, since compressors differ between
+    libraries: pure Python packages, taken from this installation, whose version a lock file pins. Members are sorted, have one fixed date and one of two modes, and are stored, since compressors differ between
     machines. Raises NoSourceError where `source` is no folder or has no file.
     """
-    files = sorted(path for path in source.rglob("*") if path.is_file() and _belongs(path.relative_to(source)))
-    if not files:
+    members = _members(source, Path(inside))
+    if not members:
         raise NoSourceError(
             f"{source}: no folder with files in it, but a Lambda's source is expected there; "
             "correct `source` in the environment file, or create the folder"
         )
+    for library in libraries:
+        members |= _members(_installed(library), Path(library))
     zip_path.parent.mkdir(parents=True, exist_ok=True)
     draft = zip_path.with_name(f".{zip_path.name}.{os.getpid()}")
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
-        for path in files:
-            archive.writestr(_member(path, (Path(inside) / path.relative_to(source)).as_posix()), path.read_bytes())
+        for name, path in sorted(members.items()):
+            archive.writestr(_member(path, name), path.read_bytes())
     digest = hashlib.sha256(draft.read_bytes()).hexdigest()
     draft.replace(zip_path)
     return Package(zip_path, digest)
+
+
+def _members(folder: Path, inside: Path) -> dict[str, Path]:
+    """Files of `folder` by the name they get in the archive."""
+    files = (path for path in folder.rglob("*") if path.is_file() and _belongs(path.relative_to(folder)))
+    return {(inside / path.relative_to(folder)).as_posix(): path for path in files}
+
+
+def _installed(library: str) -> Path:
+    spec = importlib.util.find_spec(library)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"{library} is not installed; run `make setup`", name=library)
+    return Path(spec.origin).parent
 
 
 def _belongs(path: Path) -> bool:
