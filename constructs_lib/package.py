@@ -40,9 +40,8 @@ def build(source: Path, zip_path: Path, *, inside: str = "", libraries: tuple[st
     """Zip the folder `source` to `zip_path`, its files under the folder `inside` of the archive.
 
     libraries: pure Python packages, taken from this installation, whose version a lock file pins.
-
     Members are sorted, have one fixed date and one of two modes, and are stored, since compressors differ between
-    machines. Raises FileNotFoundError where `source` is no folder or has no file.
+    machines. Raises NoSourceError where `source` is no folder or has no file.
     """
     members = _members(source, Path(inside))
     if not members:
