@@ -19,7 +19,7 @@ export PIPENV_NOSPIN := 1
 
 help: ## list what make can do
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
-	@echo; echo "ENV=NAME picks environments/NAME.toml (now: $(ENV))"
+	@echo; echo "ENV=NAME picks environments/NAME.toml (now: $(ENV)); YES=1 deploys and destroys without asking"
 
 demo: setup ## deploy onto the embedded cloud, call it, refuse it, show who used what
 	@$(RUN) -m local.demo
@@ -37,10 +37,10 @@ plan: setup ## what a deploy of ENV would change
 	@$(RUN) -m local.cdktf diff $(ENV)
 
 deploy: setup ## deploy ENV
-	@$(RUN) -m local.cdktf deploy $(ENV)
+	@$(RUN) -m local.cdktf deploy $(ENV) $(if $(YES),--auto-approve)
 
 destroy: setup ## destroy ENV
-	@$(RUN) -m local.cdktf destroy $(ENV)
+	@$(RUN) -m local.cdktf destroy $(ENV) $(if $(YES),--auto-approve)
 
 test: setup check ## everything that must hold: format, lint, types, unit, synth, plan, end to end
 	@$(RUN) -m pytest

@@ -46,6 +46,12 @@ def main(arguments: list[str]) -> int:
         )
         return 2
     verb, environment, *more = arguments
+    if verb != "diff" and "--auto-approve" not in more and not sys.stdin.isatty():
+        sys.stderr.write(
+            f"{verb} {environment} asks before it changes anything, and there is no terminal to ask at. "
+            f"Review it with `make plan ENV={environment}`, then `make {verb} ENV={environment} YES=1`.\n"
+        )
+        return 2
     command = [str(CLI), *VERBS[verb], prefix(environment), *(each for each in more if each != "--")]
     return subprocess.run(command, cwd=ROOT, env=variables(), check=False).returncode
 
