@@ -21,8 +21,6 @@ from lambda_src.policy import Model, Policy
 
 OVERHEAD_TOKENS = 500
 """What a provider wraps around a conversation (roles, separators, its own preamble)."""
-TOOL_OVERHEAD_TOKENS = 2_000
-"""What a provider adds to explain tools to the model; Anthropic documents up to about 1,200."""
 TYPICAL_IMAGE_TOKENS = 1_600
 UNKNOWN_CONTEXT_TOKENS = 2_000_000
 """Stands in for the context window of a model that states none."""
@@ -31,33 +29,36 @@ UNKNOWN_CONTEXT_TOKENS = 2_000_000
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """amount: nano-USD to hold. tokens: counted against tokens per minute until the real count is known.
-    max_output: output tokens of one choice. insert_max: whether the request has to be told of it."""
+    max_output: output tokens of one choice. insert_max: whether the request has to be told of it.
+    usual_input: input tokens that such a request usually has. most_output: output tokens that it cannot pass.
+    """
 
     amount: int
     tokens: int
     max_output: int
     insert_max: bool
+    usual_input: int
+    most_output: int
 
 
 def estimate(asked: Ask, model: Model, policy: Policy, config: Config) -> Estimate:
     """What to hold for a request; BadRequest where no bound can be given or the request asks for too much."""
     max_output, insert = _max_output(asked, model, policy, config)
+    told = insert or asked.max_output is not None
+    most_output = asked.choices * ((max_output if told else model.max_output_tokens) + asked.extra_output)
     usual_output = max_output if asked.max_output is not None else min(max_output, config.typical_output_tokens)
-    usual_input = _capped(tokens_of_text(asked.text_bytes) + asked.images * TYPICAL_IMAGE_TOKENS, model)
+    usual_output *= asked.choices
+    usual_input = _capped(tokens_of_text(asked.text_bytes) + asked.images * TYPICAL_IMAGE_TOKENS, asked, model)
     tiers = _service_tiers(asked, model)
+    outputs = sorted(asked.output_classes)
     if config.estimate == "typical":
-        amount = model.prices.bound(
-            tiers[:1], usual_input, ("input",), asked.choices * usual_output, sorted(asked.output_classes)
-        )
+        amount = model.prices.bound(tiers[:1], usual_input, ("input",), usual_output, outputs)
     else:
-        amount = model.prices.bound(
-            tiers,
-            _most_input(asked, model, config),
-            sorted(asked.input_classes),
-            asked.choices * max_output + asked.extra_output,
-            sorted(asked.output_classes),
-        )
-    return Estimate(amount, usual_input + asked.choices * usual_output, max_output, insert)
+        most_input, inputs = _most_input(asked, model, config), asked.input_classes
+        if asked.open_ended is not None:  # it may hide images and recordings, too
+            inputs = inputs | {"input_image", "input_audio"}
+        amount = model.prices.bound(tiers, most_input, sorted(inputs), most_output, outputs)
+    return Estimate(amount, usual_input + usual_output, max_output, insert, usual_input, most_output)
 
 
 def _max_output(asked: Ask, model: Model, policy: Policy, config: Config) -> tuple[int, bool]:
@@ -81,23 +82,21 @@ def _max_output(asked: Ask, model: Model, policy: Policy, config: Config) -> tup
 
 
 def _most_input(asked: Ask, model: Model, config: Config) -> int:
-    if asked.hosted is not None:
+    if asked.hosted is not None and not model.free:
         raise BadRequest(
             "unbounded_cost",
             f"{asked.hosted} runs at the provider, where its cost has no bound; this gateway holds the most a request "
             'can cost before it is sent. Leave it out, or have the operator set estimate = "typical".',
         )
-    window = model.max_input_tokens or UNKNOWN_CONTEXT_TOKENS
     if asked.open_ended is not None:
-        return window
-    allowance = OVERHEAD_TOKENS + asked.images * config.image_tokens
-    if asked.body.get("tools") or asked.body.get("toolConfig"):
-        allowance += TOOL_OVERHEAD_TOKENS
-    return _capped(max(0, asked.text_bytes) + allowance, model)
+        return UNKNOWN_CONTEXT_TOKENS if asked.widened else model.max_input_tokens or UNKNOWN_CONTEXT_TOKENS
+    tokens = max(0, asked.text_bytes) + OVERHEAD_TOKENS + asked.images * config.image_tokens + asked.allowance
+    return _capped(tokens, asked, model)
 
 
-def _capped(tokens: int, model: Model) -> int:
-    return tokens if model.max_input_tokens is None else min(tokens, model.max_input_tokens)
+def _capped(tokens: int, asked: Ask, model: Model) -> int:
+    """No more than the model's context window, unless the request asks for a larger one."""
+    return tokens if model.max_input_tokens is None or asked.widened else min(tokens, model.max_input_tokens)
 
 
 def _service_tiers(asked: Ask, model: Model) -> list[str]:
@@ -112,4 +111,5 @@ def _service_tiers(asked: Ask, model: Model) -> list[str]:
             f"service_tier {asked.service_tier!r} has no price for {model.name}; accepted: {', '.join(priced)}.",
             param="service_tier",
         )
-    return [asked.service_tier]
+    # A provider may serve it at the standard tier instead.
+    return list(dict.fromkeys((asked.service_tier, STANDARD_TIER)))

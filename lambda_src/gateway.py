@@ -13,7 +13,7 @@ from lambda_src.answers import cut, error_response, no_answer, passed_on
 from lambda_src.aws import Aws, AwsError
 from lambda_src.contract import Config, Route
 from lambda_src.dialects import DIALECTS
-from lambda_src.dialects.ask import Ask, limit_output, parse
+from lambda_src.dialects.ask import Ask, limit_output, parse, too_deep
 from lambda_src.directory import Directory
 from lambda_src.errors import BadRequest, GatewayError, Unavailable
 from lambda_src.estimate import estimate
@@ -33,6 +33,8 @@ SETTLE_SECONDS = 3.0
 """Kept free for settling after the provider's answer."""
 ADMIT_SECONDS = 6.0
 """The most that the ledger may take before the provider is called."""
+WITHDRAW_SECONDS = 1.0
+"""For taking back a hold of which nobody knows whether it was placed; the ledger was slow already."""
 
 _T = TypeVar("_T")
 
@@ -93,9 +95,7 @@ class Gateway:
                 f"the body is {len(request.body)} bytes; accepted: at most {self.config.max_request_bytes}.",
                 status=413,
             )
-        asked = DIALECTS[route.dialect].ask(
-            route, parse(request.body, request.headers.get("content-type", "")), len(request.body), request.path_model
-        )
+        asked = _asked(request, route)
         model = admission.choose_model(asked.model, models, caller.policy, route.dialect, self._kinds)
         record.model, record.provider, record.stream = model.name, model.provider, asked.stream
         record.price_version = model.price_version
@@ -142,6 +142,7 @@ class Gateway:
         wanted = estimate(asked, model, policy, self.config)
         if wanted.insert_max:
             limit_output(asked, route.name, wanted.max_output)
+        body = asked.forwarded(request.body)
         admission.check_fits(wanted, policy)
         secret = self.config.providers[model.provider].secret
         if secret is not None:
@@ -165,15 +166,19 @@ class Gateway:
             self._tidy(policy.consumer, full.account, deadline)
             self._raise_events(caller, full.account, request.at_ms, 0, deadline)
             raise admission.refusal(wanted, policy, full.account, request.at_ms) from None
+        except Unavailable as error:
+            record.status, record.error_code = error.status, error.code
+            self._withdraw(record, hold)
+            raise
         record.held_nano_usd, record.settlement = hold.amount, "settled"
         stale = account.stale(int(self._now() * 1000))
-        return Ticket(caller, asked, model, wanted, hold, account, stale)
+        return Ticket(caller, asked, body, model, wanted, hold, account, stale)
 
     def _forward(
         self, request: Request, route: Route, record: UsageRecord, ticket: Ticket, began: float, until: float
     ) -> Response:
         try:
-            answer = self._send(request, route, record, ticket.asked, ticket.model, began, until)
+            answer = self._send(request, route, record, ticket.body, ticket.model, began, until)
         except NoAnswer as failure:
             if failure.reached:
                 charge_without_answer(record, ticket.estimate)
@@ -181,7 +186,7 @@ class Gateway:
             record.status, record.error_code = error.status, error.code
             self._settle(record, ticket, began, until)
             raise error from None
-        body = meter(record, route, ticket.asked, ticket.model, answer)
+        body = meter(record, route, ticket.asked, ticket.model, ticket.estimate, answer)
         response = passed_on(answer, body)
         if not answer.whole and answer.status < 300:
             response = cut(request, route, record, ticket.asked, response)
@@ -195,7 +200,7 @@ class Gateway:
         """A call that the provider does not charge for: no hold, no cost, but a row."""
         record.settlement = "settled"
         try:
-            answer = self._send(request, route, record, asked, model, began, until)
+            answer = self._send(request, route, record, asked.forwarded(request.body), model, began, until)
         except NoAnswer as failure:
             error = no_answer(failure, model.provider)
             record.status, record.error_code = error.status, error.code
@@ -206,14 +211,12 @@ class Gateway:
         return passed_on(answer, answer.body)
 
     def _send(
-        self, request: Request, route: Route, record: UsageRecord, asked: Ask, model: Model, began: float, until: float
+        self, request: Request, route: Route, record: UsageRecord, body: bytes, model: Model, began: float, until: float
     ) -> Answer:
         provider = self.config.providers[model.provider]
         deadline = min(began + self.config.upstream_timeout_seconds, until - SETTLE_SECONDS)
         try:
-            answer = self.upstream.send(
-                provider, route, model.upstream, request.headers, asked.forwarded(request.body), deadline
-            )
+            answer = self.upstream.send(provider, route, model.upstream, request.headers, body, deadline)
         except NoAnswer as failure:
             record.retries, record.upstream_ms = failure.retries, int(failure.total * 1000)
             raise
@@ -242,6 +245,14 @@ class Gateway:
             self.ledger.note(record, _soon(until))
         except AwsError:
             record.ledger_failed = True
+
+    def _withdraw(self, record: UsageRecord, hold: Hold) -> None:
+        """Nobody knows whether the hold was placed; if this fails too, the sweeper charges it until a replay of the
+        log line says that no provider was called."""
+        try:
+            self.ledger.withdraw(record, hold, time.monotonic() + WITHDRAW_SECONDS)
+        except AwsError as error:
+            print(f'{{"kind":"withdraw_failed","level":"ERROR","code":"{error.code}"}}')
 
     def _raise_events(self, caller: Caller, account: Account, at_ms: int, more: int, deadline: float) -> None:
         """Budget events that are due; those the ledger or SNS cannot take now come with the next request or sweep."""
@@ -278,6 +289,17 @@ class Gateway:
         elif record.settlement == "refused" and record.consumer != "-":
             self._note(record, until)
         return error_response(request, error)
+
+
+def _asked(request: Request, route: Route) -> Ask:
+    """What the body asks for; BadRequest where it cannot be told, or is nested deeper than Python can follow."""
+    body = parse(request.body, request.headers.get("content-type", ""))
+    try:
+        asked = DIALECTS[route.dialect].ask(route, body, len(request.body), request.path_model)
+    except RecursionError:
+        raise too_deep() from None
+    asked.widened = "context-1m" in request.headers.get("anthropic-beta", "")
+    return asked
 
 
 def _soon(until: float) -> float:

@@ -16,7 +16,7 @@ from lambda_src.tokens import Tokens
 from lambda_src.upstream import Answer
 
 
-def meter(record: UsageRecord, route: Route, asked: Ask, model: Model, answer: Answer) -> bytes:
+def meter(record: UsageRecord, route: Route, asked: Ask, model: Model, wanted: Estimate, answer: Answer) -> bytes:
     """Write usage and cost of `answer` into `record`; the bytes for the caller.
 
     An error of the provider's is not billed. A success is charged by the provider's own count, else by an estimate
@@ -29,14 +29,17 @@ def meter(record: UsageRecord, route: Route, asked: Ask, model: Model, answer: A
     reading = DIALECTS[route.dialect].read(route, asked, answer.body, answer.whole)
     usage = reading.usage
     record.model_served, record.usage_raw = usage.model, usage.raw
-    record.tokens = completed(reading, max(0, asked.text_bytes))
-    record.usage_source = "reported" if usage.reported else "estimated"
     record.service_tier = usage.service_tier or asked.service_tier or STANDARD_TIER
-    record.cost_nano_usd = cost(model, record.tokens, record.service_tier)
     if not answer.whole:
         record.error_code = answer.cut_code
     elif reading.failed and not usage.reported:
         record.error_code = "upstream_incomplete"
+    if not (answer.whole or usage.reported or reading.delivered or usage.tokens.total):
+        charge_without_answer(record, wanted)  # nothing came that an estimate could start from
+        return reading.body
+    record.tokens = completed(reading, wanted.usual_input, wanted.most_output)
+    record.usage_source = "reported" if usage.reported else "estimated"
+    record.cost_nano_usd = cost(model, record.tokens, record.service_tier)
     return reading.body
 
 

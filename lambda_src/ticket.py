@@ -13,10 +13,11 @@ from lambda_src.policy import Model
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """An admitted request: who, what, and the hold that pays for it."""
+    """An admitted request: who, what (body: as it is sent on), and the hold that pays for it."""
 
     caller: Caller
     asked: Ask
+    body: bytes
     model: Model
     estimate: Estimate
     hold: Hold

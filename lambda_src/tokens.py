@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,10 @@ class Tokens:
         """What counts against tokens per minute."""
         return self.total_input + self.total_output
 
+    def plus(self, other: Tokens) -> Tokens:
+        """Both together."""
+        return Tokens(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)})
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -61,9 +65,25 @@ class Usage:
     raw: dict[str, object] | None = None
 
 
+_MOST = 1_000_000_000
+"""No request uses more tokens; a number beyond it is garbage, and garbage is estimated, not charged."""
+
+
 def count(value: object) -> int:
     """A token count out of a provider's JSON: anything but a positive whole number counts as 0."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return counted(value) or 0
+
+
+def counted(value: object) -> int | None:
+    """A token count out of a provider's JSON, 0 included; None for anything that is no count."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
+
+
+def name(value: object) -> str | None:
+    """A model's or tier's name out of a provider's JSON, short enough to keep; None for anything else."""
+    return value[:200] if isinstance(value, str) and value.isprintable() else None
 
 
 def mapping(value: object) -> dict[str, object]:

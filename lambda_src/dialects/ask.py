@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lambda_src.errors import BadRequest
@@ -12,6 +12,11 @@ JsonObject = dict[str, object]
 
 MEDIA_TYPE = "application/json"
 
+TOOLS_ALLOWANCE = 2_000
+"""Tokens for a provider's own words about tools; Anthropic documents up to about 600, beside those of each tool."""
+BUILT_IN_ALLOWANCE = 1_000
+"""Tokens for the definition of a tool that a request only names; Anthropic documents up to about 750."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Ask:
@@ -19,9 +24,11 @@ class Ask:
 
     body: the request's JSON object. model: the name asked for. stream: an event stream is wanted.
     max_output: the most output tokens the request allows per choice; None where it names no maximum.
-    choices: answers asked for (`n`). extra_output: output tokens that may be billed on top of `max_output`.
+    choices: answers asked for (`n`). extra_output: output tokens that each may be billed on top of `max_output`.
     text_bytes: size of everything in the body whose tokens are bounded by its bytes. images: how many there are.
+    allowance: input tokens that the provider adds by itself, to explain tools to the model.
     open_ended: what hides the input's size (a file id, a stored conversation); None: nothing.
+    widened: the request asks for a larger context window than the model's usual one.
     hosted: a tool that the provider runs by itself, whose cost no request bounds; None: none.
     input_classes, output_classes: the token classes that the input and output could fall into.
     service_tier: as asked for; None: left to the provider. may_vary_tier: the provider chooses among several.
@@ -37,7 +44,9 @@ class Ask:
     extra_output: int = 0
     text_bytes: int = 0
     images: int = 0
+    allowance: int = 0
     open_ended: str | None = None
+    widened: bool = False
     hosted: str | None = None
     input_classes: set[str] = field(default_factory=lambda: {"input", "cache_read"})
     output_classes: set[str] = field(default_factory=lambda: {"output"})
@@ -47,10 +56,14 @@ class Ask:
     overrides: JsonObject = field(default_factory=dict)
 
     def forwarded(self, raw: bytes) -> bytes:
-        """The bytes to send upstream: `raw` itself where nothing has to be set."""
+        """The bytes to send upstream: `raw` itself where nothing has to be set. BadRequest: nested too deeply."""
         if all(self.body.get(name) == value for name, value in self.overrides.items()):
             return raw
-        return json.dumps(self.body | self.overrides, ensure_ascii=False, separators=(",", ":")).encode()
+        # Escaped as ASCII: half a surrogate pair, which the caller may have sent escaped, cannot be UTF-8.
+        try:
+            return json.dumps(self.body | self.overrides, separators=(",", ":")).encode()
+        except RecursionError:
+            raise too_deep() from None
 
 
 def parse(body: bytes, content_type: str) -> JsonObject:
@@ -73,10 +86,33 @@ def parse(body: bytes, content_type: str) -> JsonObject:
             "invalid_json", f"the body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
         ) from None
     except RecursionError:
-        raise BadRequest("invalid_json", "the body is nested too deeply; send a flatter one.") from None
+        raise too_deep() from None
+    except ValueError:  # Python's own limit to the digits of a number
+        raise BadRequest("invalid_json", "the body has a number of thousands of digits; send a shorter one.") from None
     if not isinstance(parsed, dict):
         raise BadRequest("invalid_json", 'the body must be a JSON object like {"model": …}.')
     return parsed
+
+
+def too_deep() -> BadRequest:
+    """Nesting that Python cannot follow."""
+    return BadRequest("invalid_json", "the body is nested too deeply; send a flatter one.")
+
+
+def undisguised(body: JsonObject, *names: str) -> None:
+    """Refuse a member that is one of `names` but for its case: some providers do not tell them apart, so that a limit
+    could be written here and another one there."""
+    for given in body:
+        meant = given.casefold()
+        if meant != given and meant in names:
+            raise BadRequest("invalid_parameter", f"{shown(given)} is no member; write {meant}.", param=given)
+
+
+def absent(body: JsonObject, names: Mapping[str, str]) -> None:
+    """Refuse members that would take the request's price out of our hands; `names` says why."""
+    for name, why in names.items():
+        if body.get(name) is not None:
+            raise BadRequest("not_supported", f"{name} is {shown(body[name])}; {why}. Leave it out.", param=name)
 
 
 def model_name(body: JsonObject) -> str:
@@ -127,6 +163,19 @@ def each_part(owners: Iterable[JsonObject], member: str, see: Callable[[JsonObje
     for owner in owners:
         for part in objects(owner.get(member)):
             see(part)
+
+
+def values_of(body: object, name: str) -> Iterator[object]:
+    """Every value that a member `name` has, however deep."""
+    pending = [body]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, dict):
+            if each.get(name) is not None:
+                yield each[name]
+            pending.extend(each.values())
+        elif isinstance(each, list):
+            pending.extend(each)
 
 
 def size_of(value: object) -> int:

@@ -6,12 +6,22 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 from __future__ import annotations
 
 from lambda_src.contract import Route
-from lambda_src.dialects.ask import Ask, JsonObject, each_part, objects, size_of, whole_number
-from lambda_src.dialects.reading import Reading, json_object
+from lambda_src.dialects.ask import (
+    TOOLS_ALLOWANCE,
+    Ask,
+    JsonObject,
+    absent,
+    each_part,
+    objects,
+    size_of,
+    values_of,
+    whole_number,
+)
+from lambda_src.dialects.reading import Reading, json_object, text_in
 from lambda_src.errors import BadRequest
-from lambda_src.tokens import Tokens, Usage, count, mapping
+from lambda_src.tokens import Tokens, Usage, count, counted, mapping, name
 
-_TEXT_PARTS = ("text", "toolUse", "reasoningContent", "guardContent", "cachePoint", "citationsContent", "searchResult")
+_TEXT_PARTS = ("text", "toolUse", "reasoningContent", "cachePoint", "citationsContent", "searchResult", "json")
 
 
 def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> Ask:
@@ -26,11 +36,16 @@ def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> As
     if body.get("additionalModelRequestFields"):
         # Model-specific members may raise the output's maximum or switch on tools that Bedrock runs.
         asked.hosted = "additionalModelRequestFields"
+    if mapping(body.get("performanceConfig")).get("latency") not in (None, "standard"):
+        absent(body, {"performanceConfig": "another latency than standard has prices of its own"})
+    if body.get("toolConfig"):
+        asked.allowance += TOOLS_ALLOWANCE
     for tool in objects(mapping(body.get("toolConfig")).get("tools")):
         if "systemTool" in tool:
             asked.hosted = "a system tool"
-    if "cachePoint" in str(body):
+    if any(True for _ in values_of(body, "cachePoint")):
         asked.input_classes |= {"cache_write_5m", "cache_write_1h"}
+    each_part([body], "system", lambda part: _part(asked, part))
     each_part(objects(body.get("messages")), "content", lambda part: _part(asked, part))
     return asked
 
@@ -40,9 +55,13 @@ def _part(asked: Ask, part: JsonObject) -> None:
         asked.images += 1
         asked.input_classes.add("input_image")
         asked.text_bytes -= size_of(mapping(mapping(part["image"]).get("source")).get("bytes"))
+    elif "guardContent" in part:
+        _part(asked, {"text": "", **mapping(part["guardContent"])})
     elif "toolResult" in part:
         each_part([mapping(part["toolResult"])], "content", lambda inner: _part(asked, inner))
-    elif not any(name in part for name in (*_TEXT_PARTS, "json")):
+    elif "toolAddition" in part:
+        asked.hosted = "a tool added by a message"
+    elif not any(each in part for each in _TEXT_PARTS):
         asked.open_ended = f"a content block with {', '.join(map(str, part)) or 'nothing in it'}"
 
 
@@ -51,8 +70,11 @@ def read(route: Route, asked: Ask, body: bytes, whole: bool) -> Reading:
     del route
     if asked.stream:
         return _read_stream(body)
-    answer = json_object(body) or {}
-    return Reading(_usage(mapping(answer.get("usage")), _tier(answer)), len(body), body, failed=not whole)
+    answer = json_object(body)
+    if answer is None:
+        return Reading(Usage(Tokens(), reported=False), len(body), body, failed=not whole)
+    usage = _usage(mapping(answer.get("usage")), _tier(answer))
+    return Reading(usage, text_in(answer.get("output")), body, failed=not whole)
 
 
 def _read_stream(body: bytes) -> Reading:
@@ -63,9 +85,7 @@ def _read_stream(body: bytes) -> Reading:
         if kind == "metadata":
             usage, tier = mapping(payload.get("usage")), _tier(payload)
         elif kind == "contentBlockDelta":
-            delta = mapping(payload.get("delta"))
-            delivered += size_of(delta.get("text")) + size_of(mapping(delta.get("toolUse")).get("input"))
-            delivered += size_of(mapping(delta.get("reasoningContent")).get("text"))
+            delivered += text_in(payload.get("delta"))
     return Reading(_usage(usage, tier), delivered, body, failed=not usage)
 
 
@@ -91,9 +111,9 @@ def stream_events(body: bytes) -> list[tuple[str, JsonObject]]:
 
 
 def _tier(holder: JsonObject) -> str | None:
-    """The service tier that a request asks for or an answer names; `default` is the standard one."""
-    tier = mapping(holder.get("serviceTier")).get("type")
-    return ("standard" if tier == "default" else tier) if isinstance(tier, str) else None
+    """The service tier that a request asks for or an answer names; `reserved` is prepaid at the standard prices."""
+    tier = name(mapping(holder.get("serviceTier")).get("type"))
+    return "standard" if tier in ("default", "reserved") else tier
 
 
 def _usage(raw: JsonObject, tier: str | None) -> Usage:
@@ -109,4 +129,5 @@ def _usage(raw: JsonObject, tier: str | None) -> Usage:
         cache_write_1h=one_hour,
         output=count(raw.get("outputTokens")),
     )
-    return Usage(tokens, reported=tokens.total > 0, service_tier=tier, raw=raw or None)
+    complete = counted(raw.get("inputTokens")) is not None and counted(raw.get("outputTokens")) is not None
+    return Usage(tokens, reported=complete and tokens.total > 0, service_tier=tier, raw=raw or None)

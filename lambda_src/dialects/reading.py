@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lambda_src.tokens import Tokens, Usage
 
@@ -12,6 +13,7 @@ BYTES_PER_TOKEN = 4
 """Of ordinary text; used only where a provider did not count."""
 
 _DATA = b"data:"
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +36,36 @@ def tokens_of_text(size: int) -> int:
     return max(1, -(-size // BYTES_PER_TOKEN))
 
 
-def completed(reading: Reading, text_bytes: int) -> Tokens:
-    """The tokens to charge: as reported, else what was read before the cut, filled up from what was delivered."""
+def completed(reading: Reading, usual_input: int, most_output: int) -> Tokens:
+    """The tokens to charge: as reported, else what was read before the cut, filled up from what was delivered.
+
+    usual_input: what such a request usually sends. most_output: what it can get; no estimate goes beyond it.
+    """
     seen = reading.usage.tokens
     if reading.usage.reported:
         return seen
-    return Tokens(
-        input=seen.input if seen.total_input else tokens_of_text(text_bytes),
-        cache_read=seen.cache_read,
-        cache_write_5m=seen.cache_write_5m,
-        cache_write_1h=seen.cache_write_1h,
-        input_audio=seen.input_audio,
-        input_image=seen.input_image,
-        output=max(seen.output, tokens_of_text(reading.delivered)),
-        output_audio=seen.output_audio,
-        reasoning=seen.reasoning,
-    )
+    output = max(seen.output, min(tokens_of_text(reading.delivered), most_output))
+    return replace(seen, input=seen.input if seen.total_input else usual_input, output=output)
+
+
+_NAMES = frozenset(
+    {"id", "type", "role", "status", "object", "format", "signature", "data", "finish_reason", "call_id"}
+)
+"""Members that say nothing a model wrote as text."""
+
+
+def text_in(value: object) -> int:
+    """Bytes of the text in a part of an answer, whatever its members are called."""
+    size, pending = 0, [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, str):
+            size += len(each.encode(errors="surrogatepass"))
+        elif isinstance(each, dict):
+            pending.extend(inner for member, inner in each.items() if member not in _NAMES)
+        elif isinstance(each, list):
+            pending.extend(each)
+    return size
 
 
 def json_object(body: bytes) -> dict[str, object] | None:
@@ -66,9 +82,13 @@ def events(body: bytes) -> list[bytes]:
 
     Lines may end in LF or CRLF: https://html.spec.whatwg.org/multipage/server-sent-events.html
     """
-    blank = b"\r\n\r\n" if b"\r\n\r\n" in body else b"\n\n"
-    parts = body.split(blank)
-    whole = [part + blank for part in parts[:-1]]
+    if b"\r" not in body:
+        parts = body.split(b"\n\n")
+        whole = [part + b"\n\n" for part in parts[:-1]]
+    else:
+        ends = [match.end() for match in _BLANK_LINE.finditer(body)]
+        whole = [body[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        parts = [body[ends[-1] if ends else 0 :]]
     return [*whole, parts[-1]] if parts[-1] else whole
 
 
