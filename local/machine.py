@@ -14,7 +14,7 @@ import sys
 
 NEEDED = (
     ("Node.js", ["node", "--version"], (20, 0), "nodejs.org or your package manager"),
-    ("npm", ["npm", "--version"], (9, 0), "it comes with Node.js"),
+    ("npm", ["npm", "--version"], (9, 0), "nodejs.org: it comes with Node.js"),
     ("Terraform", ["terraform", "version"], (1, 9), "developer.hashicorp.com/terraform/install"),
 )
 PYTHON = (3, 11)
