@@ -40,7 +40,8 @@ class Request:
         parameters = event.get("pathParameters") or {}
         model = parameters.get("model")
         return cls(
-            request_id=context["requestId"],
+            # Not `requestId`: callers choose that one with a header, and two requests of one id would be charged once.
+            request_id=context.get("extendedRequestId") or context["requestId"],
             at_ms=int(context["requestTimeEpoch"]),
             key_id=(context.get("identity") or {}).get("apiKeyId") or "",
             route=_ROUTES.get((event["httpMethod"], context["resourcePath"])),

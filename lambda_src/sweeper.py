@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from typing import Any
 
@@ -12,6 +13,9 @@ from lambda_src.contract import POLICY_SK, Config, consumer_pk
 from lambda_src.ledger import Ledger
 from lambda_src.policy import policy_of
 from lambda_src.thresholds import Herald, reached
+
+_LOOK_BACK_MS = 3_600_000
+"""More than the schedule's period."""
 
 
 class Sweeper:
@@ -25,7 +29,9 @@ class Sweeper:
     def run(self, deadline: float) -> dict[str, int]:
         """How many accounts were seen, holds ended, events raised and published late, and accounts that failed."""
         counts = {"accounts": 0, "unsettled": 0, "events": 0, "published_late": 0, "failed": 0}
-        for consumer in self._ledger.consumers(deadline):
+        consumers = self._ledger.consumers(deadline)
+        random.shuffle(consumers)  # so that nobody is always the one for whom no time is left
+        for consumer in consumers:
             if time.monotonic() >= deadline:
                 break
             counts["accounts"] += 1
@@ -46,8 +52,9 @@ class Sweeper:
         if policy:
             account = self._ledger.account(consumer, deadline) if counts["unsettled"] > before else account
             now_ms = int(self._ledger.now() * 1000)
-            due = reached(self._config.environment, policy_of(policy), account, now_ms)
-            counts["events"] += len(self._herald.raise_all(due, deadline))
+            for at_ms in (now_ms - _LOOK_BACK_MS, now_ms):  # what was spent last thing in a window that is over now
+                due = reached(self._config.environment, policy_of(policy), account, at_ms)
+                counts["events"] += len(self._herald.raise_all(due, deadline))
         counts["published_late"] += self._herald.publish_late(consumer, deadline)
 
 

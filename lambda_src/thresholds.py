@@ -8,14 +8,15 @@ from dataclasses import asdict, dataclass
 
 from lambda_src.account import Account
 from lambda_src.aws import Aws
-from lambda_src.contract import Window, consumer_pk
+from lambda_src.contract import TTL_ATTRIBUTE, Window, consumer_pk
 from lambda_src.ledger import Ledger
 from lambda_src.policy import Policy
 from lambda_src.pricing import usd
 from lambda_src.windows import label, moment
 
 EVENT_SK = "EVENT#"
-_KEPT_SECONDS = 400 * 86_400
+_KEPT_SECONDS = 62 * 86_400
+"""Longer than any window that ends; the event of one that never ends is kept for ever, or it would be raised again."""
 _PATIENCE_SECONDS = 60
 
 
@@ -73,7 +74,8 @@ class Herald:
                 continue
             at = int(self._ledger.now())
             values = {"event": _text(event), "subject": event.subject, "raised_at": at, "published": False}
-            values["ttl"] = at + _KEPT_SECONDS
+            if event.per != "total":
+                values[TTL_ATTRIBUTE] = at + _KEPT_SECONDS
             if self._ledger.put_new(consumer_pk(event.consumer), event.sk, values, deadline):
                 raised.append(event)
                 print(json.dumps({"kind": "budget_event", "level": "WARN", **asdict(event)}))

@@ -12,13 +12,14 @@ import urllib3
 
 from lambda_src.aws import Aws
 from lambda_src.contract import Provider, Route
+from lambda_src.dialects.ask import MEDIA_TYPE
 from lambda_src.secrets import Secrets
 
 MOST_ANSWER_BYTES = 4_500_000
 """Lambda answers carry at most 6 MB, and that with JSON's escapes or in base64."""
 
 _PASSED_ON = (
-    "content-type", "accept", "openai-beta", "anthropic-version", "anthropic-beta", "idempotency-key", "traceparent",
+    "accept", "openai-beta", "anthropic-version", "anthropic-beta", "idempotency-key", "traceparent",
 )  # fmt: skip
 _RETRIED_STATUS = frozenset({429, 500, 502, 503, 529})
 _IDLE_SECONDS = 50.0
@@ -70,7 +71,8 @@ class Upstream:
         """One request to `provider`, answered before `deadline` (time.monotonic seconds) or NoAnswer."""
         began = time.monotonic()
         url = _url(provider, route, model)
-        outgoing = {name: headers[name] for name in _PASSED_ON if name in headers}
+        # Never the caller's own content type: a charset in it could make the provider read another request than we did.
+        outgoing = {"content-type": MEDIA_TYPE, **{name: headers[name] for name in _PASSED_ON if name in headers}}
         outgoing |= self._credentials(provider, url, outgoing, body, deadline)
         # A frozen sandbox thaws with connections that the other side closed long ago.
         if began - self._used > _IDLE_SECONDS:
@@ -122,7 +124,7 @@ class Upstream:
         left = deadline - time.monotonic()
         if left <= 0:
             raise failure("upstream_timeout", reached=False)
-        timeout = urllib3.Timeout(connect=min(_CONNECT_SECONDS, left), read=left)
+        timeout = urllib3.Timeout(connect=min(_CONNECT_SECONDS, left), total=left)
         try:
             response = self._pool.urlopen(
                 method, url, body=body, headers=headers, timeout=timeout, preload_content=False, redirect=False
@@ -131,6 +133,9 @@ class Upstream:
             raise failure("upstream_unreachable", reached=False) from None
         except urllib3.exceptions.TimeoutError:
             raise failure("upstream_timeout", reached=True) from None
+        except urllib3.exceptions.SSLError as error:
+            # A certificate is refused before anything is sent; any other fault of TLS may come after.
+            raise failure("upstream_tls", reached="CERTIFICATE_VERIFY_FAILED" not in str(error)) from None
         except urllib3.exceptions.HTTPError:
             raise failure("upstream_reset", reached=True) from None
         first_byte = time.monotonic() - began
