@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from constructs_lib.notifications import Notifications
 from constructs_lib.package import Package, build
 from constructs_lib.permissions import Statement, allow
 from constructs_lib.settings import Environment, runtime_config
-from constructs_lib.settings.runtime import LAMBDA_EXTRA_SECONDS
+from constructs_lib.settings.runtime import lambda_timeout_seconds
 from lambda_src.contract import CONFIG_VARIABLE, GATEWAY_HANDLER, SWEEPER_HANDLER, gateway_log_group
 
 SOURCE_FOLDER: Final = "lambda_src"
@@ -47,7 +46,7 @@ def gateway_function(
         description="Tollgate: identify, admit, forward, meter, settle, log",
         log_group_name=gateway_log_group(environment.name),
         memory_mb=environment.gateway.memory_mb,
-        timeout_seconds=math.ceil(environment.gateway.timeout_seconds) + LAMBDA_EXTRA_SECONDS,
+        timeout_seconds=lambda_timeout_seconds(environment),
         reserved_concurrency=environment.gateway.reserved_concurrency,
         variables=_configuration(environment, ledger, notifications),
     )

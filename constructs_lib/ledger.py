@@ -21,8 +21,8 @@ from constructs_lib.settings import Environment
 from constructs_lib.settings.runtime import table_name
 from lambda_src.contract import ACCOUNTS_INDEX, ACCOUNTS_INDEX_KEY, PK, SK, TTL_ATTRIBUTE
 
-_READ = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
-_WRITE = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"]
+_ACTIONS = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+"""Transactions need the permission of each operation in them, and none of their own."""
 
 
 class Ledger(Construct):
@@ -70,7 +70,7 @@ class Ledger(Construct):
 
     def read_and_write(self) -> list[Statement]:
         """What the gateway does: no scan, no delete, no change of the table."""
-        return [allow("UseLedger", [*_READ, *_WRITE], [self.table.arn])]
+        return [allow("UseLedger", _ACTIONS, [self.table.arn])]
 
     def sweep(self) -> list[Statement]:
         """What the sweeper does: the same, and a look into the list of accounts."""

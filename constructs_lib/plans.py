@@ -12,6 +12,7 @@ from constructs_lib.aws import (
     ApiGatewayUsagePlanQuotaSettings,
     ApiGatewayUsagePlanThrottleSettings,
     Construct,
+    TerraformResourceLifecycle,
     addressed,
 )
 from constructs_lib.rest_api import RestApi
@@ -67,7 +68,8 @@ class Plans(Construct):
             f"key {consumer} {key_name}",
             name=f"{environment.prefix}-{consumer}-{key_name}",
             description=f"Key {key_name} of consumer {consumer}",
-            enabled=True,
+            # Disabling a key is an operator's act in an emergency; the next apply must not undo it.
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["enabled"]),
         )
         name = f"{consumer}_{key_name}"  # unique, since neither part has an underscore
         key_id = addressed(name, key).id

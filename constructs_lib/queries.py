@@ -7,11 +7,14 @@ from typing import Final
 from constructs_lib.aws import CloudwatchQueryDefinition, Construct, addressed
 from constructs_lib.logs import LogGroup
 from constructs_lib.settings import Environment
+from lambda_src.contract import TOKEN_CLASSES
 
 _USAGE: Final = 'filter kind = "usage"'
+_OUTPUT: Final = [f"tokens_{name}" for name in TOKEN_CLASSES if name.startswith("output")]
+_INPUT: Final = [f"tokens_{name}" for name in TOKEN_CLASSES if not name.startswith("output")]
 _SUMS: Final = (
-    "count(*) as requests, sum(tokens_input + tokens_cache_read + tokens_cache_write_5m + tokens_cache_write_1h) as "
-    "tokens_in, sum(tokens_output) as tokens_out, sum(cost_nano_usd) / 1000000000 as usd"
+    f"count(*) as requests, sum({' + '.join(_INPUT)}) as tokens_in, sum({' + '.join(_OUTPUT)}) as tokens_out, "
+    "sum(cost_nano_usd) / 1000000000 as usd"
 )
 QUERIES: Final = {
     "usage-by-key": f"{_USAGE}\n| stats {_SUMS} by consumer, key_id, model\n| sort usd desc",

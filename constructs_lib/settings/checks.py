@@ -10,7 +10,7 @@ from typing import Final
 from constructs_lib.settings.addresses import slug
 from constructs_lib.settings.environment import Environment
 from constructs_lib.settings.faults import Fault, KeyPath, listing, nearest, shown
-from constructs_lib.settings.runtime import LAMBDA_EXTRA_SECONDS, runtime_config
+from constructs_lib.settings.runtime import LAMBDA_EXTRA_SECONDS, lambda_timeout_seconds, runtime_config
 from constructs_lib.settings.tariff import tariff_faults
 
 Known = Mapping[str, frozenset[str]]
@@ -54,7 +54,7 @@ def _unknown(where: KeyPath, given: str, section: str, known: Known) -> Iterator
 
 def _times(environment: Environment, known: Known) -> Iterator[Fault]:
     del known
-    gateway, lambda_seconds = environment.gateway, environment.gateway.timeout_seconds + LAMBDA_EXTRA_SECONDS
+    gateway, lambda_seconds = environment.gateway, lambda_timeout_seconds(environment)
     if gateway.upstream_timeout_seconds >= gateway.timeout_seconds:
         yield Fault(
             ("gateway", "upstream_timeout_seconds"),
@@ -66,7 +66,7 @@ def _times(environment: Environment, known: Known) -> Iterator[Fault]:
         yield Fault(
             ("metering", "hold_seconds"),
             str(environment.metering.hold_seconds),
-            f"more than the Lambda's {lambda_seconds:g} seconds (gateway.timeout_seconds + {LAMBDA_EXTRA_SECONDS})",
+            f"more than the Lambda's {lambda_seconds} seconds (gateway.timeout_seconds + {LAMBDA_EXTRA_SECONDS})",
             "raise it: a hold must outlive the request it is for",
         )
     for name, function in environment.functions.items():

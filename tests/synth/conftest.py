@@ -1,0 +1,34 @@
+"""One synth per environment and session: jsii takes seconds to start, a stack takes half of one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.synth.reading import CHECKOUT, ENVIRONMENTS, Synthesized, synthesize
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    """Every setting set."""
+    return synthesize(ENVIRONMENTS / "full.toml", tmp_path_factory.mktemp("full"))
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    """Nothing but a region."""
+    return synthesize(ENVIRONMENTS / "bare.toml", tmp_path_factory.mktemp("bare"))
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesized]:
+    """The environments of the checkout by name."""
+    return {
+        path.stem: synthesize(path, tmp_path_factory.mktemp(path.stem))
+        for path in sorted((CHECKOUT / "environments").glob("*.toml"))
+    }
+
+
+@pytest.fixture(scope="session")
+def every(full: Synthesized, bare: Synthesized, shipped: dict[str, Synthesized]) -> list[Synthesized]:
+    """All of them, for what must hold everywhere."""
+    return [full, bare, *shipped.values()]

@@ -1,0 +1,85 @@
+"""Synthesized JSON, made readable: embedded JSON decoded, hashes masked, metadata left out."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from constructs_lib.aws import App, TerraformResource
+from constructs_lib.settings import Environment, load
+from constructs_lib.stack import TollgateStack
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+ENVIRONMENTS = Path(__file__).parent / "environments"
+_REFERENCE = re.compile(r"\$\{[^}]*\}")
+_HASH = re.compile(r"[0-9a-f]{64}|[A-Za-z0-9+/]{43}=")
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """One stack's JSON. folder: where it and its assets are. resources: how many the program made."""
+
+    environment: Environment
+    folder: Path
+    json: dict[str, Any]
+    resources: int
+
+    @property
+    def text(self) -> str:
+        """The file itself."""
+        return (self.folder / "cdk.tf.json").read_text()
+
+    def all(self, resource_type: str) -> dict[str, dict[str, Any]]:
+        """Resources of a type by name; {} where there are none."""
+        found: dict[str, dict[str, Any]] = self.json["resource"].get(resource_type, {})
+        return found
+
+    def one(self, address: str) -> dict[str, Any]:
+        """The resource at TYPE.NAME."""
+        resource_type, name = address.split(".", 1)
+        return self.all(resource_type)[name]
+
+    def part(self, construct: str) -> dict[str, Any]:
+        """What a construct of the stack made, by address, readable."""
+        path = f"{self.json['//']['metadata']['stackName']}/{construct}/"
+        return {
+            f"{resource_type}.{name}": readable(resource)
+            for resource_type, resources in sorted(self.json["resource"].items())
+            for name, resource in sorted(resources.items())
+            if resource["//"]["metadata"]["path"].startswith(path)
+        }
+
+    def statements(self, role: str) -> list[dict[str, Any]]:
+        """IAM statements of a role's policy."""
+        found: list[dict[str, Any]] = readable(self.one(f"aws_iam_role_policy.{role}"))["policy"]["Statement"]
+        return found
+
+
+def synthesize(path: Path, folder: Path) -> Synthesized:
+    """Synthesize one environment file to `folder`."""
+    environment = load(path)
+    app = App(outdir=str(folder))
+    stack = TollgateStack(app, environment=environment, checkout=CHECKOUT, build=folder / "packages")
+    app.synth()
+    resources = sum(TerraformResource.is_terraform_resource(each) for each in stack.node.find_all())
+    written = folder / "stacks" / environment.prefix
+    return Synthesized(environment, written, json.loads((written / "cdk.tf.json").read_text()), resources)
+
+
+def readable(value: Any) -> Any:
+    """A value of a snapshot: JSON in strings decoded, hashes masked, `//` left out."""
+    if isinstance(value, dict):
+        return {key: readable(each) for key, each in value.items() if key != "//"}
+    if isinstance(value, list):
+        return [readable(each) for each in value]
+    if not isinstance(value, str):
+        return value
+    if value.startswith("{"):
+        try:
+            return readable(json.loads(_REFERENCE.sub(lambda found: found[0].replace('"', "'"), value)))
+        except json.JSONDecodeError:
+            pass  # API Gateway's templates look alike, and are none until it fills them in
+    return _HASH.sub("HASH", value)

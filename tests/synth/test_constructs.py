@@ -1,0 +1,91 @@
+"""One snapshot per construct of an environment in which every setting is set. Read a change before accepting it."""
+
+from __future__ import annotations
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.json import JSONSnapshotExtension
+
+from tests.synth.reading import Synthesized, readable
+
+CONSTRUCTS = [
+    "notifications",
+    "secrets",
+    "function-gateway",
+    "function-sweeper",
+    "function-example",
+    "schedule",
+    "stage",
+    "plans",
+    "alarms",
+    "dashboard",
+    "queries",
+]
+
+
+@pytest.fixture
+def small(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """One JSON file per test."""
+    return snapshot.use_extension(JSONSnapshotExtension)
+
+
+@pytest.mark.parametrize("construct", CONSTRUCTS)
+def test_construct(full: Synthesized, small: SnapshotAssertion, construct: str) -> None:
+    part = full.part(construct)
+    assert part
+    assert part == small
+
+
+def test_table(full: Synthesized, small: SnapshotAssertion) -> None:
+    assert readable(full.one("aws_dynamodb_table.ledger")) == small
+
+
+def test_items(full: Synthesized, small: SnapshotAssertion) -> None:
+    items = {name: readable(item)["item"] for name, item in full.all("aws_dynamodb_table_item").items()}
+    assert items == small
+
+
+def test_one_route(full: Synthesized, small: SnapshotAssertion) -> None:
+    """Route `model`, which has a parameter in its path, stands for all; `test_routes` has what differs between them."""
+    part = full.part("api")
+    assert {address: part[address] for address in part if address.endswith((".model", "gateway"))} == small
+
+
+def test_routes(full: Synthesized, small: SnapshotAssertion) -> None:
+    names = {f"${{aws_api_gateway_resource.{name}.id}}": name for name in full.all("aws_api_gateway_resource")}
+    routes = {
+        name: [method["http_method"], names[method["resource_id"]], method["api_key_required"]]
+        for name, method in full.all("aws_api_gateway_method").items()
+    }
+    assert routes == small
+
+
+def test_one_preflight(full: Synthesized, small: SnapshotAssertion) -> None:
+    part = full.part("api")
+    assert {address: part[address] for address in part if address.endswith(".v1_messages_options")} == small
+
+
+def test_refusals(full: Synthesized, small: SnapshotAssertion) -> None:
+    refusals = {
+        name: {
+            "status": response.get("status_code"),
+            "body": readable(response["response_templates"]["application/json"]),
+            "headers": {
+                header.removeprefix("gatewayresponse.header."): value
+                for header, value in response["response_parameters"].items()
+            },
+        }
+        for name, response in full.all("aws_api_gateway_gateway_response").items()
+    }
+    assert refusals == small
+
+
+def test_outputs(full: Synthesized, small: SnapshotAssertion) -> None:
+    assert {name: output["value"] for name, output in full.json["output"].items()} == small
+
+
+def test_provider_and_backend(full: Synthesized, shipped: dict[str, Synthesized], small: SnapshotAssertion) -> None:
+    assert {
+        stack.environment.name: {"provider": stack.json["provider"], "terraform": stack.json["terraform"]}
+        for stack in (full, shipped["local"])
+    } == small

@@ -1,0 +1,62 @@
+"""A deployment is made anew exactly when something it photographs has changed.
+
+Too seldom, and callers keep meeting the old API; too often, and every price change cuts over a stage.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.synth.reading import ENVIRONMENTS, synthesize
+
+FULL = (ENVIRONMENTS / "full.toml").read_text()
+
+
+def trigger(folder: Path, text: str) -> str:
+    """The deployment's trigger in an environment of that text."""
+    path = folder / "full.toml"
+    path.write_text(text)
+    stack = synthesize(path, folder / "out")
+    found: str = stack.one("aws_api_gateway_deployment.gateway")["triggers"]["photographed"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return trigger(tmp_path_factory.mktemp("before"), FULL)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('methods = ["GET", "POST"]', 'methods = ["GET"]'),
+        ('path = "/tools/{proxy+}"', 'path = "/tools"'),
+        ("\ntimeout_seconds = 27.5", "\ntimeout_seconds = 28.5"),
+        ("https://app.example.com", "https://other.example.com"),
+        ('[providers.bedrock]\nkind = "bedrock"\nregion = "eu-central-1"', '[providers.bedrock]\nkind = "openai"'),
+    ],
+    ids=["method", "path", "integration", "gateway response", "routes"],
+)
+def test_a_change_of_the_api_is_deployed(tmp_path: Path, before: str, old: str, new: str) -> None:
+    assert FULL.count(old) == 1
+    assert trigger(tmp_path, FULL.replace(old, new)) != before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("rate = 31.5", "rate = 32.5"),
+        ('usd = "12.34"', 'usd = "12.35"'),
+        ('input = "0.11"', 'input = "0.12"'),
+        ("memory_mb = 640", "memory_mb = 641"),
+        ("log_retention_days = 30", "log_retention_days = 60"),
+        ("key_names = [", 'key_names = ["red", '),
+        ("[plans.unlimited]", "[plans.more]\nrate = 1\nburst = 1\n[plans.unlimited]"),
+    ],
+    ids=["stage throttle", "budget", "price", "memory", "retention", "key", "plan"],
+)
+def test_a_change_of_anything_else_is_not(tmp_path: Path, before: str, old: str, new: str) -> None:
+    assert FULL.count(old) == 1
+    assert trigger(tmp_path, FULL.replace(old, new)) == before

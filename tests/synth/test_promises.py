@@ -1,0 +1,529 @@
+"""Every promise about what is deployed, for every environment, with what would break for whom."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from constructs_lib.price_table import version
+from constructs_lib.stage import ACCESS_LOG_FIELDS
+from lambda_src.configuration import config
+from lambda_src.contract import CONFIG_VARIABLE, METRIC_NAMESPACE, ROUTES, TOKEN_CLASSES
+from lambda_src.metrics import DIMENSION_SETS, METRICS
+from lambda_src.record import UsageRecord
+from tests.synth.reading import CHECKOUT, Synthesized, readable
+
+
+def named(stacks: list[Synthesized], resource_type: str) -> list[tuple[str, dict[str, Any]]]:
+    """Resources of a type in all stacks; at least one, lest a test passes for want of anything to look at."""
+    found = [(name, resource) for stack in stacks for name, resource in stack.all(resource_type).items()]
+    assert found
+    return found
+
+
+# --- keys, plans and routes
+
+
+def test_every_method_requires_a_key(every: list[Synthesized]) -> None:
+    """One open method is a free way to spend the owner's money. A browser's preflight cannot carry a key."""
+    for name, method in named(every, "aws_api_gateway_method"):
+        assert method["api_key_required"] is (method["http_method"] != "OPTIONS"), name
+
+
+def test_preflights_exist_only_where_cors_was_asked_for(full: Synthesized, shipped: dict[str, Synthesized]) -> None:
+    assert any(method["http_method"] == "OPTIONS" for method in full.all("aws_api_gateway_method").values())
+    for stack in shipped.values():
+        assert all(method["http_method"] != "OPTIONS" for method in stack.all("aws_api_gateway_method").values())
+        assert "access-control" not in stack.text
+
+
+def test_every_route_of_the_contract_is_deployed(full: Synthesized) -> None:
+    routes = {route.name: route.method for route in ROUTES}
+    methods = full.all("aws_api_gateway_method")
+    assert {name: methods[name]["http_method"] for name in routes} == routes
+
+
+def test_bedrock_routes_need_a_bedrock_provider(bare: Synthesized, full: Synthesized) -> None:
+    """A route that can only fail is worse than none."""
+    assert "converse" in full.all("aws_api_gateway_method")
+    assert not [name for name in bare.all("aws_api_gateway_resource") if "bedrock" in name]
+
+
+def test_starter_plan_is_the_documented_example(shipped: dict[str, Synthesized]) -> None:
+    plan = shipped["local"].one("aws_api_gateway_usage_plan.starter")
+    assert plan["throttle_settings"] == {"rate_limit": 10, "burst_limit": 5}
+    assert plan["quota_settings"] == {"limit": 1000, "period": "MONTH"}
+
+
+def test_operator_issued_keys_are_no_resources(shipped: dict[str, Synthesized], full: Synthesized) -> None:
+    """Their values would be in Terraform's state otherwise, which is what `operator` is chosen against."""
+    prod = shipped["prod"]
+    assert prod.environment.consumers
+    assert not prod.all("aws_api_gateway_api_key")
+    assert not prod.all("aws_api_gateway_usage_plan_key")
+    assert set(full.all("aws_api_gateway_api_key")) == {"acme_blue", "acme_green"}
+    assert "policy_issued" in full.all("aws_dynamodb_table_item")
+
+
+def test_no_key_has_a_value(every: list[Synthesized]) -> None:
+    """A value in the program would be in git, in the JSON and in every plan."""
+    for name, key in named(every, "aws_api_gateway_api_key"):
+        assert "value" not in key, name
+    for stack in every:
+        assert not re.search(r"aws_api_gateway_(api|usage_plan)_key\.[\w-]+\.value", stack.text)
+
+
+def test_disabling_a_key_survives_an_apply(every: list[Synthesized]) -> None:
+    """An operator who stops a leaked key must not have it switched on again by the next deploy."""
+    for name, key in named(every, "aws_api_gateway_api_key"):
+        assert key["lifecycle"]["ignore_changes"] == ["enabled"], name
+
+
+# --- the API, its stage and its logs
+
+
+def test_api_is_regional_and_described(every: list[Synthesized]) -> None:
+    for _, api in named(every, "aws_api_gateway_rest_api"):
+        assert api["endpoint_configuration"] == {"types": ["REGIONAL"]}
+        assert api["description"] == "API for logging and monitoring AI API usage"
+        assert api["api_key_source"] == "HEADER"
+
+
+def test_throttles_are_explicit(every: list[Synthesized]) -> None:
+    """Left out, Terraform sends -1: no limit on AWS."""
+    for _, settings in named(every, "aws_api_gateway_method_settings"):
+        assert settings["method_path"] == "*/*"
+        assert settings["settings"]["throttling_rate_limit"] > 0
+        assert settings["settings"]["throttling_burst_limit"] > 0
+
+
+def test_execution_log_has_no_bodies(every: list[Synthesized]) -> None:
+    """Data traces would write prompts, answers and keys into a log."""
+    for _, settings in named(every, "aws_api_gateway_method_settings"):
+        assert settings["settings"]["data_trace_enabled"] is False
+        assert settings["settings"]["logging_level"] == "ERROR"
+        assert settings["settings"]["metrics_enabled"] is True
+
+
+def test_access_log_has_the_key_id_and_never_the_value(every: list[Synthesized]) -> None:
+    assert ACCESS_LOG_FIELDS["key_id"] == "$context.identity.apiKeyId"
+    for _, stage in named(every, "aws_api_gateway_stage"):
+        log_format = json.loads(stage["access_log_settings"]["format"])
+        assert "$context.identity.apiKey" not in log_format.values()
+        assert {"request_id", "status", "latency_ms"} <= set(log_format)
+
+
+def test_no_log_is_kept_for_ever(every: list[Synthesized]) -> None:
+    """Without retention, logs cost more each month and outlive every promise about personal data."""
+    for name, group in named(every, "aws_cloudwatch_log_group"):
+        assert group["retention_in_days"] >= 1, name
+
+
+def test_tracing_follows_the_environment(every: list[Synthesized]) -> None:
+    for _, stage in named(every, "aws_api_gateway_stage"):
+        assert stage["xray_tracing_enabled"] is True
+    for name, function in named(every, "aws_lambda_function"):
+        assert function["tracing_config"]["mode"] == "Active", name
+
+
+def test_account_wide_role_is_opt_in(shipped: dict[str, Synthesized]) -> None:
+    """There is one per account and region; a stack that owns it uninvited takes it from all the others."""
+    owners = {name for name, stack in shipped.items() if stack.all("aws_api_gateway_account")}
+    assert owners == {"dev"}
+
+
+def test_deployment_comes_after_everything_it_photographs(every: list[Synthesized]) -> None:
+    kinds = ("resource", "method", "integration", "method_response", "integration_response", "gateway_response")
+    for stack in every:
+        waits_for = set(stack.one("aws_api_gateway_deployment.gateway")["depends_on"])
+        for kind in kinds:
+            resource_type = f"aws_api_gateway_{kind}"
+            assert {f"{resource_type}.{name}" for name in stack.all(resource_type)} <= waits_for
+        assert stack.one("aws_api_gateway_deployment.gateway")["lifecycle"] == {"create_before_destroy": True}
+
+
+# --- refusals
+
+
+def test_refusals_are_json_that_the_sdks_read(every: list[Synthesized]) -> None:
+    """OpenAI's SDK reads error.message and error.code, Anthropic's error.type; both show a request id."""
+    for name, response in named(every, "aws_api_gateway_gateway_response"):
+        template = response["response_templates"]["application/json"]
+        body = json.loads(template.replace("$context.error.messageString", '"said by API Gateway"'))
+        assert body["type"] == "error", name
+        assert body["request_id"] == "$context.requestId"
+        assert {"type", "code", "message", "param"} == set(body["error"])
+        assert len(body["error"]["message"]) > 15
+        headers = response["response_parameters"]
+        assert headers["gatewayresponse.header.x-tollgate-request-id"] == "context.requestId"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "retried"),
+    [
+        ("invalid_api_key", "401", False),
+        ("access_denied", "403", False),
+        ("waf_filtered", "403", False),
+        ("request_too_large", "413", False),
+        ("throttled", "429", True),
+        ("quota_exceeded", "429", False),
+        ("integration_timeout", "504", False),
+        ("missing_authentication_token", "404", False),
+    ],
+)
+def test_sdks_repeat_only_what_may_help(full: Synthesized, refusal: str, status: str, retried: bool) -> None:
+    """A time-out that an SDK repeats is a second bill from the provider."""
+    response = full.one(f"aws_api_gateway_gateway_response.{refusal}")
+    assert response["status_code"] == status
+    header = response["response_parameters"].get("gatewayresponse.header.x-should-retry")
+    assert header == (None if retried else "'false'")
+
+
+def test_defaults_shape_what_has_no_response_of_its_own(full: Synthesized) -> None:
+    assert {"default_4xx", "default_5xx"} <= set(full.all("aws_api_gateway_gateway_response"))
+    assert "status_code" not in full.one("aws_api_gateway_gateway_response.default_5xx")
+
+
+# --- Lambda and its permissions
+
+
+def test_functions_run_where_documented(every: list[Synthesized]) -> None:
+    for name, function in named(every, "aws_lambda_function"):
+        assert (function["runtime"], function["architectures"]) == ("python3.13", ["arm64"]), name
+        assert function["logging_config"]["log_format"] == "JSON"
+        # A stricter filter would drop the usage lines, and with them every metric.
+        assert function["logging_config"]["application_log_level"] == "INFO"
+        assert function["logging_config"]["log_group"] == f"${{aws_cloudwatch_log_group.{name}.name}}"
+
+
+def test_settings_of_the_gateway_function(full: Synthesized, bare: Synthesized) -> None:
+    function = full.one("aws_lambda_function.gateway")
+    assert (function["memory_size"], function["reserved_concurrent_executions"]) == (640, 7)
+    assert "reserved_concurrent_executions" not in bare.one("aws_lambda_function.gateway")
+
+
+def test_times_fit_into_each_other(every: list[Synthesized]) -> None:
+    """A hard time-out runs no cleanup: the provider's must come first, then API Gateway's, then the Lambda's."""
+    for stack in every:
+        function = stack.one("aws_lambda_function.gateway")
+        settings = config({CONFIG_VARIABLE: function["environment"]["variables"][CONFIG_VARIABLE]})
+        patience = stack.one("aws_api_gateway_integration.chat")["timeout_milliseconds"] / 1000
+        assert settings.upstream_timeout_seconds < patience < function["timeout"] < settings.hold_seconds
+
+
+def test_lambda_reads_the_configuration_it_is_given(every: list[Synthesized]) -> None:
+    """Both sides, end to end: what constructs write, the Lambda's own reader takes in."""
+    for stack in every:
+        for name in ("gateway", "sweeper"):
+            variables = stack.one(f"aws_lambda_function.{name}")["environment"]["variables"]
+            assert list(variables) == [CONFIG_VARIABLE]
+            settings = config(variables)
+            assert settings.table == "${aws_dynamodb_table.ledger.name}"
+            assert settings.topic_arn == "${aws_sns_topic.alerts.arn}"
+            assert set(settings.providers) == set(stack.environment.providers)
+
+
+ANY_RESOURCE = {("SendTraces", "*")}
+"""X-Ray's write actions know no resources. Nothing else may be here."""
+
+
+def test_no_role_may_do_anything_to_everything(every: list[Synthesized]) -> None:
+    for stack in every:
+        for role in stack.all("aws_iam_role_policy"):
+            for statement in stack.statements(role):
+                assert not [action for action in statement["Action"] if "*" in action], statement
+                for resource in statement["Resource"]:
+                    assert resource != "*" or (statement["Sid"], resource) in ANY_RESOURCE, statement
+
+
+def test_wildcards_in_arns_are_the_known_ones(every: list[Synthesized]) -> None:
+    """Streams of the own log group; and the regions that a Bedrock inference profile routes to."""
+    allowed = re.compile(
+        r"\*|\$\{aws_cloudwatch_log_group\.[\w-]+\.arn\}:\*|arn:aws:bedrock:\*::foundation-model/[\w.:-]+"
+    )
+    for stack in every:
+        for role in stack.all("aws_iam_role_policy"):
+            for statement in stack.statements(role):
+                wild = [resource for resource in statement["Resource"] if "*" in resource]
+                assert all(allowed.fullmatch(resource) for resource in wild), wild
+
+
+def test_gateway_may_do_to_the_ledger_what_it_does(full: Synthesized) -> None:
+    """One permission more is an attack's; one less is an outage."""
+    source = (CHECKOUT / "lambda_src" / "ledger.py").read_text()
+    called = set(re.findall(r'_call\(\s*"(\w+)"', source)) - {"TransactWriteItems"}
+    in_transactions = {f"{verb}Item" for verb in re.findall(r'\{"(Put|Update|Delete|ConditionCheck)":', source)}
+    (statement,) = [each for each in full.statements("gateway") if each["Sid"] == "UseLedger"]
+    assert {action.removeprefix("dynamodb:") for action in statement["Action"]} == called | in_transactions
+    assert statement["Resource"] == ["${aws_dynamodb_table.ledger.arn}"]
+
+
+def test_gateway_reads_its_own_providers_secrets_alone(full: Synthesized) -> None:
+    (statement,) = [each for each in full.statements("gateway") if each["Sid"] == "ReadProviderKeys"]
+    assert statement["Resource"] == [
+        "${aws_secretsmanager_secret.openai.arn}",
+        "arn:aws:secretsmanager:eu-west-3:111122223333:secret:shared/anthropic-AbCdEf",
+    ]
+    assert "ReadProviderKeys" not in {each["Sid"] for each in full.statements("sweeper")}
+
+
+def test_bedrock_access_is_limited_to_the_models_offered(full: Synthesized, bare: Synthesized) -> None:
+    (statement,) = [each for each in full.statements("gateway") if each["Sid"] == "InvokeModels"]
+    account = "${element(split(':', aws_dynamodb_table.ledger.arn), 4)}"
+    assert statement["Resource"] == [
+        f"arn:aws:bedrock:eu-central-1:{account}:inference-profile/eu.amazon.nova-lite-v1:0",
+        "arn:aws:bedrock:*::foundation-model/amazon.nova-lite-v1:0",
+        "arn:aws:bedrock:eu-central-1::foundation-model/amazon.titan-text-express-v1",
+    ]
+    assert "InvokeModels" not in {each["Sid"] for each in bare.statements("gateway")}
+
+
+def test_brought_functions_may_write_logs_and_traces_only(full: Synthesized) -> None:
+    assert {each["Sid"] for each in full.statements("example")} == {"WriteLogs", "SendTraces", "UseKey"}
+
+
+def test_api_gateway_may_call_a_function_for_its_own_route_only(full: Synthesized) -> None:
+    """Scoped to API, stage, method and path: no other API, of this or of another account, can run it."""
+    api = "${aws_api_gateway_rest_api.gateway.execution_arn}/edge"
+    sources = {name: permission["source_arn"] for name, permission in full.all("aws_lambda_permission").items()}
+    assert sources == {
+        "chat": f"{api}/POST/v1/chat/completions",
+        "responses": f"{api}/POST/v1/responses",
+        "embeddings": f"{api}/POST/v1/embeddings",
+        "models": f"{api}/GET/v1/models",
+        "model": f"{api}/GET/v1/models/*",
+        "messages": f"{api}/POST/v1/messages",
+        "count_tokens": f"{api}/POST/v1/messages/count_tokens",
+        "converse": f"{api}/POST/bedrock/model/*/converse",
+        "converse_stream": f"{api}/POST/bedrock/model/*/converse-stream",
+        "example_get": f"{api}/GET/tools/*",
+        "example_post": f"{api}/POST/tools/*",
+        "sweeper": "${aws_cloudwatch_event_rule.sweeper.arn}",
+    }
+
+
+def test_any_method_is_a_star_in_the_permission(shipped: dict[str, Synthesized]) -> None:
+    permission = shipped["local"].one("aws_lambda_permission.example_any")
+    assert permission["source_arn"].endswith("/live/*/example")
+
+
+# --- secrets, ledger, alerts
+
+
+def test_secrets_are_made_without_a_value(every: list[Synthesized]) -> None:
+    """A version made by Terraform would be a provider's key in its state."""
+    named(every, "aws_secretsmanager_secret")
+    for stack in every:
+        assert not stack.all("aws_secretsmanager_secret_version")
+
+
+def test_ledger_survives_mistakes(every: list[Synthesized], shipped: dict[str, Synthesized]) -> None:
+    for _, table in named(every, "aws_dynamodb_table"):
+        assert table["billing_mode"] == "PAY_PER_REQUEST"
+        assert table["point_in_time_recovery"]["enabled"] is True
+        assert table["server_side_encryption"]["enabled"] is True
+        assert table["stream_enabled"] is True
+        assert table["ttl"] == {"attribute_name": "ttl", "enabled": True}
+    assert shipped["prod"].one("aws_dynamodb_table.ledger")["deletion_protection_enabled"] is True
+
+
+def test_every_policy_model_and_key_shows_in_a_plan(every: list[Synthesized]) -> None:
+    """A changed limit or price is a changed resource, which somebody reviews before it holds."""
+    for stack in every:
+        environment = stack.environment
+        slugs = {re.sub(r"[^\w-]", "_", name) for name in environment.models}
+        assert set(stack.all("aws_dynamodb_table_item")) == {
+            *(f"policy_{name}" for name in environment.consumers),
+            *(f"model_{name}" for name in slugs),
+            *(f"key_{name}" for name in stack.all("aws_api_gateway_api_key")),
+        }
+
+
+def test_key_item_names_the_key_by_its_id(full: Synthesized) -> None:
+    item = readable(full.one("aws_dynamodb_table_item.key_acme_blue"))["item"]
+    assert item["pk"] == {"S": "KEY#${aws_api_gateway_api_key.acme_blue.id}"}
+
+
+def test_every_token_class_has_a_price(every: list[Synthesized]) -> None:
+    """A class without one would be charged 0 or fail the request."""
+    for stack in every:
+        for name in stack.environment.models:
+            item = readable(stack.one(f"aws_dynamodb_table_item.model_{re.sub(r'[^a-zA-Z0-9_-]', '_', name)}"))["item"]
+            for tier in item["prices"]["M"].values():
+                for rates in tier["L"]:
+                    assert set(rates["M"]) == {"above", *TOKEN_CLASSES}
+
+
+def test_published_price_names_its_table(shipped: dict[str, Synthesized]) -> None:
+    item = readable(shipped["prod"].one("aws_dynamodb_table_item.model_gpt-5"))["item"]
+    assert item["price_version"] == {"S": version()}
+
+
+def test_topic_is_encrypted_with_a_key_that_alarms_may_use(every: list[Synthesized]) -> None:
+    """CloudWatch cannot use AWS's own key for SNS: its alarms would fail without anybody hearing of it."""
+    for stack in every:
+        key = stack.one("aws_sns_topic.alerts")["kms_master_key_id"]
+        if stack.environment.gateway.kms_key_arn is not None:
+            assert key == stack.environment.gateway.kms_key_arn
+            continue
+        assert key == "${aws_kms_key.alerts.arn}"
+        policy = readable(stack.one("aws_kms_key.alerts"))["policy"]
+        (alarms,) = [each for each in policy["Statement"] if each["Principal"].get("Service")]
+        assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert alarms["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+
+
+def test_own_key_encrypts_everything_that_is_kept(full: Synthesized) -> None:
+    key = full.environment.gateway.kms_key_arn
+    assert full.one("aws_dynamodb_table.ledger")["server_side_encryption"]["kms_key_arn"] == key
+    for resource_type, argument in (
+        ("aws_cloudwatch_log_group", "kms_key_id"),
+        ("aws_secretsmanager_secret", "kms_key_id"),
+        ("aws_lambda_function", "kms_key_arn"),
+    ):
+        for name, resource in named([full], resource_type):
+            assert resource[argument] == key, name
+
+
+def test_alarms_are_all_there_and_tell_somebody(every: list[Synthesized]) -> None:
+    ours = {
+        "server-errors",
+        "client-errors",
+        "latency",
+        "throttles",
+        "lambda-errors",
+        "ledger-failures",
+        "sweeper-errors",
+    }
+    for stack in every:
+        alarms = stack.all("aws_cloudwatch_metric_alarm")
+        assert set(alarms) == ours | {f"{name}-errors" for name in stack.environment.functions}
+        for alarm in alarms.values():
+            assert alarm["alarm_actions"] == alarm["ok_actions"] == ["${aws_sns_topic.alerts.arn}"]
+            # A quiet night is no fault.
+            assert alarm["treat_missing_data"] == "notBreaching"
+            assert len(alarm["alarm_description"]) > 30
+
+
+def test_thresholds_are_those_of_the_environment(full: Synthesized) -> None:
+    thresholds = {name: alarm["threshold"] for name, alarm in full.all("aws_cloudwatch_metric_alarm").items()}
+    assert thresholds == {
+        "server-errors": 11,
+        "client-errors": 12,
+        "latency": 13_000,
+        "throttles": 14,
+        "lambda-errors": 15,
+        "example-errors": 15,
+        "ledger-failures": 1,
+        "sweeper-errors": 1,
+    }
+
+
+def test_metrics_that_are_watched_are_emitted(every: list[Synthesized]) -> None:
+    """A misspelt metric makes an alarm that never rings and a graph that stays empty."""
+    emitted = {frozenset(names) for names in DIMENSION_SETS}
+    for stack in every:
+        for alarm in stack.all("aws_cloudwatch_metric_alarm").values():
+            if alarm.get("namespace") == METRIC_NAMESPACE:
+                assert alarm["metric_name"] in METRICS
+                assert frozenset(alarm["dimensions"]) in emitted
+        for widget in readable(stack.one("aws_cloudwatch_dashboard.overview"))["dashboard_body"]["widgets"]:
+            for row in widget["properties"].get("metrics", []):
+                if row[0] == METRIC_NAMESPACE:
+                    assert row[1] in METRICS
+                    assert frozenset(row[2:-1:2]) in emitted
+
+
+def test_queries_ask_for_fields_that_the_usage_log_has(full: Synthesized) -> None:
+    line = json.loads(UsageRecord(request_id="r", at_ms=0, environment="full").line(per_consumer=True))
+    words = (
+        r"\b(?:tokens_\w+|\w+_ms|\w+_usd|request_id|consumer|key_id|model|status|error_code|upstream_status|retries)\b"
+    )
+    for name, query in full.all("aws_cloudwatch_query_definition").items():
+        asked = set(re.findall(words, query["query_string"]))
+        assert len(asked) >= 3, name
+        assert asked - {"tokens_in", "tokens_out"} <= set(line), name
+
+
+def test_saved_queries_are_all_there(every: list[Synthesized]) -> None:
+    for stack in every:
+        assert set(stack.all("aws_cloudwatch_query_definition")) == {
+            "usage-by-key",
+            "errors",
+            "slowest",
+            "top-consumers",
+        }
+
+
+def test_sweeper_runs_every_five_minutes(every: list[Synthesized]) -> None:
+    for _, rule in named(every, "aws_cloudwatch_event_rule"):
+        assert rule["schedule_expression"] == "rate(5 minutes)"
+    for _, target in named(every, "aws_cloudwatch_event_target"):
+        assert target["arn"] == "${aws_lambda_function.sweeper.arn}"
+
+
+# --- outputs and the whole
+
+
+def test_outputs_are_those_that_scripts_read(every: list[Synthesized]) -> None:
+    for stack in every:
+        assert {
+            "invoke_url",
+            "openai_base_url",
+            "api_id",
+            "stage_name",
+            "table",
+            "usage_log_group",
+            "access_log_group",
+            "dashboard_url",
+            "key_ids",
+            "plan_ids",
+        } <= set(stack.json["output"])
+
+
+def test_nothing_is_looked_up_at_plan_time(every: list[Synthesized]) -> None:
+    """A data source needs credentials, so that no plan could be made offline or for a pull request from a fork."""
+    assert all("data" not in stack.json for stack in every)
+
+
+def test_addresses_are_business_names(every: list[Synthesized]) -> None:
+    """CDKTF's own end in eight hex digits that change when code moves: destroy and create."""
+    for stack in every:
+        names = [name for resources in stack.json["resource"].values() for name in resources]
+        assert not [name for name in names if re.search(r"_[0-9A-F]{8}$", name)]
+        assert not [name for name in stack.json["output"] if re.search(r"_[0-9A-F]{8}$", name)]
+
+
+def test_no_resource_was_swallowed_by_another_of_its_name(full: Synthesized) -> None:
+    """Two resources at one address merge silently into one in CDKTF's JSON."""
+    paths = [
+        resource["//"]["metadata"]["path"]
+        for resources in full.json["resource"].values()
+        for resource in resources.values()
+    ]
+    assert len(paths) == len(set(paths)) == full.resources
+
+
+def test_names_start_with_the_prefix(full: Synthesized) -> None:
+    """Two environments in one account must never meet."""
+    for resource_type, argument in (
+        ("aws_api_gateway_rest_api", "name"),
+        ("aws_api_gateway_api_key", "name"),
+        ("aws_api_gateway_usage_plan", "name"),
+        ("aws_cloudwatch_metric_alarm", "alarm_name"),
+        ("aws_cloudwatch_dashboard", "dashboard_name"),
+        ("aws_cloudwatch_event_rule", "name"),
+        ("aws_cloudwatch_query_definition", "name"),
+        ("aws_dynamodb_table", "name"),
+        ("aws_iam_role", "name"),
+        ("aws_lambda_function", "function_name"),
+        ("aws_sns_topic", "name"),
+    ):
+        for name, resource in named([full], resource_type):
+            assert resource[argument].startswith("tollgate-full"), name
+    for resource_type in ("aws_cloudwatch_log_group", "aws_secretsmanager_secret"):
+        for name, resource in named([full], resource_type):
+            assert resource["name"].lstrip("/").startswith("tollgate/full/"), name
