@@ -85,5 +85,5 @@ $(VENV)/.ready: Pipfile.lock $(VENV)/.pipenv
 
 node_modules/.ready: package-lock.json $(VENV)/.pipenv
 	@echo "installing the CDKTF CLI from package-lock.json"
-	@npm ci --no-fund --no-audit --loglevel=error
+	@npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
 	@touch $@
