@@ -29,14 +29,14 @@ class Refusal:
         body = {
             "type": "error",
             "error": {"type": self.error_type, "code": self.code, "message": self.message, "param": None},
-            "request_id": "$context.requestId",
+            "request_id": "$context.extendedRequestId",
         }
         # The variable is a JSON string with its quotes already.
         return json.dumps(body).replace('"message": null', '"message": $context.error.messageString')
 
     def headers(self) -> dict[str, str]:
         """Headers: a context variable, or a literal in single quotes, as API Gateway wants them."""
-        headers = {HEADER_REQUEST_ID: "context.requestId"}
+        headers = {HEADER_REQUEST_ID: "context.extendedRequestId"}
         if not self.retry:
             headers[HEADER_SHOULD_RETRY] = "'false'"
         if self.retry_after is not None:

@@ -28,7 +28,7 @@ from constructs_lib.settings import Environment
 from lambda_src.contract import access_log_group
 
 ACCESS_LOG_FIELDS: Final = {
-    "request_id": "$context.requestId",
+    "request_id": "$context.extendedRequestId",
     "time": "$context.requestTimeEpoch",
     "key_id": "$context.identity.apiKeyId",
     "source_ip": "$context.identity.sourceIp",
@@ -44,7 +44,9 @@ ACCESS_LOG_FIELDS: Final = {
     "integration_ms": "$context.integration.latency",
     "trace_id": "$context.xrayTraceId",
 }
-"""The id of the key. `$context.identity.apiKey` would be its value: a secret."""
+"""Of the key the id: `$context.identity.apiKey` would be its value, a secret. Of the request the id that API Gateway
+makes: callers choose `$context.requestId` with a header
+(docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html)."""
 
 _OUTSIDE_THE_PICTURE: Final = ("name", "description", "endpoint_configuration")
 """Arguments of the API itself that hold without a deployment."""

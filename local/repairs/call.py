@@ -5,7 +5,9 @@ AWS: "Variables for access logging for API Gateway" (developerguide/api-gateway-
 
 from __future__ import annotations
 
+import base64
 import datetime
+import hashlib
 import json
 import re
 import time
@@ -62,6 +64,11 @@ class Call:
         return str(self.request["request_id"])
 
     @property
+    def extended_request_id(self) -> str:
+        """The id that no caller can choose; another one than `request_id`, as on AWS."""
+        return base64.b64encode(hashlib.sha256(self.request_id.encode()).digest()[:11]).decode()
+
+    @property
     def request_time(self) -> str:
         """CLF time, as `$context.requestTime` has it."""
         return datetime.datetime.fromtimestamp(self.started, datetime.UTC).strftime("%d/%b/%Y:%H:%M:%S +0000")
@@ -75,7 +82,7 @@ class Call:
             "awsEndpointRequestId": request["request_id"] if self.integration_seconds is not None else None,
             "domainName": f"{request['api_id']}.execute-api.localhost",
             "domainPrefix": request["api_id"],
-            "extendedRequestId": request["request_id"],
+            "extendedRequestId": self.extended_request_id,
             "httpMethod": self.method,
             "identity.sourceIp": self.source_ip,
             "identity.userAgent": self.user_agent or None,
