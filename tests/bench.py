@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from lambda_src.attributes import item
@@ -102,7 +103,12 @@ class Bench:
     def put(self, pk: str, sk: str, values: Mapping[str, object]) -> None:
         """Write an item as Terraform or an operator would."""
         key = {PK: {"S": pk}, SK: {"S": sk}}
-        self.cloud.client("dynamodb").put_item(TableName=self.table, Item={**key, **item(values)})
+        self.dynamodb.put_item(TableName=self.table, Item={**key, **item(values)})
+
+    @cached_property
+    def dynamodb(self) -> Any:
+        """A boto3 client, made once: making one takes longer than a hundred calls."""
+        return self.cloud.client("dynamodb")
 
     def secret(self, name: str, value: str) -> None:
         """Create a provider's secret, unless another bench of this cloud did."""

@@ -25,8 +25,12 @@ class FaultyAws(Aws):
         super().__init__(environ)
         self.plan: list[Fault] = []
 
+    def _next(self) -> Fault:
+        """What happens to the next call."""
+        return self.plan.pop(0) if self.plan else "ok"
+
     def _once(self, service: str, headers: Mapping[str, str], body: bytes, deadline: float) -> bytes:
-        fault = self.plan.pop(0) if self.plan else "ok"
+        fault = self._next()
         if fault == "down":
             raise AwsError("Down", "not done, and no time left")
         if fault == "killed":
