@@ -109,6 +109,7 @@ class Config:
     image_tokens: allowance for one image in the input bound.
     hold_seconds: after this a hold with no settle is turned into an `unsettled` row.
     retention_days: usage rows leave the ledger after this many days; 0 keeps them.
+    cors_origin: origin whose browser pages may read the answers; None: no page may.
     metrics_per_consumer: whether metrics have the consumer dimension (each series costs money).
     """
 
@@ -125,6 +126,7 @@ class Config:
     max_request_bytes: int = 4_000_000
     hold_seconds: int = 120
     retention_days: int = 400
+    cors_origin: str | None = None
     metrics_per_consumer: bool = True
 
 

@@ -73,7 +73,7 @@ class Gateway:
         except GatewayError as error:
             response = self._refused(request, record, error, began, until)
         record.latency_ms = _milliseconds(began)
-        response.headers.update(charged(record))
+        response.headers.update(charged(record, self.config.cors_origin))
         print(record.line(self.config.metrics_per_consumer))
         return response
 

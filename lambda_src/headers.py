@@ -45,9 +45,13 @@ def tags(headers: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def charged(record: UsageRecord) -> dict[str, str]:
-    """On every answer: its id and what it cost."""
-    return {HEADER_REQUEST_ID: record.request_id, HEADER_COST: usd(record.cost_nano_usd)}
+def charged(record: UsageRecord, cors_origin: str | None = None) -> dict[str, str]:
+    """On every answer: its id, what it cost, and where an origin is allowed that its pages may read it."""
+    headers = {HEADER_REQUEST_ID: record.request_id, HEADER_COST: usd(record.cost_nano_usd)}
+    if cors_origin is not None:
+        headers["access-control-allow-origin"] = cors_origin
+        headers["access-control-expose-headers"] = "*"
+    return headers
 
 
 def standing(record: UsageRecord, ticket: Ticket, dialect: ProviderKind) -> dict[str, str]:

@@ -21,8 +21,8 @@ from local.up import provider_url
 
 CLI: Final = ROOT / "node_modules" / ".bin" / "cdktf"
 VERBS: Final = {
-    "diff": ["diff"],
     # Without this flag cdktf asks the public registry for the provider's checksums on every platform.
+    "diff": ["diff", "--skip-provider-lock"],
     "deploy": ["deploy", "--skip-provider-lock"],
     "destroy": ["destroy", "--skip-provider-lock"],
 }

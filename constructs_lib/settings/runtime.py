@@ -49,6 +49,7 @@ def runtime_config(environment: Environment) -> Config:
         max_request_bytes=gateway.max_request_bytes,
         hold_seconds=metering.hold_seconds,
         retention_days=metering.usage_retention_days,
+        cors_origin=gateway.cors_origin,
         metrics_per_consumer=metering.metrics_per_consumer,
     )
 

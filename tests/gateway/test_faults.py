@@ -147,3 +147,12 @@ def test_a_missing_secret_means_503_and_no_hold(bench: Bench) -> None:
     response = send(gateway, request("key-secretless", chat()))
     assert (response.status, error_of(response)["code"]) == (503, "provider_secret_unavailable")
     assert gateway.ledger.account("secretless", float("inf")).item == {}
+
+
+def test_pages_of_the_allowed_origin_may_read_every_answer(bench: Bench) -> None:
+    allowed = bench.gateway(cors_origin="https://app.example.com")
+    for body in (chat(), {}):
+        response = send(allowed, request("key-free", body))
+        assert response.headers["access-control-allow-origin"] == "https://app.example.com"
+    silent = send(bench.gateway(), request("key-free", chat()))
+    assert "access-control-allow-origin" not in silent.headers
