@@ -1,9 +1,9 @@
-"""Thousands of requests of every dialect, with faults on all sides: the ledger has the provider's own count, exactly.
+"""Ten thousand requests of every dialect, with faults on all sides: the ledger has the provider's own count, exactly.
 
 The stand-in provider keeps its own account of what it bills. Each of its calls is priced here, apart from the gateway's
 code, with fractions. Rows marked `estimated` or `unsettled` are the exceptions: they are listed, and add up.
 
-TOLLGATE_EXACTNESS=10000 sends ten thousand instead of the 2,500 of every test run.
+TOLLGATE_EXACTNESS=1000 sends fewer than the ten thousand of every test run.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.bench import Bench, chat, request
 from tests.money.faults import Fault, FaultyAws, request_id_of
 from tests.money.sandboxes import API_GATEWAY_SECONDS, books
 
-REQUESTS = int(os.environ.get("TOLLGATE_EXACTNESS", "2500"))
+REQUESTS = int(os.environ.get("TOLLGATE_EXACTNESS", "10000"))
 THREADS = 16
 SEED = 20_261_123
 CONSUMERS = [f"tenant-{number}" for number in range(6)]
