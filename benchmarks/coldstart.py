@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.coldstart
 
-Each figure is the median of fresh processes, user and system time together, alternating in one run. Target: under 350 ms.
+Each figure is the median of fresh processes, user and system time, alternating in one run. Target: under 350 ms.
 """
 
 from __future__ import annotations
