@@ -1,0 +1,151 @@
+"""What is held for a request, with the sums written out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lambda_src.contract import TOKEN_CLASSES, Config
+from lambda_src.dialects.ask import Ask
+from lambda_src.errors import BadRequest
+from lambda_src.estimate import estimate
+from lambda_src.policy import Model, Policy
+from lambda_src.pricing import Prices, Rates
+from tests.bench import PER_TOKEN
+
+FLEX = {name: price // 2 for name, price in PER_TOKEN.items()}
+PRIORITY = {name: price * 2 for name, price in PER_TOKEN.items()}
+TABLE = Prices({"standard": (Rates(0, PER_TOKEN),), "flex": (Rates(0, FLEX),), "priority": (Rates(0, PRIORITY),)})
+
+
+def model(**changes: Any) -> Model:
+    given = {"prices": Prices({"standard": (Rates(0, PER_TOKEN),)}), "max_output_tokens": 8_000, **changes}
+    return Model(name="m", provider="p", upstream="m", price_version="1", **given)
+
+
+def policy(**changes: Any) -> Policy:
+    return Policy(consumer="c", plan="p", models=frozenset("*"), **changes)
+
+
+def config(**changes: Any) -> Config:
+    return Config(environment="t", table="t", providers={}, default_max_output_tokens=2_000, **changes)
+
+
+def asked(**changes: Any) -> Ask:
+    return Ask(body={}, model="m", **{"text_bytes": 1_000, "input_classes": {"input"}, **changes})
+
+
+def test_strict_holds_a_token_per_byte_and_all_the_output_asked_for() -> None:
+    # (1000 + 500 around it) × 1000 + 300 × 4000
+    wanted = estimate(asked(max_output=300), model(), policy(), config())
+    assert (wanted.amount, wanted.max_output, wanted.insert_max) == (2_700_000, 300, False)
+    assert (wanted.usual_input, wanted.tokens, wanted.most_output) == (250, 550, 300)
+
+
+@pytest.mark.parametrize(
+    ("changes", "amount"),
+    [
+        ({"input_classes": {"input", "cache_write_5m"}}, 1_500 * 1_250 + 1_200_000),
+        ({"input_classes": {"input", "cache_read"}}, 1_500_000 + 1_200_000),
+        ({"output_classes": {"output", "output_audio"}}, 1_500_000 + 300 * 9_000),
+        ({"choices": 3}, 1_500_000 + 3 * 1_200_000),
+        ({"extra_output": 7}, 1_500_000 + 307 * 4_000),
+        ({"extra_output": 7, "choices": 2}, 1_500_000 + 2 * 307 * 4_000),
+        ({"images": 2}, (1_500 + 2 * 50_000) * 1_000 + 1_200_000),
+        ({"allowance": 2_000}, 3_500_000 + 1_200_000),
+        ({"text_bytes": -40}, 500_000 + 1_200_000),
+        ({"open_ended": "a file"}, 2_000_000 * 3_000 + 1_200_000),  # at the price of audio, which it may hide
+    ],
+)
+def test_strict_allows_for_what_costs_more(changes: dict[str, Any], amount: int) -> None:
+    assert estimate(asked(max_output=300, **changes), model(), policy(), config()).amount == amount
+
+
+def test_nothing_passes_the_context_window() -> None:
+    long = asked(max_output=0, text_bytes=90_000)
+    assert estimate(long, model(max_input_tokens=40_000), policy(), config()).amount == 40_000_000
+    long.open_ended = "a file"
+    long.input_classes = {"input"}
+    assert estimate(long, model(max_input_tokens=40_000), policy(), config()).amount == 40_000 * 3_000
+    long.widened = True
+    assert estimate(long, model(max_input_tokens=40_000), policy(), config()).amount == 2_000_000 * 3_000
+
+
+@pytest.mark.parametrize(
+    ("limits", "settings", "most", "insert"),
+    [
+        ({}, {}, 2_000, True),
+        ({"max_output_tokens": 600}, {}, 600, True),
+        ({"max_output_tokens": 60_000}, {}, 2_000, True),
+        ({}, {"estimate": "typical"}, 2_000, False),
+        ({"max_output_tokens": 600}, {"estimate": "typical"}, 600, True),
+    ],
+)
+def test_a_request_without_a_maximum_gets_one(
+    limits: dict[str, Any], settings: dict[str, Any], most: int, insert: bool
+) -> None:
+    wanted = estimate(asked(), model(), policy(**limits), config(**settings))
+    assert (wanted.max_output, wanted.insert_max) == (most, insert)
+    assert wanted.most_output == (most if insert else 8_000)
+
+
+def test_a_model_that_writes_less_than_the_default_is_asked_for_that() -> None:
+    assert estimate(asked(), model(max_output_tokens=500), policy(), config()).max_output == 500
+
+
+def test_a_maximum_beyond_the_policys_is_refused_and_one_at_it_is_not() -> None:
+    assert estimate(asked(max_output=600), model(), policy(max_output_tokens=600), config()).max_output == 600
+    with pytest.raises(BadRequest, match="allows 601 output tokens; this key's policy allows at most 600") as refused:
+        estimate(asked(max_output=601), model(), policy(max_output_tokens=600), config())
+    assert refused.value.code == "max_output_tokens_exceeded"
+
+
+def test_typical_holds_what_is_usual() -> None:
+    # 1000 bytes are 250 tokens, two images 1600 each, and 1024 tokens of output where nothing is said
+    usual = estimate(asked(images=2), model(), policy(), config(estimate="typical"))
+    assert usual.amount == (250 + 3_200) * 1_000 + 1_024 * 4_000
+    assert usual.tokens == 250 + 3_200 + 1_024
+    told = estimate(asked(max_output=100, choices=2), model(), policy(), config(estimate="typical"))
+    assert told.amount == 250_000 + 200 * 4_000
+    assert told.tokens == 450
+
+
+def test_typical_forwards_what_has_no_bound() -> None:
+    assert estimate(asked(hosted="a tool"), model(), policy(), config(estimate="typical")).amount > 0
+
+
+def test_strict_refuses_what_has_no_bound_unless_it_is_free() -> None:
+    with pytest.raises(BadRequest, match="a tool runs at the provider, where its cost has no bound") as refused:
+        estimate(asked(hosted="a tool"), model(), policy(), config())
+    assert refused.value.code == "unbounded_cost"
+    free = model(free=True, prices=Prices({"standard": (Rates(0, dict.fromkeys(TOKEN_CLASSES, 0)),)}))
+    assert estimate(asked(hosted="a tool"), free, policy(), config()).amount == 0
+
+
+@pytest.mark.parametrize(
+    ("tier", "may_vary", "per_input"),
+    [
+        (None, False, 1_000),
+        (None, True, 2_000),
+        ("auto", True, 2_000),
+        ("standard", False, 1_000),
+        ("flex", False, 1_000),  # it may be served at the standard tier
+        ("priority", False, 2_000),
+    ],
+)
+def test_strict_holds_the_dearest_tier_that_may_serve_it(tier: str | None, may_vary: bool, per_input: int) -> None:
+    request = asked(service_tier=tier, may_vary_tier=may_vary, max_output=0)
+    assert estimate(request, model(prices=TABLE), policy(), config()).amount == 1_500 * per_input
+
+
+@pytest.mark.parametrize(("tier", "per_input"), [(None, 1_000), ("flex", 500), ("priority", 2_000)])
+def test_typical_holds_the_tier_asked_for(tier: str | None, per_input: int) -> None:
+    request = asked(service_tier=tier, may_vary_tier=tier is None, max_output=0)
+    assert estimate(request, model(prices=TABLE), policy(), config(estimate="typical")).amount == 250 * per_input
+
+
+def test_a_tier_without_a_price_is_refused() -> None:
+    with pytest.raises(BadRequest, match="'fast' has no price for m; accepted: standard, flex, priority") as refused:
+        estimate(asked(service_tier="fast"), model(prices=TABLE), policy(), config())
+    assert refused.value.code == "service_tier_not_priced"
