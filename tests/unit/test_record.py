@@ -1,0 +1,84 @@
+"""One record, three shapes of it: the row, what it adds to a rollup, and the log line it can be rebuilt from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+from lambda_src.ledger import unsettled, unsettled_rollup
+from lambda_src.record import UsageRecord, record_of_line
+from lambda_src.tokens import Tokens
+from tests.unit.test_account import HOLD
+
+FULL: dict[str, Any] = {
+    "request_id": "r1", "at_ms": 1_795_437_000_001, "environment": "env", "consumer": "acme", "key_id": "k1",
+    "plan": "gold", "route": "chat", "provider": "one", "model": "m1", "model_served": "m1-2026", "stream": True,
+    "service_tier": "flex", "status": 502, "error_code": "upstream_cut", "upstream_status": 200, "settlement": "settled",
+    "tokens": Tokens(11, 12, 13, 14, 15, 16, 17, 18, 9), "usage_source": "estimated", "usage_raw": {"prompt_tokens": 3},
+    "held_nano_usd": 900, "cost_nano_usd": 800, "price_version": "v7", "latency_ms": 45, "upstream_ms": 40,
+    "first_byte_ms": 30, "retries": 2, "tags": {"team": "x"},
+}  # fmt: skip
+
+
+def test_a_row_keeps_what_is_known_and_no_zeros() -> None:
+    assert UsageRecord(**FULL).row() == {
+        "at_ms": 1_795_437_000_001, "consumer": "acme", "key_id": "k1", "plan": "gold", "route": "chat",
+        "provider": "one", "model": "m1", "model_served": "m1-2026", "service_tier": "flex", "stream": True, "status": 502,
+        "error_code": "upstream_cut", "upstream_status": 200, "settlement": "settled", "usage_source": "estimated",
+        "held_nano_usd": 900, "cost_nano_usd": 800, "price_version": "v7", "latency_ms": 45, "upstream_ms": 40,
+        "first_byte_ms": 30, "retries": 2, "tags": {"team": "x"}, "tokens_input": 11, "tokens_cache_read": 12,
+        "tokens_cache_write_5m": 13, "tokens_cache_write_1h": 14, "tokens_input_audio": 15, "tokens_input_image": 16,
+        "tokens_output": 17, "tokens_output_audio": 18, "tokens_reasoning": 9, "usage_raw": '{"prompt_tokens":3}',
+    }  # fmt: skip
+    bare = UsageRecord(request_id="r", at_ms=0, environment="e", status=200).row()
+    assert not any(name.startswith("tokens_") for name in bare)
+    assert not {"consumer", "tags", "model_served", "usage_raw"} & set(bare)
+    assert bare["cost_nano_usd"] == 0
+
+
+def test_a_huge_usage_object_is_not_kept() -> None:
+    assert "usage_raw" not in UsageRecord(**{**FULL, "usage_raw": {"x": "y" * 1_500}}).row()
+
+
+def test_a_rollup_adds_what_the_row_says() -> None:
+    assert UsageRecord(**FULL).rollup() == {
+        "requests": 1, "errors": 1, "estimated": 1, "cost_nano_usd": 800, "tokens_input": 11, "tokens_cache_read": 12,
+        "tokens_cache_write_5m": 13, "tokens_cache_write_1h": 14, "tokens_input_audio": 15, "tokens_input_image": 16,
+        "tokens_output": 17, "tokens_output_audio": 18, "tokens_reasoning": 9,
+    }  # fmt: skip
+    refused = UsageRecord(request_id="r", at_ms=0, environment="e", status=429, settlement="refused")
+    assert refused.rollup() == {"requests": 1, "refusals": 1, "cost_nano_usd": 0}
+    assert UsageRecord(request_id="r", at_ms=0, environment="e", status=499, settlement="settled").rollup() == {
+        "requests": 1, "cost_nano_usd": 0,
+    }  # fmt: skip
+
+
+def test_what_an_unsettled_row_added_is_what_a_correction_takes_back() -> None:
+    record = unsettled(HOLD, "acme", "env")
+    assert record.rollup() == unsettled_rollup({**record.row()})
+    assert record.rollup() == {
+        "requests": 1, "errors": 1, "estimated": 1, "unsettled": 1, "cost_nano_usd": 700, "tokens_input": 50,
+    }  # fmt: skip
+    assert (record.held_nano_usd, record.status, record.price_version) == (700, 504, "v3")
+
+
+def test_a_log_line_rebuilds_the_record() -> None:
+    record = UsageRecord(**FULL)
+    line = json.loads(record.line(per_consumer=True))
+    assert record_of_line(line) == record
+    assert {each.name for each in fields(record)} - set(line) == {"tokens", "cold_start"}
+    assert "\n" not in record.line(per_consumer=True)
+
+
+def test_a_log_line_carries_its_metrics_and_low_cardinality_dimensions() -> None:
+    line = json.loads(UsageRecord(**FULL).line(per_consumer=True))
+    assert (line["Requests"], line["Errors"], line["CostNanoUsd"], line["EstimatedRows"]) == (1, 1, 800, 1)
+    assert (line["InputTokens"], line["OutputTokens"], line["GatewayLatency"]) == (81, 35, 5)
+    assert line["level"] == "ERROR"
+    assert "OverEstimate" not in line
+    (metrics,) = line["_aws"]["CloudWatchMetrics"]
+    assert metrics["Dimensions"] == [["environment"], ["environment", "model"], ["environment", "consumer"]]
+    over = json.loads(UsageRecord(**{**FULL, "cost_nano_usd": 901}).line(per_consumer=False))
+    assert over["OverEstimate"] == 1
+    assert over["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["environment"], ["environment", "model"]]
