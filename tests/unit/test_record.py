@@ -14,7 +14,8 @@ from tests.unit.test_account import HOLD
 FULL: dict[str, Any] = {
     "request_id": "r1", "at_ms": 1_795_437_000_001, "environment": "env", "consumer": "acme", "key_id": "k1",
     "plan": "gold", "route": "chat", "provider": "one", "model": "m1", "model_served": "m1-2026", "stream": True,
-    "service_tier": "flex", "status": 502, "error_code": "upstream_cut", "upstream_status": 200, "settlement": "settled",
+    "service_tier": "flex", "status": 502, "error_code": "upstream_cut", "upstream_status": 200,
+    "settlement": "settled",
     "tokens": Tokens(11, 12, 13, 14, 15, 16, 17, 18, 9), "usage_source": "estimated", "usage_raw": {"prompt_tokens": 3},
     "held_nano_usd": 900, "cost_nano_usd": 800, "price_version": "v7", "latency_ms": 45, "upstream_ms": 40,
     "first_byte_ms": 30, "retries": 2, "tags": {"team": "x"},
@@ -24,8 +25,8 @@ FULL: dict[str, Any] = {
 def test_a_row_keeps_what_is_known_and_no_zeros() -> None:
     assert UsageRecord(**FULL).row() == {
         "at_ms": 1_795_437_000_001, "consumer": "acme", "key_id": "k1", "plan": "gold", "route": "chat",
-        "provider": "one", "model": "m1", "model_served": "m1-2026", "service_tier": "flex", "stream": True, "status": 502,
-        "error_code": "upstream_cut", "upstream_status": 200, "settlement": "settled", "usage_source": "estimated",
+        "provider": "one", "model": "m1", "model_served": "m1-2026", "service_tier": "flex", "stream": True,
+        "status": 502, "error_code": "upstream_cut", "upstream_status": 200, "settlement": "settled", "usage_source": "estimated",
         "held_nano_usd": 900, "cost_nano_usd": 800, "price_version": "v7", "latency_ms": 45, "upstream_ms": 40,
         "first_byte_ms": 30, "retries": 2, "tags": {"team": "x"}, "tokens_input": 11, "tokens_cache_read": 12,
         "tokens_cache_write_5m": 13, "tokens_cache_write_1h": 14, "tokens_input_audio": 15, "tokens_input_image": 16,
