@@ -26,7 +26,8 @@ def test_a_row_keeps_what_is_known_and_no_zeros() -> None:
     assert UsageRecord(**FULL).row() == {
         "at_ms": 1_795_437_000_001, "consumer": "acme", "key_id": "k1", "plan": "gold", "route": "chat",
         "provider": "one", "model": "m1", "model_served": "m1-2026", "service_tier": "flex", "stream": True,
-        "status": 502, "error_code": "upstream_cut", "upstream_status": 200, "settlement": "settled", "usage_source": "estimated",
+        "status": 502, "error_code": "upstream_cut", "upstream_status": 200, "settlement": "settled",
+        "usage_source": "estimated",
         "held_nano_usd": 900, "cost_nano_usd": 800, "price_version": "v7", "latency_ms": 45, "upstream_ms": 40,
         "first_byte_ms": 30, "retries": 2, "tags": {"team": "x"}, "tokens_input": 11, "tokens_cache_read": 12,
         "tokens_cache_write_5m": 13, "tokens_cache_write_1h": 14, "tokens_input_audio": 15, "tokens_input_image": 16,
