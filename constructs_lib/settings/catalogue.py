@@ -149,7 +149,7 @@ class Consumer(Section):
     )
     keys: Literal["terraform", "operator"] = Field(
         default="terraform",
-        description="Who makes its keys; an operator's (`tollgate keys`) never touch Terraform's state.",
+        description="Who makes its keys; an operator's (README) never touch Terraform's state.",
     )
     key_names: Annotated[tuple[Name, ...], Field(strict=False, min_length=1), Unique] = Field(
         default=("default",), description="One key each, if Terraform makes them."
