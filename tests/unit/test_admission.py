@@ -35,19 +35,28 @@ def budgets(*limits: tuple[int, Window]) -> tuple[Budget, ...]:
 
 
 @pytest.mark.parametrize(
-    ("caller", "code"),
+    ("caller", "code", "said"),
     [
-        (Caller(Key(key_id="k", consumer="acme", status="disabled"), policy()), "key_disabled"),
-        (Caller(Key(key_id="k", consumer="acme", status="revoked"), policy()), "key_revoked"),
-        (Caller(Key(key_id="k", consumer="acme"), policy(), paused=True), "consumer_paused"),
-        (Caller(Key(key_id="k", consumer="acme", expires=NOW), policy()), "expired"),
-        (Caller(Key(key_id="k", consumer="acme"), policy(expires=NOW)), "expired"),
+        (Caller(Key(key_id="k", consumer="acme", status="disabled"), policy()), "key_disabled", "key k is disabled"),
+        (Caller(Key(key_id="k", consumer="acme", status="revoked"), policy()), "key_revoked", "key k is revoked"),
+        (Caller(Key(key_id="k", consumer="acme"), policy(), paused=True), "consumer_paused", "acme is paused"),
+        (
+            Caller(Key(key_id="k", consumer="acme", expires=NOW), policy()),
+            "expired",
+            "key k expired on 2026-11-23T12:30:45",
+        ),
+        (
+            Caller(Key(key_id="k", consumer="acme"), policy(expires=NOW)),
+            "expired",
+            "acme expired on 2026-11-23T12:30:45",
+        ),
     ],
 )
-def test_who_may_not_call_is_told_why(caller: Caller, code: str) -> None:
+def test_who_may_not_call_is_told_why(caller: Caller, code: str, said: str) -> None:
     with pytest.raises(Denied) as denied:
         check_caller(caller, NOW)
     assert (denied.value.status, denied.value.code) == (403, code)
+    assert denied.value.message.startswith(said)
 
 
 def test_until_it_expires_a_key_works() -> None:
@@ -68,7 +77,7 @@ def test_a_model_is_found_where_the_policy_allows_it() -> None:
 def test_a_model_not_allowed_and_one_not_there_get_the_same_answer(asked: str) -> None:
     with pytest.raises(BadRequest) as refused:
         choose_model(asked, MODELS, policy(models=frozenset({"b", "c"})), "openai", KINDS)
-    assert (refused.value.status, refused.value.code) == (404, "model_not_found")
+    assert (refused.value.status, refused.value.code, refused.value.param) == (404, "model_not_found", "model")
     assert refused.value.message == (
         f"model {asked!r} is not one that this key may use; accepted: b, c. GET /v1/models lists them."
     )
@@ -78,6 +87,9 @@ def test_many_models_are_not_all_listed_and_none_is_said() -> None:
     many = {f"m{number:02d}": model(f"m{number:02d}") for number in range(11)}
     with pytest.raises(BadRequest, match=r"accepted: m00, .*, m09 …\."):
         choose_model("x", many, policy(), "openai", KINDS)
+    ten = {name: each for name, each in many.items() if name != "m10"}
+    with pytest.raises(BadRequest, match=r"accepted: m00, .*, m09\."):
+        choose_model("x", ten, policy(), "openai", KINDS)
     with pytest.raises(BadRequest, match=r"accepted: none\."):
         choose_model("x", many, policy(models=frozenset()), "openai", KINDS)
 
@@ -85,7 +97,7 @@ def test_many_models_are_not_all_listed_and_none_is_said() -> None:
 def test_a_model_of_another_dialect_is_sent_to_its_route() -> None:
     with pytest.raises(BadRequest, match="speaks anthropic's API, not openai's; call it at /v1/messages") as refused:
         choose_model("claude", MODELS, policy(), "openai", KINDS)
-    assert refused.value.code == "wrong_route"
+    assert (refused.value.code, refused.value.param) == ("wrong_route", "model")
 
 
 @pytest.mark.parametrize(
@@ -131,6 +143,11 @@ def test_a_budget_in_all_does_not_free_and_what_is_overspent_is_nothing_left() -
     assert "acme has 0 USD left of 5 USD per total" in refused.message
     assert refused.message.endswith("It never frees by itself: have it raised.")
     assert refused.retry_after is None
+
+
+def test_a_budget_that_frees_within_the_second_is_waited_for() -> None:
+    refused = refusal(WANTED, policy(budgets=budgets((3, "day"))), Account({"c|day|2026-11-23": 1}), 1_795_478_399_500)
+    assert refused.retry_after == 1
 
 
 def test_a_budget_with_room_to_the_nano_dollar_is_not_to_blame() -> None:

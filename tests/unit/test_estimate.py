@@ -98,7 +98,7 @@ def test_a_maximum_beyond_the_policys_is_refused_and_one_at_it_is_not() -> None:
     assert estimate(asked(max_output=600), model(), policy(max_output_tokens=600), config()).max_output == 600
     with pytest.raises(BadRequest, match="allows 601 output tokens; this key's policy allows at most 600") as refused:
         estimate(asked(max_output=601), model(), policy(max_output_tokens=600), config())
-    assert refused.value.code == "max_output_tokens_exceeded"
+    assert (refused.value.code, refused.value.param) == ("max_output_tokens_exceeded", "max_tokens")
 
 
 def test_typical_holds_what_is_usual() -> None:
@@ -109,6 +109,8 @@ def test_typical_holds_what_is_usual() -> None:
     told = estimate(asked(max_output=100, choices=2), model(), policy(), config(estimate="typical"))
     assert told.amount == 250_000 + 200 * 4_000
     assert told.tokens == 450
+    much = estimate(asked(max_output=5_000), model(), policy(), config(estimate="typical"))
+    assert much.amount == 250_000 + 5_000 * 4_000
 
 
 def test_typical_forwards_what_has_no_bound() -> None:
@@ -148,4 +150,4 @@ def test_typical_holds_the_tier_asked_for(tier: str | None, per_input: int) -> N
 def test_a_tier_without_a_price_is_refused() -> None:
     with pytest.raises(BadRequest, match="'fast' has no price for m; accepted: standard, flex, priority") as refused:
         estimate(asked(service_tier="fast"), model(prices=TABLE), policy(), config())
-    assert refused.value.code == "service_tier_not_priced"
+    assert (refused.value.code, refused.value.param) == ("service_tier_not_priced", "service_tier")

@@ -67,7 +67,12 @@ def test_a_providers_error_is_not_billed(status: int) -> None:
 def test_without_a_count_the_usual_input_and_the_delivered_text_are_charged() -> None:
     record = metered(answer({"choices": [{"message": {"content": "x" * 33}}]}))
     assert record.tokens == Tokens(input=40, output=9)  # 33 bytes are 9 tokens of four bytes
-    assert (record.usage_source, record.cost_nano_usd) == ("estimated", 76_000)
+    assert (record.usage_source, record.cost_nano_usd, record.error_code) == ("estimated", 76_000, None)
+
+
+def test_an_answer_of_nothing_is_charged_something() -> None:
+    record = metered(answer({}))
+    assert (record.tokens, record.usage_source) == (Tokens(input=40, output=1), "estimated")
 
 
 def test_no_estimate_goes_beyond_what_the_request_could_get() -> None:

@@ -93,6 +93,11 @@ def test_rounding_is_half_up(total: int, nano_usd: int) -> None:
     assert rounded(total) == nano_usd
 
 
+def test_no_sum_is_too_large_to_be_exact() -> None:
+    assert rounded(10**30 + 500_000) == 10**24 + 1
+    assert isinstance(rounded(7), int)
+
+
 @given(used=tokens, each=prices)
 def test_a_cost_is_the_exact_sum_rounded_once(used: Tokens, each: dict[str, int]) -> None:
     exact = sum((Fraction(getattr(used, name) * each[name], 1_000_000) for name in NAMES), Fraction())
@@ -118,6 +123,7 @@ def test_a_bound_is_never_below_any_cost_it_bounds(
 def test_a_bound_takes_the_dearest_class_tier_and_length_that_can_happen() -> None:
     bound = TIERED.bound
     assert bound(("standard",), 10, ("input",), 0, ("output",)) == 10_000
+    assert bound(("standard",), 0, ("input",), 3, ("output",)) == 12_000
     assert bound(("standard",), 10, ("input", "cache_write_5m"), 0, ("output",)) == 12_500
     assert bound(("standard",), 10, ("input",), 3, ("output",)) == 22_000
     assert bound(("standard",), 10, ("input",), 3, ("output", "output_audio")) == 37_000
