@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lambda_src.contract import Route
 from lambda_src.dialects.ask import Ask
+from lambda_src.dialects.reading import events
 from lambda_src.errors import GatewayError, UpstreamError, bedrock_type
 from lambda_src.http_event import Request, Response
 from lambda_src.metering import error_event
@@ -60,6 +61,8 @@ def cut(request: Request, route: Route, record: UsageRecord, asked: Ask, respons
         retry=False,
     )
     if asked.stream:
+        if route.dialect != "bedrock":  # an event cut in the middle would be read before the one that says why
+            response.body = b"".join(each for each in events(response.body) if each.endswith(b"\n\n"))
         response.body += error_event(route.dialect, error, request.request_id)
         response.headers.update(error.headers())
         return response

@@ -39,7 +39,8 @@ _ELSEWHERE = {
 _BOUNDS = (
     "model", "messages", "input", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens",
     "max_output_tokens", "service_tier", "tools", "functions", "prediction", "modalities", "background",
-    "web_search_options", "previous_response_id", "conversation", "prompt", "context_management", *_ELSEWHERE,
+    "web_search_options", "previous_response_id", "conversation", "prompt", "context_management", "reasoning",
+    *_ELSEWHERE,
 )  # fmt: skip
 
 
@@ -117,6 +118,8 @@ def _responses(asked: Ask) -> None:
     for name in ("prompt", "context_management"):  # a stored prompt may bring tools of its own
         if body.get(name):
             asked.hosted = name
+    if mapping(body.get("reasoning")).get("mode") not in (None, "standard"):
+        asked.hosted = "another mode of reasoning than standard"
     _tools(asked, "tools")
     for item in objects(body.get("input")):
         _item(asked, item)

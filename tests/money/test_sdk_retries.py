@@ -139,6 +139,20 @@ def test_an_answer_cut_in_the_middle_is_not_asked_for_again(
     assert 0 < row["cost_nano_usd"] <= row["held_nano_usd"]
 
 
+@pytest.mark.parametrize(
+    ("ask", "family", "error"),
+    [(ask_openai, "gpt", openai.APIError), (ask_anthropic, "claude", anthropic.APIError)],
+)
+def test_a_stream_cut_in_the_middle_says_so_and_is_not_asked_for_again(
+    front: Front, provider: Provider, bench: Bench, ask: Ask, family: str, error: Error
+) -> None:
+    with pytest.raises(error, match="ended before it was complete"):
+        ask(front, f"{family}-cut", stream=True)
+    assert (front.requests, len(provider.calls())) == (1, 1)
+    _, (row,) = books(bench.ledger(), "app", days())
+    assert (row["usage_source"], row["error_code"]) == ("estimated", "upstream_cut")
+
+
 @pytest.mark.parametrize(("ask", "family", "error"), SDKS)
 @pytest.mark.parametrize("script", ["429-then-ok", "500-then-ok"])
 def test_what_was_not_billed_may_be_retried_and_each_attempt_has_its_row(
