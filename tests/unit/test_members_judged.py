@@ -18,7 +18,8 @@ BOUND_BY_BYTES = {
 }  # fmt: skip
 READ = {
     "model", "max_completion_tokens", "max_tokens", "max_output_tokens", "n", "prediction", "modalities",
-    "service_tier", "stream", "stream_options", "web_search_options", "prompt_cache_options", "background", "conversation",
+    "service_tier", "stream", "stream_options", "web_search_options", "prompt_cache_options", "background",
+    "conversation",
     "previous_response_id", "prompt", "context_management", "reasoning", "cache_control", "compaction", "container",
     "fallbacks", "inference_geo", "mcp_servers", "speed", "thread",
 }  # fmt: skip
