@@ -139,6 +139,7 @@ def test_an_update_becomes_one_expression_with_placeholders() -> None:
     names, values = members["ExpressionAttributeNames"], members["ExpressionAttributeValues"]
     assert isinstance(names, dict)
     assert isinstance(values, dict)
+    assert (members["TableName"], members["Key"]) == ("t1", {"pk": {"S": "A"}})
     text = f"{members['UpdateExpression']} IF {members['ConditionExpression']}"
     for placeholder, name in sorted(names.items(), reverse=True):
         text = text.replace(placeholder, f"<{name}>")
@@ -152,7 +153,18 @@ def test_an_update_becomes_one_expression_with_placeholders() -> None:
     )
 
 
+def test_the_end_of_a_hold_is_an_expression() -> None:
+    members = update_of("t1", {}, release(HOLD))
+    names = members["ExpressionAttributeNames"]
+    assert isinstance(names, dict)
+    (placeholder,) = [each for each, name in names.items() if name == "h|r1"]
+    assert str(members["UpdateExpression"]).endswith(f" REMOVE {placeholder}")
+    assert members["ConditionExpression"] == f"attribute_exists({placeholder})"
+
+
 def test_attributes_keep_integers_and_refuse_floats() -> None:
+    assert item({"s": "x", "b": True, "n": 1}) == {"s": {"S": "x"}, "b": {"BOOL": True}, "n": {"N": "1"}}
+    assert plain_item({"gone": {"NULL": True}}) == {"gone": None}
     values = {"n": 10**30, "s": "x", "b": True, "l": [1, "a"], "m": {"k": 0}}
     assert plain_item(item({**values, "none": None})) == values
     with pytest.raises(TypeError, match="no DynamoDB type for float"):

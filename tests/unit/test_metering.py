@@ -113,6 +113,8 @@ def test_reasoning_counted_beside_the_completion_is_charged_as_output() -> None:
 def test_embeddings_need_no_count_of_output() -> None:
     record = metered(answer({"usage": {"prompt_tokens": 8, "total_tokens": 8}}), route="embeddings")
     assert (record.tokens, record.usage_source) == (Tokens(input=8), "reported")
+    record = metered(answer({"usage": {"prompt_tokens": 8, "total_tokens": 9}}), route="embeddings")
+    assert record.tokens == Tokens(input=8)
 
 
 def test_a_cut_answer_says_so_and_is_estimated() -> None:
@@ -173,6 +175,10 @@ def test_the_usage_chunk_is_hidden_from_who_did_not_ask() -> None:
         b'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n',
         b"data: [DONE]\n\n",
     )
+    inline = b'data: {"choices":[{}],"usage":{"prompt_tokens":1,"completion_tokens":1}}\n\n' + end
+    record = UsageRecord(request_id="r", at_ms=0, environment="e")
+    asked = Ask(body={}, model="m", stream=True, usage_wanted=False)
+    assert meter(record, ROUTE["chat"], asked, MODEL, WANTED, answer(inline)) == inline
     for wanted, body in ((False, first + end), (True, first + extra + end)):
         record = UsageRecord(request_id="r", at_ms=0, environment="e")
         asked = Ask(body={}, model="m", stream=True, usage_wanted=wanted)

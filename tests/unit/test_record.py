@@ -49,6 +49,7 @@ def test_a_rollup_adds_what_the_row_says() -> None:
         "tokens_cache_write_5m": 13, "tokens_cache_write_1h": 14, "tokens_input_audio": 15, "tokens_input_image": 16,
         "tokens_output": 17, "tokens_output_audio": 18, "tokens_reasoning": 9,
     }  # fmt: skip
+    assert UsageRecord(request_id="r", at_ms=0, environment="e", status=500).rollup()["errors"] == 1
     refused = UsageRecord(request_id="r", at_ms=0, environment="e", status=429, settlement="refused")
     assert refused.rollup() == {"requests": 1, "refusals": 1, "cost_nano_usd": 0}
     assert UsageRecord(request_id="r", at_ms=0, environment="e", status=499, settlement="settled").rollup() == {
@@ -69,6 +70,8 @@ def test_a_log_line_rebuilds_the_record() -> None:
     record = UsageRecord(**FULL)
     line = json.loads(record.line(per_consumer=True))
     assert record_of_line(line) == record
+    del line["tokens_output"]
+    assert record_of_line(line).tokens.output == 0
     assert {each.name for each in fields(record)} - set(line) == {"tokens", "cold_start"}
     assert "\n" not in record.line(per_consumer=True)
 
@@ -77,9 +80,15 @@ def test_a_log_line_carries_its_metrics_and_low_cardinality_dimensions() -> None
     line = json.loads(UsageRecord(**FULL).line(per_consumer=True))
     assert (line["Requests"], line["Errors"], line["CostNanoUsd"], line["EstimatedRows"]) == (1, 1, 800, 1)
     assert (line["InputTokens"], line["OutputTokens"], line["GatewayLatency"]) == (81, 35, 5)
-    assert line["level"] == "ERROR"
-    assert "OverEstimate" not in line
+    assert (line["kind"], line["level"], line["Refusals"], line["gateway_ms"]) == ("usage", "ERROR", 0, 5)
+    assert line["time"] == "2026-11-23T12:30:00.001+00:00"
+    assert not {"OverEstimate", "UnsettledRows"} & set(line)
+    refused = json.loads(UsageRecord(request_id="r", at_ms=0, environment="e", status=429).line(per_consumer=True))
+    assert (refused["level"], refused["Refusals"], refused["Errors"]) == ("INFO", 1, 0)
+    lost = json.loads(unsettled(HOLD, "acme", "env").line(per_consumer=True))
+    assert (lost["UnsettledRows"], lost.get("OverEstimate")) == (1, None)
     (metrics,) = line["_aws"]["CloudWatchMetrics"]
+    assert (line["_aws"]["Timestamp"], metrics["Namespace"]) == (1_795_437_000_001, "Tollgate")
     assert metrics["Dimensions"] == [["environment"], ["environment", "model"], ["environment", "consumer"]]
     over = json.loads(UsageRecord(**{**FULL, "cost_nano_usd": 901}).line(per_consumer=False))
     assert over["OverEstimate"] == 1
