@@ -33,8 +33,8 @@ down: setup ## stop what `make up` left running
 synth: setup ## write Terraform JSON for every environment to cdktf.out
 	@$(RUN) main.py
 
-plan: setup ## what a deploy of ENV would change
-	@$(RUN) -m local.cdktf diff $(ENV)
+plan: setup ## what a deploy of ENV would change; OFFLINE=1: a first deploy, without an account
+	@$(RUN) -m $(if $(OFFLINE),local.offline,local.cdktf diff) $(ENV)
 
 deploy: setup ## deploy ENV
 	@$(RUN) -m local.cdktf deploy $(ENV) $(if $(YES),--auto-approve)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.cdktf import CLI, variables
-from tests.plan.terraform import CHECKOUT
+from local.deployment import ROOT
 
 pytestmark = pytest.mark.terraform
 
@@ -17,9 +17,7 @@ pytestmark = pytest.mark.terraform
 def test_diff_plans_the_local_environment(tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [str(CLI), "diff", "tollgate-local", "--skip-provider-lock", "--output", str(out)]
-    done = subprocess.run(
-        command, cwd=CHECKOUT, env=variables(), capture_output=True, text=True, timeout=240, check=False
-    )
+    done = subprocess.run(command, cwd=ROOT, env=variables(), capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "aws_api_gateway_rest_api.gateway" in done.stdout
     assert "0 to change, 0 to destroy" in done.stdout
