@@ -30,9 +30,6 @@ def main(arguments: list[str]) -> int:
     config = Config()
     config.bind = [f"fd://{descriptor}"]
     config.keep_alive_timeout = 75
-    # Hypercorn ends a connection after so many requests, in the middle of an apply. A client that sends the one it
-    # cut again is told that what it makes is there already.
-    config.keep_alive_max_requests = 1_000_000_000
     config.graceful_timeout = 1
     config.backlog = 1024
     try:

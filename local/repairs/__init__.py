@@ -21,6 +21,7 @@ from local.repairs import (
     unset_values,
 )
 from local.repairs.call import Asgi, remember_headers
+from local.repairs.patience import patient
 
 REPAIRS: Final = (
     alarms,
@@ -40,4 +41,4 @@ def apply(app: Asgi) -> Asgi:
     """Apply every repair; returns the ASGI application to serve."""
     for module in REPAIRS:
         module.apply()
-    return remember_headers(app)
+    return patient(remember_headers(app))
