@@ -43,7 +43,7 @@ def warm(bench: Bench, key_id: str, sandboxes: int, **changes: Any) -> list[Gate
 def send_all(gateways: Sequence[Gateway], requests: Sequence[Request]) -> list[Response]:
     """The answers to `requests`, sent at the same moment and spread over `gateways`."""
     pairs = zip(itertools.cycle(gateways), requests, strict=False)
-    return at_once([lambda pair=pair: pair[0].answer(pair[1], API_GATEWAY_SECONDS) for pair in pairs])  # type: ignore[misc]
+    return at_once([lambda pair=pair: pair[0].answer(pair[1], API_GATEWAY_SECONDS) for pair in pairs])
 
 
 def books(ledger: Ledger, consumer: str, days: set[str]) -> tuple[dict[str, int], list[dict[str, Any]]]:

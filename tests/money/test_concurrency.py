@@ -81,11 +81,11 @@ def test_what_is_committed_never_passes_the_limit_while_requests_come_and_go(ben
     def ask(gateway: Any) -> list[int]:
         return [gateway.answer(request(key, body), 29.0).status for _ in range(25)]
 
-    statuses = at_once([watch, *(lambda each=each: ask(each) for each in gateways)])[1:]  # type: ignore[misc]
+    statuses = at_once([watch, *(lambda each=each: ask(each) for each in gateways)])[1:]
     counters, rows = books(ledger, "busy", today())
     assert max(seen) <= limit
     assert counters["c|total|all"] == sum(row["cost_nano_usd"] for row in rows) <= limit
-    assert sum(each.count(200) for each in statuses) == len(rows)  # type: ignore[union-attr]
+    assert sum(each.count(200) for each in statuses) == len(rows)
 
 
 def test_a_request_dearer_than_a_fresh_windows_whole_budget_is_refused(bench: Bench, provider: Provider) -> None:

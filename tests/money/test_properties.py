@@ -232,11 +232,11 @@ class LedgerMachine(RuleBasedStateMachine):
             if kind not in ("c", "s"):
                 continue
             window, _, its_label = tail.partition("|")
-            held = sum(each.amount for each in account.holds() if label(window, moment(each.at_ms)) == its_label)  # type: ignore[arg-type]
+            held = sum(each.amount for each in account.holds() if label(window, moment(each.at_ms)) == its_label)
             if kind == "c":
                 assert value == account.item.get(f"s|{tail}", 0) + held, f"committed of {tail}"
             else:
-                assert value == _spent(rows, window, its_label), f"spent of {tail}"  # type: ignore[arg-type]
+                assert value == _spent(rows, window, its_label), f"spent of {tail}"
         for window in WINDOWS:
             at = moment(int(self.now * 1000))
             assert account.spent(window, at) == _spent(rows, window, label(window, at)), f"spent this {window}"

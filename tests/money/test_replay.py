@@ -59,7 +59,7 @@ def answered_while_the_ledger_was_down(bench: Bench, capsys: pytest.CaptureFixtu
     gateway.answer(request("key-app", {}, path="/v1/models", method="GET"), API_GATEWAY_SECONDS)
     gateway.secrets.get("bench/openai", time.monotonic() + 5)
     step, _, fault = at.partition(": ")
-    aws.plan = {"reserve": [fault, "down", "down"], "settle": ["ok", fault]}[step]  # type: ignore[list-item]
+    aws.plan = {"reserve": [fault, "down", "down"], "settle": ["ok", fault]}[step]
     capsys.readouterr()
     answer = gateway.answer(request("key-app", chat("quick")), API_GATEWAY_SECONDS)
     assert answer.status == (503 if step == "reserve" else 200)

@@ -88,10 +88,10 @@ def ask_anthropic(front: Front, model: str, *, stream: bool) -> None:
     client = anthropic.Anthropic(base_url=front.url, api_key="unused")
     asked = {"model": model, "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
     if stream:
-        for _ in client.messages.create(**asked, stream=True):  # type: ignore[call-overload]
+        for _ in client.messages.create(**asked, stream=True):
             pass
     else:
-        client.messages.create(**asked)  # type: ignore[call-overload]
+        client.messages.create(**asked)
 
 
 Ask = Callable[..., None]

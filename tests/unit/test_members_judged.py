@@ -49,7 +49,7 @@ COSTS_NOTHING_MORE = {
     ],
 )
 def test_every_member_that_an_sdk_sends_was_judged(params: type) -> None:
-    members = set(params.__required_keys__ | params.__optional_keys__)  # type: ignore[attr-defined]
+    members = set(params.__required_keys__ | params.__optional_keys__)
     assert members - BOUND_BY_BYTES - READ - COSTS_NOTHING_MORE == set()
 
 
