@@ -355,7 +355,7 @@ def _spent(rows: list[dict[str, Any]], window: Window, its_label: str) -> int:
     return sum(row["cost_nano_usd"] for row in rows if label(window, moment(row["at_ms"])) == its_label)
 
 
-@pytest.mark.timeout(3_600 if LONG else 120)
+@pytest.mark.timeout(3_600 if LONG else 300)
 def test_sums_stay_right_whatever_happens(cloud: Cloud) -> None:
     LedgerMachine.cloud, LedgerMachine.table = cloud, create_table(cloud)
     size = (
