@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -109,11 +108,3 @@ def put_secrets(cloud: Cloud, values: Mapping[str, str]) -> None:
     client = cloud.client("secretsmanager")
     for name, value in values.items():
         client.put_secret_value(SecretId=name, SecretString=value)
-
-
-@contextmanager
-def deployed(deployment: Deployment) -> Iterator[dict[str, Any]]:
-    """A deployment for the length of a `with` block; its outputs. The cloud forgets everything when it stops."""
-    deployment.synth()
-    deployment.apply()
-    yield deployment.outputs()
