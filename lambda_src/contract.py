@@ -180,13 +180,32 @@ def usage_sk(epoch_ms: int, request_id: str) -> str:
 
 
 def rollup_pk(consumer: str) -> str:
-    """Partition of one consumer's rollups; `sk` is `DAY#MODEL`."""
+    """Partition of one consumer's rollups; `sk` is `DAY#MODEL#KEY_ID`."""
     return f"ROLLUP#{consumer}"
 
 
-def rollup_sk(day: str, model: str) -> str:
+def rollup_sk(day: str, model: str, key_id: str) -> str:
     """Rollups sort by day, so that a report over days is one range query per consumer."""
-    return f"{day}#{model}"
+    return f"{day}#{model}#{key_id}"
+
+
+def rollup_parts(sk: str) -> tuple[str, str, str]:
+    """Day, model and key id of a rollup's sort key; only a model's name may hold a `#` of its own."""
+    day, _, rest = sk.partition("#")
+    model, _, key_id = rest.rpartition("#")
+    return day, model, key_id
+
+
+LATENCY_BOUNDS_MS: Final = (
+    10, 25, 50, 100, 250, 500, 1_000, 2_000, 3_000, 5_000, 7_500, 10_000, 15_000, 20_000, 30_000, 60_000, 300_000,
+)  # fmt: skip
+"""Upper bounds of the rollups' latency histogram; what is slower counts as `ms_inf`."""
+
+# Attributes of a rollup, all numbers that the gateway adds to; those that are zero may be missing:
+#
+#   requests, errors (5xx), refusals, estimated, unsettled, over_estimate, cost_nano_usd, tokens_<class>,
+#   tokens_reasoning, latency_ms (their sum), ms_<bound> (histogram of them: how many took at most that long and more
+#   than the bound before), status_<HTTP status>, code_<error code>. Unsettled requests have no latency.
 
 
 # Items that Terraform writes, in DynamoDB's types (S string, N number, L list, M map, BOOL):

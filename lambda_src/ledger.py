@@ -279,7 +279,7 @@ class Ledger:
         self, put: dict[str, Any], record: UsageRecord, update: Update | None, rollup: dict[str, int], deadline: float
     ) -> None:
         account = _key(account_pk(record.consumer), ACCOUNT_SK)
-        daily = _key(rollup_pk(record.consumer), rollup_sk(record.day, record.model))
+        daily = _key(rollup_pk(record.consumer), rollup_sk(record.day, record.model, record.key_id))
         writes: list[dict[str, object]] = [{"Put": put}]
         if update is not None:
             writes.append({"Update": update_of(self._table, account, update)})
@@ -329,6 +329,8 @@ def unsettled_rollup(row: Mapping[str, Any]) -> dict[str, int]:
         "errors": 1,
         "estimated": 1,
         "unsettled": 1,
+        "status_504": 1,
+        "code_unsettled": 1,
         "cost_nano_usd": int(row["cost_nano_usd"]),
         "tokens_input": int(row.get("tokens_input", 0)),
     }

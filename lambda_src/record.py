@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lambda_src import metrics
-from lambda_src.contract import METRIC_NAMESPACE, TOKEN_CLASSES
+from lambda_src.contract import LATENCY_BOUNDS_MS, METRIC_NAMESPACE, TOKEN_CLASSES
 from lambda_src.tokens import Tokens
 from lambda_src.windows import label, moment
 
@@ -79,15 +80,21 @@ class UsageRecord:
         return {name: value for name, value in values.items() if value not in (None, {}, "-")}
 
     def rollup(self) -> dict[str, int]:
-        """What this request adds to its consumer's rollup of the day and model."""
+        """What this request adds to its consumer's rollup of the day, model and key."""
+        timed = self.settlement != "unsettled"
         adds = {
             "requests": 1,
             "errors": int(self.status >= 500),
             "refusals": int(self.settlement == "refused"),
             "estimated": int(self.usage_source == "estimated"),
-            "unsettled": int(self.settlement == "unsettled"),
+            "unsettled": int(not timed),
+            "over_estimate": int(self.cost_nano_usd > self.held_nano_usd),
             "cost_nano_usd": self.cost_nano_usd,
             **self._tokens(),
+            f"status_{self.status}": 1,
+            f"code_{self.error_code}": int(self.error_code is not None),
+            "latency_ms": self.latency_ms if timed else 0,
+            _latency_bucket(self.latency_ms): int(timed),
         }
         return {name: value for name, value in adds.items() if value or name in ("requests", "cost_nano_usd")}
 
@@ -162,6 +169,11 @@ class UsageRecord:
 
     def _tokens(self) -> dict[str, int]:
         return {f"tokens_{name}": getattr(self.tokens, name) for name in _TOKEN_FIELDS}
+
+
+def _latency_bucket(latency_ms: int) -> str:
+    place = bisect_left(LATENCY_BOUNDS_MS, latency_ms)
+    return f"ms_{LATENCY_BOUNDS_MS[place]}" if place < len(LATENCY_BOUNDS_MS) else "ms_inf"
 
 
 def record_of_line(line: Mapping[str, Any]) -> UsageRecord:

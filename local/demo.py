@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lambda_src.aws import Aws
-from lambda_src.contract import POLICY_SK, consumer_pk, rollup_pk, secret_name
+from lambda_src.contract import POLICY_SK, consumer_pk, rollup_parts, rollup_pk, secret_name
 from lambda_src.ledger import Ledger
 from lambda_src.pricing import usd
 from local.cloud import Cloud
@@ -202,7 +202,7 @@ def usage(demo: Demo) -> None:
             total += row["cost_nano_usd"]
             counts = [row["requests"], row.get("refusals", 0), tokens_in, tokens_out]
             table.add_row(
-                consumer, row["sk"].partition("#")[2], *(f"{count:,}" for count in counts), usd(row["cost_nano_usd"])
+                consumer, rollup_parts(row["sk"])[1], *(f"{count:,}" for count in counts), usd(row["cost_nano_usd"])
             )
     table.add_section()
     table.add_row("all", "", "", "", "", "", usd(total))

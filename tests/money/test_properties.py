@@ -33,7 +33,7 @@ from hypothesis.stateful import (
 
 from lambda_src.account import Account, Hold
 from lambda_src.aws import AwsError
-from lambda_src.contract import WINDOWS, Window, rollup_pk
+from lambda_src.contract import LATENCY_BOUNDS_MS, WINDOWS, Window, rollup_pk
 from lambda_src.ledger import Ledger, NoRoomError
 from lambda_src.policy import Budget, Policy
 from lambda_src.record import UsageRecord, record_of_line
@@ -244,13 +244,20 @@ class LedgerMachine(RuleBasedStateMachine):
     def _rollups_are(self, rows: list[dict[str, Any]]) -> None:
         expected: Counter[tuple[str, str]] = Counter()
         for row in rows:
-            sk = f"{row['pk'].rpartition('#')[2]}#{row['model']}"
+            sk = f"{row['pk'].rpartition('#')[2]}#{row['model']}#{row['key_id']}"
             expected[sk, "requests"] += 1
             expected[sk, "cost_nano_usd"] += row["cost_nano_usd"]
             expected[sk, "unsettled"] += row["settlement"] == "unsettled"
             expected[sk, "refusals"] += row["settlement"] == "refused"
             expected[sk, "estimated"] += row.get("usage_source") == "estimated"
             expected[sk, "errors"] += row["status"] >= 500
+            expected[sk, "over_estimate"] += row["cost_nano_usd"] > row.get("held_nano_usd", 0)
+            expected[sk, f"status_{row['status']}"] += 1
+            if "error_code" in row:
+                expected[sk, f"code_{row['error_code']}"] += 1
+            if row["settlement"] != "unsettled":
+                expected[sk, "latency_ms"] += row["latency_ms"]
+                expected[sk, _bucket(row["latency_ms"])] += 1
             for each in ("input", "output"):
                 expected[sk, f"tokens_{each}"] += row.get(f"tokens_{each}", 0)
         found: Counter[tuple[str, str]] = Counter()
@@ -349,6 +356,10 @@ class _Planned:
 
     def __exit__(self, *_: object) -> None:
         self._aws.plan = []
+
+
+def _bucket(latency_ms: int) -> str:
+    return next((f"ms_{bound}" for bound in LATENCY_BOUNDS_MS if latency_ms <= bound), "ms_inf")
 
 
 def _spent(rows: list[dict[str, Any]], window: Window, its_label: str) -> int:

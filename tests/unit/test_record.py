@@ -6,6 +6,8 @@ import json
 from dataclasses import fields
 from typing import Any
 
+import pytest
+
 from lambda_src.ledger import unsettled, unsettled_rollup
 from lambda_src.record import UsageRecord, record_of_line
 from lambda_src.tokens import Tokens
@@ -45,16 +47,28 @@ def test_a_huge_usage_object_is_not_kept() -> None:
 
 def test_a_rollup_adds_what_the_row_says() -> None:
     assert UsageRecord(**FULL).rollup() == {
-        "requests": 1, "errors": 1, "estimated": 1, "cost_nano_usd": 800, "tokens_input": 11, "tokens_cache_read": 12,
+        "requests": 1, "errors": 1, "estimated": 1, "status_502": 1, "code_upstream_cut": 1, "latency_ms": 45,
+        "ms_50": 1, "cost_nano_usd": 800, "tokens_input": 11, "tokens_cache_read": 12,
         "tokens_cache_write_5m": 13, "tokens_cache_write_1h": 14, "tokens_input_audio": 15, "tokens_input_image": 16,
         "tokens_output": 17, "tokens_output_audio": 18, "tokens_reasoning": 9,
     }  # fmt: skip
     assert UsageRecord(request_id="r", at_ms=0, environment="e", status=500).rollup()["errors"] == 1
     refused = UsageRecord(request_id="r", at_ms=0, environment="e", status=429, settlement="refused")
-    assert refused.rollup() == {"requests": 1, "refusals": 1, "cost_nano_usd": 0}
-    assert UsageRecord(request_id="r", at_ms=0, environment="e", status=499, settlement="settled").rollup() == {
-        "requests": 1, "cost_nano_usd": 0,
+    assert refused.rollup() == {
+        "requests": 1, "refusals": 1, "cost_nano_usd": 0, "status_429": 1, "ms_10": 1,
     }  # fmt: skip
+    assert UsageRecord(request_id="r", at_ms=0, environment="e", status=499, settlement="settled").rollup() == {
+        "requests": 1, "cost_nano_usd": 0, "status_499": 1, "ms_10": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("latency_ms", "bucket"),
+    [(0, "ms_10"), (10, "ms_10"), (11, "ms_25"), (300_000, "ms_300000"), (300_001, "ms_inf")],
+)
+def test_a_rollup_counts_a_latency_under_the_first_bound_it_fits(latency_ms: int, bucket: str) -> None:
+    record = UsageRecord(request_id="r", at_ms=0, environment="e", status=200, latency_ms=latency_ms)
+    assert {name for name in record.rollup() if name.startswith("ms_")} == {bucket}
 
 
 def test_what_an_unsettled_row_added_is_what_a_correction_takes_back() -> None:
@@ -62,6 +76,7 @@ def test_what_an_unsettled_row_added_is_what_a_correction_takes_back() -> None:
     assert record.rollup() == unsettled_rollup({**record.row()})
     assert record.rollup() == {
         "requests": 1, "errors": 1, "estimated": 1, "unsettled": 1, "cost_nano_usd": 700, "tokens_input": 50,
+        "status_504": 1, "code_unsettled": 1,
     }  # fmt: skip
     assert (record.held_nano_usd, record.status, record.price_version) == (700, 504, "v3")
 
