@@ -101,8 +101,8 @@ class UsageRecord:
     def line(self, per_consumer: bool) -> str:
         """The structured log line, with embedded metrics. One line of JSON."""
         failed, refused = int(self.status >= 500), int(self.settlement == "refused")
-        values: dict[str, tuple[metrics.Metric, int]] = {
-            metric.name: (metric, value)
+        values: dict[metrics.Metric, float] = {
+            metric: value
             for metric, value in (
                 (metrics.REQUESTS, 1),
                 (metrics.ERRORS, failed),
@@ -133,11 +133,12 @@ class UsageRecord:
             "usage_raw": self.usage_raw,
             "gateway_ms": self.latency_ms - self.upstream_ms,
             "ledger_failed": self.ledger_failed,
-            **{name: value for name, (_, value) in values.items()},
-            "_aws": metrics.embedded(
-                self.at_ms, METRIC_NAMESPACE, per_consumer, [metric for metric, _ in values.values()]
-            ),
+            **{metric.name: value for metric, value in values.items()},
         }
+        known = {"model": self.model, "consumer": self.consumer, "provider": self.provider, "reason": self.error_code}
+        line["_aws"] = metrics.embedded(self.at_ms, METRIC_NAMESPACE, per_consumer, known, values)
+        if failed or refused:
+            line["reason"] = self.error_code
         return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
     def _identity(self) -> dict[str, object]:

@@ -102,9 +102,20 @@ def test_a_log_line_carries_its_metrics_and_low_cardinality_dimensions() -> None
     assert (refused["level"], refused["Refusals"], refused["Errors"]) == ("INFO", 1, 0)
     lost = json.loads(unsettled(HOLD, "acme", "env").line(per_consumer=True))
     assert (lost["UnsettledRows"], lost.get("OverEstimate")) == (1, None)
-    (metrics,) = line["_aws"]["CloudWatchMetrics"]
-    assert (line["_aws"]["Timestamp"], metrics["Namespace"]) == (1_795_437_000_001, "Tollgate")
-    assert metrics["Dimensions"] == [["environment"], ["environment", "model"], ["environment", "consumer"]]
+    assert line["_aws"]["Timestamp"] == 1_795_437_000_001
     over = json.loads(UsageRecord(**{**FULL, "cost_nano_usd": 901}).line(per_consumer=False))
     assert over["OverEstimate"] == 1
-    assert over["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["environment"], ["environment", "model"]]
+    assert not any("consumer" in names for sets in series(over).values() for names in sets)
+    assert series(line)["Errors"] == [
+        ["environment"], ["environment", "model"], ["environment", "consumer"], ["environment", "reason"],
+    ]  # fmt: skip
+    assert series(line)["Refusals"] == [["environment"], ["environment", "model"], ["environment", "consumer"]]
+    assert series(line)["UpstreamLatency"] == [["environment"], ["environment", "provider"]]
+    assert series(refused)["Refusals"] == [["environment"]], "neither model nor consumer nor reason are known"
+
+
+def series(line: dict[str, Any]) -> dict[str, list[list[str]]]:
+    """Dimension sets by metric, as CloudWatch will make them."""
+    directives = line["_aws"]["CloudWatchMetrics"]
+    assert {each["Namespace"] for each in directives} == {"Tollgate"}
+    return {metric["Name"]: each["Dimensions"] for each in directives for metric in each["Metrics"]}
