@@ -99,6 +99,7 @@ from cdktf_cdktf_provider_aws.dynamodb_table import (
 )
 from cdktf_cdktf_provider_aws.dynamodb_table import DynamodbTableTtl as DynamodbTableTtl
 from cdktf_cdktf_provider_aws.dynamodb_table_item import DynamodbTableItem as DynamodbTableItem
+from cdktf_cdktf_provider_aws.iam_policy import IamPolicy as IamPolicy
 from cdktf_cdktf_provider_aws.iam_role import IamRole as IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy as IamRolePolicy
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment as IamRolePolicyAttachment

@@ -34,6 +34,8 @@ def write_outputs(stack: TollgateStack, environment: Environment) -> None:
             "API keys by consumer and name. Read a value with: "
             "aws apigateway get-api-key --include-value --query value --output text --api-key ID",
         ),
+        "viewer_policy_arn": (stack.access.viewer_arn, "IAM policy of who looks: `tollgate usage`, `doctor`, `logs`."),
+        "operator_policy_arn": (stack.access.operator_arn, "IAM policy of who issues keys and pauses consumers too."),
         "secrets": (stack.secrets.arns, "Secrets of the providers' keys; fill each with put-secret-value."),
     }
     scope = Construct(stack, "outputs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from constructs_lib.access import Access
 from constructs_lib.alarms import Alarms
 from constructs_lib.aws import Construct, TerraformStack
 from constructs_lib.dashboard import Dashboard
@@ -71,6 +72,17 @@ class TollgateStack(TerraformStack):
         self.sweeper.grant([*self.ledger.sweep(), *self.notifications.publish()])
         for function in self.own.values():
             function.grant()
+        self.access = Access(
+            self,
+            environment=environment,
+            ledger=self.ledger,
+            secrets=self.secrets,
+            notifications=self.notifications,
+            functions=[self.gateway, self.sweeper],
+            api=self.api,
+            stage=self.stage,
+            plans=self.plans,
+        )
 
         write_outputs(self, environment)
 

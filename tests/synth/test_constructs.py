@@ -20,6 +20,7 @@ CONSTRUCTS = [
     "alarms",
     "dashboard",
     "queries",
+    "access",
 ]
 
 

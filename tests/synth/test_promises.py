@@ -239,6 +239,57 @@ def test_no_role_may_do_anything_to_everything(every: list[Synthesized]) -> None
                     assert resource != "*" or (statement["Sid"], resource) in ANY_RESOURCE, statement
 
 
+def people(stack: Synthesized, name: str) -> dict[str, dict[str, Any]]:
+    """Statements of a managed policy by what they are for."""
+    document = readable(stack.one(f"aws_iam_policy.{name}"))["policy"]
+    return {statement["Sid"]: statement for statement in document["Statement"]}
+
+
+def test_viewers_read_and_nothing_else(every: list[Synthesized]) -> None:
+    """Who may look must not be able to spend: neither change anything, nor read a key's or a provider's value."""
+    reads = re.compile(r"(Get|BatchGet|Query|Describe|List|Filter|StartQuery|StopQuery|Decrypt|GenerateDataKey|GET)")
+    for stack in every:
+        for statement in people(stack, "viewer").values():
+            assert statement["Effect"] == "Allow"
+            for action in statement["Action"]:
+                assert reads.match(action.partition(":")[2]), action
+                assert action not in ("secretsmanager:GetSecretValue", "dynamodb:Scan")
+            for resource in statement["Resource"]:
+                assert "/apikeys" not in resource
+                assert not re.search(r"/usageplans/.*(keys|\*)$", resource), "lists keys with their values"
+
+
+def test_operators_change_only_what_is_theirs(full: Synthesized, bare: Synthesized) -> None:
+    """Not the ledger's money: accounts, rollups and usage rows are the Lambda's; audit rows are never changed."""
+    operator = people(full, "operator")
+    assert set(people(full, "viewer")) < set(operator)
+    changing = {
+        action.removeprefix("dynamodb:"): set(statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
+        for sid in ("WriteAudit", "ChangeItems")
+        for statement in [operator[sid]]
+        for action in statement["Action"]
+    }
+    assert set(changing) == {"PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"}
+    assert set.union(*changing.values()) == {"KEY#*", "CONSUMER#*"}
+    assert operator["WriteAudit"]["Action"] == ["dynamodb:PutItem"]
+    assert operator["WriteAudit"]["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] == ["AUDIT#*"]
+    assert operator["SetSecrets"]["Resource"] == people(full, "viewer")["SeeSecrets"]["Resource"]
+    assert "secretsmanager:GetSecretValue" not in str(operator)
+    assert "SetSecrets" not in people(bare, "operator")
+    plans = [resource for resource in operator["ChangeKeys"]["Resource"] if "/usageplans/" in resource]
+    assert plans == [
+        "arn:aws:apigateway:eu-west-3::/usageplans/${aws_api_gateway_usage_plan.starter.id}/keys*",
+        "arn:aws:apigateway:eu-west-3::/usageplans/${aws_api_gateway_usage_plan.unlimited.id}/keys*",
+    ]
+
+
+def test_people_meet_no_star_but_where_aws_knows_no_resources(every: list[Synthesized]) -> None:
+    for stack in every:
+        operator = people(stack, "operator")
+        assert not [action for each in operator.values() for action in each["Action"] if "*" in action]
+        assert {sid for sid, each in operator.items() if "*" in each["Resource"]} == {"FollowQueries", "ReadMetrics"}
+
+
 def test_wildcards_in_arns_are_the_known_ones(every: list[Synthesized]) -> None:
     """Streams of the own log group; and the regions that a Bedrock inference profile routes to."""
     allowed = re.compile(
@@ -518,6 +569,7 @@ def test_names_start_with_the_prefix(full: Synthesized) -> None:
         ("aws_cloudwatch_event_rule", "name"),
         ("aws_cloudwatch_query_definition", "name"),
         ("aws_dynamodb_table", "name"),
+        ("aws_iam_policy", "name"),
         ("aws_iam_role", "name"),
         ("aws_lambda_function", "function_name"),
         ("aws_sns_topic", "name"),

@@ -1,0 +1,160 @@
+"""Two IAM managed policies for people: who looks (viewer), and who issues keys and pauses consumers (operator).
+
+They allow what the command `tollgate` calls and nothing else; whoever owns the account's roles attaches them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from constructs_lib.aws import Construct, Fn, IamPolicy, addressed
+from constructs_lib.function import Function
+from constructs_lib.ledger import Ledger
+from constructs_lib.notifications import Notifications
+from constructs_lib.permissions import Statement, allow, document
+from constructs_lib.plans import Plans
+from constructs_lib.rest_api import RestApi
+from constructs_lib.secrets import ProviderSecrets
+from constructs_lib.settings import Environment
+from constructs_lib.stage import Stage
+from lambda_src.contract import ACCOUNTS_INDEX
+
+MOST_PLANS_NAMED: Final = 30
+"""A managed policy has at most 6,144 characters (docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
+With more plans than this, operators may put keys on every plan of the region."""
+
+_OPERATORS_ITEMS: Final = ("KEY#*", "CONSUMER#*")
+"""Partitions that operators change: keys, and what they said of keys and consumers. IAM knows no sort keys, so that the
+policy items beside them, which are Terraform's, are open too; the next plan shows what was done to one."""
+_AUDIT_ITEMS: Final = ("AUDIT#*",)
+"""Rows of who did what: added, never updated or deleted."""
+
+
+class Access(Construct):
+    """Both policies. viewer_arn, operator_arn: what a role or a permission set attaches; one of them is enough."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        environment: Environment,
+        ledger: Ledger,
+        secrets: ProviderSecrets,
+        notifications: Notifications,
+        functions: Sequence[Function],
+        api: RestApi,
+        stage: Stage,
+        plans: Plans,
+    ) -> None:
+        super().__init__(scope, "access")
+        self._environment = environment
+        self._account = Fn.element(Fn.split(":", ledger.table.arn), 4)
+        viewer = [
+            _read_ledger(ledger),
+            self._read_api(api, stage),
+            *self._read_logs([*(function.logs.arn for function in functions), stage.access_logs.arn]),
+            *self._read_health(functions, notifications),
+        ]
+        operator = [*self._change_keys(plans), *_change_ledger(ledger)]
+        if secrets.arns:
+            arns = list(secrets.arns.values())
+            viewer.append(allow("SeeSecrets", ["secretsmanager:DescribeSecret"], arns))
+            operator.append(allow("SetSecrets", ["secretsmanager:PutSecretValue"], arns))
+        self.viewer_arn = self._policy("viewer", "Looks: usage, budgets, health, logs. No key, no secret.", viewer)
+        self.operator_arn = self._policy(
+            "operator", "Looks, issues and revokes keys, pauses consumers, sets secrets.", [*viewer, *operator]
+        )
+
+    def _policy(self, name: str, description: str, statements: Sequence[Statement]) -> str:
+        policy = IamPolicy(
+            self,
+            name,
+            name=f"{self._environment.prefix}-{name}",
+            description=description,
+            policy=document([*statements, *self._use_own_key()]),
+        )
+        return addressed(name, policy).arn
+
+    def _use_own_key(self) -> list[Statement]:
+        """The environment's KMS key, through the services that hold what is encrypted with it."""
+        key = self._environment.gateway.kms_key_arn
+        if key is None:
+            return []
+        region = self._environment.aws.region
+        services = [f"{name}.{region}.amazonaws.com" for name in ("dynamodb", "secretsmanager")]
+        return [
+            allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key])
+            | {"Condition": {"StringEquals": {"kms:ViaService": services}}}
+        ]
+
+    def _api_arn(self, path: str) -> str:
+        return f"arn:aws:apigateway:{self._environment.aws.region}::{path}"
+
+    def _read_api(self, api: RestApi, stage: Stage) -> Statement:
+        """What is deployed. No `/apikeys` and no `/usageplans/ID/keys`: both answer with the values of keys where the
+        caller asks for them (GetApiKeys, GetApiKey, GetUsagePlanKeys), and no condition key can refuse that."""
+        whole = f"/restapis/{api.id}"
+        paths = (whole, f"{whole}/stages/{stage.name}", "/account", "/usageplans", "/usageplans/*/usage")
+        return allow("ReadApi", ["apigateway:GET"], [self._api_arn(path) for path in paths])
+
+    def _read_logs(self, groups: Sequence[str]) -> list[Statement]:
+        region = self._environment.aws.region
+        # Neither knows a resource of ours: a query is named by its id alone, a saved query by nothing.
+        queries = ["logs:DescribeQueryDefinitions", "logs:GetQueryResults", "logs:StopQuery"]
+        return [
+            allow(
+                "ReadLogs",
+                ["logs:StartQuery", "logs:FilterLogEvents", "logs:DescribeIndexPolicies"],
+                [f"{group}:*" for group in groups],
+            ),
+            allow("ListLogs", ["logs:DescribeLogGroups"], [f"arn:aws:logs:{region}:{self._account}:log-group:*"]),
+            allow("FollowQueries", queries, ["*"]),
+        ]
+
+    def _read_health(self, functions: Sequence[Function], notifications: Notifications) -> list[Statement]:
+        region, name = self._environment.aws.region, self._environment.prefix
+        alarms = f"arn:aws:cloudwatch:{region}:{self._account}:alarm"
+        return [
+            # CloudWatch's metrics know no resources.
+            allow("ReadMetrics", ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics"], ["*"]),
+            # Named by prefix, AWS checks against every alarm.
+            allow("ReadAlarms", ["cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory"], [f"{alarms}:*"]),
+            allow(
+                "ReadDashboard", ["cloudwatch:GetDashboard"], [f"arn:aws:cloudwatch::{self._account}:dashboard/{name}"]
+            ),
+            allow(
+                "ReadFunctions",
+                ["lambda:GetFunctionConfiguration", "lambda:GetFunctionConcurrency"],
+                [function.arn for function in functions],
+            ),
+            allow("ReadTopic", ["sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"], [notifications.arn]),
+        ]
+
+    def _change_keys(self, plans: Plans) -> list[Statement]:
+        """API Gateway cannot tell one environment's keys from another's: `/apikeys` is the region's. Plans are ours."""
+        ids = [plan.id for plan in plans.plans.values()]
+        named = [f"/usageplans/{each}" for each in ids] if len(ids) <= MOST_PLANS_NAMED else ["/usageplans/*"]
+        keys = ["/apikeys", "/apikeys/*"] + [f"{plan}/keys*" for plan in named]
+        actions = [f"apigateway:{method}" for method in ("GET", "POST", "PATCH", "DELETE")]
+        return [allow("ChangeKeys", actions, [self._api_arn(path) for path in keys])]
+
+
+def _read_ledger(ledger: Ledger) -> Statement:
+    actions = ("GetItem", "BatchGetItem", "Query", "DescribeTable", "DescribeContinuousBackups")
+    table = ledger.table.arn
+    return allow("ReadLedger", [f"dynamodb:{each}" for each in actions], [table, f"{table}/index/{ACCOUNTS_INDEX}"])
+
+
+def _change_ledger(ledger: Ledger) -> list[Statement]:
+    changes = ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+    return [
+        _within("ChangeItems", [f"dynamodb:{each}" for each in changes], ledger, _OPERATORS_ITEMS),
+        _within("WriteAudit", ["dynamodb:PutItem"], ledger, _AUDIT_ITEMS),
+    ]
+
+
+def _within(name: str, actions: Sequence[str], ledger: Ledger, partitions: Sequence[str]) -> Statement:
+    """Limited to partitions (docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html)."""
+    condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(partitions)}}
+    return allow(name, actions, [ledger.table.arn]) | {"Condition": condition}
