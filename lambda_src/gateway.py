@@ -24,6 +24,7 @@ from lambda_src.metering import charge_without_answer, meter
 from lambda_src.policy import Model
 from lambda_src.record import UsageRecord
 from lambda_src.secrets import Secrets
+from lambda_src.signals import Signals
 from lambda_src.thresholds import Herald, reached
 from lambda_src.ticket import Ticket
 from lambda_src.upstream import Answer, NoAnswer, Upstream
@@ -65,7 +66,7 @@ class Gateway:
             at_ms=request.at_ms,
             environment=self.config.environment,
             key_id=request.key_id or "-",
-            cold_start=self._cold,
+            signals=Signals(cold_start=self._cold),
         )
         self._cold = False
         try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 Unit = Literal["Count", "Milliseconds", "Percent", "None"]
 Statistic = Literal["Sum", "Average", "Maximum", "p99"]
@@ -101,6 +101,9 @@ METRICS: Final[dict[str, Metric]] = {
 }  # fmt: skip
 
 
+_NAMES: Final = frozenset(get_args(Dimension))
+
+
 def dimension_sets(metric: Metric, per_consumer: bool) -> tuple[tuple[str, ...], ...]:
     """Every dimension set of `metric`: what a bill, an alarm or a graph can count on."""
     return _sets(metric.by, frozenset(metric.by) if per_consumer else frozenset(metric.by) - {"consumer"})
@@ -111,12 +114,11 @@ def embedded(
 ) -> dict[str, object]:
     """The `_aws` member that makes CloudWatch read the metrics' values off the same log line.
 
-    known: the line's dimensions by name; one that is None or "-" makes no series. A metric that is 0 is not told by
-    reason: the reason is somebody else's.
+    known: members of the line; a dimension that is missing, None or "-" makes no series. A metric that is 0 is not
+    told by reason: the reason is somebody else's.
     """
-    have = frozenset(
-        name for name, value in known.items() if value not in (None, "-") and (per_consumer or name != "consumer")
-    )
+    names = _NAMES if per_consumer else _NAMES - {"consumer"}
+    have = frozenset(name for name in names if known.get(name) not in (None, "-"))
     unasked = have - {"reason"}
     groups: dict[tuple[tuple[str, ...], ...], list[dict[str, str]]] = {}
     for metric, value in values.items():

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lambda_src import metrics
 from lambda_src.contract import LATENCY_BOUNDS_MS, METRIC_NAMESPACE, TOKEN_CLASSES
+from lambda_src.measured import measured
+from lambda_src.metrics import ERRORS, REFUSALS, embedded
+from lambda_src.signals import Signals
 from lambda_src.tokens import Tokens
 from lambda_src.windows import label, moment
 
@@ -18,9 +20,6 @@ UsageSource = Literal["reported", "estimated", "none"]
 
 _RAW_USAGE_LIMIT = 1_500
 """Bytes of a provider's usage object kept on a row; the real ones are a few hundred."""
-
-_ALWAYS = (metrics.REQUESTS, metrics.ERRORS, metrics.REFUSALS)
-"""Metrics whose zeros matter: shares are computed from them. Zeros of the others only cost bytes."""
 
 _TOKEN_FIELDS = (*TOKEN_CLASSES, "reasoning")
 
@@ -32,6 +31,7 @@ class UsageRecord:
     at_ms: epoch milliseconds at which API Gateway took it in; it decides the row's day and windows.
     settlement: `settled` charged as metered, `unsettled` charged at the held amount, `refused` no provider was called.
     held_nano_usd: what was reserved. The latencies are milliseconds; gateway_ms is latency less the provider's part.
+    ledger_failed: the ledger has no row of it yet; its log line can be replayed.
     """
 
     request_id: str
@@ -60,9 +60,9 @@ class UsageRecord:
     upstream_ms: int = 0
     first_byte_ms: int = 0
     retries: int = 0
-    cold_start: bool = False
     ledger_failed: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
+    signals: Signals = field(default_factory=Signals)
 
     @property
     def day(self) -> str:
@@ -100,31 +100,10 @@ class UsageRecord:
 
     def line(self, per_consumer: bool) -> str:
         """The structured log line, with embedded metrics. One line of JSON."""
-        failed, refused = int(self.status >= 500), int(self.settlement == "refused")
-        values: dict[metrics.Metric, float] = {
-            metric: value
-            for metric, value in (
-                (metrics.REQUESTS, 1),
-                (metrics.ERRORS, failed),
-                (metrics.REFUSALS, refused),
-                (metrics.TOKENS_IN, self.tokens.total_input),
-                (metrics.TOKENS_OUT, self.tokens.total_output),
-                (metrics.COST, self.cost_nano_usd),
-                (metrics.LATENCY, self.latency_ms),
-                (metrics.UPSTREAM_LATENCY, self.upstream_ms),
-                (metrics.GATEWAY_LATENCY, self.latency_ms - self.upstream_ms),
-                (metrics.RETRIES, self.retries),
-                (metrics.ESTIMATED, int(self.usage_source == "estimated")),
-                (metrics.UNSETTLED, int(self.settlement == "unsettled")),
-                (metrics.OVER_ESTIMATE, int(self.cost_nano_usd > self.held_nano_usd)),
-                (metrics.LEDGER_FAILURES, int(self.ledger_failed)),
-                (metrics.COLD_STARTS, int(self.cold_start)),
-            )
-            if value or metric in _ALWAYS
-        }
+        values = measured(self)
         line: dict[str, Any] = {
             "kind": "usage",
-            "level": "ERROR" if failed else "INFO",
+            "level": "ERROR" if self.status >= 500 else "INFO",
             "request_id": self.request_id,
             "time": moment(self.at_ms).isoformat(timespec="milliseconds"),
             "environment": self.environment,
@@ -135,10 +114,9 @@ class UsageRecord:
             "ledger_failed": self.ledger_failed,
             **{metric.name: value for metric, value in values.items()},
         }
-        known = {"model": self.model, "consumer": self.consumer, "provider": self.provider, "reason": self.error_code}
-        line["_aws"] = metrics.embedded(self.at_ms, METRIC_NAMESPACE, per_consumer, known, values)
-        if failed or refused:
+        if self.error_code is not None and (values[ERRORS] or values[REFUSALS]):
             line["reason"] = self.error_code
+        line["_aws"] = embedded(self.at_ms, METRIC_NAMESPACE, per_consumer, line, values)
         return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
     def _identity(self) -> dict[str, object]:

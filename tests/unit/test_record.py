@@ -87,7 +87,7 @@ def test_a_log_line_rebuilds_the_record() -> None:
     assert record_of_line(line) == record
     del line["tokens_output"]
     assert record_of_line(line).tokens.output == 0
-    assert {each.name for each in fields(record)} - set(line) == {"tokens", "cold_start"}
+    assert {each.name for each in fields(record)} - set(line) == {"tokens", "signals"}
     assert "\n" not in record.line(per_consumer=True)
 
 
@@ -110,7 +110,6 @@ def test_a_log_line_carries_its_metrics_and_low_cardinality_dimensions() -> None
         ["environment"], ["environment", "model"], ["environment", "consumer"], ["environment", "reason"],
     ]  # fmt: skip
     assert series(line)["Refusals"] == [["environment"], ["environment", "model"], ["environment", "consumer"]]
-    assert series(line)["UpstreamLatency"] == [["environment"], ["environment", "provider"]]
     assert series(refused)["Refusals"] == [["environment"]], "neither model nor consumer nor reason are known"
 
 
