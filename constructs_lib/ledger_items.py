@@ -9,7 +9,19 @@ from typing import Any
 from constructs_lib.settings.catalogue import Consumer
 from constructs_lib.settings.environment import Environment
 from constructs_lib.settings.tariff import Tariff
-from lambda_src.contract import KEY_SK, MODELS_PK, NANO_PER_USD, PK, POLICY_SK, SK, consumer_pk, key_pk
+from lambda_src.contract import (
+    ACCOUNTS_INDEX_KEY,
+    KEY_SK,
+    LISTED_KEY,
+    LISTED_POLICY,
+    MODELS_PK,
+    NANO_PER_USD,
+    PK,
+    POLICY_SK,
+    SK,
+    consumer_pk,
+    key_pk,
+)
 
 Item = dict[str, Any]
 """Attribute → value with its type: {"S": …}."""
@@ -21,6 +33,7 @@ def policy_item(environment: Environment, name: str) -> Item:
     return _item(
         consumer_pk(name),
         POLICY_SK,
+        **{ACCOUNTS_INDEX_KEY: _text(LISTED_POLICY)},
         consumer=_text(name),
         plan=_text(consumer.plan),
         owner=_text(consumer.owner),
@@ -62,6 +75,7 @@ def key_item(consumer_name: str, consumer: Consumer, key_name: str, key_id: str)
     return _item(
         key_pk(key_id),
         KEY_SK,
+        **{ACCOUNTS_INDEX_KEY: _text(LISTED_KEY)},
         consumer=_text(consumer_name),
         name=_text(key_name),
         created_by=_text("terraform"),

@@ -142,8 +142,13 @@ TTL_ATTRIBUTE: Final = "ttl"
 
 ACCOUNTS_INDEX: Final = "accounts"
 ACCOUNTS_INDEX_KEY: Final = "account"
-"""Sparse KEYS_ONLY index that holds account items alone (hash `account`, range `pk`): the sweeper's list of
-consumers. The attribute is constant, so that updates of an account never write to the index."""
+"""Sparse KEYS_ONLY index (hash `account`, range `pk`) that lists what there are few of: accounts, policies and keys.
+The attribute is constant, so that updates of an account never write to the index."""
+
+LISTED_ACCOUNT: Final = ACCOUNTS_INDEX_KEY
+LISTED_POLICY: Final = "policy"
+LISTED_KEY: Final = "key"
+"""Values of `account`: what kind of item the index lists. Of usage rows, rollups and the like it lists none."""
 
 KEY_SK: Final = "KEY"
 POLICY_SK: Final = "POLICY"
@@ -179,6 +184,19 @@ def usage_sk(epoch_ms: int, request_id: str) -> str:
     return f"{epoch_ms:013d}#{request_id}"
 
 
+AUDIT_MONTH: Final = "%Y-%m"
+
+
+def audit_pk(month: str) -> str:
+    """Partition of what operators changed in a month (`2026-11`); `sk` is `<epoch ms, 13 digits>#<random>`."""
+    return f"AUDIT#{month}"
+
+
+def seen_pk(key_id: str) -> str:
+    """Partition of the source addresses a key was used from; `sk` is the UTC hour, `2026-11-23T12`."""
+    return f"SEEN#{key_id}"
+
+
 def rollup_pk(consumer: str) -> str:
     """Partition of one consumer's rollups; `sk` is `DAY#MODEL#KEY_ID`."""
     return f"ROLLUP#{consumer}"
@@ -210,6 +228,8 @@ LATENCY_BOUNDS_MS: Final = (
 
 # Items that Terraform writes, in DynamoDB's types (S string, N number, L list, M map, BOOL):
 #
+# (each key and policy item also has `account`, one of LISTED_…)
+#
 #   key      pk KEY#<key id>        sk KEY      consumer S, name S, created_by S ("terraform" | operator), expires S?
 #   policy   pk CONSUMER#<name>     sk POLICY   consumer S, plan S, owner S?, models L<S> ("*" alone = every model),
 #                                               budgets L<M{usd_nano N, per S}>, thresholds L<N> (percent),
@@ -221,9 +241,19 @@ LATENCY_BOUNDS_MS: Final = (
 #            `above` is the number of input tokens beyond which the tier's prices hold for the WHOLE request;
 #            the first is 0; every token class is present in each.
 #
-# Items that an operator writes: key STATE {status S: "active" | "disabled" | "revoked", at S, by S};
-# consumer STATE {status S: "active" | "paused", at S, by S}.
-# Items that the Lambda alone writes: account, rollup, usage row, EVENT (lambda_src/ledger.py).
+# Items that an operator writes (moments are ISO 8601 in UTC, `by` is an STS ARN):
+#
+#   key      pk KEY#<key id>        sk KEY      as Terraform's, with created S; replaces S? (rotated from that key)
+#   STATE    pk KEY#<key id>        sk STATE    status S: "active" | "disabled" | "revoked", at S, by S, expires S? (in
+#                                               place of the key's own: a rotation's grace), replaced_by S?
+#   STATE    pk CONSUMER#<name>     sk STATE    status S: "active" | "paused", at S, by S, reason S?,
+#                                               raises L<M{usd_nano N, per S, until S, at S, by S}>: added to every
+#                                               budget of that window until then
+#   audit    pk AUDIT#<month>       sk <epoch ms>#<random>    at S, by S, action S, target S, before S?, after S? (JSON)
+#
+# Items that the Lambda alone writes: account, rollup, usage row, EVENT (lambda_src/ledger.py), and
+#
+#   seen     pk SEEN#<key id>       sk <hour>   addresses SS (12 hex digits of a hash each, at most 500), ttl N (2 days)
 
 # --- headers --------------------------------------------------------------------------------------------
 
@@ -235,6 +265,8 @@ HEADER_MAX_OUTPUT: Final = "x-tollgate-max-output-tokens"
 """Present where the gateway put a maximum into a request that named none."""
 HEADER_TAGS: Final = "x-tollgate-tags"
 """Sent by callers: `name=value, name=value`, kept on the usage record."""
+HEADER_PROMPT_LOG: Final = "x-tollgate-log"
+"""Sent by callers: `off` keeps this request out of the prompt log, where the consumer has one."""
 HEADER_SHOULD_RETRY: Final = "x-should-retry"
 """The OpenAI and Anthropic SDKs obey it before their own rules."""
 

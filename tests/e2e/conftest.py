@@ -17,6 +17,7 @@ from local.cloud import Cloud
 from local.deployment import Deployment, put_secrets
 from local.provider import Provider
 from local.provider_wire import Keys
+from tests.e2e.command import Command
 
 CANARY_SECRETS = {"openai": "sk-canary-openai-7f3a", "anthropic": "sk-canary-anthropic-91bd"}
 CANARY_PROMPT = "canary-prompt-c0ffee"
@@ -102,3 +103,10 @@ def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     provider.stop()
     left = _left_behind(cloud)
     assert not left, f"terraform destroy left {left} behind"
+
+
+@pytest.fixture(scope="session")
+def tollgate(system: System) -> Command:
+    """The operator's command, working on the deployed environment."""
+    variables = {**system.cloud.environment(), "TOLLGATE_ENV": "e2e", "NO_COLOR": "1"}
+    return Command({**variables, "TOLLGATE_ENVIRONMENTS": str(system.deployment.environments)})

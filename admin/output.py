@@ -1,0 +1,113 @@
+"""Data on stdout, talk on stderr; JSON where it is asked for, tables for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from admin.faults import Usage
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+    from rich.console import Console, RenderableType
+
+Format = Literal["table", "json"]
+
+_PIPE_WIDTH = 200
+"""Columns of a table that no terminal bounds: nothing that a script greps for is cut."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def shows(document: type[DataclassInstance], *, many: bool = False) -> Callable[[Command], Command]:
+    """Say what `--output json` prints of a command: one `document`, or a list of them. docs/cli.md is made from it."""
+
+    def mark(command: Command) -> Command:
+        command.__dict__["document"] = (document, many)
+        return command
+
+    return mark
+
+
+def control_free(text: object) -> str:
+    """Text that cannot move a terminal's cursor or forge a line: names and tags come from people we do not know."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(text))
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a command's words go. yes: every question is answered. dry_run: say what would be done."""
+
+    form: Format = "table"
+    yes: bool = False
+    dry_run: bool = False
+
+    @cached_property
+    def stdout(self) -> Console:
+        """For data."""
+        from rich.console import Console
+
+        return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+    @cached_property
+    def stderr(self) -> Console:
+        """For talk."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False)
+
+    def show(
+        self,
+        document: DataclassInstance | Sequence[DataclassInstance],
+        render: Callable[[], RenderableType],
+    ) -> None:
+        """Print data: as JSON, or as what `render` makes of it."""
+        if self.form == "json":
+            plain = [asdict(each) for each in document] if isinstance(document, Sequence) else asdict(document)
+            sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False, default=str) + "\n")
+            return
+        self.stdout.print(render())
+
+    def say(self, text: str, style: str | None = None) -> None:
+        """Talk to the operator; never data, never markup."""
+        self.stderr.print(text, style=style, markup=False)
+
+    def confirm(self, question: str) -> bool:
+        """Whether to go on. --yes: always. Usage where nobody can answer. A dry run never goes on."""
+        if self.dry_run:
+            self.say(f"dry run, nothing done: {question}")
+            return False
+        if self.yes:
+            return True
+        if not sys.stdin.isatty():
+            raise Usage(
+                f"{question}\nNobody can answer here: give --yes to go on, or --dry-run to see what it would do."
+            )
+        self.stderr.print(f"{question} [y/N] ", end="", markup=False)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            self.say("nothing done")
+            return False
+        return True
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> Any:
+    """A plain table; the columns named in `right` are numbers. Cells are text, never markup."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(title=title or None, title_justify="left", show_edge=False, box=None if not columns else _box())
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if hasattr(cell, "__rich_console__") else Text(control_free(cell)) for cell in row))
+    return made
+
+
+def _box() -> Any:
+    from rich import box
+
+    return box.SIMPLE_HEAD

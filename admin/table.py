@@ -1,0 +1,140 @@
+"""The ledger's table as an operator reads and changes it. Every change carries its audit row in one transaction."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lambda_src.attributes import item, plain_item
+from lambda_src.contract import ACCOUNTS_INDEX, ACCOUNTS_INDEX_KEY, AUDIT_MONTH, PK, SK, audit_pk
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_BATCH = 100
+"""Items of one BatchGetItem (docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One item to write. values: the whole item (None: delete it); condition: what must hold of it before.
+
+    condition: `new` it is not there, `there` it is, None either.
+    """
+
+    pk: str
+    sk: str
+    values: Mapping[str, object] | None
+    condition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What an operator did: `action` such as keys.issue, on `target`, from `before` to `after` (never a secret)."""
+
+    action: str
+    target: str
+    before: Mapping[str, object] | None = None
+    after: Mapping[str, object] | None = None
+
+
+class Table:
+    """The table `name`. identity: tells the operator's ARN, asked for at the first change. now: UTC."""
+
+    def __init__(
+        self, client: DynamoDBClient, name: str, identity: Callable[[], str], now: Callable[[], datetime]
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._identity = identity
+        self._now = now
+
+    def get(self, pk: str, sk: str) -> dict[str, Any]:
+        """One item's plain values, read consistently; empty where there is none."""
+        found = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=True)
+        return _plain(found.get("Item", {}))
+
+    def query(
+        self,
+        pk: str,
+        *,
+        begins: str | None = None,
+        between: tuple[str, str] | None = None,
+        newest_first: bool = False,
+    ) -> Iterator[dict[str, Any]]:
+        """Items of a partition by their sort keys; all, those that begin so, or those of a closed range."""
+        condition, values = "#p = :p", {":p": {"S": pk}}
+        if begins is not None:
+            condition, values = condition + " AND begins_with(#s, :a)", {**values, ":a": {"S": begins}}
+        if between is not None:
+            condition += " AND #s BETWEEN :a AND :b"
+            values |= {":a": {"S": between[0]}, ":b": {"S": between[1]}}
+        names = {"#p": PK} if condition == "#p = :p" else {"#p": PK, "#s": SK}
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            KeyConditionExpression=condition,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+            ScanIndexForward=not newest_first,
+        )
+        for page in pages:
+            yield from map(_plain, page["Items"])
+
+    def listed(self, kind: str) -> list[tuple[str, str]]:
+        """Keys of all items of that kind (contract.LISTED_…), through the sparse index."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName=ACCOUNTS_INDEX,
+            KeyConditionExpression="#a = :a",
+            ExpressionAttributeNames={"#a": ACCOUNTS_INDEX_KEY},
+            ExpressionAttributeValues={":a": {"S": kind}},
+        )
+        return [(each[PK]["S"], each[SK]["S"]) for page in pages for each in page["Items"]]
+
+    def get_many(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+        """Items by their keys; those that are not there are left out."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for start in range(0, len(keys), _BATCH):
+            asked: Any = {self._name: {"Keys": [_key(*each) for each in keys[start : start + _BATCH]]}}
+            while asked:
+                answer = self._client.batch_get_item(RequestItems=asked)
+                for each in map(_plain, answer["Responses"].get(self._name, [])):
+                    found[each[PK], each[SK]] = each
+                asked = answer.get("UnprocessedKeys")
+        return found
+
+    def change(self, changes: Sequence[Change], audit: Audit) -> None:
+        """All of `changes` and their audit row, or nothing: TransactionCanceledException where a condition failed."""
+        at = self._now()
+        row = {
+            "at": at.isoformat(timespec="milliseconds"),
+            "by": self._identity(),
+            "action": audit.action,
+            "target": audit.target,
+            "before": None if audit.before is None else json.dumps(audit.before, default=str),
+            "after": None if audit.after is None else json.dumps(audit.after, default=str),
+        }
+        sk = f"{int(at.timestamp() * 1000):013d}#{secrets.token_hex(4)}"
+        written = Change(audit_pk(at.astimezone(UTC).strftime(AUDIT_MONTH)), sk, row, "new")
+        self._client.transact_write_items(TransactItems=[self._write(each) for each in (*changes, written)])
+
+    def _write(self, change: Change) -> Any:
+        members: dict[str, Any] = {"TableName": self._name}
+        if change.condition is not None:
+            test = "attribute_not_exists" if change.condition == "new" else "attribute_exists"
+            members |= {"ConditionExpression": f"{test}(#p)", "ExpressionAttributeNames": {"#p": PK}}
+        if change.values is None:
+            return {"Delete": {**members, "Key": _key(change.pk, change.sk)}}
+        return {"Put": {**members, "Item": {**_key(change.pk, change.sk), **item(change.values)}}}
+
+
+def _key(pk: str, sk: str) -> dict[str, Any]:
+    return {PK: {"S": pk}, SK: {"S": sk}}
+
+
+def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return plain_item(dict(attributes))
