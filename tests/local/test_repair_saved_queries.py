@@ -1,6 +1,4 @@
-"""Saved Logs Insights queries and field index policies."""
-
-import json
+"""Saved Logs Insights queries."""
 
 import pytest
 
@@ -21,16 +19,3 @@ def test_a_query_definition_lives_and_dies(cloud: Cloud) -> None:
     assert logs.delete_query_definition(queryDefinitionId=made["queryDefinitionId"])["success"] is True
     with pytest.raises(logs.exceptions.ResourceNotFoundException):
         logs.delete_query_definition(queryDefinitionId=made["queryDefinitionId"])
-
-
-def test_an_index_policy_belongs_to_its_log_group(cloud: Cloud) -> None:
-    logs = cloud.client("logs")
-    logs.create_log_group(logGroupName="/indexed")
-    document = json.dumps({"Fields": ["request_id", "key_id"]})
-    logs.put_index_policy(logGroupIdentifier="/indexed", policyDocument=document)
-    (policy,) = logs.describe_index_policies(logGroupIdentifiers=["/indexed"])["indexPolicies"]
-    assert (policy["policyDocument"], policy["source"]) == (document, "LOG_GROUP")
-    logs.delete_index_policy(logGroupIdentifier="/indexed")
-    assert logs.describe_index_policies(logGroupIdentifiers=["/indexed"])["indexPolicies"] == []
-    with pytest.raises(logs.exceptions.ResourceNotFoundException):
-        logs.put_index_policy(logGroupIdentifier="/unknown", policyDocument=document)
