@@ -23,6 +23,8 @@ from local.process import STOP_SECONDS, CloudError, group_lives, is_ready, start
 
 DEFAULT_REGION: Final = "eu-west-1"
 DEFAULT_STATE_DIR: Final = Path("build/local")
+USUAL_PORT: Final = 4566
+"""Of embedded clouds, and in environments/local.toml: where `up` finds it free, nobody has to be told where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def up(state_dir: Path = DEFAULT_STATE_DIR, region: str = DEFAULT_REGION) -> Clo
         return cloud
     down(state_dir)
     log_path = state_dir.resolve() / "cloud.log"
-    port, server = start_server(_work(state_dir), log_path, region, attached=False)
+    port, server = start_server(_work(state_dir), log_path, region, attached=False, preferred_port=USUAL_PORT)
     cloud = Cloud(port=port, pid=server.pid, region=region, log_path=log_path)
     state = {"port": cloud.port, "pid": cloud.pid, "region": cloud.region, "log_path": str(cloud.log_path)}
     _state_file(state_dir).write_text(json.dumps(state))

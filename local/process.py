@@ -38,17 +38,20 @@ class CloudError(RuntimeError):
     """The embedded cloud did not start; the text holds the end of its log."""
 
 
-def start_server(work: Path, log_path: Path, region: str, *, attached: bool) -> tuple[int, subprocess.Popen[bytes]]:
+def start_server(
+    work: Path, log_path: Path, region: str, *, attached: bool, preferred_port: int = 0
+) -> tuple[int, subprocess.Popen[bytes]]:
     """Start the server process and wait until it answers; returns its port and the leader of its process group.
 
     work: directory for all of its temporary files. attached: it ends when the calling process does.
+    preferred_port: taken if it is free; else any.
     Raises CloudError when it ends early or is not ready within READY_SECONDS.
     """
     work.mkdir(parents=True, exist_ok=True)
     log_path.parent.mkdir(parents=True, exist_ok=True)
     # We bind and the server inherits: between choosing a free port and using it nobody can take it.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener, log_path.open("ab") as log:
-        listener.bind(("127.0.0.1", 0))
+        _bind(listener, preferred_port)
         port: int = listener.getsockname()[1]
         server = subprocess.Popen(
             [sys.executable, "-m", SERVER_MODULE, str(listener.fileno()), "attached" if attached else "detached"],
@@ -67,6 +70,15 @@ def start_server(work: Path, log_path: Path, region: str, *, attached: bool) -> 
         server.wait(timeout=STOP_SECONDS)
         raise
     return port, server
+
+
+def _bind(listener: socket.socket, preferred_port: int) -> None:
+    # A port whose last connections are in TIME_WAIT is free, one that another server listens on is not.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", preferred_port))
+    except OSError:
+        listener.bind(("127.0.0.1", 0))
 
 
 def is_ready(port: int) -> bool:

@@ -21,7 +21,7 @@ import urllib3
 from rich.console import Console
 
 from local import cloud
-from local.deployment import ROOT, CommandError, Deployment, put_secrets
+from local.deployment import ENDPOINT_VARIABLE, ROOT, CommandError, Deployment, put_secrets
 from local.process import CloudError
 from local.provider_wire import Keys
 
@@ -115,6 +115,10 @@ def main(arguments: list[str]) -> int:
         down()
         return 130
     print(json.dumps(outputs, indent=2))
+    running = cloud.running(STATE_DIR)
+    if running is not None and running.port != cloud.USUAL_PORT:
+        console.print(f"port {cloud.USUAL_PORT} is taken; first: export {ENDPOINT_VARIABLE}={running.endpoint}")
+    console.print("now try: .venv/bin/tollgate --env local consumers list    (make down ends it all)")
     return 0
 
 
