@@ -32,16 +32,18 @@ class Caller:
 
 def check_caller(caller: Caller, now: datetime) -> None:
     """Denied where the key or its consumer is disabled, revoked, paused or expired."""
-    if caller.key.status != "active":
-        raise Denied("key_" + caller.key.status, f"key {caller.key.key_id} is {caller.key.status}; ask for another.")
+    key, consumer = caller.key, caller.policy.consumer
+    if key.status != "active":  # an unknown word stops a key too
+        code = "key_revoked" if key.status == "revoked" else "key_disabled"
+        raise Denied(code, f"key {key.key_id} is {key.status}; ask its operator for another.")
     if caller.paused:
-        raise Denied("consumer_paused", f"{caller.policy.consumer} is paused by its operator; ask them to resume it.")
-    for what, expires in (
-        (f"key {caller.key.key_id}", caller.key.expires),
-        (caller.policy.consumer, caller.policy.expires),
+        raise Denied("consumer_paused", f"{consumer} is paused by its operator; ask them to resume it.")
+    for code, what, expires in (
+        ("key_expired", f"key {key.key_id}", key.expires),
+        ("consumer_expired", consumer, caller.policy.expires),
     ):
         if expires is not None and now >= expires:
-            raise Denied("expired", f"{what} expired on {expires.isoformat()}; ask its operator to renew it.")
+            raise Denied(code, f"{what} expired on {expires.isoformat()}; ask its operator to renew it.")
 
 
 def choose_model(

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -31,6 +32,8 @@ _RETRIED = frozenset(
         "TransactionInProgressException",
     }
 )
+_THROTTLES = frozenset({"ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"})
+_THROTTLED_PARTS = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 _ONE_TRY = 4.0
 
@@ -57,6 +60,11 @@ class Aws:
         self._environ = os.environ if environ is None else environ
         self._region = self._environ["AWS_REGION"]
         self._pool = urllib3.PoolManager(num_pools=8, maxsize=64, retries=False)
+        self._throttled: Counter[str] = Counter()
+
+    def take_throttled(self, service: str) -> int:
+        """How many tries `service` throttled since this was last asked, those that were then repeated included."""
+        return self._throttled.pop(service, 0)
 
     def call(self, service: str, target: str, payload: Mapping[str, object], *, deadline: float) -> dict[str, Any]:
         """One operation of a JSON-protocol service, e.g. `DynamoDB_20120810.UpdateItem`; its answer.
@@ -99,6 +107,7 @@ class Aws:
             try:
                 return self._once(service, headers, body, deadline)
             except AwsError as error:
+                self._throttled[service] += _throttled(error)
                 wait = random.uniform(0, pause)  # noqa: S311 - spreads contenders, guards nothing
                 if not _passing(error) or time.monotonic() + wait >= deadline:
                     raise
@@ -116,7 +125,7 @@ class Aws:
                 url,
                 body=body,
                 headers=self.signed(service, self._region, url, headers, body),
-                timeout=urllib3.Timeout(connect=min(1.0, left), read=min(_ONE_TRY, left)),
+                timeout=urllib3.Timeout(connect=min(1.0, left), read=min(_ONE_TRY, left), total=left),
             )
         except urllib3.exceptions.HTTPError as error:
             raise AwsError("Unreachable", f"{service}: {type(error).__name__}") from error
@@ -138,9 +147,16 @@ def _refusal(service: str, status: int, body: bytes) -> AwsError:
     return AwsError(code, f"{service} answered {status} {message}"[:300], details)
 
 
+def _throttled(error: AwsError) -> bool:
+    return error.code in _THROTTLES or bool(_reasons(error) & _THROTTLED_PARTS)
+
+
+def _reasons(error: AwsError) -> set[Any]:
+    return {reason.get("Code") for reason in error.details.get("CancellationReasons", ())}
+
+
 def _passing(error: AwsError) -> bool:
     if error.code == "TransactionCanceledException":
-        codes = {reason.get("Code") for reason in error.details.get("CancellationReasons", ())}
-        passing = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+        codes, passing = _reasons(error), _THROTTLED_PARTS | {"TransactionConflict"}
         return bool(codes & passing) and codes <= passing | {"None"}
     return error.code == "Unreachable" or error.code in _RETRIED

@@ -6,6 +6,7 @@ is refused there, before this Lambda is called.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -61,7 +62,15 @@ class Directory:
                 "consumer_unknown", f"key {key_id} belongs to {key.consumer}, which has no policy; ask its operator."
             )
         state = self._ledger.get(consumer_pk(key.consumer), STATE_SK, deadline)
-        return Caller(key, policy_of(consumer), paused=state.get("status") == "paused")
+        return Caller(key, policy_of(consumer, state), paused=state.get("status") == "paused")
 
     def _read_models(self, deadline: float) -> dict[str, Model]:
-        return {each[SK]: model_of(each[SK], each) for each in self._ledger.partition(MODELS_PK, deadline)}
+        models = {}
+        for each in self._ledger.partition(MODELS_PK, deadline):
+            try:
+                models[each[SK]] = model_of(each[SK], each)
+            except KeyError as missing:  # refused like a model that is not there, and never charged 0
+                print(
+                    json.dumps({"kind": "model_unpriced", "level": "ERROR", "model": each[SK], "lacks": str(missing)})
+                )
+        return models

@@ -23,11 +23,13 @@ class Request:
     """One request. headers: names in lower case. at_ms: when API Gateway took it in, epoch milliseconds.
 
     route: None where the API has a method that this Lambda does not know. key_id: "" where the event names none.
+    source_ip: the address that connected to API Gateway, which no caller can choose; "" where the event names none.
     """
 
     request_id: str
     at_ms: int
     key_id: str
+    source_ip: str
     route: Route | None
     path_model: str | None
     headers: Mapping[str, str]
@@ -37,13 +39,15 @@ class Request:
     def of_event(cls, event: Mapping[str, Any]) -> Request:
         """The request that an event carries. The event itself holds the key's value: it is never kept or logged."""
         context = event["requestContext"]
+        identity = context.get("identity") or {}
         parameters = event.get("pathParameters") or {}
         model = parameters.get("model")
         return cls(
             # Not `requestId`: callers choose that one with a header, and two requests of one id would be charged once.
             request_id=context.get("extendedRequestId") or context["requestId"],
             at_ms=int(context["requestTimeEpoch"]),
-            key_id=(context.get("identity") or {}).get("apiKeyId") or "",
+            key_id=identity.get("apiKeyId") or "",
+            source_ip=identity.get("sourceIp") or "",
             route=_ROUTES.get((event["httpMethod"], context["resourcePath"])),
             path_model=None if model is None else unquote(model),
             headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},

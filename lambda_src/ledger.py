@@ -60,6 +60,12 @@ class Ledger:
         self._environment = environment
         self._retention_days = retention_days
         self.now = now
+        self._failures = 0
+
+    def take_faults(self) -> tuple[int, int]:
+        """How many calls failed in the end, and how many tries DynamoDB throttled, since this was last asked."""
+        failures, self._failures = self._failures, 0
+        return failures, self._aws.take_throttled("dynamodb")
 
     # --- the four verbs -------------------------------------------------------------------------------
 
@@ -129,8 +135,11 @@ class Ledger:
         self._release(record.consumer, hold, deadline)
         return outcome
 
-    def sweep(self, consumer: str, account: Account, deadline: float, *, most: int = 1000) -> Iterator[UsageRecord]:
-        """Turn the account's lapsed holds into rows marked `unsettled` at the held amount; each row as it is booked.
+    def sweep(
+        self, consumer: str, account: Account, deadline: float, *, most: int = 1000
+    ) -> Iterator[UsageRecord | None]:
+        """End the account's lapsed holds, each with a row marked `unsettled` at the held amount: that row as it is
+        booked, or None where the request has a row already.
 
         AwsError at the end where a hold could not be ended: the others are, and the next sweep tries it again.
         """
@@ -144,8 +153,7 @@ class Ledger:
                     raise
                 failed = error
                 continue
-            if outcome == "settled":
-                yield record
+            yield record if outcome == "settled" else None
         if failed is not None:
             raise failed
 
@@ -208,6 +216,31 @@ class Ledger:
     def set(self, pk: str, sk: str, values: Mapping[str, object], deadline: float) -> None:
         """Set attributes of an item."""
         self._call("UpdateItem", update_of(self._table, _key(pk, sk), Update(sets=values, adds={})), deadline)
+
+    def add_to_set(
+        self, pk: str, sk: str, name: str, member: str, values: Mapping[str, object], most: int, deadline: float
+    ) -> int:
+        """Add `member` to the string set `name` of an item, unless it has `most` already; how many it has then."""
+        sets = {f"#{each}": each for each in values}
+        members = {
+            "TableName": self._table,
+            "Key": _key(pk, sk),
+            "UpdateExpression": f"ADD #n :m SET {', '.join(f'{each} = :{each[1:]}' for each in sets)}",
+            "ConditionExpression": "attribute_not_exists(#n) OR size(#n) < :most",
+            "ExpressionAttributeNames": {"#n": name, **sets},
+            "ExpressionAttributeValues": {
+                ":m": {"SS": [member]},
+                **{f":{each}": value for each, value in item({**values, "most": most}).items()},
+            },
+            "ReturnValues": "UPDATED_NEW",
+        }
+        try:
+            answer = self._call("UpdateItem", members, deadline)
+        except AwsError as error:
+            if error.code == "ConditionalCheckFailedException":
+                return most
+            raise
+        return len(answer["Attributes"][name]["SS"])
 
     # --- within -------------------------------------------------------------------------------------------
 
@@ -297,7 +330,11 @@ class Ledger:
             page["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _call(self, operation: str, members: Mapping[str, object], deadline: float) -> dict[str, Any]:
-        return self._aws.call("dynamodb", f"DynamoDB_20120810.{operation}", members, deadline=deadline)
+        try:
+            return self._aws.call("dynamodb", f"DynamoDB_20120810.{operation}", members, deadline=deadline)
+        except AwsError as error:
+            self._failures += not _refused_by_condition(error)
+            raise
 
 
 def unsettled(hold: Hold, consumer: str, environment: str) -> UsageRecord:
@@ -343,6 +380,12 @@ def _outranks(record: UsageRecord, row: Mapping[str, Any]) -> bool:
 
 def _key(pk: str, sk: str) -> Item:
     return {PK: {"S": pk}, SK: {"S": sk}}
+
+
+def _refused_by_condition(error: AwsError) -> bool:
+    """Whether DynamoDB did what it was asked to: test a condition, which did not hold."""
+    reasons = error.details.get("CancellationReasons", ())
+    return error.code == "ConditionalCheckFailedException" or any(each.get("Code") == _CONDITION for each in reasons)
 
 
 def _failed_conditions(error: AwsError) -> tuple[dict[str, Any] | None, bool]:

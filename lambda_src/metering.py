@@ -24,7 +24,7 @@ def meter(record: UsageRecord, route: Route, asked: Ask, model: Model, wanted: E
     """
     record.upstream_status = record.status = answer.status
     if answer.status >= 300:
-        record.usage_source = "none"
+        record.usage_source, record.error_code = "none", provider_error(answer.status)
         return answer.body
     reading = DIALECTS[route.dialect].read(route, asked, answer.body, answer.whole)
     usage = reading.usage
@@ -41,6 +41,13 @@ def meter(record: UsageRecord, route: Route, asked: Ask, model: Model, wanted: E
     record.usage_source = "reported" if usage.reported else "estimated"
     record.cost_nano_usd = cost(model, record.tokens, record.service_tier)
     return reading.body
+
+
+def provider_error(status: int) -> str | None:
+    """Our name for an error that a provider answered with; its own words go to the caller unchanged."""
+    if status < 300:
+        return None
+    return "upstream_throttled" if status == 429 else "upstream_error" if status >= 500 else "upstream_refused"
 
 
 def cost(model: Model, tokens: Tokens, service_tier: str) -> int:

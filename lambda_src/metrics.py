@@ -19,7 +19,7 @@ Statistic = Literal["Sum", "Average", "Maximum", "p99"]
 Dimension = Literal["model", "consumer", "provider", "reason"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # hashed by identity: every request counts by metric
 class Metric:
     """name as CloudWatch shows it, unit, the statistic that answers the usual question, and what it means.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,10 +15,20 @@ EVERY_MODEL = "*"
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """At most `limit` nano-USD per calendar window `per` (UTC)."""
+    """At most `limit` nano-USD per calendar window `per` (UTC), `raised` nano-USD of them for a while."""
 
     limit: int
     per: Window
+    raised: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """`amount` nano-USD more in every budget of window `per`, until then."""
+
+    amount: int
+    per: Window
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +45,21 @@ class Policy:
     max_output_tokens: int | None = None
     expires: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    raises: tuple[Raise, ...] = ()
+
+    def at(self, now: datetime) -> Policy:
+        """The policy with its budgets as they are at that moment: raised by what has not ended yet."""
+        more: dict[Window, int] = {}
+        for each in self.raises:
+            if now < each.until:
+                more[each.per] = more.get(each.per, 0) + each.amount
+        if not more:
+            return self
+        raised = (
+            replace(each, limit=each.limit + more[each.per], raised=more[each.per]) if each.per in more else each
+            for each in self.budgets
+        )
+        return replace(self, budgets=tuple(raised), raises=())
 
     def allows(self, model: str) -> bool:
         """Whether the consumer may use a model by that name."""
@@ -66,9 +91,12 @@ class Key:
 
 
 def instant(text: str | None) -> datetime | None:
+    """A moment written in ISO 8601, if there is one."""
+    return None if text is None else moment_of(text)
+
+
+def moment_of(text: str) -> datetime:
     """A moment written in ISO 8601; one without an offset is UTC."""
-    if text is None:
-        return None
     at = datetime.fromisoformat(text)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
@@ -83,8 +111,8 @@ def key_of(key_id: str, item: Mapping[str, Any], state: Mapping[str, Any]) -> Ke
     )
 
 
-def policy_of(item: Mapping[str, Any]) -> Policy:
-    """A policy from its item."""
+def policy_of(item: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> Policy:
+    """A policy from its item and, where an operator wrote one, the consumer's STATE item: `Policy.at` applies it."""
     return Policy(
         consumer=item["consumer"],
         plan=item["plan"],
@@ -96,6 +124,9 @@ def policy_of(item: Mapping[str, Any]) -> Policy:
         max_output_tokens=item.get("max_output_tokens"),
         expires=instant(item.get("expires")),
         tags=item.get("tags", {}),
+        raises=tuple(
+            Raise(each["usd_nano"], each["per"], moment_of(each["until"])) for each in (state or {}).get("raises", ())
+        ),
     )
 
 

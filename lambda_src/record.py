@@ -30,7 +30,8 @@ class UsageRecord:
 
     at_ms: epoch milliseconds at which API Gateway took it in; it decides the row's day and windows.
     settlement: `settled` charged as metered, `unsettled` charged at the held amount, `refused` no provider was called.
-    held_nano_usd: what was reserved. The latencies are milliseconds; gateway_ms is latency less the provider's part.
+    trace_id: X-Ray's; w3c_trace_id: of the `traceparent` that the caller sent. held_nano_usd: what was reserved.
+    The latencies are milliseconds; gateway_ms is latency less the provider's part.
     ledger_failed: the ledger has no row of it yet; its log line can be replayed.
     """
 
@@ -60,6 +61,8 @@ class UsageRecord:
     upstream_ms: int = 0
     first_byte_ms: int = 0
     retries: int = 0
+    trace_id: str | None = None
+    w3c_trace_id: str | None = None
     ledger_failed: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     signals: Signals = field(default_factory=Signals)
@@ -107,6 +110,8 @@ class UsageRecord:
             "request_id": self.request_id,
             "time": moment(self.at_ms).isoformat(timespec="milliseconds"),
             "environment": self.environment,
+            "trace_id": self.trace_id,
+            "w3c_trace_id": self.w3c_trace_id,
             **self._identity(),
             **self._tokens(),
             "usage_raw": self.usage_raw,
@@ -167,4 +172,5 @@ _FIELDS_OF_LINE = (
     "request_id", "at_ms", "environment", "consumer", "key_id", "plan", "route", "provider", "model", "model_served",
     "service_tier", "stream", "status", "error_code", "upstream_status", "settlement", "usage_source", "usage_raw",
     "held_nano_usd", "cost_nano_usd", "price_version", "latency_ms", "upstream_ms", "first_byte_ms", "retries", "tags",
+    "trace_id", "w3c_trace_id",
 )  # fmt: skip

@@ -8,6 +8,8 @@ from lambda_src.aws import Aws, AwsError
 from lambda_src.errors import Unavailable
 
 FRESH_SECONDS = 300.0
+STALE_SECONDS = 30.0
+"""How long an old value serves before the next try to read a new one: no request should wait for each."""
 
 
 class Secrets:
@@ -16,6 +18,12 @@ class Secrets:
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
         self._cached: dict[str, tuple[float, str]] = {}
+        self._failures = 0
+
+    def take_failures(self) -> int:
+        """How many reads failed since this was last asked, also where an older value served."""
+        failures, self._failures = self._failures, 0
+        return failures
 
     def get(self, name: str, deadline: float) -> str:
         """The secret's value, at most five minutes old, or older while Secrets Manager is down; Unavailable: none."""
@@ -27,7 +35,9 @@ class Secrets:
                 "secretsmanager", "secretsmanager.GetSecretValue", {"SecretId": name}, deadline=deadline
             )
         except AwsError as error:
+            self._failures += 1
             if value:
+                self._cached[name] = (time.monotonic() - FRESH_SECONDS + STALE_SECONDS, value)
                 return value
             raise Unavailable(
                 "provider_secret_unavailable",
@@ -36,6 +46,7 @@ class Secrets:
             ) from error
         value = str(answer.get("SecretString", "")).strip()
         if not value:
+            self._failures += 1
             raise Unavailable(
                 "provider_secret_unavailable",
                 "the provider's secret is empty; its operator has to set it. Nothing was charged.",

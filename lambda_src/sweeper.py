@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections.abc import Mapping
 from typing import Any
 
+from lambda_src.account import Account
 from lambda_src.aws import Aws, AwsError
 from lambda_src.configuration import config
-from lambda_src.contract import POLICY_SK, Config, consumer_pk
+from lambda_src.contract import METRIC_NAMESPACE, POLICY_SK, STATE_SK, Config, consumer_pk
 from lambda_src.ledger import Ledger
+from lambda_src.metrics import LEDGER_FAILURES, LEDGER_THROTTLES, OVERDUE_HOLDS, Metric, embedded
 from lambda_src.policy import policy_of
 from lambda_src.thresholds import Herald, reached
+from lambda_src.windows import moment
 
 _LOOK_BACK_MS = 3_600_000
 """More than the schedule's period."""
@@ -27,8 +31,9 @@ class Sweeper:
         self._herald = Herald(aws, ledger, settings.topic_arn)
 
     def run(self, deadline: float) -> dict[str, int]:
-        """How many accounts were seen, holds ended, events raised and published late, and accounts that failed."""
-        counts = {"accounts": 0, "unsettled": 0, "events": 0, "published_late": 0, "failed": 0}
+        """How many accounts were seen and how many time did not allow, holds ended and left open past their deadline,
+        events raised and published late, and accounts that failed."""
+        counts = dict.fromkeys(("accounts", "skipped", "unsettled", "overdue", "events", "published_late", "failed"), 0)
         consumers = self._ledger.consumers(deadline)
         random.shuffle(consumers)  # so that nobody is always the one for whom no time is left
         for consumer in consumers:
@@ -40,22 +45,51 @@ class Sweeper:
             except AwsError as error:
                 counts["failed"] += 1
                 print(json.dumps({"kind": "sweep_failed", "level": "ERROR", "consumer": consumer, "code": error.code}))
+        counts["skipped"] = len(consumers) - counts["accounts"]
         return counts
+
+    def line(self, counts: Mapping[str, int]) -> str:
+        """The log line of a pass, with embedded metrics."""
+        failures, throttles = self._ledger.take_faults()
+        values: dict[Metric, float] = {OVERDUE_HOLDS: counts["overdue"]}
+        values |= {
+            metric: value for metric, value in ((LEDGER_FAILURES, failures), (LEDGER_THROTTLES, throttles)) if value
+        }
+        line: dict[str, object] = {
+            "kind": "sweep",
+            "level": "INFO",
+            "environment": self._config.environment,
+            **counts,
+            **{metric.name: value for metric, value in values.items()},
+        }
+        at_ms = int(self._ledger.now() * 1000)
+        line["_aws"] = embedded(at_ms, METRIC_NAMESPACE, self._config.metrics_per_consumer, line, values)
+        return json.dumps(line)
 
     def _visit(self, consumer: str, deadline: float, counts: dict[str, int]) -> None:
         account = self._ledger.account(consumer, deadline)
         before = counts["unsettled"]
-        for row in self._ledger.sweep(consumer, account, deadline):
-            print(row.line(self._config.metrics_per_consumer))
-            counts["unsettled"] += 1
-        policy = self._ledger.get(consumer_pk(consumer), POLICY_SK, deadline)
-        if policy:
+        self._end_holds(consumer, account, deadline, counts)
+        item = self._ledger.get(consumer_pk(consumer), POLICY_SK, deadline)
+        if item:
             account = self._ledger.account(consumer, deadline) if counts["unsettled"] > before else account
+            policy = policy_of(item, self._ledger.get(consumer_pk(consumer), STATE_SK, deadline))
             now_ms = int(self._ledger.now() * 1000)
             for at_ms in (now_ms - _LOOK_BACK_MS, now_ms):  # what was spent last thing in a window that is over now
-                due = reached(self._config.environment, policy_of(policy), account, at_ms)
+                due = reached(self._config.environment, policy.at(moment(at_ms)), account, at_ms)
                 counts["events"] += len(self._herald.raise_all(due, deadline))
         counts["published_late"] += self._herald.publish_late(consumer, deadline)
+
+    def _end_holds(self, consumer: str, account: Account, deadline: float, counts: dict[str, int]) -> None:
+        left = len(account.lapsed(self._ledger.now()))
+        try:
+            for row in self._ledger.sweep(consumer, account, deadline):
+                left -= 1
+                if row is not None:
+                    print(row.line(self._config.metrics_per_consumer))
+                    counts["unsettled"] += 1
+        finally:
+            counts["overdue"] += max(0, left)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
@@ -65,8 +99,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     settings, aws = config(), Aws()
     ledger = Ledger(aws, settings.table, settings.environment, settings.retention_days)
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - 2
-    counts = Sweeper(settings, aws, ledger).run(deadline)
-    print(json.dumps({"kind": "sweep", "level": "INFO", **counts}))
+    sweeper = Sweeper(settings, aws, ledger)
+    counts = sweeper.run(deadline)
+    print(sweeper.line(counts))
     if counts["failed"]:
         raise SweepError(f"{counts['failed']} of {counts['accounts']} accounts could not be swept; see the log")
     return counts

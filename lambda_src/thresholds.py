@@ -22,7 +22,10 @@ _PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class BudgetEvent:
-    """`spent_nano_usd` of a consumer in `window` reached `percent` of its budget."""
+    """`spent_nano_usd` of a consumer in `window` reached `percent` of its budget.
+
+    limit_nano_usd: the budget as it was then; raised_nano_usd of it an operator added for a while.
+    """
 
     environment: str
     consumer: str
@@ -31,11 +34,13 @@ class BudgetEvent:
     percent: int
     limit_nano_usd: int
     spent_nano_usd: int
+    raised_nano_usd: int = 0
 
     @property
     def sk(self) -> str:
-        """Its sort key in the consumer's partition: what makes it happen once."""
-        return f"{EVENT_SK}{self.per}#{self.window}#{self.percent}"
+        """Its sort key in the consumer's partition: what makes it happen once, and once more for a raised limit."""
+        raised = f"#{self.limit_nano_usd}" if self.raised_nano_usd else ""
+        return f"{EVENT_SK}{self.per}#{self.window}#{self.percent}{raised}"
 
     @property
     def subject(self) -> str:
@@ -51,7 +56,25 @@ def reached(environment: str, policy: Policy, account: Account, at_ms: int, more
         for percent in policy.thresholds:
             if budget.limit and spent * 100 >= percent * budget.limit:
                 window = label(budget.per, at)
-                yield BudgetEvent(environment, policy.consumer, budget.per, window, percent, budget.limit, spent)
+                yield BudgetEvent(
+                    environment, policy.consumer, budget.per, window, percent, budget.limit, spent, budget.raised
+                )
+
+
+def fullest(policy: Policy, account: Account, at_ms: int, spent: int = 0, committed: int = 0) -> tuple[float, float]:
+    """Spent, and committed (spent and held), percent of the fullest budget, with `spent` and `committed` nano-USD on
+    top of what `account` says; (0, 0) without budgets. A budget of nothing is full by definition and left out."""
+    at = moment(at_ms)
+    limits = [budget for budget in policy.budgets if budget.limit]
+    return (
+        max((_percent(account.spent(each.per, at) + spent, each.limit) for each in limits), default=0.0),
+        max((_percent(account.committed(each.per, at) + committed, each.limit) for each in limits), default=0.0),
+    )
+
+
+def _percent(part: int, whole: int) -> float:
+    """With two decimals; only metrics are told in it, money never is."""
+    return part * 10_000 // whole / 100
 
 
 class Herald:

@@ -1,14 +1,34 @@
-"""What admission hands to the rest of a request's way."""
+"""What the steps of a request hand to each other."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from lambda_src.account import Account, Hold
 from lambda_src.admission import Caller
+from lambda_src.contract import Route
 from lambda_src.dialects.ask import Ask
 from lambda_src.estimate import Estimate
+from lambda_src.http_event import Request
 from lambda_src.policy import Model
+from lambda_src.record import UsageRecord
+from lambda_src.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request on its way: what came, the record that is written of it, and its clock (time.monotonic seconds).
+
+    until: when the answer has to be out.
+    """
+
+    request: Request
+    route: Route
+    record: UsageRecord
+    trace: Trace
+    began: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +43,8 @@ class Ticket:
     hold: Hold
     account: Account
     stale: tuple[str, ...]
+
+
+def milliseconds(since: float) -> int:
+    """Whole milliseconds since that reading of time.monotonic."""
+    return int((time.monotonic() - since) * 1000)

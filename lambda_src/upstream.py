@@ -14,17 +14,31 @@ from lambda_src.aws import Aws
 from lambda_src.contract import Provider, Route
 from lambda_src.dialects.ask import MEDIA_TYPE
 from lambda_src.secrets import Secrets
+from lambda_src.signals import Signals
 
 MOST_ANSWER_BYTES = 4_500_000
 """Lambda answers carry at most 6 MB, and that with JSON's escapes or in base64."""
 
-_PASSED_ON = (
-    "accept", "openai-beta", "anthropic-version", "anthropic-beta", "idempotency-key", "traceparent",
-)  # fmt: skip
+_PASSED_ON = ("accept", "openai-beta", "anthropic-version", "anthropic-beta", "idempotency-key")
 _RETRIED_STATUS = frozenset({429, 500, 502, 503, 529})
 _IDLE_SECONDS = 50.0
 _CONNECT_SECONDS = 5.0
 _CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What to send where. model: the provider's own name of it. headers: the caller's, of which few are passed on.
+
+    trace: headers that name the trace.
+    """
+
+    provider: Provider
+    route: Route
+    model: str
+    headers: Mapping[str, str]
+    trace: Mapping[str, str]
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,28 +79,31 @@ class Upstream:
         self._pool = urllib3.PoolManager(num_pools=16, maxsize=64, retries=False)
         self._used = time.monotonic()
 
-    def send(
-        self, provider: Provider, route: Route, model: str, headers: Mapping[str, str], body: bytes, deadline: float
-    ) -> Answer:
-        """One request to `provider`, answered before `deadline` (time.monotonic seconds) or NoAnswer."""
+    def send(self, call: Call, deadline: float, signals: Signals) -> Answer:
+        """One request, answered before `deadline` (time.monotonic seconds) or NoAnswer; its tries go into `signals`."""
         began = time.monotonic()
-        url = _url(provider, route, model)
+        url = _url(call.provider, call.route, call.model)
         # Never the caller's own content type: a charset in it could make the provider read another request than we did.
-        outgoing = {"content-type": MEDIA_TYPE, **{name: headers[name] for name in _PASSED_ON if name in headers}}
-        outgoing |= self._credentials(provider, url, outgoing, body, deadline)
+        outgoing = {"content-type": MEDIA_TYPE, **call.trace}
+        outgoing |= {name: call.headers[name] for name in _PASSED_ON if name in call.headers}
+        outgoing |= self._credentials(call.provider, url, outgoing, call.body, deadline)
         # A frozen sandbox thaws with connections that the other side closed long ago.
         if began - self._used > _IDLE_SECONDS:
             self._pool.clear()
+        if began >= deadline:
+            raise NoAnswer("upstream_timeout", reached=False, retries=0, total=0.0)
         retries = 0
         while True:
             self._used = time.monotonic()
             try:
-                answer = self._once(route.method, url, outgoing, body, deadline, began, retries)
+                answer = self._once(call.route.method, url, outgoing, call.body, deadline, began, retries, signals)
             except NoAnswer as failure:
+                signals.upstream_errors += 1
                 wait = _pause(retries, None)
                 if failure.reached or retries >= self._retries or time.monotonic() + wait >= deadline:
                     raise
             else:
+                _note(answer, signals)
                 wait = _pause(retries, answer.headers.get("retry-after"))
                 final = answer.status not in _RETRIED_STATUS or retries >= self._retries
                 if final or time.monotonic() + wait >= deadline:
@@ -117,13 +134,13 @@ class Upstream:
         deadline: float,
         began: float,
         retries: int,
+        signals: Signals,
     ) -> Answer:
         def failure(code: str, *, reached: bool) -> NoAnswer:
             return NoAnswer(code, reached=reached, retries=retries, total=time.monotonic() - began)
 
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise failure("upstream_timeout", reached=False)
+        signals.upstream_requests += 1
+        left = max(0.001, deadline - time.monotonic())
         timeout = urllib3.Timeout(connect=min(_CONNECT_SECONDS, left), total=left)
         try:
             response = self._pool.urlopen(
@@ -150,6 +167,13 @@ class Upstream:
             first_byte=first_byte,
             total=time.monotonic() - began,
         )
+
+
+def _note(answer: Answer, signals: Signals) -> None:
+    """Whether the provider did its part: an answer that is too large for us is not its failure."""
+    cut = not answer.whole and answer.cut_code != "answer_too_large"
+    signals.upstream_errors += int(answer.status == 429 or answer.status >= 500 or cut)
+    signals.upstream_throttles += int(answer.status == 429)
 
 
 def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, str]:

@@ -151,6 +151,7 @@ def request(
     headers: Mapping[str, str] | None = None,
     request_id: str | None = None,
     at_ms: int | None = None,
+    source_ip: str = "203.0.113.7",
 ) -> Request:
     """A request as API Gateway's proxy event carries it, parsed by the code that parses the real one."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -164,7 +165,7 @@ def request(
             "requestId": request_id or str(uuid.uuid4()),
             "requestTimeEpoch": int(time.time() * 1000) if at_ms is None else at_ms,
             "resourcePath": path,
-            "identity": {"apiKeyId": key_id, "apiKey": "canary-key-value"},
+            "identity": {"apiKeyId": key_id, "apiKey": "canary-key-value", "sourceIp": source_ip},
         },
     }
     if isinstance(body, bytes):

@@ -39,15 +39,16 @@ def budgets(*limits: tuple[int, Window]) -> tuple[Budget, ...]:
     [
         (Caller(Key(key_id="k", consumer="acme", status="disabled"), policy()), "key_disabled", "key k is disabled"),
         (Caller(Key(key_id="k", consumer="acme", status="revoked"), policy()), "key_revoked", "key k is revoked"),
+        (Caller(Key(key_id="k", consumer="acme", status="mislaid"), policy()), "key_disabled", "key k is mislaid"),
         (Caller(Key(key_id="k", consumer="acme"), policy(), paused=True), "consumer_paused", "acme is paused"),
         (
             Caller(Key(key_id="k", consumer="acme", expires=NOW), policy()),
-            "expired",
+            "key_expired",
             "key k expired on 2026-11-23T12:30:45",
         ),
         (
             Caller(Key(key_id="k", consumer="acme"), policy(expires=NOW)),
-            "expired",
+            "consumer_expired",
             "acme expired on 2026-11-23T12:30:45",
         ),
     ],

@@ -1,0 +1,83 @@
+"""From an admitted request to its answer: send it on, meter what comes back, book it."""
+
+from __future__ import annotations
+
+from lambda_src.answers import cut, no_answer, passed_on
+from lambda_src.books import SETTLE_SECONDS, Books
+from lambda_src.contract import Config
+from lambda_src.dialects.ask import Ask
+from lambda_src.headers import standing
+from lambda_src.http_event import Response
+from lambda_src.metering import charge_without_answer, meter, provider_error
+from lambda_src.policy import Model
+from lambda_src.secrets import Secrets
+from lambda_src.ticket import Ticket, Visit
+from lambda_src.upstream import Answer, Call, NoAnswer, Upstream
+
+
+class Forwarder:
+    """Sends requests to providers and books what comes of it; a GatewayError where nothing that helps came back."""
+
+    def __init__(self, config: Config, upstream: Upstream, secrets: Secrets, books: Books) -> None:
+        self._config = config
+        self._upstream = upstream
+        self._secrets = secrets
+        self._books = books
+
+    def billed(self, visit: Visit, ticket: Ticket) -> Response:
+        """The answer to a request that holds money, which is settled here, whatever came."""
+        record = visit.record
+        try:
+            answer = self._send(visit, ticket.body, ticket.model)
+        except NoAnswer as failure:
+            if failure.reached:
+                charge_without_answer(record, ticket.estimate)
+            error = no_answer(failure, ticket.model.provider)
+            record.status, record.error_code = error.status, error.code
+            self._books.settle(visit, ticket)
+            raise error from None
+        body = meter(record, visit.route, ticket.asked, ticket.model, ticket.estimate, answer)
+        response = passed_on(answer, body)
+        if not answer.whole and answer.status < 300:
+            response = cut(visit.request, visit.route, record, ticket.asked, response)
+        self._books.settle(visit, ticket)
+        response.headers.update(standing(record, ticket, visit.route.dialect))
+        return response
+
+    def free(self, visit: Visit, asked: Ask, model: Model) -> Response:
+        """The answer to a request that the provider does not charge for: no hold, no cost, but a row."""
+        record = visit.record
+        try:
+            answer = self._send(visit, asked.forwarded(visit.request.body), model)
+        except NoAnswer as failure:
+            error = no_answer(failure, model.provider)
+            record.settlement, record.status, record.error_code = "settled", error.status, error.code
+            self._books.note(record, visit.until)
+            raise error from None
+        record.settlement, record.status, record.upstream_status = "settled", answer.status, answer.status
+        record.error_code = provider_error(answer.status)
+        self._books.note(record, visit.until)
+        return passed_on(answer, answer.body)
+
+    def _send(self, visit: Visit, body: bytes, model: Model) -> Answer:
+        record, request = visit.record, visit.request
+        provider = self._config.providers[model.provider]
+        deadline = min(visit.began + self._config.upstream_timeout_seconds, visit.until - SETTLE_SECONDS)
+        call = Call(
+            provider=provider,
+            route=visit.route,
+            model=model.upstream,
+            headers=request.headers,
+            trace=visit.trace.headers,
+            body=body,
+        )
+        try:
+            answer = self._upstream.send(call, deadline, record.signals)
+        except NoAnswer as failure:
+            record.retries, record.upstream_ms = failure.retries, int(failure.total * 1000)
+            raise
+        record.retries, record.upstream_ms = answer.retries, int(answer.total * 1000)
+        record.first_byte_ms = int(answer.first_byte * 1000)
+        if answer.status == 401 and provider.secret is not None:
+            self._secrets.forget(provider.secret)
+        return answer
