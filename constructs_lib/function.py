@@ -43,7 +43,7 @@ class Function(Construct):
         super().__init__(scope, f"function-{name}")
         self._name = name
         self._gateway = environment.gateway
-        aws_name = f"{environment.prefix}-{name}"
+        aws_name = environment.function_name(name)
         self.logs = LogGroup(self, name, environment=environment, group_name=log_group_name)
         self.role = addressed(
             name, IamRole(self, "role", name=aws_name, assume_role_policy=trusted_by("lambda.amazonaws.com"))

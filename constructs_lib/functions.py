@@ -15,7 +15,6 @@ from constructs_lib.notifications import Notifications
 from constructs_lib.package import Package, build
 from constructs_lib.permissions import Statement, allow
 from constructs_lib.settings import Environment, runtime_config
-from constructs_lib.settings.runtime import lambda_timeout_seconds
 from lambda_src.contract import CONFIG_VARIABLE, GATEWAY_HANDLER, SWEEPER_HANDLER, gateway_log_group
 
 SOURCE_FOLDER: Final = "lambda_src"
@@ -46,7 +45,7 @@ def gateway_function(
         description="Tollgate: identify, admit, forward, meter, settle, log",
         log_group_name=gateway_log_group(environment.name),
         memory_mb=environment.gateway.memory_mb,
-        timeout_seconds=lambda_timeout_seconds(environment),
+        timeout_seconds=environment.lambda_timeout_seconds,
         reserved_concurrency=environment.gateway.reserved_concurrency,
         variables=_configuration(environment, ledger, notifications),
     )

@@ -28,6 +28,7 @@ def function(function_name: str, name: str, statistic: str = "Sum") -> Source:
     return Source("AWS/Lambda", name, statistic, (("FunctionName", function_name),))
 
 
-def own(environment: str, metric: Metric, statistic: str | None = None) -> Source:
-    """A metric of Tollgate's, over the whole environment."""
-    return Source(METRIC_NAMESPACE, metric.name, statistic or metric.statistic, (("environment", environment),))
+def own(environment: str, metric: Metric, statistic: str | None = None, **by: str) -> Source:
+    """A metric of Tollgate's, over the whole environment or by one more dimension: `provider="openai"`."""
+    dimensions = (("environment", environment), *by.items())
+    return Source(METRIC_NAMESPACE, metric.name, statistic or metric.statistic, dimensions)

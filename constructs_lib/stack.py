@@ -50,14 +50,7 @@ class TollgateStack(TerraformStack):
         self.plans = Plans(self, environment=environment, api=self.api, stage=self.stage)
         self._write_items(environment)
 
-        self.alarms = Alarms(
-            self,
-            environment=environment,
-            gateway=self.gateway,
-            sweeper=self.sweeper,
-            own=self.own,
-            notifications=self.notifications,
-        )
+        self.alarms = Alarms(self, environment=environment, notifications=self.notifications)
         self.dashboard = Dashboard(self, environment=environment, gateway=self.gateway, sweeper=self.sweeper)
         self.queries = SavedQueries(self, environment=environment, usage_logs=self.gateway.logs)
 

@@ -155,6 +155,11 @@ class Consumer(Section):
         default=("default",), description="One key each, if Terraform makes them."
     )
     tags: dict[str, Text] = Field(default_factory=dict, description="On every usage record, for reports.")
+    prompt_log: bool = Field(
+        default=False,
+        description="Log its prompts and answers, masked and cut, in a group of their own ([prompts]). Callers may opt "
+        "a request out.",
+    )
 
 
 class Function(Section):

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Final
 
+from constructs_lib import alarm_catalogue
 from constructs_lib.settings.addresses import slug
-from constructs_lib.settings.environment import Environment
+from constructs_lib.settings.environment import LAMBDA_EXTRA_SECONDS, Environment
 from constructs_lib.settings.faults import Fault, KeyPath, listing, nearest, shown
-from constructs_lib.settings.runtime import LAMBDA_EXTRA_SECONDS, lambda_timeout_seconds, runtime_config
+from constructs_lib.settings.runtime import runtime_config
 from constructs_lib.settings.tariff import tariff_faults
 
 Known = Mapping[str, frozenset[str]]
@@ -54,7 +55,7 @@ def _unknown(where: KeyPath, given: str, section: str, known: Known) -> Iterator
 
 def _times(environment: Environment, known: Known) -> Iterator[Fault]:
     del known
-    gateway, lambda_seconds = environment.gateway, lambda_timeout_seconds(environment)
+    gateway, lambda_seconds = environment.gateway, environment.lambda_timeout_seconds
     if gateway.upstream_timeout_seconds >= gateway.timeout_seconds:
         yield Fault(
             ("gateway", "upstream_timeout_seconds"),
@@ -182,8 +183,19 @@ def _sizes(environment: Environment, known: Known) -> Iterator[Fault]:
             ("providers",),
             f"{len(environment.providers)} providers, {size} bytes of configuration",
             f"at most {MOST_CONFIGURATION_BYTES} bytes; Lambda takes 4 KB",
-            "remove providers, or use shorter names, URLs and secrets",
+            "remove providers or prompts.patterns, or use shorter names, URLs and secrets",
         )
+
+
+def _alerts(environment: Environment, known: Known) -> Iterator[Fault]:
+    del known
+    names = alarm_catalogue.names(environment)
+    for index, name in enumerate(environment.alerts.disabled):
+        if name not in names:
+            meant = nearest(name, names)
+            fix = f'did you mean "{meant}"?' if meant else "remove it"
+            kinds = [kind.name for kind in alarm_catalogue.KINDS]
+            yield Fault(("alerts", "disabled", index), shown(name), listing(kinds, "the alarms"), fix)
 
 
 def _prices(environment: Environment, known: Known) -> Iterable[Fault]:
@@ -200,4 +212,5 @@ _CHECKS: Final[tuple[Callable[[Environment, Known], Iterable[Fault]], ...]] = (
     _backend,
     _same_address,
     _sizes,
+    _alerts,
 )

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
 from pydantic import Field
 
+from constructs_lib.settings.alerts import Alerts
 from constructs_lib.settings.catalogue import Consumer, Function, Model, Plan, Provider
 from constructs_lib.settings.kinds import ModelName, Name, Section
-from constructs_lib.settings.platform import Alerts, Aws, Gateway, Metering
+from constructs_lib.settings.platform import Aws, Gateway, Metering, Prompts
 from lambda_src.contract import prefix
+
+LAMBDA_EXTRA_SECONDS: Final = 5
+"""Time the gateway Lambda has once API Gateway has hung up: enough to settle."""
 
 
 class EnvironmentFile(Section):
@@ -16,6 +23,7 @@ class EnvironmentFile(Section):
     aws: Aws = Field(description="The account and region to deploy to.")
     gateway: Gateway = Field(default_factory=Gateway, description="The API's stage and the gateway Lambda.")
     metering: Metering = Field(default_factory=Metering, description="How usage is held, priced and kept.")
+    prompts: Prompts = Field(default_factory=Prompts, description="The log of prompts and answers, where it is on.")
     alerts: Alerts = Field(default_factory=Alerts, description="Who is told, and from what on.")
     providers: dict[Name, Provider] = Field(default_factory=dict, description="AI APIs to forward to, by name.")
     models: dict[ModelName, Model] = Field(default_factory=dict, description="Models by the name that clients ask for.")
@@ -33,6 +41,19 @@ class Environment(EnvironmentFile):
     def prefix(self) -> str:
         """What every AWS name of it starts with; the stack's name."""
         return prefix(self.name)
+
+    @property
+    def lambda_timeout_seconds(self) -> int:
+        """Time-out of the gateway Lambda."""
+        return math.ceil(self.gateway.timeout_seconds) + LAMBDA_EXTRA_SECONDS
+
+    def function_name(self, name: str) -> str:
+        """What AWS calls the Lambda function `name`: gateway, sweeper, or one of [functions]."""
+        return f"{self.prefix}-{name}"
+
+    def logs_prompts(self) -> bool:
+        """Whether some consumer's prompts and answers are logged."""
+        return any(consumer.prompt_log for consumer in self.consumers.values())
 
     def has_bedrock(self) -> bool:
         """Whether the `/bedrock` routes are deployed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final, Literal
 
@@ -19,6 +20,11 @@ HANDLER: Final = r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+$"
 ARN: Final = r"^arn:[a-z-]+:[^\s]+$"
 STAGE: Final = r"^[a-zA-Z0-9_]{1,32}$"
 VARIABLE: Final = r"^[A-Za-z][A-Za-z0-9_]*$"
+HTTPS: Final = r"^https://[^\s/?#@]+(/[^\s?#]*)?$"
+SLACK_WORKSPACE: Final = r"^[0-9A-Z]{1,255}$"
+SLACK_CHANNEL: Final = r"^[A-Za-z0-9]{1,256}$"
+UUID: Final = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
+TEAMS_CHANNEL: Final = r"^19(:|%3A)[A-Za-z0-9_-]+(@|%40)thread\.(tacv2|skype)$"
 
 PATTERN_WORDS: Final = {
     NAME: "1 to 31 lower-case letters, digits and hyphens, the first no hyphen",
@@ -32,6 +38,11 @@ PATTERN_WORDS: Final = {
     HANDLER: "FILE.FUNCTION, such as app.handler",
     ARN: "an ARN",
     STAGE: "1 to 32 letters, digits and underscores",
+    HTTPS: "an https URL without user, query or fragment",
+    SLACK_WORKSPACE: "a workspace id such as T01ABCDEFGH",
+    SLACK_CHANNEL: "a channel id such as C01ABCDEFGH",
+    UUID: "a UUID",
+    TEAMS_CHANNEL: "a channel id such as 19:abc@thread.tacv2",
     VARIABLE: "letters, digits and underscores, the first a letter",
 }
 
@@ -74,6 +85,14 @@ def _unique(values: tuple[object, ...]) -> tuple[object, ...]:
     return values
 
 
+def _compiles(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"a regular expression as Python's re module takes it; of this one it says: {error}") from None
+    return value
+
+
 Usd = Annotated[Decimal, BeforeValidator(_usd), WithJsonSchema(_USD_SCHEMA)]
 """An exact amount. `Environment` files may quote it; a TOML number is just as exact here."""
 
@@ -84,6 +103,7 @@ Unique = AfterValidator(_unique)
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 ModelName = Annotated[str, StringConstraints(pattern=MODEL_NAME)]
 Text = Annotated[str, StringConstraints(max_length=256)]
+RegularExpression = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_compiles)]
 Arn = Annotated[str, StringConstraints(pattern=ARN)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]

@@ -1,4 +1,4 @@
-"""Sections about where and how the gateway runs: `[aws]`, `[gateway]`, `[metering]`, `[alerts]`."""
+"""Sections about where and how the gateway runs: `[aws]`, `[gateway]`, `[metering]`, `[prompts]`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from constructs_lib.settings.kinds import (
-    EMAIL,
     ORIGIN,
     REGION,
     STAGE,
@@ -16,8 +15,8 @@ from constructs_lib.settings.kinds import (
     Count,
     FromDecimal,
     LogRetention,
-    Percent,
     Positive,
+    RegularExpression,
     Section,
     Text,
     Unique,
@@ -142,21 +141,16 @@ class Metering(Section):
     )
 
 
-class Alerts(Section):
-    """Who is told, and from what on. Counts are per five minutes."""
+class Prompts(Section):
+    """The log of prompts and answers of the consumers that have prompt_log = true; without one there is none."""
 
-    emails: Annotated[tuple[Annotated[str, StringConstraints(pattern=EMAIL)], ...], Field(strict=False), Unique] = (
-        Field(default=(), description="Addresses that get alarms and budget events; each confirms once by e-mail.")
+    retention_days: LogRetention = Field(
+        default=7, description="They are personal data: keep them no longer than you must."
     )
-    budget_percent: Annotated[tuple[Percent, ...], Field(strict=False), Unique] = Field(
-        default=(50, 80, 100), description="Shares of a budget that raise one event each per window."
+    max_bytes: Annotated[int, Field(ge=100, le=200_000)] = Field(
+        default=20_000, description="Kept of each prompt and of each answer; the rest is cut off."
     )
-    server_errors: Positive = Field(default=5, description="Answers with 5xx.")
-    client_error_percent: Annotated[int, Field(ge=1, le=100)] = Field(
-        default=25, description="Share of 4xx among at least 20 requests."
+    patterns: Annotated[tuple[RegularExpression, ...], Field(strict=False), Unique] = Field(
+        default=(),
+        description="Regular expressions (Python's) of what is masked besides keys, e-mail addresses and cards.",
     )
-    latency_p99_ms: Positive = Field(
-        default=25_000, description="99th percentile of the time to the answer, in milliseconds."
-    )
-    throttled: Positive = Field(default=5, description="Requests the gateway Lambda had no room for.")
-    lambda_errors: Positive = Field(default=1, description="Invocations of the gateway Lambda that failed.")

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from constructs_lib.settings.alerts import Alerts, Slack, Teams
 from constructs_lib.settings.catalogue import Budget, Consumer, Function, Model, Plan, Prices, Provider, Quota
 from constructs_lib.settings.environment import EnvironmentFile
 from constructs_lib.settings.kinds import PATTERN_WORDS, USD_FORMAT
-from constructs_lib.settings.platform import Alerts, Aws, Backend, Gateway, Metering, Throttle
+from constructs_lib.settings.platform import Aws, Backend, Gateway, Metering, Prompts, Throttle
 
 SECTIONS: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("[aws]", Aws),
@@ -18,6 +19,7 @@ SECTIONS: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("[gateway]", Gateway),
     ("gateway.throttle", Throttle),
     ("[metering]", Metering),
+    ("[prompts]", Prompts),
     ("[providers.NAME]", Provider),
     ('[models."NAME"]', Model),
     ("models.NAME.prices", Prices),
@@ -27,6 +29,8 @@ SECTIONS: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("consumers.NAME.budgets", Budget),
     ("[functions.NAME]", Function),
     ("[alerts]", Alerts),
+    ("alerts.slack", Slack),
+    ("alerts.teams", Teams),
 )
 
 _INTRODUCTION: Final = """\

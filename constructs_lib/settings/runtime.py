@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 from constructs_lib.settings.catalogue import Provider as ProviderSettings
 from constructs_lib.settings.environment import Environment
 from lambda_src.contract import Config, Provider, secret_name
 
-LAMBDA_EXTRA_SECONDS: Final = 5
-"""Time the gateway Lambda has once API Gateway has hung up: enough to settle."""
-
 _PUBLIC_URLS: Final = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
-
-
-def lambda_timeout_seconds(environment: Environment) -> int:
-    """Time-out of the gateway Lambda."""
-    return math.ceil(environment.gateway.timeout_seconds) + LAMBDA_EXTRA_SECONDS
 
 
 def table_name(environment: Environment) -> str:

@@ -11,8 +11,7 @@ import pytest
 from constructs_lib.price_table import version
 from constructs_lib.stage import ACCESS_LOG_FIELDS
 from lambda_src.configuration import config
-from lambda_src.contract import CONFIG_VARIABLE, METRIC_NAMESPACE, ROUTES, TOKEN_CLASSES
-from lambda_src.metrics import DIMENSION_SETS, METRICS
+from lambda_src.contract import CONFIG_VARIABLE, ROUTES, TOKEN_CLASSES
 from lambda_src.record import UsageRecord
 from tests.synth.reading import CHECKOUT, Synthesized, readable
 
@@ -437,55 +436,6 @@ def test_own_key_encrypts_everything_that_is_kept(full: Synthesized) -> None:
     ):
         for name, resource in named([full], resource_type):
             assert resource[argument] == key, name
-
-
-def test_alarms_are_all_there_and_tell_somebody(every: list[Synthesized]) -> None:
-    ours = {
-        "server-errors",
-        "client-errors",
-        "latency",
-        "throttles",
-        "lambda-errors",
-        "ledger-failures",
-        "sweeper-errors",
-    }
-    for stack in every:
-        alarms = stack.all("aws_cloudwatch_metric_alarm")
-        assert set(alarms) == ours | {f"{name}-errors" for name in stack.environment.functions}
-        for alarm in alarms.values():
-            assert alarm["alarm_actions"] == alarm["ok_actions"] == ["${aws_sns_topic.alerts.arn}"]
-            # A quiet night is no fault.
-            assert alarm["treat_missing_data"] == "notBreaching"
-            assert len(alarm["alarm_description"]) > 30
-
-
-def test_thresholds_are_those_of_the_environment(full: Synthesized) -> None:
-    thresholds = {name: alarm["threshold"] for name, alarm in full.all("aws_cloudwatch_metric_alarm").items()}
-    assert thresholds == {
-        "server-errors": 11,
-        "client-errors": 12,
-        "latency": 13_000,
-        "throttles": 14,
-        "lambda-errors": 15,
-        "example-errors": 15,
-        "ledger-failures": 1,
-        "sweeper-errors": 1,
-    }
-
-
-def test_metrics_that_are_watched_are_emitted(every: list[Synthesized]) -> None:
-    """A misspelt metric makes an alarm that never rings and a graph that stays empty."""
-    emitted = {frozenset(names) for names in DIMENSION_SETS}
-    for stack in every:
-        for alarm in stack.all("aws_cloudwatch_metric_alarm").values():
-            if alarm.get("namespace") == METRIC_NAMESPACE:
-                assert alarm["metric_name"] in METRICS
-                assert frozenset(alarm["dimensions"]) in emitted
-        for widget in readable(stack.one("aws_cloudwatch_dashboard.overview"))["dashboard_body"]["widgets"]:
-            for row in widget["properties"].get("metrics", []):
-                if row[0] == METRIC_NAMESPACE:
-                    assert row[1] in METRICS
-                    assert frozenset(row[2:-1:2]) in emitted
 
 
 def test_queries_ask_for_fields_that_the_usage_log_has(full: Synthesized) -> None:

@@ -1,0 +1,99 @@
+"""Alarms about keys in the wrong hands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from constructs_lib import metric_sources as sources
+from constructs_lib.alarm_catalogue.kind import Condition, Kind, over
+from lambda_src import metrics
+
+if TYPE_CHECKING:
+    from constructs_lib.settings import Environment
+
+DEAD_KEY_REASONS: Final = (
+    "key_unknown",
+    "key_disabled",
+    "key_revoked",
+    "key_expired",
+    "consumer_expired",
+    "consumer_paused",
+)
+"""Error codes of requests with a key that API Gateway let in and that must not work any more."""
+MOST_METRICS: Final = 10
+"""Of one alarm (docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html)."""
+
+
+def _dead_keys(environment: Environment, _: str) -> Condition:
+    refused = {
+        f"reason{number}": sources.own(environment.name, metrics.REFUSALS, reason=reason)
+        for number, reason in enumerate(DEAD_KEY_REASONS)
+    }
+    return _together(environment, refused, "", environment.alerts.dead_key_requests)
+
+
+def _at_the_door(environment: Environment, _: str) -> Condition | None:
+    """Requests that no function saw. None with more functions than one alarm can count."""
+    names = ["gateway", *environment.functions]
+    if len(names) >= MOST_METRICS - 1:
+        return None
+    requests = sources.api(environment.prefix, environment.gateway.stage, "Count", "Sum")
+    seen = {
+        f"seen{number}": sources.function(environment.function_name(name), "Invocations")
+        for number, name in enumerate(names)
+    }
+    return _together(environment, {"requests": requests} | seen, "-", environment.alerts.refused_at_the_door)
+
+
+def _together(environment: Environment, parts: dict[str, sources.Source], sign: str, threshold: float) -> Condition:
+    return Condition(
+        sources=parts,
+        expression=f" {sign or '+'} ".join(f"FILL({name}, 0)" for name in parts),
+        label="requests",
+        threshold=threshold,
+        period_seconds=60 * environment.alerts.minutes,
+    )
+
+
+KINDS: Final = (
+    Kind(
+        name="refusals",
+        title="The gateway refuses a surge of requests",
+        why="A client hammers against a limit, or somebody tries out what a stolen key may do.",
+        action="Run the saved query `errors-by-reason`; disable the key if its owner does not know these calls.",
+        severity="look",
+        settings=("refusals",),
+        condition=lambda environment, _: over(
+            environment, sources.own(environment.name, metrics.REFUSALS), environment.alerts.refusals
+        ),
+    ),
+    Kind(
+        name="refused-at-the-door",
+        title="API Gateway refuses a surge of requests before any function sees them",
+        why="Somebody guesses keys, a client uses a deleted one, or a plan's rate or quota is used up.",
+        action="Run the saved query `refused-at-the-door`: reason, address and key id.",
+        severity="look",
+        settings=("refused_at_the_door",),
+        condition=_at_the_door,
+    ),
+    Kind(
+        name="dead-keys",
+        title="Keys that must not work any more are used",
+        why="A revoked, expired or paused key is still in a client, or in a stranger's hands.",
+        action="Run the saved query `key-addresses` for the key; tell its owner, or block the address.",
+        severity="look",
+        settings=("dead_key_requests",),
+        condition=_dead_keys,
+    ),
+    Kind(
+        name="shared-key",
+        title="One key is used from many addresses",
+        why="It may have leaked: it spends its consumer's budget for strangers.",
+        action="Run the saved query `key-addresses`; rotate the key: `tollgate keys rotate`.",
+        severity="act",
+        settings=("addresses_per_key",),
+        condition=lambda environment, _: over(
+            environment, sources.own(environment.name, metrics.ADDRESSES_PER_KEY), environment.alerts.addresses_per_key
+        ),
+    ),
+)

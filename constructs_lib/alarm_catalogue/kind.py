@@ -1,0 +1,82 @@
+"""What an alarm is: words for people, and the condition that CloudWatch evaluates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from constructs_lib.metric_sources import Source
+
+if TYPE_CHECKING:
+    from constructs_lib.settings import Environment
+
+Severity = Literal["outage", "act", "look"]
+"""outage: callers are not served, which `unhealthy` says too. act: money or service is being lost. look: find out."""
+
+LEAST_REQUESTS: Final = 20
+"""Of fewer requests a share says nothing: one mistyped key at night would be 100 %."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What an alarm rings on.
+
+    sources: metrics by the id that `expression` calls them by. expression: metric math; None: the one metric itself.
+    threshold: from where on it rings, in the metric's unit; None: outside of the band that `expression` computes.
+    below: it rings under the threshold instead.
+    """
+
+    sources: Mapping[str, Source]
+    threshold: float | None
+    period_seconds: int
+    expression: str | None = None
+    label: str = ""
+    below: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One alarm of an environment, or one for each of its providers or brought functions.
+
+    title: what is so while it rings. why: whom it hurts. action: what to do first. settings: keys of [alerts] that move
+    the threshold. condition: for an environment and, with `each`, a provider's or function's name; None where the
+    environment does not ask for this alarm. missing: what CloudWatch takes silence for; a quiet night is no fault.
+    """
+
+    name: str
+    title: str
+    why: str
+    action: str
+    severity: Severity
+    condition: Callable[[Environment, str], Condition | None]
+    settings: tuple[str, ...]
+    each: Literal["environment", "provider", "function"] = "environment"
+    missing: Literal["notBreaching", "breaching"] = "notBreaching"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """An alarm of an environment. name: Terraform address, and the AWS name after the prefix. subject: of what."""
+
+    name: str
+    kind: Kind
+    condition: Condition
+    subject: str
+
+
+def over(environment: Environment, source: Source, threshold: float, *, minutes: int | None = None) -> Condition:
+    """From `threshold` on, in `minutes` (else in those of the environment)."""
+    seconds = 60 * (environment.alerts.minutes if minutes is None else minutes)
+    return Condition(sources={"measured": source}, threshold=threshold, period_seconds=seconds)
+
+
+def share(environment: Environment, part: Source, whole: Source, percent: float) -> Condition:
+    """`part` in percent of `whole`, once there are LEAST_REQUESTS of the whole."""
+    return Condition(
+        sources={"part": part, "whole": whole},
+        expression=f"IF(whole >= {LEAST_REQUESTS}, 100 * part / whole, 0)",
+        label="percent",
+        threshold=percent,
+        period_seconds=60 * environment.alerts.minutes,
+    )
