@@ -13,4 +13,5 @@ def config(environ: Mapping[str, str] | None = None) -> Config:
     """`Config` as the constructs wrote it; KeyError, ValueError or TypeError where it is not what they write."""
     fields = json.loads((os.environ if environ is None else environ)[CONFIG_VARIABLE])
     providers = {name: Provider(**each) for name, each in fields.pop("providers").items()}
-    return Config(providers=providers, **fields)
+    patterns = tuple(fields.pop("prompt_log_patterns", ()))
+    return Config(providers=providers, prompt_log_patterns=patterns, **fields)

@@ -111,6 +111,9 @@ class Config:
     retention_days: usage rows leave the ledger after this many days; 0 keeps them.
     cors_origin: origin whose browser pages may read the answers; None: no page may.
     metrics_per_consumer: whether metrics have the consumer dimension (each series costs money).
+    prompt_log_group: where prompts and answers of consumers with `prompt_log` go; None: nowhere.
+    prompt_log_max_bytes: kept of each prompt and each answer. prompt_log_patterns: regular expressions (Python's) of
+        what is masked beside keys, e-mail addresses and card numbers.
     """
 
     environment: str
@@ -128,6 +131,9 @@ class Config:
     retention_days: int = 400
     cors_origin: str | None = None
     metrics_per_consumer: bool = True
+    prompt_log_group: str | None = None
+    prompt_log_max_bytes: int = 20_000
+    prompt_log_patterns: tuple[str, ...] = ()
 
 
 GATEWAY_HANDLER: Final = "lambda_src.handler.handler"
@@ -234,7 +240,7 @@ LATENCY_BOUNDS_MS: Final = (
 #   policy   pk CONSUMER#<name>     sk POLICY   consumer S, plan S, owner S?, models L<S> ("*" alone = every model),
 #                                               budgets L<M{usd_nano N, per S}>, thresholds L<N> (percent),
 #                                               tokens_per_minute N?, requests_per_minute N?, max_output_tokens N?,
-#                                               expires S? (ISO 8601, UTC), tags M<S>
+#                                               expires S? (ISO 8601, UTC), tags M<S>, prompt_log BOOL?
 #   model    pk MODELS              sk <name>   provider S, upstream S, max_output_tokens N, max_input_tokens N?,
 #                                               price_version S, free BOOL,
 #                                               prices M<service tier, L<M{above N, <token class> N, …}>>
@@ -283,6 +289,11 @@ def prefix(environment: str) -> str:
 def gateway_log_group(environment: str) -> str:
     """One structured line per request: the usage record."""
     return f"/tollgate/{environment}/usage"
+
+
+def prompt_log_group(environment: str) -> str:
+    """Prompts and answers of the consumers that have them logged: one JSON line per request, masked and cut."""
+    return f"/tollgate/{environment}/prompts"
 
 
 def access_log_group(environment: str) -> str:

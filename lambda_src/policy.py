@@ -46,6 +46,7 @@ class Policy:
     expires: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     raises: tuple[Raise, ...] = ()
+    prompt_log: bool = False
 
     def at(self, now: datetime) -> Policy:
         """The policy with its budgets as they are at that moment: raised by what has not ended yet."""
@@ -124,6 +125,7 @@ def policy_of(item: Mapping[str, Any], state: Mapping[str, Any] | None = None) -
         max_output_tokens=item.get("max_output_tokens"),
         expires=instant(item.get("expires")),
         tags=item.get("tags", {}),
+        prompt_log=item.get("prompt_log", False),
         raises=tuple(
             Raise(each["usd_nano"], each["per"], moment_of(each["until"])) for each in (state or {}).get("raises", ())
         ),
