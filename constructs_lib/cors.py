@@ -15,7 +15,10 @@ from constructs_lib.aws import (
 )
 
 ALLOW_ORIGIN: Final = "access-control-allow-origin"
-_HEADERS: Final = "authorization,content-type,x-api-key,anthropic-version,anthropic-beta,x-tollgate-tags"
+_HEADERS: Final = (
+    "authorization,content-type,x-api-key,anthropic-version,anthropic-beta,x-tollgate-tags,x-tollgate-log,"
+    "traceparent,tracestate"
+)
 
 
 def allow_origin(origin: str | None) -> dict[str, str]:
