@@ -19,6 +19,7 @@ from constructs_lib.rest_api import RestApi
 from constructs_lib.settings import Environment
 from constructs_lib.settings.catalogue import Plan
 from constructs_lib.stage import Stage
+from lambda_src.contract import api_key_description, api_key_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +67,8 @@ class Plans(Construct):
         key = ApiGatewayApiKey(
             self,
             f"key {consumer} {key_name}",
-            name=f"{environment.prefix}-{consumer}-{key_name}",
-            description=f"Key {key_name} of consumer {consumer}",
+            name=api_key_name(environment.name, consumer, key_name),
+            description=api_key_description(consumer, key_name),
             # Disabling a key is an operator's act in an emergency; the next apply must not undo it.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["enabled"]),
         )

@@ -286,6 +286,20 @@ def prefix(environment: str) -> str:
     return f"tollgate-{environment}"
 
 
+NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,30}$"
+"""Of environments, consumers, plans and labels of keys; to be matched as a whole (`$` alone lets a newline pass)."""
+
+
+def api_key_name(environment: str, consumer: str, label: str) -> str:
+    """Name of a consumer's key in API Gateway. Not unique: a rotation makes a second key of the same name."""
+    return f"{prefix(environment)}-{consumer}-{label}"
+
+
+def api_key_description(consumer: str, label: str) -> str:
+    """Says apart what the hyphens of `api_key_name` leave open; a key that an operator made says more after it."""
+    return f"Key {label} of consumer {consumer}"
+
+
 def gateway_log_group(environment: str) -> str:
     """One structured line per request: the usage record."""
     return f"/tollgate/{environment}/usage"

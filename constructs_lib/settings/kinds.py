@@ -8,7 +8,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-NAME: Final = r"^[a-z0-9][a-z0-9-]{0,30}$"
+from lambda_src.contract import NAME_PATTERN
+
+NAME: Final = NAME_PATTERN
 MODEL_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}$"
 REGION: Final = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
 URL: Final = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
