@@ -23,7 +23,8 @@ _BATCH = 100
 class Change:
     """One item to write. values: the whole item (None: delete it); condition: what must hold of it before.
 
-    condition: `new` it is not there, `there` it is, None either.
+    condition: `new` it is not there, `there` it is, None either, `at …` its `at` still is that moment (of a STATE item
+    that was read, so that no other operator's change is lost).
     """
 
     pk: str
@@ -124,7 +125,10 @@ class Table:
 
     def _write(self, change: Change) -> Any:
         members: dict[str, Any] = {"TableName": self._name}
-        if change.condition is not None:
+        if change.condition is not None and change.condition.startswith("at "):
+            members |= {"ConditionExpression": "#a = :a", "ExpressionAttributeNames": {"#a": "at"}}
+            members["ExpressionAttributeValues"] = {":a": {"S": change.condition.removeprefix("at ")}}
+        elif change.condition is not None:
             test = "attribute_not_exists" if change.condition == "new" else "attribute_exists"
             members |= {"ConditionExpression": f"{test}(#p)", "ExpressionAttributeNames": {"#p": PK}}
         if change.values is None:
