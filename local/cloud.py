@@ -12,12 +12,13 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import boto3
+import urllib3
 
 from local.process import STOP_SECONDS, CloudError, group_lives, is_ready, start_server, stop_group
 
@@ -62,6 +63,45 @@ class Cloud:
     def invoke_url(self, api_id: str, stage: str) -> str:
         """URL of a deployed stage that needs neither a Host header nor name resolution."""
         return f"{self.endpoint}/_aws/execute-api/{api_id}/{stage}"
+
+    def advance(self, seconds: int) -> None:
+        """Let time pass for CloudWatch's metrics and alarms, and have every alarm evaluated before this returns.
+
+        All that CloudWatch knows grows older by `seconds` (0: only evaluate); whole periods keep their borders. Other
+        services, and what is published afterwards, stay at the present.
+        """
+        self._control("clock", {"advance_seconds": seconds})
+
+    @contextlib.contextmanager
+    def fault(
+        self,
+        service: str,
+        code: str,
+        *,
+        status: int = 400,
+        operations: Sequence[str] = (),
+        table: str | None = None,
+    ) -> Iterator[None]:
+        """Within the `with` block, requests to `dynamodb` or `secretsmanager` fail with AWS's error `code`.
+
+        operations: which requests fail, all where none is named; table: a DynamoDB table's name. A DynamoDB transaction
+        told to fail with a code of throttling is cancelled with that reason, as on AWS. Raises CloudError for a service
+        that cannot be told to fail.
+        """
+        asked = {"service": service, "code": code, "status": status, "operations": list(operations), "table": table}
+        identifier = self._control("faults", asked)["id"]
+        try:
+            yield
+        finally:
+            self._control("faults", {"end": identifier})
+
+    def _control(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
+        body = json.dumps(request)
+        answer = urllib3.request("POST", f"{self.endpoint}/_local/{path}", body=body, retries=False, timeout=30)
+        result: dict[str, Any] = answer.json()
+        if answer.status != 200:
+            raise CloudError(f"/_local/{path} refused {body}: {result['error']}")
+        return result
 
     @classmethod
     @contextlib.contextmanager

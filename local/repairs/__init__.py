@@ -10,30 +10,49 @@ from typing import Final
 
 from local.repairs import (
     alarms,
+    alarms_actions,
+    alarms_clock,
     api_keys,
+    faults,
     function_logs,
     gateway_calls,
     gateway_responses,
     index_policies,
     insights,
     lambda_proxy,
+    metric_data,
+    metrics_embedded,
+    metrics_functions,
+    metrics_gateway,
+    metrics_store,
+    metrics_tables,
     patches,
     saved_queries,
     tags,
     unset_values,
 )
 from local.repairs.call import Asgi, remember_headers
+from local.repairs.control import controlled
 from local.repairs.patience import patient
 
 REPAIRS: Final = (
     alarms,
+    alarms_actions,
+    alarms_clock,
     api_keys,
+    faults,
     function_logs,
     gateway_calls,
     gateway_responses,
     index_policies,
     insights,
     lambda_proxy,
+    metric_data,
+    metrics_embedded,
+    metrics_functions,
+    metrics_gateway,
+    metrics_store,
+    metrics_tables,
     patches,
     saved_queries,
     tags,
@@ -45,4 +64,4 @@ def apply(app: Asgi) -> Asgi:
     """Apply every repair; returns the ASGI application to serve."""
     for module in REPAIRS:
         module.apply()
-    return patient(remember_headers(app))
+    return patient(controlled(remember_headers(app)))

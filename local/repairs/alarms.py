@@ -2,7 +2,7 @@
 
 AWS: PutMetricAlarm, PutCompositeAlarm, DescribeAlarms (AmazonCloudWatch/latest/APIReference). MiniStack drops metric
 math and a few more fields, makes up a statistic and a period for alarms that have none, and over the query protocol
-describes only a few fields, so that every alarm shows a change in each second plan.
+describes only a few fields, so that every alarm shows a change in each second plan; and it takes any metric math.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import botocore.session
 from botocore.model import ServiceModel
 from ministack.services import cloudwatch
 
-from local.repairs import query_protocol
+from local.repairs import alarms_points, query_protocol
+from local.repairs.math_values import MathError
 
 MODEL: Final = ServiceModel(
     botocore.session.get_session().get_component("data_loader").load_service_model("cloudwatch", "service-2")
@@ -62,6 +63,10 @@ def _keeping_all(put: Callable[..., Any], operation: str, alarms: Any) -> Callab
     fields = shape.members.keys() - {"Tags", "ActionsEnabled"}
 
     def put_keeping_all(params: Any, request: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
+        try:
+            alarms_points.check(request)
+        except MathError as error:
+            return cloudwatch._error("ValidationError", str(error), 400, use_json=is_json, use_cbor=is_cbor)
         answer = put(params, request, is_cbor, is_json)
         if answer[0] < 400:
             alarm = alarms[request["AlarmName"]]
