@@ -17,6 +17,7 @@ from local.repairs import (
     function_logs,
     gateway_calls,
     gateway_responses,
+    identity,
     index_policies,
     insights,
     lambda_proxy,
@@ -27,12 +28,14 @@ from local.repairs import (
     metrics_store,
     metrics_tables,
     patches,
+    requested,
     saved_queries,
     tags,
     unset_values,
 )
 from local.repairs.call import Asgi, remember_headers
 from local.repairs.control import controlled
+from local.repairs.identity import identified
 from local.repairs.patience import patient
 
 REPAIRS: Final = (
@@ -44,6 +47,7 @@ REPAIRS: Final = (
     function_logs,
     gateway_calls,
     gateway_responses,
+    identity,
     index_policies,
     insights,
     lambda_proxy,
@@ -54,6 +58,7 @@ REPAIRS: Final = (
     metrics_store,
     metrics_tables,
     patches,
+    requested,
     saved_queries,
     tags,
     unset_values,
@@ -64,4 +69,4 @@ def apply(app: Asgi) -> Asgi:
     """Apply every repair; returns the ASGI application to serve."""
     for module in REPAIRS:
         module.apply()
-    return patient(controlled(remember_headers(app)))
+    return patient(controlled(identified(remember_headers(app))))
