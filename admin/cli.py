@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from admin import doctor
 from admin.faults import Fault, of_client, of_service
 from admin.output import Format, Output
 from admin.session import ENVIRONMENT_VARIABLE, Options, Session
@@ -62,6 +63,7 @@ def root(
 
 
 # Groups, in the order of the help: app.add_typer(keys.app, name="keys"), ….
+app.command("doctor")(doctor.doctor)
 
 _TAKE_A_VALUE: Final = ("--env", "--profile", "--region", "--endpoint-url", "--output")
 _FLAGS: Final = ("--yes", "-y", "--dry-run")
