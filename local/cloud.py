@@ -81,14 +81,18 @@ class Cloud:
         status: int = 400,
         operations: Sequence[str] = (),
         table: str | None = None,
+        times: int | None = None,
+        retry_after: int | None = None,
     ) -> Iterator[None]:
-        """Within the `with` block, requests to `dynamodb` or `secretsmanager` fail with AWS's error `code`.
+        """Within the `with` block, requests to a service (in boto3's name) fail with AWS's error `code`.
 
-        operations: which requests fail, all where none is named; table: a DynamoDB table's name. A DynamoDB transaction
-        told to fail with a code of throttling is cancelled with that reason, as on AWS. Raises CloudError for a service
-        that cannot be told to fail.
+        operations: which requests fail (`CreateApiKey`), all where none is named; table: a DynamoDB table's name;
+        times: only so many of them; retry_after: seconds of the header `Retry-After`. A DynamoDB transaction told to
+        fail with a code of throttling is cancelled with that reason, as on AWS. Raises CloudError for a service that
+        is none.
         """
         asked = {"service": service, "code": code, "status": status, "operations": list(operations), "table": table}
+        asked |= {"times": times, "retry_after": retry_after}
         identifier = self._control("faults", asked)["id"]
         try:
             yield
