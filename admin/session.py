@@ -31,6 +31,7 @@ ENVIRONMENT_VARIABLE: Final = "TOLLGATE_ENV"
 FOLDER_VARIABLE: Final = "TOLLGATE_ENVIRONMENTS"
 ENDPOINT_VARIABLE: Final = "TOLLGATE_LOCAL_ENDPOINT"
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
+_LONGEST_NAME: Final = 31
 _LOOPBACK: Final = ("http://localhost:", "http://127.0.0.1:")
 
 
@@ -251,7 +252,7 @@ class Session:
 
     def policy(self, consumer: str) -> dict[str, Any]:
         """One consumer's policy item; Refused, with the nearest names, where there is none."""
-        found = self.table.get(consumer_pk(consumer), POLICY_SK)
+        found = self.table.get(consumer_pk(consumer), POLICY_SK) if len(consumer) <= _LONGEST_NAME else {}
         if not found:
             raise unknown("consumer", consumer, self.policies, seen_with="tollgate consumers list")
         return found

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from admin.faults import Refused
 from lambda_src.attributes import item, plain_item
 from lambda_src.contract import ACCOUNTS_INDEX, ACCOUNTS_INDEX_KEY, AUDIT_MONTH, PK, SK, audit_pk
 
@@ -109,7 +110,7 @@ class Table:
         return found
 
     def change(self, changes: Sequence[Change], audit: Audit) -> None:
-        """All of `changes` and their audit row, or nothing: TransactionCanceledException where a condition failed."""
+        """All of `changes` and their audit row, or nothing: Refused where a condition failed."""
         at = self._now()
         row = {
             "at": at.isoformat(timespec="milliseconds"),
@@ -121,7 +122,16 @@ class Table:
         }
         sk = f"{int(at.timestamp() * 1000):013d}#{secrets.token_hex(4)}"
         written = Change(audit_pk(at.astimezone(UTC).strftime(AUDIT_MONTH)), sk, row, "new")
-        self._client.transact_write_items(TransactItems=[self._write(each) for each in (*changes, written)])
+        try:
+            self._client.transact_write_items(TransactItems=[self._write(each) for each in (*changes, written)])
+        except self._client.exceptions.TransactionCanceledException as error:
+            reasons = {each.get("Code") for each in error.response.get("CancellationReasons", ())}
+            if not reasons & {"ConditionalCheckFailed", "TransactionConflict"}:
+                raise
+            raise Refused(
+                f"somebody else changed {audit.target} at the same moment, so nothing was written. Look at it, and "
+                "give the command again if it is still wanted."
+            ) from None
 
     def _write(self, change: Change) -> Any:
         members: dict[str, Any] = {"TableName": self._name}
