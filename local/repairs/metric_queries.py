@@ -50,7 +50,7 @@ class Queries:
         """Every metric that matches and had a value in the last two weeks."""
         since = int(time.time()) - SEARCH_SECONDS
         found = metrics_store.keys(math_search.parse(expression), since)[:SEARCH_RESULTS]
-        shared = set.intersection(*(_texts(key) for key in found)) if len(found) > 1 else set()
+        shared = set.intersection(*(_texts(key) for key in found)) if found else set()
         return [replace(line_of(key, statistic, period, self.window), label=_label(key, shared)) for key in found]
 
     def with_history(self) -> Queries:
