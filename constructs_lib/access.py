@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from constructs_lib.aws import Construct, Fn, IamPolicy, addressed
+from constructs_lib.aws import Construct, IamPolicy, addressed
 from constructs_lib.function import Function
+from constructs_lib.keys import account_in
 from constructs_lib.ledger import Ledger
 from constructs_lib.notifications import Notifications
 from constructs_lib.permissions import Statement, allow, document
@@ -49,7 +50,7 @@ class Access(Construct):
     ) -> None:
         super().__init__(scope, "access")
         self._environment = environment
-        self._account = Fn.element(Fn.split(":", ledger.table.arn), 4)
+        self._account = account_in(ledger.table.arn)
         viewer = [
             _read_ledger(ledger),
             self._read_api(api, stage),

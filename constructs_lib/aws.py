@@ -76,11 +76,21 @@ from cdktf_cdktf_provider_aws.api_gateway_usage_plan import (
     ApiGatewayUsagePlanThrottleSettings as ApiGatewayUsagePlanThrottleSettings,
 )
 from cdktf_cdktf_provider_aws.api_gateway_usage_plan_key import ApiGatewayUsagePlanKey as ApiGatewayUsagePlanKey
+from cdktf_cdktf_provider_aws.chatbot_slack_channel_configuration import (
+    ChatbotSlackChannelConfiguration as ChatbotSlackChannelConfiguration,
+)
+from cdktf_cdktf_provider_aws.chatbot_teams_channel_configuration import (
+    ChatbotTeamsChannelConfiguration as ChatbotTeamsChannelConfiguration,
+)
 from cdktf_cdktf_provider_aws.cloudwatch_composite_alarm import CloudwatchCompositeAlarm as CloudwatchCompositeAlarm
+from cdktf_cdktf_provider_aws.cloudwatch_contributor_insight_rule import (
+    CloudwatchContributorInsightRule as CloudwatchContributorInsightRule,
+)
 from cdktf_cdktf_provider_aws.cloudwatch_dashboard import CloudwatchDashboard as CloudwatchDashboard
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule as CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget as CloudwatchEventTarget
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup as CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.cloudwatch_log_index_policy import CloudwatchLogIndexPolicy as CloudwatchLogIndexPolicy
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm as CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
     CloudwatchMetricAlarmMetricQuery as CloudwatchMetricAlarmMetricQuery,

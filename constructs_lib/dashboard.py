@@ -11,7 +11,7 @@ from constructs_lib import metric_sources as sources
 from constructs_lib.aws import CloudwatchDashboard, Construct, addressed
 from constructs_lib.function import Function
 from constructs_lib.metric_sources import Source
-from constructs_lib.queries import QUERIES
+from constructs_lib.query_catalogue import query as saved_query
 from constructs_lib.settings import Environment
 from lambda_src import metrics
 from lambda_src.contract import METRIC_NAMESPACE, gateway_log_group
@@ -140,7 +140,7 @@ class Dashboard(Construct):
             "title": title,
             "view": "table",
             "region": self._environment.aws.region,
-            "query": f"SOURCE '{source}' | {QUERIES[query]}",
+            "query": f"SOURCE '{source}' | {saved_query(query).text}",
         }
         return {"type": "log", "width": 12, "properties": properties}
 

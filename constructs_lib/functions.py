@@ -8,8 +8,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-from constructs_lib.aws import Construct, Fn
+from constructs_lib.aws import Construct
 from constructs_lib.function import Function
+from constructs_lib.keys import account_in
 from constructs_lib.ledger import Ledger
 from constructs_lib.notifications import Notifications
 from constructs_lib.package import Package, build
@@ -101,7 +102,7 @@ def bedrock_access(environment: Environment, account_of: str) -> list[Statement]
     account_of: an ARN in the account. A cross-region inference profile (`eu.NAME`) needs itself and NAME in whatever
     region it routes to.
     """
-    account = Fn.element(Fn.split(":", account_of), 4)
+    account = account_in(account_of)
     arns: list[str] = []
     for name, model in environment.models.items():
         provider = environment.providers[model.provider]

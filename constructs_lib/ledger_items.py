@@ -49,6 +49,7 @@ def policy_item(environment: Environment, name: str) -> Item:
         requests_per_minute=_number(consumer.requests_per_minute),
         max_output_tokens=_number(consumer.max_output_tokens),
         expires=_text(expiry(consumer)),
+        prompt_log={"BOOL": True} if consumer.prompt_log else None,
         tags={"M": {tag: _text(value) for tag, value in consumer.tags.items()}},
     )
 

@@ -8,9 +8,18 @@ from constructs_lib.settings import Environment
 
 
 class LogGroup(Construct):
-    """One log group with the environment's retention and key."""
+    """One log group with the environment's retention and key, unless it has its own."""
 
-    def __init__(self, scope: Construct, name: str, *, environment: Environment, group_name: str) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        environment: Environment,
+        group_name: str,
+        retention_days: int | None = None,
+        kms_key_arn: str | None = None,
+    ) -> None:
         super().__init__(scope, f"logs-{name}")
         self.group = addressed(
             name,
@@ -18,8 +27,8 @@ class LogGroup(Construct):
                 self,
                 "group",
                 name=group_name,
-                retention_in_days=environment.gateway.log_retention_days,
-                kms_key_id=environment.gateway.kms_key_arn,
+                retention_in_days=retention_days or environment.gateway.log_retention_days,
+                kms_key_id=kms_key_arn or environment.gateway.kms_key_arn,
             ),
         )
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
-from constructs_lib.aws import Construct, Fn, KmsKey, SnsTopic, SnsTopicSubscription, addressed
+from constructs_lib.aws import Construct, SnsTopic, SnsTopicSubscription, addressed
+from constructs_lib.keys import account_in, own_key
 from constructs_lib.permissions import Statement, allow, use_key
 from constructs_lib.settings import Environment
 
 
 class Notifications(Construct):
-    """An encrypted SNS topic with the environment's e-mail addresses.
+    """An encrypted SNS topic with the environment's e-mail addresses and HTTPS endpoints.
 
     CloudWatch alarms may not use AWS's own key for SNS, so that a topic encrypted with it would stay silent. Without a
     key of the environment's, one is made whose policy lets them.
@@ -24,11 +23,13 @@ class Notifications(Construct):
             "alerts",
             SnsTopic(self, "topic", name=f"{environment.prefix}-alerts", kms_master_key_id=self._key_arn),
         )
-        for address in environment.alerts.emails:
+        endpoints = [("email", each) for each in environment.alerts.emails]
+        endpoints += [("https", each) for each in environment.alerts.https]
+        for protocol, endpoint in endpoints:
             subscription = SnsTopicSubscription(
-                self, address, topic_arn=self.topic.arn, protocol="email", endpoint=address
+                self, endpoint, topic_arn=self.topic.arn, protocol=protocol, endpoint=endpoint
             )
-            addressed(_terraform_name(address), subscription)
+            addressed(_terraform_name(endpoint), subscription)
 
     @property
     def arn(self) -> str:
@@ -43,31 +44,16 @@ class Notifications(Construct):
         ]
 
     def _own_key(self, environment: Environment, account_of: str) -> str:
-        account = Fn.element(Fn.split(":", account_of), 4)
-        owner = {
-            "Sid": "Administer",
-            "Effect": "Allow",
-            "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
-            "Action": "kms:*",
-            "Resource": "*",
-        }
-        alarms = {
+        alarms: Statement = {
             "Sid": "LetAlarmsPublish",
             "Effect": "Allow",
             "Principal": {"Service": "cloudwatch.amazonaws.com"},
             "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
             "Resource": "*",
         }
-        key = KmsKey(
-            self,
-            "key",
-            description=f"Alerts of {environment.prefix}",
-            enable_key_rotation=True,
-            deletion_window_in_days=7,
-            policy=json.dumps({"Version": "2012-10-17", "Statement": [owner, alarms]}),
-        )
-        return addressed("alerts", key).arn
+        description = f"Alerts of {environment.prefix}"
+        return own_key(self, "alerts", description=description, account=account_in(account_of), user=alarms)
 
 
-def _terraform_name(address: str) -> str:
-    return "".join(character if character.isalnum() or character == "-" else "_" for character in address)
+def _terraform_name(endpoint: str) -> str:
+    return "".join(character if character.isalnum() or character == "-" else "_" for character in endpoint)

@@ -7,6 +7,7 @@ from pathlib import Path
 from constructs_lib.access import Access
 from constructs_lib.alarms import Alarms
 from constructs_lib.aws import Construct, TerraformStack
+from constructs_lib.chat import Chat
 from constructs_lib.dashboard import Dashboard
 from constructs_lib.functions import bedrock_access, gateway_function, own_functions, sweeper_function
 from constructs_lib.ledger import Ledger
@@ -15,7 +16,8 @@ from constructs_lib.notifications import Notifications
 from constructs_lib.outputs import write_outputs
 from constructs_lib.plans import Plans
 from constructs_lib.platform import configure
-from constructs_lib.queries import SavedQueries
+from constructs_lib.prompt_log import PromptLog
+from constructs_lib.queries import Queries
 from constructs_lib.rest_api import RestApi
 from constructs_lib.routes import endpoints
 from constructs_lib.schedule import Schedule
@@ -39,6 +41,7 @@ class TollgateStack(TerraformStack):
         self.ledger = Ledger(self, environment=environment)
         self.secrets = ProviderSecrets(self, environment=environment)
         self.notifications = Notifications(self, environment=environment, account_of=self.ledger.table.arn)
+        self.prompts = PromptLog(self, environment=environment, account_of=self.ledger.table.arn)
         self.gateway = gateway_function(self, environment, self.ledger, self.notifications, checkout, build)
         self.sweeper = sweeper_function(self, environment, self.ledger, self.notifications, checkout, build)
         self.own = own_functions(self, environment, checkout, build)
@@ -51,14 +54,20 @@ class TollgateStack(TerraformStack):
         self._write_items(environment)
 
         self.alarms = Alarms(self, environment=environment, notifications=self.notifications)
+        Chat(self, environment=environment, notifications=self.notifications)
         self.dashboard = Dashboard(self, environment=environment, gateway=self.gateway, sweeper=self.sweeper)
-        self.queries = SavedQueries(self, environment=environment, usage_logs=self.gateway.logs)
+        self.queries = Queries(
+            self,
+            environment=environment,
+            logs={"usage": self.gateway.logs, "access": self.stage.access_logs, "sweeper": self.sweeper.logs},
+        )
 
         self.gateway.grant(
             [
                 *self.ledger.read_and_write(),
                 *self.secrets.read(),
                 *self.notifications.publish(),
+                *self.prompts.write(),
                 *bedrock_access(environment, self.ledger.table.arn),
             ]
         )

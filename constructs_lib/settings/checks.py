@@ -20,8 +20,8 @@ Known = Mapping[str, frozenset[str]]
 EVERY_MODEL: Final = "*"
 MOST_PLANS: Final = 300
 """API Gateway's quota per region."""
-OWN_FUNCTIONS: Final = ("gateway", "sweeper", "access")
-"""Names that Tollgate's own Lambdas and log groups have."""
+OWN_FUNCTIONS: Final = ("gateway", "sweeper", "access", "account", "chat", "prompts")
+"""Names that Tollgate's own Lambdas, roles and log groups have."""
 OWN_PATHS: Final = ("v1", "bedrock")
 MOST_CONFIGURATION_BYTES: Final = 3_800
 """Lambda takes 4 KB of environment variables, names included; the topic's ARN is known after apply only."""

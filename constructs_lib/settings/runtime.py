@@ -6,7 +6,7 @@ from typing import Final
 
 from constructs_lib.settings.catalogue import Provider as ProviderSettings
 from constructs_lib.settings.environment import Environment
-from lambda_src.contract import Config, Provider, secret_name
+from lambda_src.contract import Config, Provider, prompt_log_group, secret_name
 
 _PUBLIC_URLS: Final = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
 
@@ -42,6 +42,9 @@ def runtime_config(environment: Environment) -> Config:
         retention_days=metering.usage_retention_days,
         cors_origin=gateway.cors_origin,
         metrics_per_consumer=metering.metrics_per_consumer,
+        prompt_log_group=prompt_log_group(environment.name) if environment.logs_prompts() else None,
+        prompt_log_max_bytes=environment.prompts.max_bytes,
+        prompt_log_patterns=environment.prompts.patterns,
     )
 
 

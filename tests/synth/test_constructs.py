@@ -10,6 +10,7 @@ from tests.synth.reading import Synthesized, readable
 
 CONSTRUCTS = [
     "notifications",
+    "chat",
     "secrets",
     "function-gateway",
     "function-sweeper",
@@ -20,6 +21,7 @@ CONSTRUCTS = [
     "alarms",
     "dashboard",
     "queries",
+    "prompts",
     "access",
 ]
 

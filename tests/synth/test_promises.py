@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,7 @@ from constructs_lib.price_table import version
 from constructs_lib.stage import ACCESS_LOG_FIELDS
 from lambda_src.configuration import config
 from lambda_src.contract import CONFIG_VARIABLE, ROUTES, TOKEN_CLASSES
-from lambda_src.record import UsageRecord
-from tests.synth.reading import CHECKOUT, Synthesized, readable
+from tests.synth.reading import CHECKOUT, Synthesized, readable, synthesize
 
 
 def named(stacks: list[Synthesized], resource_type: str) -> list[tuple[str, dict[str, Any]]]:
@@ -225,8 +225,8 @@ def test_lambda_reads_the_configuration_it_is_given(every: list[Synthesized]) ->
             assert set(settings.providers) == set(stack.environment.providers)
 
 
-ANY_RESOURCE = {("SendTraces", "*")}
-"""X-Ray's write actions know no resources. Nothing else may be here."""
+ANY_RESOURCE = {("SendTraces", "*"), ("DrawAlarms", "*")}
+"""X-Ray's write actions and CloudWatch's reads of metrics know no resources. Nothing else may be here."""
 
 
 def test_no_role_may_do_anything_to_everything(every: list[Synthesized]) -> None:
@@ -426,6 +426,32 @@ def test_topic_is_encrypted_with_a_key_that_alarms_may_use(every: list[Synthesiz
         assert alarms["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
 
 
+def test_prompts_are_logged_only_where_a_consumer_asked(full: Synthesized, shipped: dict[str, Synthesized]) -> None:
+    """They are people's words: off by default, for days only, encrypted with a key that can be taken away."""
+    for stack in shipped.values():
+        assert "prompts" not in stack.all("aws_cloudwatch_log_group")
+        assert "prompt_log" not in str(stack.all("aws_dynamodb_table_item"))
+    assert full.one("aws_cloudwatch_log_group.prompts")["retention_in_days"] == 3
+    items = {name: readable(item)["item"] for name, item in full.all("aws_dynamodb_table_item").items()}
+    assert items["policy_acme"]["prompt_log"] == {"BOOL": True}
+    assert "prompt_log" not in items["policy_issued"]
+    (write,) = [each for each in full.statements("gateway") if each["Sid"] == "WritePrompts"]
+    assert write["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert "prompts" not in str(people(full, "operator"))
+
+
+def test_prompts_without_an_own_key_get_one(tmp_path: Path) -> None:
+    text = '[aws]\nregion = "eu-west-1"\n[plans.p]\nrate = 1\nburst = 1\n[consumers.c]\nplan = "p"\nprompt_log = true\n'
+    (tmp_path / "spoken.toml").write_text(text)
+    stack = synthesize(tmp_path / "spoken.toml", tmp_path / "out")
+    group = stack.one("aws_cloudwatch_log_group.prompts")
+    assert (group["kms_key_id"], group["retention_in_days"]) == ("${aws_kms_key.prompts.arn}", 7)
+    statement = readable(stack.one("aws_kms_key.prompts"))["policy"]["Statement"][1]
+    assert statement["Principal"] == {"Service": "logs.eu-west-1.amazonaws.com"}
+    (context,) = statement["Condition"]["ArnEquals"].values()
+    assert context.endswith(":log-group:/tollgate/spoken/prompts")
+
+
 def test_own_key_encrypts_everything_that_is_kept(full: Synthesized) -> None:
     key = full.environment.gateway.kms_key_arn
     assert full.one("aws_dynamodb_table.ledger")["server_side_encryption"]["kms_key_arn"] == key
@@ -436,27 +462,6 @@ def test_own_key_encrypts_everything_that_is_kept(full: Synthesized) -> None:
     ):
         for name, resource in named([full], resource_type):
             assert resource[argument] == key, name
-
-
-def test_queries_ask_for_fields_that_the_usage_log_has(full: Synthesized) -> None:
-    line = json.loads(UsageRecord(request_id="r", at_ms=0, environment="full").line(per_consumer=True))
-    words = (
-        r"\b(?:tokens_\w+|\w+_ms|\w+_usd|request_id|consumer|key_id|model|status|error_code|upstream_status|retries)\b"
-    )
-    for name, query in full.all("aws_cloudwatch_query_definition").items():
-        asked = set(re.findall(words, query["query_string"]))
-        assert len(asked) >= 3, name
-        assert asked - {"tokens_in", "tokens_out"} <= set(line), name
-
-
-def test_saved_queries_are_all_there(every: list[Synthesized]) -> None:
-    for stack in every:
-        assert set(stack.all("aws_cloudwatch_query_definition")) == {
-            "usage-by-key",
-            "errors",
-            "slowest",
-            "top-consumers",
-        }
 
 
 def test_sweeper_runs_every_five_minutes(every: list[Synthesized]) -> None:
@@ -517,6 +522,7 @@ def test_names_start_with_the_prefix(full: Synthesized) -> None:
         ("aws_cloudwatch_metric_alarm", "alarm_name"),
         ("aws_cloudwatch_dashboard", "dashboard_name"),
         ("aws_cloudwatch_event_rule", "name"),
+        ("aws_cloudwatch_contributor_insight_rule", "rule_name"),
         ("aws_cloudwatch_query_definition", "name"),
         ("aws_dynamodb_table", "name"),
         ("aws_iam_policy", "name"),

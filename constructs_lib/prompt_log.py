@@ -1,0 +1,48 @@
+"""The log of prompts and answers: made only where some consumer asks for it, encrypted, and kept for days."""
+
+from __future__ import annotations
+
+from constructs_lib.aws import Construct
+from constructs_lib.keys import account_in, own_key
+from constructs_lib.logs import LogGroup
+from constructs_lib.permissions import Statement
+from constructs_lib.settings import Environment
+from lambda_src.contract import prompt_log_group
+
+
+class PromptLog(Construct):
+    """A log group of its own. logs: None where no consumer has `prompt_log`."""
+
+    def __init__(self, scope: Construct, *, environment: Environment, account_of: str) -> None:
+        """account_of: an ARN in the account."""
+        super().__init__(scope, "prompts")
+        self.logs: LogGroup | None = None
+        if not environment.logs_prompts():
+            return
+        self.logs = LogGroup(
+            self,
+            "prompts",
+            environment=environment,
+            group_name=prompt_log_group(environment.name),
+            retention_days=environment.prompts.retention_days,
+            kms_key_arn=environment.gateway.kms_key_arn or self._key(environment, account_in(account_of)),
+        )
+
+    def write(self) -> list[Statement]:
+        """Permission to write to it. Who may read it is for the account's owner to say: no policy of ours does."""
+        return [] if self.logs is None else [self.logs.write() | {"Sid": "WritePrompts"}]
+
+    def _key(self, environment: Environment, account: str) -> str:
+        """docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html"""
+        region = environment.aws.region
+        group_arn = f"arn:aws:logs:{region}:{account}:log-group:{prompt_log_group(environment.name)}"
+        user: Statement = {
+            "Sid": "LetLogsEncrypt",
+            "Effect": "Allow",
+            "Principal": {"Service": f"logs.{region}.amazonaws.com"},
+            "Action": ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+            "Resource": "*",
+            "Condition": {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": group_arn}},
+        }
+        description = f"Prompts and answers of {environment.prefix}"
+        return own_key(self, "prompts", description=description, account=account, user=user)

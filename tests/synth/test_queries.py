@@ -1,0 +1,98 @@
+"""Saved queries, indexes and rules that find what they are asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from constructs_lib.queries import INDEXED, INSIGHT_RULES
+from constructs_lib.query_catalogue import QUERIES, Log, Query
+from constructs_lib.stage import ACCESS_LOG_FIELDS
+from lambda_src.record import UsageRecord
+from local.repairs.insights_commands import parse_query
+from tests.synth.reading import Synthesized, readable
+
+USAGE_FIELDS = set(json.loads(UsageRecord(request_id="r", at_ms=0, environment="full").line(per_consumer=True)))
+FIELDS: dict[Log, set[str]] = {"usage": USAGE_FIELDS, "sweeper": USAGE_FIELDS, "access": set(ACCESS_LOG_FIELDS)}
+LANGUAGE = {
+    *("filter", "stats", "sort", "limit", "fields", "by", "as", "and", "or", "like", "desc", "asc"),
+    *("count", "sum", "min", "max", "pct", "latest", "bin"),
+}
+"""Words that are no fields."""
+
+
+def asked(query: Query) -> set[str]:
+    """The fields that a query reads, those it names itself left out."""
+    text = re.sub(r'/[^/\n]*/(?=\n)|"[^"]*"', "", query.text)
+    named = set(re.findall(r"\bas (\w+)", text))
+    return set(re.findall(r"(?<!@)\b[a-z]\w*\b", text)) - named - LANGUAGE
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_query_asks_for_fields_that_its_logs_have(query: Query) -> None:
+    """Logs Insights finds nothing, and says nothing, where a field is misspelt."""
+    assert asked(query)
+    for log in query.logs:
+        assert asked(query) <= FIELDS[log], log
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_query_is_in_the_language_and_says_what_it_is_for(query: Query) -> None:
+    parse_query(query.commented)
+    first, *_ = query.commented.splitlines()
+    assert first == f"# {query.purpose}"
+    for word, meaning in query.parameters.items():
+        assert f'"{word}"' in query.text
+        assert f"# {word}: {meaning}" in query.commented
+
+
+def test_saved_queries_are_all_there_and_read_their_logs(every: list[Synthesized]) -> None:
+    for stack in every:
+        made = stack.all("aws_cloudwatch_query_definition")
+        assert set(made) == {
+            "usage-by-key",
+            "top-consumers",
+            "by-hour",
+            "errors",
+            "errors-by-reason",
+            "slowest",
+            "one-request",
+            "key-addresses",
+            "refused-at-the-door",
+            "unsettled",
+            "estimated",
+        }
+        names = {"usage": "gateway", "access": "access", "sweeper": "sweeper"}
+        for query in QUERIES:
+            groups = [f"${{aws_cloudwatch_log_group.{names[log]}.name}}" for log in query.logs]
+            assert made[query.name]["log_group_names"] == groups
+
+
+def test_indexed_fields_are_logged(every: list[Synthesized]) -> None:
+    for log, fields in INDEXED.items():
+        assert set(fields) <= FIELDS[log]
+        assert len(fields) <= 20
+    for stack in every:
+        policies = stack.all("aws_cloudwatch_log_index_policy")
+        assert readable(policies["access"])["policy_document"] == {
+            "Fields": ["request_id", "key_id", "source_ip", "error_type"]
+        }
+        assert policies["usage"]["log_group_name"] == "${aws_cloudwatch_log_group.gateway.name}"
+
+
+def test_ranked_fields_are_logged(full: Synthesized) -> None:
+    """A rule over a field that is not there ranks nothing; a rule takes four keys and four filters at most."""
+    for name, contribution in INSIGHT_RULES.items():
+        rule = readable(full.one(f"aws_cloudwatch_contributor_insight_rule.{name}"))["rule_definition"]
+        assert rule["LogGroupNames"] == ["${aws_cloudwatch_log_group.gateway.name}"]
+        matched = [each["Match"] for each in contribution["Filters"]]
+        assert {key.removeprefix("$.") for key in (*contribution["Keys"], *matched)} <= USAGE_FIELDS
+        assert len(contribution["Keys"]) <= 4
+        assert len(matched) <= 4
+
+
+def test_ranking_can_be_left_out(shipped: dict[str, Synthesized]) -> None:
+    assert not shipped["local"].all("aws_cloudwatch_contributor_insight_rule")
+    assert len(shipped["prod"].all("aws_cloudwatch_contributor_insight_rule")) == 2
