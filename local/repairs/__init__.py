@@ -28,10 +28,12 @@ from local.repairs import (
     metrics_store,
     metrics_tables,
     patches,
+    plan_keys,
     requested,
     saved_queries,
     tags,
     unset_values,
+    usage,
 )
 from local.repairs.call import Asgi, remember_headers
 from local.repairs.control import controlled
@@ -58,10 +60,12 @@ REPAIRS: Final = (
     metrics_store,
     metrics_tables,
     patches,
+    plan_keys,
     requested,
     saved_queries,
     tags,
     unset_values,
+    usage,
 )
 
 
