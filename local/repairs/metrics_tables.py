@@ -11,7 +11,7 @@ import json
 import time
 from typing import Any, Final
 
-from ministack.services import dynamodb
+from ministack import app as ministack_app
 
 from local.repairs import metrics_store
 
@@ -22,23 +22,25 @@ THROTTLED: Final = (
     b"ProvisionedThroughputExceeded",
     b"RequestLimitExceeded",
 )
+TARGET: Final = "DynamoDB_20120810"
 READS: Final = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
 WRITES: Final = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
+COUNTED: Final = READS | WRITES
 
 
 def apply() -> None:
-    """Wrap the service's entry, faults that are asked for included: must come after them."""
-    handle = dynamodb.handle_request
+    """Wrap the way of every request to a service; must come after the repair that lets requests fail."""
+    dispatch = ministack_app._dispatch_service_request
 
-    async def counted(method: str, path: str, headers: dict[str, str], body: bytes, query_params: Any) -> Any:
-        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+    async def counted(method: str, path: str, headers: dict[str, str], body: bytes, *rest: Any) -> Any:
+        target, _, operation = headers.get("x-amz-target", "").rpartition(".")
         started = time.monotonic()
-        answer = await handle(method, path, headers, body, query_params)
-        if operation in READS | WRITES:
+        answer = await dispatch(method, path, headers, body, *rest)
+        if target == TARGET and operation in COUNTED:
             _count(operation, body, answer[0], answer[2], (time.monotonic() - started) * 1000)
         return answer
 
-    dynamodb.handle_request = counted
+    ministack_app._dispatch_service_request = counted
 
 
 def _count(operation: str, request: bytes, status: int, answer: bytes, milliseconds: float) -> None:
