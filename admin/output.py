@@ -67,10 +67,14 @@ class Output:
     ) -> None:
         """Print data: as JSON, or as what `render` makes of it."""
         if self.form == "json":
-            plain = [asdict(each) for each in document] if isinstance(document, Sequence) else asdict(document)
-            sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False, default=str) + "\n")
-            return
-        self.stdout.print(render())
+            self.show_json(document)
+        else:
+            self.stdout.print(render())
+
+    def show_json(self, document: DataclassInstance | Sequence[DataclassInstance]) -> None:
+        """Print data as JSON, whatever was asked for."""
+        plain = [asdict(each) for each in document] if isinstance(document, Sequence) else asdict(document)
+        sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False, default=str) + "\n")
 
     def say(self, text: str, style: str | None = None) -> None:
         """Talk to the operator; never data, never markup."""

@@ -1,0 +1,219 @@
+"""Many keys at once, from CSV: issuing them, and taking in those that exist."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Final, TextIO
+
+from admin.csv_lines import Line, judged, read
+from admin.faults import Refused, Usage, unknown
+from admin.keys_gateway import CREATES_PER_SECOND, Pace, environment_of, named_key, plans_of, put_on_plan
+from admin.keys_issue import (
+    Issued,
+    Order,
+    bearer_of,
+    check_expiry,
+    enter,
+    half_made,
+    issue,
+    left_half,
+    stuck,
+    taken,
+)
+from admin.keys_ledger import Key, all_keys, checked_label
+from admin.keys_view import Exported
+from admin.moments import later
+from admin.output import control_free
+from admin.session import Session
+from lambda_src.contract import prefix
+
+ISSUED_COLUMNS: Final = ("consumer", "label", "key_id", "expires", "value")
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A key to take in, and whether API Gateway accepts it now."""
+
+    order: Order
+    key_id: str
+    enabled: bool
+
+
+class _Desk:
+    """Judges lines against what there is; each label and id only once."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.keys: dict[str, list[Key]] = {}
+        for key in all_keys(session):
+            self.keys.setdefault(key.consumer, []).append(key)
+        self.ids = {key.key_id for keys in self.keys.values() for key in keys}
+        self._seen: dict[tuple[str, ...], int] = {}
+
+    def once(self, line: Line, *what: str) -> None:
+        """Refused where an earlier line has the same."""
+        first = self._seen.setdefault(what, line.number)
+        if first != line.number:
+            raise Refused(f"{'/'.join(map(control_free, what))} is in line {first} already.")
+
+    def order(self, line: Line) -> tuple[Order, Key | None]:
+        """What a line asks for, and who has its label now."""
+        consumer, label = line["consumer"], checked_label(line["label"], "label")
+        policy = self.session.policies.get(consumer)
+        if policy is None:
+            raise unknown("consumer", consumer, self.session.policies, seen_with="tollgate consumers list")
+        self.once(line, consumer, label)
+        now = self.session.now()
+        expires = later(line["expires"], "expires", now) if line["expires"] else None
+        check_expiry(policy, expires, now)
+        wanted = Order(consumer=consumer, label=label, plan=policy["plan"], expires=expires)
+        return wanted, bearer_of(self.keys.get(consumer, ()), label)
+
+
+def orders(session: Session, file: Path, resume: bool) -> list[Order]:
+    """The keys that `file` asks for; those that exist are left out, and told, with `resume`, else they are faults."""
+    desk = _Desk(session)
+
+    def judge(line: Line) -> Order | Key:
+        wanted, bearer = desk.order(line)
+        if bearer is None:
+            return wanted
+        if stuck(session, bearer):
+            return Order(consumer=wanted.consumer, label=wanted.label, plan=wanted.plan, unfinished=bearer)
+        if resume:
+            return bearer
+        raise taken(bearer)
+
+    found = judged(file, read(file, ("consumer", "label"), ("expires",)), judge)
+    for each in found:
+        if isinstance(each, Key):
+            session.output.say(f"{each.name} is there already (id {each.key_id}); not made again")
+    return [each for each in found if isinstance(each, Order)]
+
+
+def issue_all(session: Session, wanted: Sequence[Order]) -> Iterator[Issued]:
+    """Make them one after the other, no faster than API Gateway lets an account."""
+    pace = Pace(CREATES_PER_SECOND)
+    waiting = half_made(session, f"{prefix(session.environment)}-")
+    for each in _progress(session, wanted):
+        pace.wait()
+        yield issue(session, each, waiting)
+
+
+def _progress(session: Session, wanted: Sequence[Order]) -> Iterable[Order]:
+    if not session.output.stderr.is_terminal:
+        return wanted
+    from rich.progress import track
+
+    return track(wanted, "issuing keys", console=session.output.stderr, transient=True)
+
+
+@contextmanager
+def destination(file: Path | None) -> Iterator[TextIO]:
+    """Where values are written: stdout, or a new file that only its owner may read."""
+    if file is None:
+        yield sys.stdout
+        return
+    try:
+        made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Usage(
+            f"--to {file} exists already and is not written over: it may hold values. Choose another."
+        ) from None
+    except OSError as error:
+        raise Usage(f"--to {file} cannot be written: {error.strerror}.") from None
+    with os.fdopen(made, "w", encoding="utf-8", newline="") as opened:
+        yield opened
+
+
+def write_all(issued: Iterable[Issued], to: TextIO) -> int:
+    """Write each key as soon as it is made, so that a fault loses none; how many there were."""
+    writer = csv.writer(to, lineterminator="\n")
+    writer.writerow(ISSUED_COLUMNS)
+    count = 0
+    for each in issued:
+        writer.writerow([getattr(each, name) for name in ISSUED_COLUMNS])
+        to.flush()
+        count += 1
+    return count
+
+
+def write_exported(keys: Iterable[Exported]) -> None:
+    """Keys on stdout as `import` takes them."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([each.name for each in fields(Exported)])
+    writer.writerows(astuple(each) for each in keys)
+
+
+def issue_file(session: Session, file: Path, to: Path | None, resume: bool) -> None:
+    """Make all keys that `file` asks for and write their values, each as soon as it is there."""
+    wanted = orders(session, file, resume)
+    if session.output.dry_run:
+        session.output.say(f"dry run, nothing done: issue {summary(wanted)}")
+        return
+    if session.output.form == "json" and to is None:
+        made: list[Issued] = []
+        try:
+            made.extend(issue_all(session, wanted))
+        finally:  # a fault must not lose the values of those that were made
+            session.output.show_json(made)
+        return
+    with destination(to) as opened:
+        count = write_all(issue_all(session, wanted), opened)
+    session.output.say(f"{count} keys issued{'' if to is None else f'; their values are in {to}'}")
+
+
+def adoptable(session: Session, file: Path) -> list[Adopted]:
+    """Keys of API Gateway that `file` hands to consumers."""
+    desk = _Desk(session)
+
+    def judge(line: Line) -> Adopted:
+        wanted, bearer = desk.order(line)
+        if bearer is not None:
+            raise taken(bearer)
+        key_id = line["key_id"]
+        desk.once(line, key_id)
+        return Adopted(wanted, key_id, _enabled(session, desk, wanted, key_id))
+
+    return judged(file, read(file, ("consumer", "key_id", "label"), ("expires",)), judge)
+
+
+def _enabled(session: Session, desk: _Desk, wanted: Order, key_id: str) -> bool:
+    if not key_id.isascii() or not key_id.isalnum() or len(key_id) >= 20:
+        raise Usage(f"key_id of {len(key_id)} characters: accepted is an id of API Gateway, never a value.")
+    if key_id in desk.ids:
+        raise Refused(f"key {key_id} is in the ledger already.")
+    there = named_key(session, key_id)
+    if there is None:
+        raise Refused(f"API Gateway has no key {key_id} in {session.region}.")
+    owner = environment_of(there)
+    if owner is not None and owner.environment != session.environment:
+        raise Refused(f"key {key_id} belongs to environment {owner.environment}.")
+    others = [plan for plan in plans_of(session, key_id) if plan != wanted.plan]
+    if others:
+        raise Refused(
+            f"key {key_id} is on plan {others[0]}, and {wanted.consumer} on {wanted.plan}; a key has one plan. Take it "
+            f"off with `aws apigateway delete-usage-plan-key --usage-plan-id {session.plan_ids[others[0]]} "
+            f"--key-id {key_id}`."
+        )
+    return there.enabled
+
+
+def adopt(session: Session, key: Adopted) -> None:
+    """Enter a key into the ledger and put it on its consumer's plan."""
+    state: Mapping[str, str] = {} if key.enabled else {"status": "disabled"}
+    enter(session, key.key_id, key.order, "keys.import", **state)
+    note = f"key {key.key_id} is in the ledger but on no plan: `tollgate keys enable {key.key_id}` puts it there."
+    with left_half(session, note):
+        put_on_plan(session, key.order.plan, key.key_id)
+
+
+def summary(wanted: Sequence[Order]) -> str:
+    """How many keys for whom, for a dry run."""
+    return f"{len(wanted)} keys: " + ", ".join(f"{each.consumer}/{each.label}" for each in wanted)
