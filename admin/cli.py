@@ -12,7 +12,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from admin import doctor
+from admin import doctor, keys, logs, providers
+from admin import open as open_module
 from admin.faults import Fault, of_client, of_service
 from admin.output import Format, Output
 from admin.session import ENVIRONMENT_VARIABLE, Options, Session
@@ -62,8 +63,12 @@ def root(
     context.obj = Session(options, Output(form=output, yes=yes, dry_run=dry_run))
 
 
-# Groups, in the order of the help: app.add_typer(keys.app, name="keys"), ….
+# Groups, in the order of the help.
+app.add_typer(keys.app, name="keys")
+app.add_typer(providers.app, name="providers")
+app.add_typer(logs.app, name="logs")
 app.command("doctor")(doctor.doctor)
+app.command("open")(open_module.open_place)
 
 _TAKE_A_VALUE: Final = ("--env", "--profile", "--region", "--endpoint-url", "--output")
 _FLAGS: Final = ("--yes", "-y", "--dry-run")
