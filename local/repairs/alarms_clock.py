@@ -27,6 +27,7 @@ SHARE: Final = 0.1
 logger = logging.getLogger(__name__)
 _set_alarm_state = cloudwatch._set_alarm_state
 _set_at: dict[str, float] = {}
+_faults: dict[str, str] = {}
 
 
 def apply() -> None:
@@ -78,11 +79,13 @@ def _alarms() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def _evaluate_logging(alarm: dict[str, Any], now: float) -> None:
-    """An alarm that cannot be evaluated must not keep the others from it."""
+    """An alarm that cannot be evaluated must not keep the others from it, nor fill the log."""
     try:
         evaluate(alarm, now)
-    except (ArithmeticError, LookupError, TypeError, ValueError):
-        logger.exception("The alarm %s cannot be evaluated", alarm["AlarmName"])
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        if _faults.get(alarm["AlarmArn"]) != str(error):
+            _faults[alarm["AlarmArn"]] = str(error)
+            logger.exception("The alarm %s cannot be evaluated: %s", alarm["AlarmName"], error)
 
 
 def evaluate(alarm: dict[str, Any], now: float) -> None:
