@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from admin.replay import main
+from admin import cli
 from lambda_src.aws import Aws
 from lambda_src.contract import CONFIG_VARIABLE
 from lambda_src.gateway import Gateway
@@ -78,31 +78,42 @@ def sweep(bench: Bench) -> None:
 def run(tmp_path: Path, text: str, environment: str = ENVIRONMENT) -> int:
     path = tmp_path / "lines"
     path.write_text(text)
-    return main(["--env", environment, str(path)])
+    return cli.run(["--env", environment, "--yes", "--output", "json", "logs", "replay", str(path)])
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> tuple[int, ...]:
+    """Lines, and how many of them were booked, corrected and there already."""
+    return tuple(json.loads(capsys.readouterr().out).values())
 
 
 @pytest.mark.parametrize(
-    ("at", "swept_first", "said"),
+    ("at", "swept_first", "counts"),
     [
-        ("settle: down", False, "1 booked, 0 corrected, 0 there already"),
-        ("settle: down", True, "0 booked, 1 corrected, 0 there already"),
-        ("settle: down after", False, "0 booked, 0 corrected, 1 there already"),
-        ("settle: down after", True, "0 booked, 0 corrected, 1 there already"),
-        ("reserve: down", False, "1 booked, 0 corrected, 0 there already"),
-        ("reserve: down after", False, "1 booked, 0 corrected, 0 there already"),
-        ("reserve: down after", True, "0 booked, 1 corrected, 0 there already"),
+        ("settle: down", False, (1, 1, 0, 0)),
+        ("settle: down", True, (1, 0, 1, 0)),
+        ("settle: down after", False, (1, 0, 0, 1)),
+        ("settle: down after", True, (1, 0, 0, 1)),
+        ("reserve: down", False, (1, 1, 0, 0)),
+        ("reserve: down after", False, (1, 1, 0, 0)),
+        ("reserve: down after", True, (1, 0, 1, 0)),
     ],
 )
 def test_a_line_is_booked_once_whatever_came_before(
-    deployed: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path, at: str, swept_first: bool, said: str
+    deployed: Bench,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    at: str,
+    swept_first: bool,
+    counts: tuple[int, ...],
 ) -> None:
     line = answered_while_the_ledger_was_down(deployed, capsys, at)
     if swept_first:
         sweep(deployed)
+        capsys.readouterr()
     assert run(tmp_path, json.dumps(line) + '\n{"kind":"sweep"}\n') == 0
-    assert f"1 usage lines: {said}" in capsys.readouterr().out
+    assert said(capsys) == counts
     assert run(tmp_path, json.dumps([json.dumps(line), json.dumps(line)])) == 0
-    assert "2 usage lines: 0 booked, 0 corrected, 2 there already" in capsys.readouterr().out
+    assert said(capsys) == (2, 0, 0, 2)
     sweep(deployed)
     counters, rows = books(deployed.ledger(), "app", days())
     cost = line["cost_nano_usd"]
@@ -123,11 +134,32 @@ def test_a_log_of_another_environment_is_refused_as_a_whole(
 
 
 @pytest.mark.parametrize(
-    ("text", "environment", "said"),
-    [("not json", ENVIRONMENT, "not a usage log"), ('{"kind":"usage","environment":"gone"}', "gone", "is --env right")],
+    ("text", "environment", "code", "words"),
+    [
+        ("not json", ENVIRONMENT, 2, "not a usage log"),
+        ('{"kind":"usage","environment":"gone"}', "gone", 253, "gone is not deployed here"),
+    ],
 )
 def test_what_cannot_be_replayed_is_said(
-    deployed: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str, environment: str, said: str
+    deployed: Bench,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    text: str,
+    environment: str,
+    code: int,
+    words: str,
 ) -> None:
-    assert run(tmp_path, text, environment) == 1
-    assert said in capsys.readouterr().err
+    assert run(tmp_path, text, environment) == code
+    assert words in capsys.readouterr().err
+
+
+def test_nothing_is_booked_by_a_dry_run_or_unasked(
+    deployed: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "lines"
+    path.write_text(json.dumps(answered_while_the_ledger_was_down(deployed, capsys, "settle: down")))
+    words = ["--env", ENVIRONMENT, "logs", "replay", str(path)]
+    assert cli.run([*words, "--dry-run"]) == 0
+    assert cli.run(words) == 2  # nobody can answer here
+    assert "Book 1 usage lines into the ledger of replayed?" in capsys.readouterr().err
+    assert books(deployed.ledger(), "app", days())[1] == []
