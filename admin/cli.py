@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from admin import doctor, keys, logs, providers
+from admin import consumers, doctor, keys, logs, providers
 from admin import open as open_module
 from admin.faults import Fault, of_client, of_service
 from admin.output import Format, Output
@@ -65,6 +65,7 @@ def root(
 
 # Groups, in the order of the help.
 app.add_typer(keys.app, name="keys")
+app.add_typer(consumers.app, name="consumers")
 app.add_typer(providers.app, name="providers")
 app.add_typer(logs.app, name="logs")
 app.command("doctor")(doctor.doctor)
