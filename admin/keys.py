@@ -251,7 +251,7 @@ def export_keys(
     context: typer.Context,
     form: Annotated[Literal["csv", "json"], typer.Option("--format", help="As --output json, or CSV.")] = "csv",
 ) -> None:
-    """Ids, consumers, labels and expiries of keys that are not revoked; never a value.
+    """Ids, consumers, labels and expiries of keys that are neither revoked nor rotated away; never a value.
 
     Examples:
 
@@ -266,7 +266,7 @@ def export_keys(
             expires=None if key.expires is None else written(key.expires),
         )
         for key in all_keys(session)
-        if key.status != "revoked"
+        if key.status != "revoked" and key.replaced_by is None
     ]
     if form == "json" or session.output.form == "json":
         session.output.show_json(keys)

@@ -51,11 +51,12 @@ def written(at: datetime) -> str:
 
 
 def apart(until: datetime, now: datetime) -> str:
-    """How long until then, for people: `in 3 days`, `in 5 hours`, `2 days ago`."""
-    seconds = int(abs((until - now).total_seconds()))
-    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
-        count = seconds // size
-        if count:
-            words = f"{count} {unit}{'s' * (count != 1)}"
-            return f"in {words}" if until > now else f"{words} ago"
-    return "now"
+    """How long until then, for people: `in 3 days`, `in 24 hours`, `2 days ago`."""
+    seconds = round(abs((until - now).total_seconds()))
+    unit, size = next(
+        ((unit, size) for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)) if seconds >= 2 * size),
+        ("second", 1),
+    )
+    count = (seconds + size // 2) // size
+    words = f"{count} {unit}{'s' * (count != 1)}"
+    return f"in {words}" if until > now else f"{words} ago"

@@ -78,7 +78,7 @@ class Output:
 
     def say(self, text: str, style: str | None = None) -> None:
         """Talk to the operator; never data, never markup."""
-        self.stderr.print(text, style=style, markup=False)
+        self.stderr.print(text, style=style, markup=False, soft_wrap=not self.stderr.is_terminal)
 
     def confirm(self, question: str) -> bool:
         """Whether to go on. --yes: always. Usage where nobody can answer. A dry run never goes on."""
