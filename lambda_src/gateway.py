@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lambda_src import admission, listing
 from lambda_src.account import Hold
@@ -13,7 +14,7 @@ from lambda_src.admission import Caller
 from lambda_src.answers import error_response
 from lambda_src.aws import Aws
 from lambda_src.books import Books
-from lambda_src.contract import Config, Route
+from lambda_src.contract import HEADER_PROMPT_LOG, Config, Route
 from lambda_src.dialects import DIALECTS
 from lambda_src.dialects.ask import Ask, limit_output, parse, too_deep
 from lambda_src.directory import Directory
@@ -33,6 +34,9 @@ from lambda_src.trace import trace_of
 from lambda_src.upstream import Upstream
 from lambda_src.windows import moment
 
+if TYPE_CHECKING:
+    from lambda_src.prompts import PromptLog
+
 ADMIT_SECONDS = 6.0
 """The most that the ledger may take before the provider is called."""
 ADDRESS_SECONDS = 0.5
@@ -44,6 +48,7 @@ class Gateway:
 
     def __init__(self, config: Config, aws: Aws, now: Callable[[], float] = time.time) -> None:
         self.config = config
+        self._aws = aws
         self._now = now
         self.ledger = Ledger(aws, config.table, config.environment, config.retention_days, now)
         self.secrets = Secrets(aws)
@@ -54,6 +59,7 @@ class Gateway:
         self.addresses = Addresses(self.ledger, config.environment, now)
         self._kinds = {name: provider.kind for name, provider in config.providers.items()}
         self._cold = True
+        self._prompts: PromptLog | None = None
 
     def answer(self, request: Request, seconds_left: float) -> Response:
         """The answer to one request, whatever happens to it; logs its record.
@@ -73,17 +79,16 @@ class Gateway:
             signals=Signals(cold_start=self._cold),
         )
         self._cold = False
+        visit = Visit(request, record, trace, began, until)
         try:
-            if request.route is None:
-                raise BadRequest(
-                    "not_found", "no such method on this API; docs: see /v1/models for a start.", status=404
-                )
-            response = self._serve(Visit(request, request.route, record, trace, began, until))
+            response = self._serve(visit)
         except GatewayError as error:
-            response = self._refused(request, record, error, began, until)
+            response = self._refused(visit, error)
         record.latency_ms = milliseconds(began)
         response.headers.update(charged(record, self.config.cors_origin))
-        self._log(request, record, until)
+        self._log(visit)
+        if visit.for_prompt_log and self.config.prompt_log_group is not None:
+            self._keep(visit, response, self.config.prompt_log_group)
         return response
 
     # --- the steps --------------------------------------------------------------------------------------
@@ -109,9 +114,11 @@ class Gateway:
         record.price_version = model.price_version
         if route.dialect != "bedrock":
             asked.overrides["model"] = model.upstream
-        if not route.billable:
+        ticket = self._admit(visit, caller, asked, model) if route.billable else None
+        visit.for_prompt_log = _wants_prompt_log(request, caller)
+        if ticket is None:
             return self.forwarder.free(visit, asked, model)
-        return self.forwarder.billed(visit, self._admit(visit, caller, asked, model))
+        return self.forwarder.billed(visit, ticket)
 
     def _identify(self, visit: Visit) -> Caller:
         """Who asks, and what they may do now: a raise of a budget ends to the second, not with the cache."""
@@ -169,26 +176,38 @@ class Gateway:
 
     # --- the end ------------------------------------------------------------------------------------------
 
-    def _refused(
-        self, request: Request, record: UsageRecord, error: GatewayError, began: float, until: float
-    ) -> Response:
+    def _refused(self, visit: Visit, error: GatewayError) -> Response:
+        record = visit.record
         record.status, record.error_code = error.status, error.code
-        record.latency_ms = milliseconds(began)
+        record.latency_ms = milliseconds(visit.began)
         if error.code == "ledger_unavailable":
             record.ledger_failed = True
         elif record.settlement == "refused" and record.consumer != "-":
-            self.books.note(record, until)
-        return error_response(request, error)
+            self.books.note(record, visit.until)
+        return error_response(visit.request, error)
 
-    def _log(self, request: Request, record: UsageRecord, until: float) -> None:
+    def _log(self, visit: Visit) -> None:
         """The request's line, after all that it tells of."""
-        signals = record.signals
+        request, record, signals = visit.request, visit.record, visit.record.signals
         if request.source_ip and record.consumer != "-" and not record.ledger_failed:
-            deadline = min(until, time.monotonic() + ADDRESS_SECONDS)
+            deadline = min(visit.until, time.monotonic() + ADDRESS_SECONDS)
             signals.key_addresses = self.addresses.count(request.key_id, request.source_ip, deadline)
         signals.ledger_failures, signals.ledger_throttles = self.ledger.take_faults()
         signals.secret_failures = self.secrets.take_failures()
         print(record.line(self.config.metrics_per_consumer))
+
+    def _keep(self, visit: Visit, response: Response, group: str) -> None:
+        """Prompt and answer into the log of them. Only consumers that want it pay for the import."""
+        if self._prompts is None:
+            from lambda_src.prompts import PromptLog
+
+            config = self.config
+            self._prompts = PromptLog(self._aws, group, config.prompt_log_max_bytes, config.prompt_log_patterns)
+        self._prompts.write(visit.record, visit.route, visit.request.body, response.body)
+
+
+def _wants_prompt_log(request: Request, caller: Caller) -> bool:
+    return caller.policy.prompt_log and request.headers.get(HEADER_PROMPT_LOG, "").strip().lower() != "off"
 
 
 def _asked(request: Request, route: Route) -> Ask:

@@ -9,6 +9,7 @@ from lambda_src.account import Account, Hold
 from lambda_src.admission import Caller
 from lambda_src.contract import Route
 from lambda_src.dialects.ask import Ask
+from lambda_src.errors import BadRequest
 from lambda_src.estimate import Estimate
 from lambda_src.http_event import Request
 from lambda_src.policy import Model
@@ -16,19 +17,26 @@ from lambda_src.record import UsageRecord
 from lambda_src.trace import Trace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visit:
     """One request on its way: what came, the record that is written of it, and its clock (time.monotonic seconds).
 
-    until: when the answer has to be out.
+    until: when the answer has to be out. for_prompt_log: it was sent on, and its consumer wants to read it again.
     """
 
     request: Request
-    route: Route
     record: UsageRecord
     trace: Trace
     began: float
     until: float
+    for_prompt_log: bool = False
+
+    @property
+    def route(self) -> Route:
+        """The method that was called; BadRequest where this Lambda does not know it."""
+        if self.request.route is None:
+            raise BadRequest("not_found", "no such method on this API; docs: see /v1/models for a start.", status=404)
+        return self.request.route
 
 
 @dataclass(frozen=True, slots=True)

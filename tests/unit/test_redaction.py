@@ -1,0 +1,163 @@
+"""What the prompt log never keeps, however it is written, and that no input makes it slow."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambda_src.redaction import MARGIN, Redaction
+
+PLAIN = Redaction()
+SAME = settings(deadline=None, derandomize=True)  # a gate must not depend on luck
+CARDS = (
+    "4111111111111111",
+    "5555555555554444",
+    "378282246310005",
+    "6011000990139424",
+    "4222222222222",
+    "36227206271667",
+)
+KEYS = (
+    "sk-proj-abcdEFGH1234_-ijklMNOP", "sk-ant-api03-" + "x" * 90, "sk_live_" + "9" * 24, "AKIAIOSFODNN7EXAMPLE",
+    "ASIAIOSFODNN7EXAMPLE", "ghp_" + "a" * 36, "xoxb-123456789012-abc", "AIza" + "S" * 35,
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("around", ["{}", "my key is {}.", "KEY={}\n", "({})", "clé:{};"])
+def test_keys_are_masked(key: str, around: str) -> None:
+    masked = PLAIN.text(around.format(key))
+    assert masked == around.format("[redacted:key]")
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("Authorization: Bearer abc123def456", "Authorization: Bearer [redacted:key]"),
+        ("authorization: Basic dXNlcjpwYXNzd29yZA==", "authorization: [redacted:key]"),
+        ('curl -H "x-api-key: abcdef-0123456789"', 'curl -H "x-api-key: [redacted:key]"'),
+        ("api_key=abcdefgh12345678&x=1", "api_key=[redacted:key]"),
+        ("the bearer of this letter", "the bearer of this letter"),
+        ("a risk-free-and-very-long-word", "a risk-free-and-very-long-word"),
+        ("mail jörg.b+x@ex-ample.co.uk now", "mail [redacted:email] now"),
+        ("<a@b.de>,c@d.org;(e@f.io)", "<[redacted:email]>,[redacted:email];([redacted:email])"),
+        ("user@localhost and @handle", "user@localhost and @handle"),
+        ("from 2026-11-23 to 4111 1111 1111 1111, or", "from 2026-11-23 to [redacted:card], or"),
+        ("4111 1111 1111 1112", "4111 1111 1111 1112"),
+        ("call +49 30 1234567", "call +49 30 1234567"),
+    ],
+)
+def test_what_is_masked_and_what_is_not(text: str, masked: str) -> None:
+    assert PLAIN.text(text) == masked
+
+
+@SAME
+@given(
+    st.sampled_from(CARDS),
+    st.lists(st.sampled_from(["", "", " ", "-", "  ", "\u00a0", " -"]), min_size=18, max_size=18),
+    st.text(alphabet="abc.,:!\n", max_size=5),
+    st.sampled_from(["", "12 ", "2026-11-23 ", "x", "No. 7 "]),
+    st.sampled_from(["", " 09", ", 123", "y", " 12/27 123"]),
+)
+def test_a_card_number_is_never_kept(card: str, separators: list[str], text: str, before: str, after: str) -> None:
+    written = "".join(digit + separator for digit, separator in zip(card, separators, strict=False)).rstrip(" -\u00a0")
+    masked = PLAIN.text(f"{text}{before}{written}{after}{text}")
+    assert "[redacted:card]" in masked
+    assert card not in re.sub(r"\D", "", masked)
+
+
+@SAME
+@given(st.integers(13, 19).flatmap(lambda size: st.text(alphabet="0123456789", min_size=size, max_size=size)))
+def test_numbers_are_masked_just_where_their_check_digit_holds(digits: str) -> None:
+    total = 0
+    for place, each in enumerate(reversed(digits)):
+        value = int(each) * (2 if place % 2 else 1)
+        total += value - 9 if value > 9 else value
+    assert (PLAIN.text(digits) == "[redacted:card]") == (total % 10 == 0)
+
+
+def test_json_is_searched_in_every_corner() -> None:
+    value: dict[str, Any] = {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "I am a@b.de"}]}],
+        "number": 4111111111111111,
+        "metadata": {"c@d.org": 1, "Authorization": "letmein", "password": "p", "on": True, "none": None, "half": 0.5},
+        "arguments": '{"card": "5555-5555-5555-4444"}',
+    }
+    assert PLAIN.kept(value, 10_000) == (
+        '{"messages":[{"role":"user","content":[{"type":"text","text":"I am [redacted:email]"}]}],'
+        '"number":"[redacted:card]","metadata":{"[redacted:email]":1,"Authorization":"[redacted:secret]",'
+        '"password":"[redacted:secret]","on":true,"none":null,"half":0.5},'
+        '"arguments":"{\\"card\\": \\"[redacted:card]\\"}"}',
+        False,
+    )
+
+
+def test_media_is_named_by_its_size() -> None:
+    image = "iVBOR" + "A" * 3_995
+    value = {"image_url": {"url": f"data:image/png;base64,{image}"}, "data": image + "==", "vector": [0.25] * 1_536}
+    assert PLAIN.kept(value, 1_000) == (
+        '{"image_url":{"url":"[media 3000 bytes]"},"data":"[media 3001 bytes]","vector":"[1536 numbers]"}',
+        False,
+    )
+    assert PLAIN.text("![x](data:image/png;base64,AAAA) y") == "![x]([media 3 bytes]) y"
+
+
+def test_an_operators_patterns() -> None:
+    redaction = Redaction((r"(?i)project\s+\w+", r"EMP-\d{4}"))
+    assert redaction.text("Project Zeus by EMP-1234") == "[redacted:pattern] by [redacted:pattern]"
+
+
+@pytest.mark.parametrize("secret", [*KEYS, "someone.with.a.long.name@subdomain.example.com", "4111 1111 1111 1111"])
+def test_nothing_is_kept_of_a_secret_that_the_cut_goes_through(secret: str) -> None:
+    """Every place of the cut: a half secret that no pattern knows any more is dropped with the margin."""
+    most = 100
+    for place in range(most + MARGIN - len(secret) - 2, most + MARGIN + 2):
+        for filler in ("word ", "a@b.de "):  # masks are longer, or shorter, than what they mask
+            text = (filler * 1_000)[:place] + " " + secret + " and so on" * 200
+            kept, cut = PLAIN.kept(text, most)
+            assert cut
+            assert secret[:6] not in kept
+            assert len(kept) <= most
+
+
+def test_a_text_is_cut_to_its_bytes_and_never_inside_a_character() -> None:
+    assert PLAIN.kept("é" * 30, 7) == ("ééé", True)
+    assert PLAIN.kept("fits", 4) == ("fits", False)
+    assert PLAIN.kept({"half": "\ud800"}, 100) == ('{"half":"?"}', False)
+    kept, cut = PLAIN.kept([{"a": "b" * 50} for _ in range(100)], 200)
+    assert cut
+    assert len(kept) <= 200
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+MEGABYTES = 4_000_000
+PATHOLOGICAL: dict[str, Any] = {
+    unit: unit * (MEGABYTES // len(unit))
+    for unit in ("a", "a ", "1 ", "1", "12-345 ", "a@", "a.", "sk-", "eyJ.", "bearer ", "data:", "api_key:", "\u00a0-")
+} | {
+    "@ at the end": "x" * MEGABYTES + "@",
+    "small strings": ["4111 1111 1111 111"] * 200_000,
+    "numbers": [4111111111111111] * 500_000,
+    "members": {f"a{n}@b": n for n in range(200_000)},
+    "deep": nested(900),
+}
+
+
+@pytest.mark.parametrize("name", PATHOLOGICAL)
+def test_no_input_is_slow(name: str) -> None:
+    began = time.process_time()
+    kept, _ = PLAIN.kept(PATHOLOGICAL[name], 20_000)
+    assert time.process_time() - began < 0.25
+    assert len(kept.encode()) <= 20_000
