@@ -31,7 +31,10 @@ _RESULT: Final = "result"
 
 
 class Alarms(Construct):
-    """Every alarm of an environment; all tell the same topic, when they begin and when they end."""
+    """Every alarm of an environment; all tell the same topic, when they begin and when they end.
+
+    alarms: what they are, the composite apart. arns: of all of them, the composite first.
+    """
 
     def __init__(self, scope: Construct, *, environment: Environment, notifications: Notifications) -> None:
         super().__init__(scope, "alarms")
@@ -40,8 +43,9 @@ class Alarms(Construct):
         self.alarms = alarms_of(environment)
         made = {alarm.name: self._metric_alarm(alarm) for alarm in self.alarms}
         outages = outage_names(self.alarms)
+        self.arns = [each.arn for each in made.values()]
         if outages and UNHEALTHY not in environment.alerts.disabled:
-            self._composite([made[name] for name in outages])
+            self.arns.insert(0, self._composite([made[name] for name in outages]))
 
     def _metric_alarm(self, alarm: Alarm) -> CloudwatchMetricAlarm:
         condition = alarm.condition
@@ -70,7 +74,7 @@ class Alarms(Construct):
         )
         return addressed(alarm.name, metric_alarm)
 
-    def _composite(self, parts: list[CloudwatchMetricAlarm]) -> None:
+    def _composite(self, parts: list[CloudwatchMetricAlarm]) -> str:
         composite = CloudwatchCompositeAlarm(
             self,
             UNHEALTHY,
@@ -81,7 +85,7 @@ class Alarms(Construct):
             alarm_actions=[self._topic_arn],
             ok_actions=[self._topic_arn],
         )
-        addressed(UNHEALTHY, composite)
+        return addressed(UNHEALTHY, composite).arn
 
 
 def _comparison(condition: Condition) -> str:

@@ -1,157 +1,247 @@
-"""One dashboard per environment: is it up, is it fast, who uses it, what does it cost."""
+"""One dashboard per environment. It answers, from the top: is it healthy, who spends what, on which models, how fast,
+and what failed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
+from constructs_lib import alarm_catalogue
 from constructs_lib import metric_sources as sources
+from constructs_lib.alarms import Alarms
 from constructs_lib.aws import CloudwatchDashboard, Construct, addressed
-from constructs_lib.function import Function
 from constructs_lib.metric_sources import Source
-from constructs_lib.query_catalogue import query as saved_query
+from constructs_lib.query_catalogue import QUERIES
 from constructs_lib.settings import Environment
+from constructs_lib.widgets import Widget, Widgets, arranged
 from lambda_src import metrics
-from lambda_src.contract import METRIC_NAMESPACE, gateway_log_group
+from lambda_src.contract import METRIC_NAMESPACE
 
-_COLUMNS, _WIDTH, _HEIGHT = 24, 8, 6
-_PERIOD_SECONDS = 300
-
-Widget = dict[str, Any]
+_QUERIES: Final = {query.name: query for query in QUERIES}
 
 
 class Dashboard(Construct):
     """The dashboard; `url` opens it in the console."""
 
-    def __init__(self, scope: Construct, *, environment: Environment, gateway: Function, sweeper: Function) -> None:
+    def __init__(self, scope: Construct, *, environment: Environment, alarms: Alarms) -> None:
         super().__init__(scope, "dashboard")
         self._environment = environment
-        region = environment.aws.region
-        body = {"widgets": _arranged(self._widgets(gateway, sweeper))}
+        self._widgets = Widgets(environment, alarms.alarms)
+        self._conditions = {
+            name: kind.condition(environment, subject)
+            for kind in alarm_catalogue.KINDS
+            for name, subject in alarm_catalogue.names_of(kind, environment)
+        }
+        widgets = [
+            *self._healthy(alarms),
+            *self._who(),
+            *self._models(),
+            *self._fast(),
+            *self._failed(),
+            *self._true(),
+        ]
+        body = {"variables": self._variables(), "widgets": arranged(widgets)}
         addressed(
             "overview",
             CloudwatchDashboard(self, "dashboard", dashboard_name=environment.prefix, dashboard_body=json.dumps(body)),
         )
+        region = environment.aws.region
         self.url = (
             f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
             f"#dashboards/dashboard/{environment.prefix}"
         )
 
-    def _widgets(self, gateway: Function, sweeper: Function) -> list[Widget]:
+    def _healthy(self, alarms: Alarms) -> list[Widget]:
+        whole = [self._own(each) for each in (metrics.REQUESTS, metrics.ERRORS, metrics.REFUSALS, metrics.LATENCY)]
+        runbook = self._environment.alerts.runbook_url
+        link = f"[what to do when an alarm rings]({runbook})" if "://" in runbook else f"`{runbook}`"
         return [
-            *self._traffic(gateway),
-            *self._latency(),
-            *self._money(),
-            self._graph(
-                "Held, not settled: what the sweeper books",
-                [
-                    self._own(metrics.UNSETTLED),
-                    self._own(metrics.LEDGER_FAILURES),
-                    sources.function(sweeper.function.function_name, "Errors"),
-                ],
+            self._widgets.text(
+                f"# {self._environment.prefix}\nRunbooks: {link}. Saved queries are in the folder "
+                f"`{self._environment.prefix}` of Logs Insights; one request: `one-request`.",
+                height=2,
             ),
-            self._table("Top consumers", "top-consumers"),
-            self._table("Latest errors", "errors"),
+            self._widgets.text("## Is it healthy?"),
+            self._widgets.states("Alarms", alarms.arns),
+            self._widgets.numbers("In this time", whole, self._own(metrics.COST)),
+            self._widgets.graph(
+                "Requests",
+                [self._api("Count"), self._own(metrics.REQUESTS)],
+                minutes=self._environment.alerts.quiet_minutes,
+            ),
+            self._widgets.graph("Answers with 5xx", [self._api("5XXError"), self._own(metrics.ERRORS)]),
+            self._widgets.graph(
+                "Requests at once", [self._gateway("ConcurrentExecutions", "Maximum"), self._own(metrics.COLD_STARTS)]
+            ),
+            self._widgets.graph("Lambda errors and throttles", [self._gateway("Errors"), self._gateway("Throttles")]),
+            self._widgets.graph("Ledger", [self._own(metrics.LEDGER_FAILURES), self._own(metrics.LEDGER_THROTTLES)]),
+            self._widgets.graph("Provider keys that could not be read", [self._own(metrics.SECRET_FAILURES)]),
         ]
 
-    def _traffic(self, gateway: Function) -> list[Widget]:
-        name = gateway.function.function_name
+    def _who(self) -> list[Widget]:
+        per_consumer = self._environment.metering.metrics_per_consumer
+        by_consumer = [
+            self._widgets.by("Spent by consumer, USD", metrics.COST, "consumer", usd=True),
+            self._widgets.by("Requests by consumer", metrics.REQUESTS, "consumer"),
+            self._widgets.by("Budget used by consumer, percent", metrics.BUDGET_SPENT, "consumer"),
+        ]
         return [
-            self._graph("Requests and refusals", [self._api("Count"), self._api("4XXError"), self._api("5XXError")]),
-            self._graph(
-                "Gateway: errors, refusals, retries",
-                [self._own(metrics.ERRORS), self._own(metrics.REFUSALS), self._own(metrics.RETRIES)],
+            self._widgets.text("## Who spends what?"),
+            self._widgets.usd("Spent in an hour, USD", [("spent", self._own(metrics.COST))], minutes=60),
+            *self._watched("Spent in an hour, in nano-USD, and what is usual", "spend-anomaly"),
+            self._widgets.graph(
+                "Fullest budget, percent", [self._own(metrics.BUDGET_SPENT), self._own(metrics.BUDGET_COMMITTED)]
             ),
-            self._graph(
-                "Lambda",
-                [
-                    sources.function(name, "ConcurrentExecutions", "Maximum"),
-                    sources.function(name, "Throttles"),
-                    sources.function(name, "Errors"),
-                    self._own(metrics.COLD_STARTS),
-                ],
-            ),
+            *(by_consumer if per_consumer else []),
+            *self._one_consumer(),
+            self._widgets.table("Top consumers", _QUERIES["top-consumers"]),
+            self._widgets.table("By key and model", _QUERIES["usage-by-key"]),
         ]
 
-    def _latency(self) -> list[Widget]:
-        whole = self._own(metrics.LATENCY)
+    def _one_consumer(self) -> list[Widget]:
+        """Of the consumer chosen at the top of the page."""
+        name = self._consumer()
+        if name is None:
+            return []
+        told = [metrics.REQUESTS, metrics.ERRORS, metrics.REFUSALS]
+        budget = [metrics.BUDGET_SPENT, metrics.BUDGET_COMMITTED]
         return [
-            self._graph(
-                "Time to the answer, in ms", [replace(whole, statistic=each) for each in ("p50", "p95", "p99")]
-            ),
-            self._graph("Of which the provider's, p99 in ms", [self._own(metrics.UPSTREAM_LATENCY)]),
-            self._graph(
-                "The gateway's own, in ms",
-                [replace(self._own(metrics.GATEWAY_LATENCY), statistic=each) for each in ("p50", "p99")],
-            ),
+            self._widgets.usd("The chosen consumer: spent, USD", [("spent", self._own(metrics.COST, consumer=name))]),
+            self._widgets.graph("The chosen consumer: requests", [self._own(each, consumer=name) for each in told]),
+            self._widgets.graph("The chosen consumer: budget", [self._own(each, consumer=name) for each in budget]),
         ]
 
-    def _money(self) -> list[Widget]:
-        widgets = [
-            self._graph("Tokens", [self._own(metrics.TOKENS_IN), self._own(metrics.TOKENS_OUT)]),
-            self._search("Cost per model, in nano-USD", "environment,model", metrics.COST),
-        ]
-        if self._environment.metering.metrics_per_consumer:
-            widgets.append(self._search("Cost per consumer, in nano-USD", "environment,consumer", metrics.COST))
-        widgets.append(
-            self._graph("Charged by estimate", [self._own(metrics.ESTIMATED), self._own(metrics.OVER_ESTIMATE)])
+    def _models(self) -> list[Widget]:
+        tokens = (
+            metrics.TOKENS_IN,
+            metrics.TOKENS_OUT,
+            metrics.CACHE_READ_TOKENS,
+            metrics.CACHE_WRITE_TOKENS,
+            metrics.REASONING_TOKENS,
         )
-        return widgets
-
-    def _api(self, name: str) -> Source:
-        return sources.api(self._environment.prefix, self._environment.gateway.stage, name, "Sum")
-
-    def _own(self, metric: metrics.Metric) -> Source:
-        return sources.own(self._environment.name, metric)
-
-    def _graph(self, title: str, shown: Sequence[Source]) -> Widget:
-        rows = [
-            [
-                source.namespace,
-                source.name,
-                *(part for pair in source.dimensions for part in pair),
-                {"stat": source.statistic, "label": f"{source.name} {source.statistic}"},
-            ]
-            for source in shown
+        name = self._model()
+        chosen = [] if name is None else [
+            self._widgets.usd("The chosen model: spent, USD", [("spent", self._own(metrics.COST, model=name))]),
+            self._widgets.graph(
+                "The chosen model: tokens",
+                [self._own(each, model=name) for each in (metrics.TOKENS_IN, metrics.TOKENS_OUT)],
+            ),
+            self._widgets.graph("The chosen model: time to the answer", [self._own(metrics.LATENCY, model=name)]),
+        ]  # fmt: skip
+        return [
+            self._widgets.text("## On which models?"),
+            self._widgets.by("Spent by model, USD", metrics.COST, "model", usd=True),
+            self._widgets.by("Requests by model", metrics.REQUESTS, "model"),
+            self._widgets.graph("Tokens", [self._own(each) for each in tokens]),
+            *chosen,
         ]
-        return self._metric_widget(title, rows)
 
-    def _search(self, title: str, dimensions: str, metric: metrics.Metric) -> Widget:
-        """A line per value of a dimension, those that come later too."""
-        what = f'{{{METRIC_NAMESPACE},{dimensions}}} MetricName="{metric.name}" environment="{self._environment.name}"'
-        expression = f"SEARCH('{what}', '{metric.statistic}', {_PERIOD_SECONDS})"
-        return self._metric_widget(title, [[{"expression": expression, "id": "found"}]])
+    def _fast(self) -> list[Widget]:
+        whole, own = self._own(metrics.LATENCY), self._own(metrics.GATEWAY_LATENCY)
+        return [
+            self._widgets.text("## How fast?"),
+            self._widgets.graph(
+                "Time to the answer, ms",
+                [*(replace(whole, statistic=each) for each in ("p50", "p95", "p99")), self._api("Latency", "p99")],
+            ),
+            self._widgets.graph(
+                "The gateway's own part, ms", [replace(own, statistic=each) for each in ("p50", "p95", "p99")]
+            ),
+            self._widgets.graph(
+                "The provider's part, p99 in ms",
+                [self._own(metrics.UPSTREAM_LATENCY), self._own(metrics.FIRST_BYTE_LATENCY)],
+            ),
+            self._widgets.by("By model, p99 in ms", metrics.LATENCY, "model"),
+            self._widgets.by("By provider, p99 in ms", metrics.UPSTREAM_LATENCY, "provider"),
+            self._widgets.graph("Longest run of the gateway Lambda, ms", [self._gateway("Duration", "Maximum")]),
+            self._widgets.table("Slowest requests", _QUERIES["slowest"]),
+            self._widgets.table("By hour", _QUERIES["by-hour"]),
+        ]
 
-    def _metric_widget(self, title: str, rows: list[Any]) -> Widget:
-        properties = {
-            "title": title,
-            "view": "timeSeries",
-            "region": self._environment.aws.region,
-            "period": _PERIOD_SECONDS,
-            "metrics": rows,
-        }
-        return {"type": "metric", "properties": properties}
+    def _failed(self) -> list[Widget]:
+        upstream = (
+            metrics.UPSTREAM_REQUESTS,
+            metrics.UPSTREAM_ERRORS,
+            metrics.UPSTREAM_THROTTLES,
+            metrics.RETRIES,
+        )
+        own = [
+            sources.function(self._environment.function_name(name), "Errors") for name in self._environment.functions
+        ]
+        return [
+            self._widgets.text("## What failed?"),
+            *self._watched("Share of 4xx, percent", "client-errors"),
+            self._widgets.by("Refusals by reason", metrics.REFUSALS, "reason"),
+            self._widgets.by("Errors by reason", metrics.ERRORS, "reason"),
+            self._widgets.graph("Refused by the gateway", [self._own(metrics.REFUSALS)]),
+            *self._watched("Refused by API Gateway, before any function", "refused-at-the-door"),
+            *self._watched("With keys that must not work any more", "dead-keys"),
+            self._widgets.graph("Addresses one key was used from", [self._own(metrics.ADDRESSES_PER_KEY)]),
+            self._widgets.graph("Calls of providers", [self._own(each) for each in upstream]),
+            self._widgets.by("Failed calls by provider", metrics.UPSTREAM_ERRORS, "provider"),
+            *[
+                widget
+                for provider in self._environment.providers
+                for widget in self._watched(f"Failed calls of {provider}, percent", f"upstream-errors-{provider}")
+            ],
+            *([self._widgets.graph("Errors of functions of your own", own)] if own else []),
+            self._widgets.table("Latest errors", _QUERIES["errors"]),
+            self._widgets.table("Errors by reason", _QUERIES["errors-by-reason"]),
+        ]
 
-    def _table(self, title: str, query: str) -> Widget:
-        source = gateway_log_group(self._environment.name)
-        properties = {
-            "title": title,
-            "view": "table",
-            "region": self._environment.aws.region,
-            "query": f"SOURCE '{source}' | {saved_query(query).text}",
-        }
-        return {"type": "log", "width": 12, "properties": properties}
+    def _true(self) -> list[Widget]:
+        sweeper = sources.function(self._environment.function_name("sweeper"), "Errors")
+        return [
+            self._widgets.text("## Are the figures true?"),
+            self._widgets.graph("Charged by estimate, or not as held", [
+                self._own(metrics.ESTIMATED), self._own(metrics.UNSETTLED), self._own(metrics.OVER_ESTIMATE),
+                self._own(metrics.UNPRICED),
+            ]),
+            self._widgets.usd(
+                "Held before, and charged after, USD",
+                [("held", self._own(metrics.HELD)), ("charged", self._own(metrics.COST))],
+            ),
+            self._widgets.graph("Sweeper", [self._own(metrics.OVERDUE_HOLDS), sweeper], minutes=15),
+        ]  # fmt: skip
 
+    def _watched(self, title: str, alarm_name: str) -> list[Widget]:
+        condition = self._conditions[alarm_name]
+        return [] if condition is None else [self._widgets.watched(title, condition, alarm_name)]
 
-def _arranged(widgets: list[Widget]) -> list[Widget]:
-    """Widgets from left to right, with a new row where one would not fit."""
-    placed, x, y = [], 0, 0
-    for widget in widgets:
-        width = widget.get("width", _WIDTH)
-        if x + width > _COLUMNS:
-            x, y = 0, y + _HEIGHT
-        placed.append({**widget, "x": x, "y": y, "width": width, "height": _HEIGHT})
-        x += width
-    return placed
+    def _variables(self) -> list[dict[str, Any]]:
+        """Choices at the top of the page. Each environment has a page of its own, since AWS's metrics and the logs do
+        not have the dimension `environment`."""
+        chosen = {"consumer": self._consumer(), "model": self._model()}
+        return [
+            {
+                "type": "property",
+                "id": dimension,
+                "property": dimension,
+                "label": f"One {dimension}",
+                "inputType": "select",
+                "visible": True,
+                "defaultValue": default,
+                "search": f'{{{METRIC_NAMESPACE},environment,{dimension}}} MetricName="{metrics.REQUESTS.name}" '
+                f'environment="{self._environment.name}"',
+                "populateFrom": dimension,
+            }
+            for dimension, default in chosen.items()
+            if default is not None
+        ]
+
+    def _consumer(self) -> str | None:
+        told = self._environment.metering.metrics_per_consumer
+        return next(iter(self._environment.consumers), None) if told else None
+
+    def _model(self) -> str | None:
+        return next(iter(self._environment.models), None)
+
+    def _api(self, name: str, statistic: str = "Sum") -> Source:
+        return sources.api(self._environment.prefix, self._environment.gateway.stage, name, statistic)
+
+    def _gateway(self, name: str, statistic: str = "Sum") -> Source:
+        return sources.function(self._environment.function_name("gateway"), name, statistic)
+
+    def _own(self, metric: metrics.Metric, **by: str) -> Source:
+        return sources.own(self._environment.name, metric, **by)

@@ -116,8 +116,3 @@ QUERIES: Final = (
         "| sort @timestamp desc\n| limit 200",
     ),
 )
-
-
-def query(name: str) -> Query:
-    """The query of that name; KeyError."""
-    return {each.name: each for each in QUERIES}[name]

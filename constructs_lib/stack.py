@@ -55,7 +55,7 @@ class TollgateStack(TerraformStack):
 
         self.alarms = Alarms(self, environment=environment, notifications=self.notifications)
         Chat(self, environment=environment, notifications=self.notifications)
-        self.dashboard = Dashboard(self, environment=environment, gateway=self.gateway, sweeper=self.sweeper)
+        self.dashboard = Dashboard(self, environment=environment, alarms=self.alarms)
         self.queries = Queries(
             self,
             environment=environment,

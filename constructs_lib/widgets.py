@@ -1,0 +1,149 @@
+"""Widgets of the dashboard, as CloudWatch's JSON wants them.
+
+docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from constructs_lib.alarm_catalogue import Alarm, Condition
+from constructs_lib.metric_sources import Source
+from constructs_lib.query_catalogue import Query
+from constructs_lib.settings import Environment
+from lambda_src.contract import METRIC_NAMESPACE, NANO_PER_USD, access_log_group, gateway_log_group
+from lambda_src.metrics import Metric
+
+Widget = dict[str, Any]
+
+COLUMNS: Final = 24
+WIDTH: Final = 8
+HEIGHT: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Widgets:
+    """Makes widgets of one environment. alarms: those it has, for the lines at their thresholds."""
+
+    environment: Environment
+    alarms: Sequence[Alarm]
+
+    def text(self, markdown: str, *, height: int = 1) -> Widget:
+        """Words across the whole page."""
+        return {"type": "text", "width": COLUMNS, "height": height, "properties": {"markdown": markdown}}
+
+    def states(self, title: str, arns: Sequence[str]) -> Widget:
+        """Which alarms ring, across the whole page."""
+        return {"type": "alarm", "width": COLUMNS, "height": 4, "properties": {"title": title, "alarms": list(arns)}}
+
+    def graph(self, title: str, shown: Iterable[Source], *, minutes: int | None = None) -> Widget:
+        """A line per metric, and one at the threshold of each alarm on one of them."""
+        sources = list(shown)
+        return self._metrics(
+            title, [_row(source) for source in sources], self._thresholds(sources, minutes), minutes=minutes
+        )
+
+    def watched(self, title: str, condition: Condition, alarm_name: str) -> Widget:
+        """What an alarm computes, and its threshold where the environment has that alarm."""
+        visible = condition.threshold is None
+        rows = [[{"id": "result", "expression": condition.expression, "label": condition.label or title}]]
+        rows += [_row(source, id=name, visible=visible) for name, source in condition.sources.items()]
+        lines = [each for each in self.alarms if each.name == alarm_name and each.condition.threshold is not None]
+        return self._metrics(title, rows, [_line(each) for each in lines], minutes=condition.period_seconds // 60)
+
+    def by(self, title: str, metric: Metric, dimension: str, *, usd: bool = False) -> Widget:
+        """A line per value of a dimension, those that come later too."""
+        what = (
+            f'{{{METRIC_NAMESPACE},environment,{dimension}}} MetricName="{metric.name}" '
+            f'environment="{self.environment.name}"'
+        )
+        search = f"SEARCH('{what}', '{metric.statistic}', {60 * self._minutes})"
+        expression = f"{search} / {NANO_PER_USD}" if usd else search
+        return self._metrics(title, [[{"id": "found", "expression": expression}]], [])
+
+    def usd(self, title: str, shown: Sequence[tuple[str, Source]], *, minutes: int | None = None) -> Widget:
+        """Metrics in nano-USD by their label, shown in USD."""
+        rows: list[list[Any]] = []
+        for number, (label, source) in enumerate(shown):
+            rows.append([{"id": f"usd{number}", "expression": f"nano{number} / {NANO_PER_USD}", "label": label}])
+            rows.append(_row(source, id=f"nano{number}", visible=False))
+        lines = self._thresholds([source for _, source in shown], minutes, scale=NANO_PER_USD)
+        return self._metrics(title, rows, lines, minutes=minutes)
+
+    def numbers(self, title: str, shown: Iterable[Source], cost: Source) -> Widget:
+        """Figures of the whole time that the page is set to."""
+        rows = [_row(source) for source in shown]
+        rows.append([{"id": "usd", "expression": f"nano / {NANO_PER_USD}", "label": "Spent, USD"}])
+        rows.append(_row(cost, id="nano", visible=False))
+        widget = self._metrics(title, rows, [])
+        widget["properties"] |= {"view": "singleValue", "setPeriodToTimeRange": True}
+        return widget | {"width": COLUMNS, "height": 3}
+
+    def table(self, title: str, query: Query) -> Widget:
+        """What a saved query finds, half a page wide."""
+        groups = {
+            "usage": gateway_log_group(self.environment.name),
+            "access": access_log_group(self.environment.name),
+            "sweeper": f"/tollgate/{self.environment.name}/sweeper",
+        }
+        properties = {
+            "title": title,
+            "view": "table",
+            "region": self.environment.aws.region,
+            "query": " | ".join([*(f"SOURCE '{groups[log]}'" for log in query.logs), query.text]),
+        }
+        return {"type": "log", "width": COLUMNS // 2, "properties": properties}
+
+    @property
+    def _minutes(self) -> int:
+        return self.environment.alerts.minutes
+
+    def _thresholds(self, sources: Sequence[Source], minutes: int | None, scale: int = 1) -> list[dict[str, Any]]:
+        """Of alarms on these metrics that count over the same window: another one's line would mislead."""
+        seconds = 60 * (self._minutes if minutes is None else minutes)
+        return [
+            _line(alarm, scale)
+            for alarm in self.alarms
+            if alarm.condition.expression is None
+            and alarm.condition.period_seconds == seconds
+            and set(alarm.condition.sources.values()) <= set(sources)
+        ]
+
+    def _metrics(
+        self, title: str, rows: list[list[Any]], lines: list[dict[str, Any]], *, minutes: int | None = None
+    ) -> Widget:
+        properties = {
+            "title": title,
+            "view": "timeSeries",
+            "region": self.environment.aws.region,
+            "period": 60 * (self._minutes if minutes is None else minutes),
+            "metrics": rows,
+        }
+        if lines:
+            properties["annotations"] = {"horizontal": lines}
+        return {"type": "metric", "properties": properties}
+
+
+def arranged(widgets: Iterable[Widget]) -> list[Widget]:
+    """Widgets from left to right, with a new row where one would not fit."""
+    placed, x, y, tallest = [], 0, 0, 0
+    for widget in widgets:
+        width, height = widget.get("width", WIDTH), widget.get("height", HEIGHT)
+        if x + width > COLUMNS:
+            x, y, tallest = 0, y + tallest, 0
+        placed.append({**widget, "x": x, "y": y, "width": width, "height": height})
+        x, tallest = x + width, max(tallest, height)
+    return placed
+
+
+def _row(source: Source, **options: Any) -> list[Any]:
+    dimensions = [part for pair in source.dimensions for part in pair]
+    label = f"{source.name} {source.statistic}"
+    return [source.namespace, source.name, *dimensions, {"stat": source.statistic, "label": label, **options}]
+
+
+def _line(alarm: Alarm, scale: int = 1) -> dict[str, Any]:
+    threshold = alarm.condition.threshold or 0
+    return {"label": f"alarm {alarm.name}", "value": threshold if scale == 1 else threshold / scale}
