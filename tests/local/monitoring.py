@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from local.cloud import Cloud
@@ -13,12 +14,18 @@ from local.cloud import Cloud
 MINUTE = 60
 
 
+@cache
+def client(cloud: Cloud, service: str) -> Any:
+    """A client of the cloud's, made once: making one takes longer than most tests."""
+    return cloud.client(service)
+
+
 class Metrics:
     """Publishes and reads in a namespace that no other test uses; times are seconds before a full minute."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.client = cloud.client("cloudwatch")
+        self.client = client(cloud, "cloudwatch")
         self.namespace = f"Test-{uuid.uuid4().hex[:8]}"
         self.end = int(time.time()) // MINUTE * MINUTE
 
@@ -84,7 +91,7 @@ class Alarm:
 
     def __init__(self, cloud: Cloud, name: str) -> None:
         self.cloud = cloud
-        self.client = cloud.client("cloudwatch")
+        self.client = client(cloud, "cloudwatch")
         self.name = name
 
     def state(self, *, evaluate: bool = True) -> str:
@@ -104,8 +111,8 @@ class Inbox:
     """A topic with a queue that gets what is published to it."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self._sqs = cloud.client("sqs")
-        sns, name = cloud.client("sns"), f"inbox-{uuid.uuid4().hex[:8]}"
+        self._sqs = client(cloud, "sqs")
+        sns, name = client(cloud, "sns"), f"inbox-{uuid.uuid4().hex[:8]}"
         self.topic = sns.create_topic(Name=name)["TopicArn"]
         self._queue = self._sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"][

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from local.cloud import Cloud
-from tests.local.monitoring import Metrics
-from tests.local.stack import archive, deploy_function
+from tests.local.monitoring import Metrics, client
 
 Line = dict[str, Any]
 
@@ -23,14 +22,14 @@ def metrics(cloud: Cloud) -> Metrics:
 @pytest.fixture
 def log(cloud: Cloud) -> Callable[[object], None]:
     """Puts one event into a log group."""
-    client, name = cloud.client("logs"), f"/test/{uuid.uuid4().hex[:8]}"
-    client.create_log_group(logGroupName=name)
-    client.create_log_stream(logGroupName=name, logStreamName="s")
+    logs, name = client(cloud, "logs"), f"/test/{uuid.uuid4().hex[:8]}"
+    logs.create_log_group(logGroupName=name)
+    logs.create_log_stream(logGroupName=name, logStreamName="s")
 
     def put(line: object) -> None:
         message = line if isinstance(line, str) else json.dumps(line)
         event = {"timestamp": int(time.time() * 1000), "message": message}
-        client.put_log_events(logGroupName=name, logStreamName="s", logEvents=[event])
+        logs.put_log_events(logGroupName=name, logStreamName="s", logEvents=[event])
 
     return put
 
@@ -153,11 +152,3 @@ def test_a_wrong_value_costs_its_own_metric_alone(
 ) -> None:
     log(line(metrics, **members))
     assert [name for name, _ in listed(metrics)] == left
-
-
-def test_what_a_function_prints_is_extracted_too(cloud: Cloud, metrics: Metrics) -> None:
-    source = "def handler(event, context):\n    print(event['line'])\n"
-    name = deploy_function(cloud, archive({"app.py": source}), LoggingConfig={"LogFormat": "JSON"})
-    payload = json.dumps({"line": json.dumps(line(metrics))})
-    cloud.client("lambda").invoke(FunctionName=name, Payload=payload)
-    assert [name for name, _ in listed(metrics)] == ["Latency", "Requests", "Requests"]

@@ -10,7 +10,7 @@ import pytest
 from botocore.config import Config
 
 from local.cloud import Cloud
-from tests.local.monitoring import pairs
+from tests.local.monitoring import client, pairs
 from tests.local.stack import archive, deploy_api, deploy_function
 
 ONCE = Config(retries={"total_max_attempts": 1})
@@ -19,6 +19,7 @@ import time
 def handler(event, context):
     if not isinstance(event, dict) or event.get("fail"):
         raise ValueError("no")
+    print(event.get("line", ""))
     time.sleep(0.05)
     return {"statusCode": int((event.get("queryStringParameters") or {}).get("status", 200)), "body": ""}
 """
@@ -28,7 +29,7 @@ def total(cloud: Cloud, namespace: str, name: str, stat: str = "Sum", **dimensio
     """A statistic over the last minutes; None where nothing was published."""
     now = time.time()
     metric = {"Namespace": namespace, "MetricName": name, "Dimensions": pairs(dimensions)}
-    (result,) = cloud.client("cloudwatch").get_metric_data(
+    (result,) = client(cloud, "cloudwatch").get_metric_data(
         MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": metric, "Period": 3600, "Stat": stat}}],
         StartTime=now - 300,
         EndTime=now,
@@ -69,24 +70,32 @@ def test_every_call_to_a_stage_is_counted_refused_ones_too(cloud: Cloud, functio
         assert 50 <= integration <= latency < 5000
 
 
-def test_every_invocation_is_counted_whoever_invoked(cloud: Cloud) -> None:
-    name = deploy_function(cloud, archive({"app.py": ANSWERS}), Timeout=10)
-    api = deploy_api(cloud, name)
-    client = cloud.client("lambda")
+def test_every_invocation_is_counted_whoever_invoked(cloud: Cloud, function: str) -> None:
+    api = deploy_api(cloud, function)
 
-    def of(metric: str, stat: str = "Sum") -> float | None:
-        return total(cloud, "AWS/Lambda", metric, stat, FunctionName=name)
+    def counts(**dimensions: str) -> list[float]:
+        names = ("Invocations", "Errors", "Throttles")
+        return [total(cloud, "AWS/Lambda", name, **dimensions) or 0 for name in names]
 
-    before = total(cloud, "AWS/Lambda", "Invocations") or 0
-    assert api.call().status == 200
-    client.invoke(FunctionName=name, Payload=json.dumps({"fail": True}))
+    before, all_before = counts(FunctionName=function), counts()
+    timed_before = total(cloud, "AWS/Lambda", "Duration", "SampleCount", FunctionName=function) or 0
+    cloud.client("lambda").invoke(FunctionName=function, Payload=json.dumps({"fail": True}))
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda _: api.call(), range(3)))
-    assert (of("Invocations"), of("Errors"), of("Throttles")) == (5, 1, 0)
-    assert of("Duration", "SampleCount") == 5
-    assert (of("Duration", "Maximum") or 0) >= 50
-    assert (of("ConcurrentExecutions", "Maximum") or 0) >= 2
-    assert total(cloud, "AWS/Lambda", "Invocations") == before + 5
+        assert {answer.status for answer in pool.map(lambda _: api.call(), range(3))} == {200}
+    assert [after - count for after, count in zip(counts(FunctionName=function), before, strict=True)] == [4, 1, 0]
+    assert [after - count for after, count in zip(counts(), all_before, strict=True)] == [4, 1, 0]
+    assert total(cloud, "AWS/Lambda", "Duration", "SampleCount", FunctionName=function) == timed_before + 4
+    assert (total(cloud, "AWS/Lambda", "Duration", "Maximum", FunctionName=function) or 0) >= 50
+    assert (total(cloud, "AWS/Lambda", "ConcurrentExecutions", "Maximum", FunctionName=function) or 0) >= 2
+
+
+def test_metrics_in_what_a_function_prints_are_extracted(cloud: Cloud, function: str) -> None:
+    namespace = f"Printed-{uuid.uuid4().hex[:8]}"
+    directive = {"Namespace": namespace, "Dimensions": [["environment"]], "Metrics": [{"Name": "Requests"}]}
+    metadata = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+    line = json.dumps({"_aws": metadata, "environment": "dev", "Requests": 3})
+    cloud.client("lambda").invoke(FunctionName=function, Payload=json.dumps({"line": line}))
+    assert total(cloud, namespace, "Requests", environment="dev") == 3
 
 
 def test_a_throttled_invocation_is_counted_as_that_alone(cloud: Cloud, function: str) -> None:
