@@ -1,0 +1,68 @@
+"""docs/cli.md is what the command says of itself, and what the command says of itself is so."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from admin import cli
+from admin.cli import first_things_first
+from admin.docs import PAGE, meanings_of, page
+
+ROOT: Any = get_command(cli.app)
+
+
+def leaves(command: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    """Every command that is no group, with its words."""
+    below = getattr(command, "commands", None)
+    if below is None:
+        return [(path, command)]
+    return [leaf for name, each in below.items() for leaf in leaves(each, (*path, name))]
+
+
+LEAVES = leaves(ROOT)
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `make docs`"
+
+
+@pytest.mark.parametrize(("path", "command"), LEAVES, ids=[" ".join(path) for path, _ in LEAVES])
+def test_every_command_has_examples_that_would_run(path: tuple[str, ...], command: Any) -> None:
+    """Each `tollgate …` line in an example names a command and options that exist, and the command itself is in one."""
+    _, _, text = command.help.partition("Examples:")
+    lines = [line.strip() for line in text.splitlines() if "tollgate " in line]
+    assert lines, f"{' '.join(path)} has no example"
+    shown = [words_of(line) for line in lines]
+    assert any(words[: len(path)] == list(path) for words in shown)
+    for words in shown:
+        target = ROOT
+        while hasattr(target, "commands"):
+            target = target.commands[words.pop(0)]
+        known = {name for each in target.params for name in (*each.opts, *each.secondary_opts)}
+        assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known
+
+
+def words_of(line: str) -> list[str]:
+    """The command line after `tollgate` and its common options, up to a pipe or the like."""
+    _, _, after = line.partition("tollgate ")
+    words: list[str] = []
+    for word in shlex.split(after.replace(")", " ) "), posix=False):
+        if word in ("|", ">", ")", "&&"):
+            break
+        words.append(word)
+    arranged = first_things_first(words)
+    names = [word for word in arranged if word in ROOT.commands]
+    return arranged[arranged.index(names[0]) :]
+
+
+@pytest.mark.parametrize(("path", "command"), LEAVES, ids=[" ".join(path) for path, _ in LEAVES])
+def test_every_field_of_the_json_is_explained(path: tuple[str, ...], command: Any) -> None:
+    document, _ = getattr(command.callback, "document", (None, False))
+    if document is not None:
+        fields = {each.name for each in dataclasses.fields(document)}
+        assert fields == meanings_of(document).keys(), f"{' '.join(path)}: {document.__name__}"
