@@ -319,6 +319,25 @@ def _watching() -> dict[str, Any]:
                 "policy_document": json.dumps({"Fields": ["key_id"]}),
             }
         },
+        "aws_cloudwatch_contributor_insight_rule": {
+            "keys": {
+                "rule_name": "tollgate-test-keys",
+                "rule_state": "ENABLED",
+                "rule_definition": json.dumps(
+                    {
+                        "Schema": {"Name": "CloudWatchLogRule", "Version": 1},
+                        "LogGroupNames": ["/tollgate/test/usage"],
+                        "LogFormat": "JSON",
+                        "Contribution": {
+                            "Keys": ["$.key_id"],
+                            "ValueOf": "$.cost & more",
+                            "Filters": [{"Match": "$.status", "GreaterThan": 399}],
+                        },
+                        "AggregateOn": "Sum",
+                    }
+                ),
+            }
+        },
         "aws_cloudwatch_log_metric_filter": {
             "errors": {
                 "name": "errors",
