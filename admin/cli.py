@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from admin import consumers, doctor, keys, logs, providers
+from admin import audit, budgets, consumers, doctor, keys, logs, providers
 from admin import open as open_module
 from admin.faults import Fault, of_client, of_service
 from admin.output import Format, Output
@@ -66,10 +66,12 @@ def root(
 # Groups, in the order of the help.
 app.add_typer(keys.app, name="keys")
 app.add_typer(consumers.app, name="consumers")
+app.add_typer(budgets.app, name="budgets")
 app.add_typer(providers.app, name="providers")
 app.add_typer(logs.app, name="logs")
 app.command("doctor")(doctor.doctor)
 app.command("open")(open_module.open_place)
+app.command("audit")(audit.audit)
 
 _TAKE_A_VALUE: Final = ("--env", "--profile", "--region", "--endpoint-url", "--output")
 _FLAGS: Final = ("--yes", "-y", "--dry-run")

@@ -72,7 +72,9 @@ def pause_consumer(
     """
     session = session_of(context)
     if reason is not None and not (0 < len(reason) <= 200 and reason.isprintable()):
-        raise Usage(f"--reason of {len(reason)} characters: accepted are 1 to 200, on one line, without control characters.")
+        raise Usage(
+            f"--reason of {len(reason)} characters: accepted are 1 to 200, on one line, without control characters."
+        )
     found = standing(session, name)
     if found.paused:
         session.output.say(f"{name} is paused already, since {found.state.get('at')}")

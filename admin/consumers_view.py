@@ -14,6 +14,7 @@ from admin.keys_view import KeyShown, bounded, keys_table
 from admin.keys_view import shown as shown_key
 from admin.moments import apart, written
 from admin.output import table
+from admin.report.text import counted
 from admin.session import Session
 from lambda_src.contract import rollup_parts, rollup_pk
 
@@ -91,7 +92,6 @@ def status(found: Standings, now: datetime) -> Literal["active", "paused", "expi
 def shown(found: Standings, keys: Sequence[Key], now: datetime) -> ConsumerShown:
     """A consumer's line of the list."""
     fullest = found.fullest(now)
-    policies = {found.consumer: found.item}
     return ConsumerShown(
         consumer=found.consumer,
         plan=found.policy.plan,
@@ -100,7 +100,7 @@ def shown(found: Standings, keys: Sequence[Key], now: datetime) -> ConsumerShown
         month=Money.of(found.account.spent("month", now)),
         fullest_percent=None if fullest is None else fullest.percent,
         fullest_per=None if fullest is None else fullest.per,
-        keys=sum(bounded(key, policies).state(now) in ("active", "disabled") for key in keys),
+        keys=sum(bounded(key, found.item).state(now) in ("active", "disabled") for key in keys),
     )
 
 
@@ -124,7 +124,7 @@ def details(session: Session, found: Standings, keys: Sequence[Key]) -> Consumer
         tags=dict(policy.tags),
         budgets=shown_budgets(found, now),
         raises=[_raise(each) for each in found.live_raises(now)],
-        keys=[shown_key(bounded(key, {found.consumer: found.item}), now) for key in keys],
+        keys=[shown_key(bounded(key, found.item), now) for key in keys],
         last_used=_last_used(session, found.consumer),
     )
 
@@ -156,7 +156,7 @@ def consumers_table(rows: Sequence[ConsumerShown]) -> Any:
         for row in rows
     ]
     columns = ("consumer", "plan", "owner", "status", "this month", "fullest budget", "keys")
-    return table(f"{len(rows)} consumers", columns, cells, right=("this month", "fullest budget", "keys"))
+    return table(counted(len(rows), "consumer"), columns, cells, right=("this month", "fullest budget", "keys"))
 
 
 def details_view(found: Standings, told: ConsumerDetails, keys: Sequence[Key], now: datetime) -> Any:
@@ -181,7 +181,7 @@ def details_view(found: Standings, told: ConsumerDetails, keys: Sequence[Key], n
     parts = [table("", ("", ""), [fact for fact in facts if fact[1] is not None])]
     if told.budgets:
         parts.append(budgets_table([(found, budget) for budget in found.budgets(now)], now))
-    parts.append(keys_table(f"{len(keys)} keys", [bounded(key, {found.consumer: found.item}) for key in keys], now))
+    parts.append(keys_table(None, [bounded(key, found.item) for key in keys], now))
     return Group(*parts)
 
 

@@ -19,7 +19,7 @@ from admin.moments import later, span, written
 from admin.output import shows
 from admin.session import Session, session_of
 from admin.table import Audit
-from lambda_src.contract import STATE_SK, consumer_pk
+from lambda_src.contract import POLICY_SK, STATE_SK, consumer_pk
 
 app = typer.Typer(help="Issue, rotate, revoke the keys of consumers.", no_args_is_help=True)
 
@@ -44,11 +44,10 @@ def list_keys(
       tollgate keys list search --output json
     """
     session = session_of(context)
-    if consumer is not None:
-        session.policy(consumer)
-    keys = [bounded(key, session.policies) for key in all_keys(session, consumer)]
+    policies = session.policies if consumer is None else {consumer: session.policy(consumer)}
+    keys = [bounded(key, policies.get(key.consumer, {})) for key in all_keys(session, consumer)]
     now = session.now()
-    session.output.show([shown(key, now) for key in keys], lambda: keys_table(f"{len(keys)} keys", keys, now))
+    session.output.show([shown(key, now) for key in keys], lambda: keys_table(None, keys, now))
 
 
 @app.command("issue")
@@ -132,12 +131,14 @@ def show_key(
       tollgate keys show a1b2c3d4e5 --reveal
     """
     session = session_of(context)
-    found = bounded(find(session, key), session.policies)
+    found = find(session, key)
+    policy = session.table.get(consumer_pk(found.consumer), POLICY_SK)  # which may be gone, and the key still there
+    found = bounded(found, policy)
     value = None
     if reveal:
         session.table.change([], Audit("keys.reveal", f"{found.name} {found.key_id}"))
         value = value_of(session, found.key_id)
-    told = details(session, found, value)
+    told = details(session, found, policy.get("plan"), value)
     session.output.show(told, lambda: details_table(found, told, session.now()))
 
 
@@ -300,4 +301,4 @@ def import_keys(
     ids = {each.key_id for each in wanted}
     keys = [key for key in all_keys(session) if key.key_id in ids]
     now = session.now()
-    session.output.show([shown(key, now) for key in keys], lambda: keys_table(f"{len(keys)} keys imported", keys, now))
+    session.output.show([shown(key, now) for key in keys], lambda: keys_table(None, keys, now))

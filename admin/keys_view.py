@@ -11,6 +11,7 @@ from admin.keys_gateway import named_key, plans_of, used_today
 from admin.keys_ledger import Key, State
 from admin.moments import written
 from admin.output import table
+from admin.report.text import counted
 from admin.session import Session
 from lambda_src.policy import instant
 
@@ -77,9 +78,9 @@ class Exported:
     expires: str | None
 
 
-def bounded(key: Key, policies: Mapping[str, Mapping[str, Any]]) -> Key:
+def bounded(key: Key, policy: Mapping[str, Any]) -> Key:
     """The key with its consumer's expiry, where that is the earlier one."""
-    end = instant(policies.get(key.consumer, {}).get("expires"))
+    end = instant(policy.get("expires"))
     return replace(key, expires=end) if end is not None and (key.expires is None or end < key.expires) else key
 
 
@@ -98,13 +99,17 @@ def shown(key: Key, now: datetime) -> KeyShown:
     )
 
 
-def keys_table(title: str, keys: Sequence[Key], now: datetime) -> Any:
-    """Keys for people."""
+def keys_table(title: str | None, keys: Sequence[Key], now: datetime) -> Any:
+    """Keys for people. title: None: how many there are."""
     rows = [
         (key.key_id, key.consumer, key.label, key.described(now), who(key.created_by), (key.created or "")[:10])
         for key in keys
     ]
-    return table(title, ("key", "consumer", "label", "state", "made by", "made"), rows)
+    return table(
+        counted(len(keys), "key") if title is None else title,
+        ("key", "consumer", "label", "state", "made by", "made"),
+        rows,
+    )
 
 
 def who(arn: str) -> str:
@@ -112,7 +117,7 @@ def who(arn: str) -> str:
     return arn.rpartition(":")[2].removeprefix("assumed-role/").removeprefix("user/")
 
 
-def details(session: Session, key: Key, value: str | None) -> KeyDetails:
+def details(session: Session, key: Key, consumer_plan: str | None, value: str | None) -> KeyDetails:
     """What the ledger and API Gateway know of a key."""
     enabled, plan = _in_gateway(session, key)
     used = None if plan is None else used_today(session, plan, key.key_id)
@@ -120,7 +125,7 @@ def details(session: Session, key: Key, value: str | None) -> KeyDetails:
         **asdict(shown(key, session.now())),
         enabled=enabled,
         plan=plan,
-        consumer_plan=session.policies.get(key.consumer, {}).get("plan"),
+        consumer_plan=consumer_plan,
         requests_today=None if used is None else used[0],
         quota_left=None if used is None else used[1],
         value=value,

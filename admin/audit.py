@@ -1,0 +1,103 @@
+"""`tollgate audit`: who changed what, when, from what to what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Final
+
+import typer
+
+from admin.keys_view import who
+from admin.moments import moment
+from admin.output import shows, table
+from admin.session import Session, session_of
+from lambda_src.contract import AUDIT_MONTH, audit_pk
+
+_NONE_BEFORE: Final = datetime(2025, 1, 1, tzinfo=UTC)
+"""No ledger is older; `--since 2000-01-01` need not ask for each of its months."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """A change that an operator made with this command.
+
+    at: when (ISO 8601, UTC).
+    by: ARN of who did it, as STS knows them.
+    action: what, such as keys.issue, keys.revoke, consumers.pause, budgets.raise.
+    target: to what: CONSUMER, CONSUMER/LABEL and the key's id, or the name of a provider.
+    before: what held before, as far as it changed; null: nothing.
+    after: what holds since; null: nothing.
+    """
+
+    at: str
+    by: str
+    action: str
+    target: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+@shows(Audited, many=True)
+def audit(
+    context: typer.Context,
+    since: Annotated[str, typer.Option(metavar="WHEN", help="From when on: 30d ago, or a date.")] = "30d",
+    by: Annotated[str | None, typer.Option(metavar="TEXT", help="Only by ARNs that have this in them.")] = None,
+    action: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="Only such actions: keys.*, budgets.raise.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="TEXT", help="Only of targets that have this in them.")] = None,
+) -> None:
+    """Changes that operators made, newest first.
+
+    Examples:
+
+      tollgate audit --since 7d
+
+      tollgate audit --action "keys.*" --target search --output json
+    """
+    session = session_of(context)
+    start = max(moment(since, "--since", session.now(), ago=True), _NONE_BEFORE)
+    rows = [
+        row
+        for row in _rows(session, start)
+        if (by is None or by in row.by)
+        and (action is None or fnmatchcase(row.action, action))
+        and (target is None or target in row.target)
+    ]
+    cells = [(row.at[:19], who(row.by), row.action, row.target, _words(row.before), _words(row.after)) for row in rows]
+    session.output.show(rows, lambda: table("", ("when (UTC)", "who", "action", "target", "before", "after"), cells))
+
+
+def _rows(session: Session, start: datetime) -> Iterator[Audited]:
+    """Rows since `start`, month by month, newest first."""
+    first = f"{int(start.timestamp() * 1000):013d}"
+    month = session.now()
+    while month.strftime(AUDIT_MONTH) >= start.strftime(AUDIT_MONTH):
+        for row in session.table.query(
+            audit_pk(month.strftime(AUDIT_MONTH)), between=(first, "9" * 14), newest_first=True
+        ):
+            yield Audited(
+                at=row["at"],
+                by=row["by"],
+                action=row["action"],
+                target=row["target"],
+                before=_parsed(row.get("before")),
+                after=_parsed(row.get("after")),
+            )
+        month = month.replace(day=1) - timedelta(days=1)
+
+
+def _parsed(text: str | None) -> dict[str, Any] | None:
+    return None if text is None else json.loads(text)
+
+
+def _words(values: dict[str, Any] | None) -> str:
+    """Values for people, those that are not set left out."""
+    told = {name: value for name, value in (values or {}).items() if value not in (None, [])}
+    return ", ".join(
+        f"{name}={value if isinstance(value, str | int) else json.dumps(value)}" for name, value in told.items()
+    )
