@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from ministack.services import cloudwatch_logs
 
 from local.repairs import metrics_store
+from local.repairs.metrics_store import Key
 
 MARK: Final = '"_aws"'
 MOST_METRICS: Final = 100
@@ -60,30 +61,37 @@ def extract(message: str) -> None:
     if not -LATEST_SECONDS <= time.time() - at <= OLDEST_SECONDS:
         return
     for directive in document["_aws"]["CloudWatchMetrics"]:
-        for names in directive["Dimensions"]:
-            _put_directive(document, directive, names, at)
+        _put_directive(document, directive, at)
 
 
-def _put_directive(document: dict[str, Any], directive: dict[str, Any], names: list[str], at: float) -> None:
-    dimensions = [(name, document.get(name)) for name in names]
-    if not all(isinstance(value, str) and value for _, value in dimensions):
-        return
-    for metric in directive["Metrics"]:
-        samples = _samples(document.get(metric["Name"]))
-        if samples:
-            key = metrics_store.key_of(
-                directive["Namespace"], metric["Name"], [(name, str(value)) for name, value in dimensions]
-            )
-            metrics_store.put(key, at, samples, metric.get("Unit", "None"))
+def _put_directive(document: dict[str, Any], directive: dict[str, Any], at: float) -> None:
+    sets = [found for names in directive["Dimensions"] if (found := _dimensions(document, names)) is not None]
+    values = [(metric, _samples(document.get(metric["Name"]))) for metric in directive["Metrics"]]
+    metrics_store.put_all(
+        at,
+        (
+            (Key(directive["Namespace"], metric["Name"], dimensions), samples, metric.get("Unit", "None"))
+            for metric, samples in values
+            if samples
+            for dimensions in sets
+        ),
+    )
+
+
+def _dimensions(document: dict[str, Any], names: list[str]) -> metrics_store.Dimensions | None:
+    """In order; None where the root has no text for one of them."""
+    found = [(name, value) for name in sorted(names) if isinstance(value := document.get(name), str) and value]
+    return tuple(found) if len(found) == len(names) else None
 
 
 def _samples(value: object) -> metrics_store.Samples:
-    values: list[Any] = value if isinstance(value, list) else [value]
-    if len(values) > MOST_VALUES or not all(_is_number(each) for each in values):
+    values: list[object] = value if isinstance(value, list) else [value]
+    numbers = [each for each in values if _is_number(each)]
+    if len(numbers) < len(values) or len(values) > MOST_VALUES:
         return {}
     samples: dict[metrics_store.Sample, float] = {}
-    for each in values:
-        sample = metrics_store.single(each)
+    for number in numbers:
+        sample = metrics_store.single(number)
         samples[sample] = samples.get(sample, 0.0) + 1
     return samples
 
@@ -126,5 +134,5 @@ def _is_name(name: object) -> bool:
     return isinstance(name, str) and bool(name)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

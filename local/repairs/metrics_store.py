@@ -99,17 +99,27 @@ def record(
 
 def put(key: Key, at: float, samples: Samples, unit: str) -> None:
     """Add samples at a time (epoch seconds)."""
+    put_all(at, [(key, samples, unit)])
+
+
+def put_all(at: float, entries: Iterable[tuple[Key, Samples, str]]) -> None:
+    """Add samples of several metrics, with their units, at one time."""
+    second = int(at)
     with _lock:
         store = _stores.setdefault((get_account_id(), get_region()), {})
-        series = store.setdefault(key, Series(key))
-        series.unit = unit
-        for sample, count in samples.items():
-            series.add(int(at), sample, count)
+        for key, samples, unit in entries:
+            series = store.get(key)
+            if series is None:
+                series = store[key] = Series(key)
+            series.unit = unit
+            for sample, count in samples.items():
+                series.add(second, sample, count)
 
 
 def single(value: float) -> Sample:
     """One plain value."""
-    return Sample(float(value), float(value), float(value))
+    number = float(value)
+    return Sample(number, number, number)
 
 
 def key_of(namespace: str, name: str, dimensions: Iterable[tuple[str, str]]) -> Key:
