@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -79,12 +79,16 @@ def discovered(message: str) -> dict[str, Value]:
         document = json.loads(message)
     except ValueError:
         return {}
-    return dict(_flat("", document))
+    fields: dict[str, Value] = {}
+    _flatten(document.items(), "", fields)
+    return fields
 
 
-def _flat(prefix: str, node: Any) -> Iterator[tuple[str, Value]]:
-    if isinstance(node, (dict, list)):
-        for name, member in node.items() if isinstance(node, dict) else enumerate(node):
-            yield from _flat(f"{prefix}.{name}" if prefix else str(name), member)
-    elif node is not None:
-        yield prefix, node
+def _flatten(members: Iterable[tuple[Any, Any]], prefix: str, into: dict[str, Value]) -> None:
+    for name, member in members:
+        if isinstance(member, dict):
+            _flatten(member.items(), f"{prefix}{name}.", into)
+        elif isinstance(member, list):
+            _flatten(enumerate(member), f"{prefix}{name}.", into)
+        elif member is not None:
+            into[f"{prefix}{name}"] = member

@@ -15,6 +15,7 @@ from ministack.services import cloudwatch_logs
 from local.repairs import operations
 
 PAGE: Final = 1000
+FIELDS: Final = ("name", "queryString", "logGroupNames", "queryLanguage", "parameters")
 
 _reset = cloudwatch_logs.reset
 _definitions = AccountRegionScopedDict()
@@ -43,9 +44,7 @@ def put_query_definition(request: dict[str, Any]) -> Any:
     if given and given not in _definitions:
         return _not_found(f"Query definition {given} does not exist.")
     definition = str(given or uuid.uuid4())
-    fields = {
-        name: request[name] for name in ("name", "queryString", "logGroupNames", "queryLanguage") if name in request
-    }
+    fields = {name: request[name] for name in FIELDS if name in request}
     _definitions[definition] = {"queryDefinitionId": definition, "lastModified": _now()} | fields
     return json_response({"queryDefinitionId": definition})
 
