@@ -32,6 +32,7 @@ FOLDER_VARIABLE: Final = "TOLLGATE_ENVIRONMENTS"
 ENDPOINT_VARIABLE: Final = "TOLLGATE_LOCAL_ENDPOINT"
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 _LONGEST_NAME: Final = 31
+_ATTEMPTS: Final = 8
 _LOOPBACK: Final = ("http://localhost:", "http://127.0.0.1:")
 
 
@@ -121,8 +122,9 @@ class Session:
         from botocore.config import Config as ClientConfig
 
         # "adaptive" slows down by itself where a control plane says 429 (CreateApiKey takes five a second).
+        attempts = int(os.environ.get("AWS_MAX_ATTEMPTS", _ATTEMPTS))
         config = ClientConfig(
-            retries={"mode": "adaptive", "total_max_attempts": 8},
+            retries={"mode": "adaptive", "total_max_attempts": attempts},
             connect_timeout=5,
             read_timeout=30,
             user_agent_extra="tollgate",
