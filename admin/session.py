@@ -32,7 +32,7 @@ FOLDER_VARIABLE: Final = "TOLLGATE_ENVIRONMENTS"
 ENDPOINT_VARIABLE: Final = "TOLLGATE_LOCAL_ENDPOINT"
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 _LONGEST_NAME: Final = 31
-_ATTEMPTS: Final = 8
+_ATTEMPTS: Final = "8"
 _LOOPBACK: Final = ("http://localhost:", "http://127.0.0.1:")
 
 
@@ -122,9 +122,11 @@ class Session:
         from botocore.config import Config as ClientConfig
 
         # "adaptive" slows down by itself where a control plane says 429 (CreateApiKey takes five a second).
-        attempts = int(os.environ.get("AWS_MAX_ATTEMPTS", _ATTEMPTS))
+        attempts = os.environ.get("AWS_MAX_ATTEMPTS") or _ATTEMPTS
+        if not attempts.isdecimal() or int(attempts) < 1:
+            raise Unconfigured(f"AWS_MAX_ATTEMPTS={attempts!r}: accepted is a number from 1.")
         config = ClientConfig(
-            retries={"mode": "adaptive", "total_max_attempts": attempts},
+            retries={"mode": "adaptive", "total_max_attempts": int(attempts)},
             connect_timeout=5,
             read_timeout=30,
             user_agent_extra="tollgate",
