@@ -15,14 +15,13 @@ from typing import Any, Literal
 
 from lambda_src import account as accounts
 from lambda_src.account import Account, Hold, Update
-from lambda_src.attributes import Item, item, plain_item
+from lambda_src.attributes import item, plain_item
 from lambda_src.aws import Aws, AwsError
 from lambda_src.contract import (
     ACCOUNT_SK,
     ACCOUNTS_INDEX,
     ACCOUNTS_INDEX_KEY,
     PK,
-    SK,
     TTL_ATTRIBUTE,
     account_pk,
     rollup_pk,
@@ -33,10 +32,10 @@ from lambda_src.contract import (
 from lambda_src.expressions import update_of
 from lambda_src.policy import Policy
 from lambda_src.record import UsageRecord
+from lambda_src.table import CONDITION, Table, item_key
 from lambda_src.tokens import Tokens
 
 _SECONDS_PER_DAY = 86_400
-_CONDITION = "ConditionalCheckFailed"
 
 Outcome = Literal["settled", "replayed", "corrected"]
 
@@ -49,23 +48,16 @@ class NoRoomError(Exception):
         self.account = account
 
 
-class Ledger:
+class Ledger(Table):
     """The table `table`, through signed calls. now: epoch seconds, replaceable by tests."""
 
     def __init__(
         self, aws: Aws, table: str, environment: str, retention_days: int, now: Callable[[], float] = time.time
     ) -> None:
-        self._aws = aws
-        self._table = table
+        super().__init__(aws, table)
         self._environment = environment
         self._retention_days = retention_days
         self.now = now
-        self._failures = 0
-
-    def take_faults(self) -> tuple[int, int]:
-        """How many calls failed in the end, and how many tries DynamoDB throttled, since this was last asked."""
-        failures, self._failures = self._failures, 0
-        return failures, self._aws.take_throttled("dynamodb")
 
     # --- the four verbs -------------------------------------------------------------------------------
 
@@ -74,7 +66,7 @@ class Ledger:
 
         The caller has refused what is larger than a whole limit: an absent counter passes any condition.
         """
-        members = update_of(self._table, _key(account_pk(consumer), ACCOUNT_SK), accounts.reserve(hold, policy))
+        members = update_of(self._table, item_key(account_pk(consumer), ACCOUNT_SK), accounts.reserve(hold, policy))
         members |= {"ReturnValues": "ALL_NEW", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
         try:
             answer = self._call("UpdateItem", members, deadline)
@@ -176,72 +168,6 @@ class Ledger:
         )
         return sorted(row[PK].partition("#")[2] for row in rows)
 
-    def get(self, pk: str, sk: str, deadline: float) -> dict[str, Any]:
-        """One item's plain values, read consistently; empty where there is none."""
-        answer = self._call(
-            "GetItem", {"TableName": self._table, "Key": _key(pk, sk), "ConsistentRead": True}, deadline
-        )
-        return plain_item(answer.get("Item", {}))
-
-    def partition(self, pk: str, deadline: float, *, begins: str | None = None) -> list[dict[str, Any]]:
-        """All items of a partition, or those whose sort key begins so."""
-        expression = "#p = :p" if begins is None else "#p = :p AND begins_with(#s, :s)"
-        names = {"#p": PK} if begins is None else {"#p": PK, "#s": SK}
-        values = {":p": {"S": pk}} if begins is None else {":p": {"S": pk}, ":s": {"S": begins}}
-        members = {
-            "KeyConditionExpression": expression,
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": values,
-        }
-        return self._query(members, deadline)
-
-    # --- writing single items -----------------------------------------------------------------------------
-
-    def put_new(self, pk: str, sk: str, values: Mapping[str, object], deadline: float) -> bool:
-        """Put an item that must not be there yet; False where it is."""
-        members = {
-            "TableName": self._table,
-            "Item": {**_key(pk, sk), **item(values)},
-            "ConditionExpression": "attribute_not_exists(#p)",
-            "ExpressionAttributeNames": {"#p": PK},
-        }
-        try:
-            self._call("PutItem", members, deadline)
-        except AwsError as error:
-            if error.code == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
-
-    def set(self, pk: str, sk: str, values: Mapping[str, object], deadline: float) -> None:
-        """Set attributes of an item."""
-        self._call("UpdateItem", update_of(self._table, _key(pk, sk), Update(sets=values, adds={})), deadline)
-
-    def add_to_set(
-        self, pk: str, sk: str, name: str, member: str, values: Mapping[str, object], most: int, deadline: float
-    ) -> int:
-        """Add `member` to the string set `name` of an item, unless it has `most` already; how many it has then."""
-        sets = {f"#{each}": each for each in values}
-        members = {
-            "TableName": self._table,
-            "Key": _key(pk, sk),
-            "UpdateExpression": f"ADD #n :m SET {', '.join(f'{each} = :{each[1:]}' for each in sets)}",
-            "ConditionExpression": "attribute_not_exists(#n) OR size(#n) < :most",
-            "ExpressionAttributeNames": {"#n": name, **sets},
-            "ExpressionAttributeValues": {
-                ":m": {"SS": [member]},
-                **{f":{each}": value for each, value in item({**values, "most": most}).items()},
-            },
-            "ReturnValues": "UPDATED_NEW",
-        }
-        try:
-            answer = self._call("UpdateItem", members, deadline)
-        except AwsError as error:
-            if error.code == "ConditionalCheckFailedException":
-                return most
-            raise
-        return len(answer["Attributes"][name]["SS"])
-
     # --- within -------------------------------------------------------------------------------------------
 
     def _settle_without_hold(self, record: UsageRecord, hold: Hold | None, deadline: float) -> Outcome:
@@ -270,7 +196,7 @@ class Ledger:
     def _release(self, consumer: str, hold: Hold, deadline: float) -> None:
         """End a hold that has its row: a reserve whose answer was lost may come in again after the settle."""
         try:
-            members = update_of(self._table, _key(account_pk(consumer), ACCOUNT_SK), accounts.release(hold))
+            members = update_of(self._table, item_key(account_pk(consumer), ACCOUNT_SK), accounts.release(hold))
             self._call("UpdateItem", members, deadline)
         except AwsError as error:
             if error.code != "ConditionalCheckFailedException":
@@ -298,7 +224,7 @@ class Ledger:
         self._write(self._row(record), record, update, record.rollup(), deadline)
 
     def _row(self, record: UsageRecord) -> dict[str, Any]:
-        key = _key(usage_pk(record.consumer, record.day), usage_sk(record.at_ms, record.request_id))
+        key = item_key(usage_pk(record.consumer, record.day), usage_sk(record.at_ms, record.request_id))
         ttl = record.at_ms // 1000 + self._retention_days * _SECONDS_PER_DAY if self._retention_days else None
         return {
             "TableName": self._table,
@@ -311,30 +237,13 @@ class Ledger:
     def _write(
         self, put: dict[str, Any], record: UsageRecord, update: Update | None, rollup: dict[str, int], deadline: float
     ) -> None:
-        account = _key(account_pk(record.consumer), ACCOUNT_SK)
-        daily = _key(rollup_pk(record.consumer), rollup_sk(record.day, record.model, record.key_id))
+        account = item_key(account_pk(record.consumer), ACCOUNT_SK)
+        daily = item_key(rollup_pk(record.consumer), rollup_sk(record.day, record.model, record.key_id))
         writes: list[dict[str, object]] = [{"Put": put}]
         if update is not None:
             writes.append({"Update": update_of(self._table, account, update)})
         writes.append({"Update": update_of(self._table, daily, Update(sets={}, adds=rollup))})
         self._call("TransactWriteItems", {"TransactItems": writes}, deadline)
-
-    def _query(self, members: Mapping[str, object], deadline: float) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        page: dict[str, object] = {"TableName": self._table, **members}
-        while True:
-            answer = self._call("Query", page, deadline)
-            found += [plain_item(each) for each in answer["Items"]]
-            if "LastEvaluatedKey" not in answer:
-                return found
-            page["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-
-    def _call(self, operation: str, members: Mapping[str, object], deadline: float) -> dict[str, Any]:
-        try:
-            return self._aws.call("dynamodb", f"DynamoDB_20120810.{operation}", members, deadline=deadline)
-        except AwsError as error:
-            self._failures += not _refused_by_condition(error)
-            raise
 
 
 def unsettled(hold: Hold, consumer: str, environment: str) -> UsageRecord:
@@ -378,16 +287,6 @@ def _outranks(record: UsageRecord, row: Mapping[str, Any]) -> bool:
     return row.get("settlement") == "unsettled" and record.settlement != "unsettled"
 
 
-def _key(pk: str, sk: str) -> Item:
-    return {PK: {"S": pk}, SK: {"S": sk}}
-
-
-def _refused_by_condition(error: AwsError) -> bool:
-    """Whether DynamoDB did what it was asked to: test a condition, which did not hold."""
-    reasons = error.details.get("CancellationReasons", ())
-    return error.code == "ConditionalCheckFailedException" or any(each.get("Code") == _CONDITION for each in reasons)
-
-
 def _failed_conditions(error: AwsError) -> tuple[dict[str, Any] | None, bool]:
     """Of a cancelled transaction: the usage row that was there already (None: none was), and whether the account's
     condition failed."""
@@ -395,5 +294,5 @@ def _failed_conditions(error: AwsError) -> tuple[dict[str, Any] | None, bool]:
         return None, False
     reasons = error.details.get("CancellationReasons", [])
     row, account = [*reasons, {}, {}][:2]
-    there = plain_item(row.get("Item", {})) if row.get("Code") == _CONDITION else None
-    return there, account.get("Code") == _CONDITION
+    there = plain_item(row.get("Item", {})) if row.get("Code") == CONDITION else None
+    return there, account.get("Code") == CONDITION
