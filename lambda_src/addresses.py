@@ -27,7 +27,7 @@ class Addresses:
         self._ledger = ledger
         self._environment = environment
         self._now = now
-        self._hour = ""
+        self._hour = 0
         self._seen: set[tuple[str, str]] = set()
         self._sizes: dict[str, int] = {}
 
@@ -36,20 +36,20 @@ class Addresses:
 
         A ledger that cannot say is not asked again for this address: it is a metric, nobody should wait for it.
         """
-        at = datetime.fromtimestamp(self._now(), UTC)
-        hour = f"{at:%Y-%m-%dT%H}"
+        hour = int(self._now()) // 3_600
         if hour != self._hour:
             self._hour, self._seen, self._sizes = hour, set(), {}
         if (key_id, address) not in self._seen and self._sizes.get(key_id, 0) < MOST:
             self._seen.add((key_id, address))
-            self._add(key_id, hour, self._digest(address), int(at.timestamp()) + _KEPT_SECONDS, deadline)
+            self._add(key_id, self._digest(address), deadline)
         return self._sizes.get(key_id)
 
-    def _add(self, key_id: str, hour: str, digest: str, ttl: int, deadline: float) -> None:
+    def _add(self, key_id: str, digest: str, deadline: float) -> None:
+        began = self._hour * 3_600
+        hour = f"{datetime.fromtimestamp(began, UTC):%Y-%m-%dT%H}"
+        until = {TTL_ATTRIBUTE: began + _KEPT_SECONDS}
         try:
-            size = self._ledger.add_to_set(
-                seen_pk(key_id), hour, "addresses", digest, {TTL_ATTRIBUTE: ttl}, MOST, deadline
-            )
+            size = self._ledger.add_to_set(seen_pk(key_id), hour, "addresses", digest, until, MOST, deadline)
         except AwsError:
             return
         self._sizes[key_id] = max(size, self._sizes.get(key_id, 0))

@@ -329,7 +329,7 @@ def test_addresses_of_a_key_within_an_hour(bench: Bench, told: Told) -> None:
     items = [plain_item(each) for each in bench.dynamodb.scan(TableName=bench.table)["Items"]]
     seen = {item["sk"]: item for item in items if item["pk"] == seen_pk(key)}
     assert set(seen) == {"2026-11-23T12", "2026-11-23T13"}
-    assert seen["2026-11-23T12"]["ttl"] == 1_795_437_000 + 2 * 86_400
+    assert seen["2026-11-23T12"]["ttl"] == 1_795_435_200 + 2 * 86_400
     hashes = seen["2026-11-23T12"]["addresses"]
     assert len(hashes) == 3
     assert {len(each) for each in hashes} == {12}
