@@ -96,7 +96,9 @@ class Access(Construct):
         """What is deployed. No `/apikeys` and no `/usageplans/ID/keys`: both answer with the values of keys where the
         caller asks for them (GetApiKeys, GetApiKey, GetUsagePlanKeys), and no condition key can refuse that."""
         whole = f"/restapis/{api.id}"
-        paths = (whole, f"{whole}/stages/{stage.name}", "/account", "/usageplans", "/usageplans/*/usage")
+        stages = (f"{whole}/stages", f"{whole}/stages/{stage.name}")
+        # Names are found in the lists of the region: `/restapis`, `/usageplans`.
+        paths = ("/restapis", whole, *stages, "/account", "/usageplans", "/usageplans/*/usage")
         return allow("ReadApi", ["apigateway:GET"], [self._api_arn(path) for path in paths])
 
     def _read_logs(self, groups: Sequence[str]) -> list[Statement]:
@@ -142,7 +144,8 @@ class Access(Construct):
 
 
 def _read_ledger(ledger: Ledger) -> Statement:
-    actions = ("GetItem", "BatchGetItem", "Query", "DescribeTable", "DescribeContinuousBackups")
+    items = ("GetItem", "BatchGetItem", "Query")
+    actions = (*items, "DescribeTable", "DescribeContinuousBackups", "DescribeTimeToLive")
     table = ledger.table.arn
     return allow("ReadLedger", [f"dynamodb:{each}" for each in actions], [table, f"{table}/index/{ACCOUNTS_INDEX}"])
 
