@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
-from botocore.model import ListShape, OperationModel, Shape, StructureShape
+from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 
 def parse(operation: OperationModel, form: str) -> dict[str, Any]:
@@ -57,6 +57,9 @@ def _xml(shape: Shape, value: Any) -> str:
         return "".join(f"<{name}>{_xml(member, value[name])}</{name}>" for name, member in present)
     if isinstance(shape, ListShape):
         return "".join(f"<member>{_xml(shape.member, item)}</member>" for item in value)
+    if isinstance(shape, MapShape):
+        pairs = ((_xml(shape.key, name), _xml(shape.value, item)) for name, item in value.items())
+        return "".join(f"<entry><key>{name}</key><value>{item}</value></entry>" for name, item in pairs)
     if shape.type_name == "timestamp" and not isinstance(value, str):
         return datetime.datetime.fromtimestamp(value, datetime.UTC).isoformat()
     return str(value).lower() if isinstance(value, bool) else escape(str(value))

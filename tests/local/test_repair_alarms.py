@@ -1,6 +1,8 @@
 """Alarms and dashboards read back whole, over the protocol boto3 speaks and the one Terraform speaks."""
 
 import json
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -121,3 +123,23 @@ def test_a_dashboard_reads_back_byte_for_byte(client: Any) -> None:
     client.delete_dashboards(DashboardNames=["main"])
     with pytest.raises(client.exceptions.ClientError, match="does not exist"):
         client.get_dashboard(DashboardName="main")
+
+
+def test_metrics_read_back_over_either_protocol(client: Any) -> None:
+    namespace, end = f"Test-{uuid.uuid4().hex[:8]}", int(time.time()) // 60 * 60
+    dimensions = [{"Name": "environment", "Value": "dev & <test>"}]
+    datum = {"MetricName": "m", "Dimensions": dimensions, "Timestamp": end - 30, "Values": [1.0, 2.5], "Unit": "Count"}
+    client.put_metric_data(Namespace=namespace, MetricData=[datum])
+    metric = {"Namespace": namespace, "MetricName": "m", "Dimensions": dimensions}
+    assert client.list_metrics(Namespace=namespace)["Metrics"] == [metric]
+    window = {"StartTime": end - 60, "EndTime": end}
+    queries = [{"Id": "m", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}]
+    queries.append({"Id": "twice", "Expression": "m * 2"})
+    read = client.get_metric_data(MetricDataQueries=queries, **window)["MetricDataResults"]
+    assert [(each["Id"], each["Values"]) for each in read] == [("m", [3.5]), ("twice", [7.0])]
+    assert read[0]["Timestamps"][0].timestamp() == end - 60
+    (point,) = client.get_metric_statistics(
+        **metric, **window, Period=60, Statistics=["Maximum"], ExtendedStatistics=["p50"]
+    )["Datapoints"]
+    assert (point["Maximum"], point["Timestamp"].timestamp(), point["Unit"]) == (2.5, end - 60, "Count")
+    assert point["ExtendedStatistics"] == {"p50": 1.75}
