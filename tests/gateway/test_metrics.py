@@ -16,6 +16,7 @@ from lambda_src.attributes import plain_item
 from lambda_src.aws import Aws, AwsError
 from lambda_src.contract import Provider, seen_pk
 from lambda_src.gateway import Gateway
+from lambda_src.glossary import ERROR_CODES
 from lambda_src.ledger import Ledger
 from lambda_src.metrics import METRICS, dimension_sets
 from lambda_src.policy import Budget, Policy
@@ -62,6 +63,7 @@ class Told:
         for line in found:
             SCHEMA.validate(line)
             series(line)
+            assert line.get("error_code") in {None, *ERROR_CODES}
         return found
 
     def line(self) -> Line:

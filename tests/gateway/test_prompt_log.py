@@ -12,6 +12,7 @@ import pytest
 
 from lambda_src.contract import prompt_log_group
 from lambda_src.gateway import Gateway
+from lambda_src.glossary import PROMPT_FIELDS
 from tests.bench import Bench, chat, request
 from tests.gateway.conftest import Log, send
 
@@ -52,6 +53,7 @@ def test_a_line_says_what_was_asked_and_answered(bench: Bench, logging: Gateway,
     headers = {"x-amzn-trace-id": "Root=1-6741c2a8-0123456789abcdef01234567"}
     send(logging, request(watched, chat(text=TEXT), request_id="plain", headers=headers))
     line = last(bench, "plain")
+    assert set(line) == set(PROMPT_FIELDS)
     prompt, response = json.loads(line.pop("prompt")), json.loads(line.pop("response"))
     assert prompt == chat(text=MASKED)
     assert MASKED in response["choices"][0]["message"]["content"], "the stand-in echoes"
