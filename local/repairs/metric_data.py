@@ -78,13 +78,20 @@ def put_metric_data(request: Mapping[str, Any]) -> dict[str, Any]:
 def _samples(datum: Mapping[str, Any]) -> metrics_store.Samples:
     if (published := datum.get("StatisticValues")) is not None:
         count = float(published["SampleCount"])
+        if count <= 0:
+            raise Refused(f"{datum['MetricName']}: SampleCount must be greater than 0, not {count:g}.")
         mean = float(published["Sum"]) / count
         return {Sample(mean, float(published["Minimum"]), float(published["Maximum"])): count}
     values = datum.get("Values") or [datum.get("Value")]
     if None in values:
         raise Refused(f"{datum['MetricName']}: Value, Values or StatisticValues is required.")
+    counts = datum.get("Counts") or [1.0] * len(values)
+    if len(counts) != len(values):
+        raise Refused(
+            f"{datum['MetricName']}: Values and Counts must be of one size, not {len(values)}, {len(counts)}."
+        )
     samples: dict[Sample, float] = {}
-    for value, count in zip(values, datum.get("Counts") or [1.0] * len(values), strict=True):
+    for value, count in zip(values, counts, strict=True):
         sample = metrics_store.single(value)
         samples[sample] = samples.get(sample, 0.0) + float(count)
     return samples

@@ -146,3 +146,17 @@ def test_an_unknown_statistic_is_refused(metrics: Metrics, stat: str, told: str)
 def test_a_window_that_ends_before_it_starts_is_refused(metrics: Metrics) -> None:
     with pytest.raises(metrics.client.exceptions.ClientError, match="StartTime must be less than"):
         metrics.data(metrics.stat("m", "m"), minutes=0)
+
+
+@pytest.mark.parametrize(
+    ("datum", "told"),
+    [
+        ({}, "Value, Values or StatisticValues is required"),
+        ({"Values": [1.0, 2.0], "Counts": [1.0]}, "must be of one size, not 2, 1"),
+        ({"StatisticValues": {"SampleCount": 0, "Sum": 0, "Minimum": 0, "Maximum": 0}}, "greater than 0, not 0"),
+    ],
+)
+def test_a_datum_without_a_meaning_is_refused(metrics: Metrics, datum: dict[str, Any], told: str) -> None:
+    with pytest.raises(metrics.client.exceptions.ClientError, match=told):
+        metrics.client.put_metric_data(Namespace=metrics.namespace, MetricData=[{"MetricName": "m", **datum}])
+    assert metrics.client.list_metrics(Namespace=metrics.namespace)["Metrics"] == []
