@@ -9,6 +9,7 @@ ENV ?= local
 PIPENV_VERSION := 2026.10.3
 VENV := .venv
 RUN := $(VENV)/bin/python
+CHECKOV := tests/checkov
 # jsii warns about every Node that is newer than it; the version is checked by local/machine.py.
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 export CHECKPOINT_DISABLE := 1
@@ -42,7 +43,7 @@ deploy: setup ## deploy ENV
 destroy: setup ## destroy ENV
 	@$(RUN) -m local.cdktf destroy $(ENV) $(if $(YES),--auto-approve)
 
-test: setup check ## everything that must hold: format, lint, types, unit, synth, plan, end to end
+test: setup $(VENV)/checkov/.ready check ## everything that must hold: format, lint, types, unit, synth, plan, end to end
 	@$(RUN) -m pytest
 
 check: setup ## format, lint, types
@@ -57,6 +58,8 @@ format: setup ## format the code
 lock: $(VENV)/.pipenv ## lock the Python and Node packages anew, without naming an index
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/pipenv lock
 	@$(RUN) -m local.machine index-free Pipfile.lock
+	@PIPENV_PIPFILE=$(CHECKOV)/Pipfile VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/pipenv lock
+	@$(RUN) -m local.machine index-free $(CHECKOV)/Pipfile.lock
 	@npm install --package-lock-only --no-fund --no-audit
 
 prices: setup ## generate constructs_lib/prices.json anew
@@ -82,6 +85,14 @@ $(VENV)/.ready: Pipfile.lock pyproject.toml $(VENV)/.pipenv
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/pipenv sync --dev >build.log 2>&1 || { cat build.log; exit 1; }
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation \
 		--config-settings editable_mode=compat --editable .
+	@rm -f build.log
+	@touch $@
+
+# It pins what Tollgate uses in versions of its own, hence a place of its own.
+$(VENV)/checkov/.ready: $(CHECKOV)/Pipfile.lock $(VENV)/.pipenv
+	@echo "installing checkov from $(CHECKOV)/Pipfile.lock (about a minute)"
+	@$(PYTHON) -m venv $(VENV)/checkov
+	@PIPENV_PIPFILE=$(CHECKOV)/Pipfile VIRTUAL_ENV=$(CURDIR)/$(VENV)/checkov $(VENV)/bin/pipenv sync >build.log 2>&1 || { cat build.log; exit 1; }
 	@rm -f build.log
 	@touch $@
 

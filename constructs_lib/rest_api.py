@@ -15,6 +15,7 @@ from constructs_lib.aws import (
     Construct,
     LambdaPermission,
     TerraformResource,
+    TerraformResourceLifecycle,
     addressed,
 )
 from constructs_lib.cors import allow_origin, preflight
@@ -46,6 +47,8 @@ class RestApi(Construct):
                 endpoint_configuration=ApiGatewayRestApiEndpointConfiguration(types=["REGIONAL"]),
                 api_key_source="HEADER",
                 binary_media_types=[EVENT_STREAM_MEDIA_TYPE],
+                # A change that replaces it makes the new one first, so that clients can move over.
+                lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             ),
         )
         self.photographed.append(self.api)

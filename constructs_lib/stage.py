@@ -48,7 +48,7 @@ ACCESS_LOG_FIELDS: Final = {
 makes: callers choose `$context.requestId` with a header
 (docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html)."""
 
-_OUTSIDE_THE_PICTURE: Final = ("name", "description", "endpoint_configuration")
+_OUTSIDE_THE_PICTURE: Final = ("name", "description", "endpoint_configuration", "lifecycle")
 """Arguments of the API itself that hold without a deployment."""
 _LOG_WRITER: Final = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
