@@ -29,6 +29,7 @@ Any model name works. `NAME+word+word…` scripts what happens, and `standin-wor
 | `reasoning` | thinks first: reasoning tokens inside the output, thinking blocks where the dialect has them |
 | `audio`, `image` | OpenAI chat: some of the input (and output) is audio, some of the input an image |
 | `long`, `long-5000` | generates 2,000 (5,000) tokens, or as many as the request allows |
+| `heedless` | takes no notice of the output maximum that the request names |
 | `tier-flex` | reports this service tier, whatever was asked for |
 
 The provider bills what it generated, delivered or not: `Call.tokens`. Errors and resets bill nothing.

@@ -87,6 +87,8 @@ def _choice(wanted: Wanted, script: Script, number: int, room: int | None) -> Ch
     text = f"You said: {wanted.question[:_MOST_ECHOED]}"
     if wanted.choices > 1:
         text = f"{number + 1}. {text}"
+    if "heedless" in script.flags:
+        room = None
     if script.long is not None:
         size = min(script.long, room if room is not None else script.long) * _BYTES_PER_TOKEN
         text = ("on and on " * (size // 10 + 1))[:size]

@@ -11,7 +11,7 @@ PREFIX: Final = "standin-"
 FLAGS: Final = frozenset(
     {
         "cut", "reset", "garbage", "error-event",
-        "nousage", "inline-usage", "cached", "cachewrite", "reasoning", "audio", "image",
+        "heedless", "nousage", "inline-usage", "cached", "cachewrite", "reasoning", "audio", "image",
     }
 )  # fmt: skip
 

@@ -1,0 +1,318 @@
+"""Every alarm, for real: its cause, the state, the message in a queue; and that it ends.
+
+Time passes for CloudWatch alone (`Cloud.advance`): nobody waits five minutes for a period to end.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from constructs_lib.alarm_catalogue import UNHEALTHY, alarms_of, outage_names
+from constructs_lib.settings import load
+from lambda_src.account import Hold
+from lambda_src.aws import Aws
+from lambda_src.contract import KEY_SK, PK, SK, STATE_SK, key_pk
+from lambda_src.ledger import Ledger
+from lambda_src.policy import Policy
+from tests.e2e.conftest import System
+
+pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
+
+ENVIRONMENT = load(Path(__file__).parent / "environments" / "e2e.toml")
+ALARMS = {alarm.name: alarm for alarm in alarms_of(ENVIRONMENT)}
+GATEWAY, SWEEPER, OWN = (f"tollgate-e2e-{name}" for name in ("gateway", "sweeper", "echo"))
+
+
+@dataclass
+class Causes:
+    """What makes each alarm ring: a method each, named like it."""
+
+    system: System
+
+    # --- calls --------------------------------------------------------------------------------------------
+
+    def chat(self, model: str, times: int = 1, consumer: str = "alarming", at_once: int = 1, **more: Any) -> list[int]:
+        """Statuses of chat completions."""
+        key = self.system.key(consumer)
+        body = {"model": model, "max_tokens": 20, "messages": [{"role": "user", "content": "Hello"}], **more}
+
+        def one(_: int) -> int:
+            return self.system.call("POST", "/v1/chat/completions", body, {"x-api-key": key}).status
+
+        with ThreadPoolExecutor(at_once) as pool:
+            return list(pool.map(one, range(times)))
+
+    def invoke(self, function: str) -> None:
+        """Call a Lambda with something that is none of its events."""
+        self.system.cloud.client("lambda").invoke(FunctionName=function, Payload=b'{"httpMethod": 7}')
+
+    def sweep(self) -> None:
+        """Let the schedule come round."""
+        self.system.cloud.client("lambda").invoke(FunctionName=SWEEPER, Payload=b"{}")
+
+    def lapse(self, count: int) -> None:
+        """Leave holds behind whose requests never came back."""
+        aws = Aws({**self.system.cloud.environment()})
+        ledger = Ledger(aws, str(self.system.outputs["table"]), "e2e", 7)
+        policy = Policy(consumer="alarming", plan="open", models=frozenset("*"))
+        now = time.time()
+        for number in range(count):
+            hold = Hold(
+                request_id=f"lost-{now}-{number}", amount=1_000, deadline=int(now) - 1, at_ms=int(now * 1000) - 200_000,
+                tokens=5, key_id=self.system.key_id("alarming"), route="chat", provider="openai",
+                model="standin-small", price_version="v",
+            )  # fmt: skip
+            ledger.reserve(hold, "alarming", policy, time.monotonic() + 5)
+
+    # --- whether callers are served -----------------------------------------------------------------------
+
+    def server_errors(self) -> None:
+        assert set(self.chat("standin-500", 6, at_once=3)) == {500}
+
+    def client_errors(self) -> None:
+        assert set(self.chat("no-such-model", 24, at_once=8)) == {404}
+
+    def latency(self) -> None:
+        assert self.chat("standin-slow-3") == [504]
+
+    def gateway_latency(self) -> None:
+        with self.system.cloud.fault("dynamodb", "ProvisionedThroughputExceededException", times=5):
+            self.chat("standin-small")
+
+    def upstream_errors_openai(self) -> None:
+        self.chat("standin-500", 7, at_once=4)
+
+    def upstream_errors_anthropic(self) -> None:
+        self._messages("/v1/messages", {"model": "claude-500"})
+
+    def upstream_errors_bedrock(self) -> None:
+        self._messages("/bedrock/model/nova-500/converse", {})
+
+    def _messages(self, path: str, more: dict[str, Any]) -> None:
+        content: Any = "Hello" if more else [{"text": "Hello"}]
+        sizes: dict[str, Any] = {"max_tokens": 9} if more else {"inferenceConfig": {"maxTokens": 9}}
+        body = {"messages": [{"role": "user", "content": content}], **sizes, **more}
+        headers = {"x-api-key": self.system.key("alarming")}
+        with ThreadPoolExecutor(4) as pool:
+            statuses = list(pool.map(lambda _: self.system.call("POST", path, body, headers).status, range(7)))
+        assert set(statuses) == {500}
+
+    def lambda_errors(self) -> None:
+        self.invoke(GATEWAY)
+
+    def throttles(self) -> None:
+        client = self.system.cloud.client("lambda")
+        client.put_function_concurrency(FunctionName=GATEWAY, ReservedConcurrentExecutions=0)
+        try:
+            assert set(self.chat("standin-small", 6)) == {500}
+        finally:
+            client.delete_function_concurrency(FunctionName=GATEWAY)
+
+    def concurrency(self) -> None:
+        self.chat("standin-slow-3", 4, at_once=4)
+
+    def duration(self) -> None:
+        self.latency()
+
+    def ledger_failures(self) -> None:
+        with self.system.cloud.fault("dynamodb", "AccessDeniedException", operations=["UpdateItem"]):
+            assert self.chat("standin-small") == [503]
+
+    def ledger_throttles(self) -> None:
+        with self.system.cloud.fault("dynamodb", "ProvisionedThroughputExceededException"):
+            self.chat("standin-small", 4, at_once=4)
+
+    def secret_failures(self) -> None:
+        with self.system.cloud.fault("secretsmanager", "ResourceNotFoundException"):
+            for _ in range(20):  # each answer 401 makes one process of the function forget the key
+                if 503 in self.chat("standin-401", 2):
+                    return
+        raise AssertionError("the secret was never read anew")
+
+    def quiet(self) -> None:
+        self.system.cloud.advance(2 * 3_600)
+
+    def function_errors_echo(self) -> None:
+        self.invoke(OWN)
+
+    # --- money --------------------------------------------------------------------------------------------
+
+    def spend(self) -> None:
+        self.chat("standin-heedless", 3)
+
+    def spend_anomaly(self) -> None:
+        """Two quiet weeks, then a dear hour."""
+        now = time.time()
+        usual = [{"Timestamp": now - 3_600 * hour, "Value": 1_000 + hour % 7} for hour in range(2, 14 * 24)]
+        name = {"MetricName": "CostNanoUsd", "Dimensions": [{"Name": "environment", "Value": "e2e"}], "Unit": "None"}
+        self.system.cloud.client("cloudwatch").put_metric_data(
+            Namespace="Tollgate", MetricData=[name | each for each in usual]
+        )
+        self.chat("standin-heedless")
+
+    def budget(self) -> None:
+        assert self.chat("standin-long", 2, consumer="nearly", max_tokens=1000) == [200, 429]
+
+    def unsettled(self) -> None:
+        self.lapse(3)
+        self.sweep()
+
+    def overdue_holds(self) -> None:
+        self.lapse(1)
+        with self.system.cloud.fault("dynamodb", "AccessDeniedException", operations=["TransactWriteItems"]):
+            self.sweep()
+        self.sweep()
+
+    def sweeper_errors(self) -> None:
+        with self.system.cloud.fault("dynamodb", "AccessDeniedException", operations=["GetItem"]):
+            self.sweep()
+
+    def over_estimate(self) -> None:
+        self.chat("standin-heedless")
+
+    def unpriced(self) -> None:
+        self.chat("no-such-model", 6, at_once=3)
+
+    # --- keys in the wrong hands --------------------------------------------------------------------------
+
+    def refusals(self) -> None:
+        self.chat("no-such-model", 16, at_once=4)
+
+    def refused_at_the_door(self) -> None:
+        headers = {"x-api-key": "a-guess"}
+        assert {self.system.call("GET", "/v1/models", headers=headers).status for _ in range(16)} == {401}
+
+    def dead_keys(self) -> None:
+        client = self.system.cloud.client("apigateway")
+        key = client.create_api_key(name=f"tollgate-e2e-alarming-dead-{time.time()}", enabled=True)
+        plan = self.system.outputs["plan_ids"]["open"]
+        client.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
+        table = self.system.cloud.client("dynamodb")
+        for sk, values in ((KEY_SK, {"consumer": "alarming"}), (STATE_SK, {"status": "revoked"})):
+            item = {PK: key_pk(key["id"]), SK: sk, **values}
+            table.put_item(
+                TableName=self.system.outputs["table"], Item={name: {"S": value} for name, value in item.items()}
+            )
+        try:
+            statuses = {
+                self.system.call("GET", "/v1/models", headers={"x-api-key": key["value"]}).status for _ in range(4)
+            }
+            assert statuses == {403}
+        finally:
+            client.delete_api_key(apiKey=key["id"])
+
+    def shared_key(self) -> None:
+        headers = {"x-api-key": self.system.key("alarming")}
+        for number in range(2, 8):
+            with urllib3.PoolManager(source_address=(f"127.0.0.{number}", 0), retries=False) as pool:
+                assert pool.request("GET", f"{self.system.url}/v1/models", headers=headers).status == 200
+
+
+class Watch:
+    """The alarms, and the queue that their topic tells."""
+
+    def __init__(self, system: System, queue_url: str) -> None:
+        self._cloudwatch = system.cloud.client("cloudwatch")
+        self._sqs = system.cloud.client("sqs")
+        self._queue = queue_url
+        self._cloud = system.cloud
+
+    def state(self, name: str) -> str:
+        """Of one alarm, now."""
+        self._cloud.advance(0)
+        found = self._cloudwatch.describe_alarms(
+            AlarmNames=[f"tollgate-e2e-{name}"], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+        (alarm,) = [*found["MetricAlarms"], *found["CompositeAlarms"]]
+        return str(alarm["StateValue"])
+
+    def pass_by(self, name: str) -> None:
+        """Let two of the alarm's periods go by."""
+        self._cloud.advance(2 * ALARMS[name].condition.period_seconds if name in ALARMS else 7_200)
+
+    def told(self) -> list[tuple[str, str]]:
+        """Name and new state of each message that came since this was last asked."""
+        found = []
+        while messages := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+                said = json.loads(json.loads(message["Body"])["Message"])
+                if "AlarmName" in said:
+                    found.append((said["AlarmName"].removeprefix("tollgate-e2e-"), said["NewStateValue"]))
+        return found
+
+
+@pytest.fixture(scope="module")
+def watch(system: System) -> Iterator[Watch]:
+    """A queue at the alerts' topic."""
+    sqs, sns = system.cloud.client("sqs"), system.cloud.client("sns")
+    url = sqs.create_queue(QueueName="alarms-seen")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    subscription = sns.subscribe(
+        TopicArn=system.outputs["topic_arn"], Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True
+    )["SubscriptionArn"]
+    yield Watch(system, url)
+    sns.unsubscribe(SubscriptionArn=subscription)
+    sqs.delete_queue(QueueUrl=url)
+
+
+def cause_of(name: str, system: System) -> Callable[[], None]:
+    """What makes the alarm ring; an alarm without a cause here fails."""
+    cause: Callable[[], None] = getattr(Causes(system), name.replace("-", "_"))
+    return cause
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_rings_is_told_and_ends(system: System, watch: Watch, name: str) -> None:
+    causes = Causes(system)
+    watch.pass_by(name)
+    if name == "quiet":
+        causes.chat("standin-small")
+    assert watch.state(name) == "OK"
+    watch.told()
+
+    cause_of(name, system)()
+    assert watch.state(name) == "ALARM"
+    assert (name, "ALARM") in watch.told()
+
+    if name == "quiet":
+        causes.chat("standin-small")
+    else:
+        watch.pass_by(name)
+    assert watch.state(name) == "OK"
+    assert (name, "OK") in watch.told()
+
+
+def test_the_gateway_is_unhealthy_while_any_outage_lasts(system: System, watch: Watch) -> None:
+    causes = Causes(system)
+    watch.pass_by(UNHEALTHY)
+    causes.chat("standin-small")
+    assert watch.state(UNHEALTHY) == "OK"
+    watch.told()
+    causes.lambda_errors()
+    assert "lambda-errors" in outage_names(list(ALARMS.values()))
+    assert watch.state(UNHEALTHY) == "ALARM"
+    assert (UNHEALTHY, "ALARM") in watch.told()
+    watch.pass_by(UNHEALTHY)
+    causes.chat("standin-small")
+    assert watch.state(UNHEALTHY) == "OK"
+    assert (UNHEALTHY, "OK") in watch.told()
+
+
+def test_every_alarm_of_the_catalogue_is_deployed_and_no_other(system: System) -> None:
+    pages = (
+        system.cloud.client("cloudwatch")
+        .get_paginator("describe_alarms")
+        .paginate(AlarmNamePrefix="tollgate-e2e-", AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    )
+    found = {each["AlarmName"] for page in pages for each in (*page["MetricAlarms"], *page["CompositeAlarms"])}
+    assert found == {f"tollgate-e2e-{name}" for name in (*ALARMS, UNHEALTHY)}
