@@ -1,4 +1,4 @@
-"""What the words in the logs mean: error codes, kinds of lines, their fields. For pages and tests; no request needs it."""
+"""What the words in the logs mean: error codes, kinds of lines, their fields. For pages and tests, not for requests."""
 
 from __future__ import annotations
 
