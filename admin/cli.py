@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from admin import audit, budgets, consumers, doctor, keys, logs, providers
+from admin import audit, budgets, consumers, doctor, keys, logs, providers, usage
 from admin import open as open_module
 from admin.faults import Fault, of_client, of_service
 from admin.output import Format, Output
@@ -66,6 +66,7 @@ def root(
 # Groups, in the order of the help.
 app.add_typer(keys.app, name="keys")
 app.add_typer(consumers.app, name="consumers")
+app.add_typer(usage.app, name="usage")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(providers.app, name="providers")
 app.add_typer(logs.app, name="logs")

@@ -1,0 +1,89 @@
+"""Rollups added up: integers in, integers out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from lambda_src.contract import LATENCY_BOUNDS_MS, TOKEN_CLASSES
+
+OUTPUT_CLASSES: Final = tuple(f"tokens_{each}" for each in TOKEN_CLASSES if each.startswith("output"))
+INPUT_CLASSES: Final = tuple(f"tokens_{each}" for each in TOKEN_CLASSES if not each.startswith("output"))
+COST: Final = "cost_nano_usd"
+UNPRICED_CODES: Final = ("model_not_found", "service_tier_not_priced", "unbounded_cost")
+"""Refusals for want of a price, or of a model this consumer may use: callers are told the same of both."""
+
+
+class Figures:
+    """Sums of rollup attributes by name; what no rollup has is 0."""
+
+    __slots__ = ("sums",)
+
+    def __init__(self) -> None:
+        self.sums: dict[str, int] = {}
+
+    def add(self, values: Iterable[tuple[str, int]]) -> None:
+        """Add attributes of one more rollup."""
+        sums = self.sums
+        for name, value in values:
+            sums[name] = sums.get(name, 0) + value
+
+    def __getitem__(self, name: str) -> int:
+        return self.sums.get(name, 0)
+
+    @property
+    def requests(self) -> int:
+        """Requests, refused ones included."""
+        return self["requests"]
+
+    @property
+    def cost(self) -> int:
+        """Nano-USD charged."""
+        return self[COST]
+
+    @property
+    def tokens_in(self) -> int:
+        """Input tokens of every class, cached ones included."""
+        return sum(self[name] for name in INPUT_CLASSES)
+
+    @property
+    def tokens_out(self) -> int:
+        """Output tokens, reasoning included."""
+        return sum(self[name] for name in OUTPUT_CLASSES)
+
+    @property
+    def tokens(self) -> int:
+        """All tokens."""
+        return self.tokens_in + self.tokens_out
+
+    @property
+    def unpriced(self) -> int:
+        """Requests refused because what they asked for has no price here, or is not theirs to use."""
+        return sum(self[f"code_{code}"] for code in UNPRICED_CODES)
+
+    def counted(self, prefix: str) -> dict[str, int]:
+        """Sums of the attributes that begin so, by the rest of their names, the largest first."""
+        found = {name[len(prefix) :]: value for name, value in self.sums.items() if name.startswith(prefix)}
+        return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
+
+    def percentile(self, percent: int) -> int | None:
+        """Milliseconds within which that many percent of the timed requests were answered; None: none was timed.
+
+        From the rollups' histogram: the rank's bucket, and within it in proportion, rounded up. What is slower than
+        the last bound counts as that bound.
+        """
+        return percentile({name[3:]: value for name, value in self.sums.items() if name.startswith("ms_")}, percent)
+
+
+def percentile(buckets: Mapping[str, int], percent: int) -> int | None:
+    """`Figures.percentile` of a histogram: requests by upper bound in milliseconds, the last is `inf`."""
+    rank = -(-sum(buckets.values()) * percent // 100)
+    if rank == 0:
+        return None
+    below, lower = 0, 0
+    for bound in LATENCY_BOUNDS_MS:
+        count = buckets.get(str(bound), 0)
+        if below + count >= rank:
+            return lower + -(-(bound - lower) * (rank - below) // count)
+        below, lower = below + count, bound
+    return LATENCY_BOUNDS_MS[-1]

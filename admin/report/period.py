@@ -1,0 +1,77 @@
+"""The days a report is about: whole days in UTC, as the ledger counts them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from admin.faults import Usage
+
+SINCE_HELP: Final = "First day: 2026-11-01, 2026-11, or 30d for the 30 days that end with --until."
+UNTIL_HELP: Final = "Last day, included: 2026-11-30 or 2026-11. Default: today (UTC)."
+_MOST_BARS: Final = 92
+"""Three months stay a bar per day; more than that, and a bar is a week or a month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The days from `first` to `last`, both included."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> list[str]:
+        """Every day, as the ledger spells it."""
+        return [(self.first + timedelta(days=each)).isoformat() for each in range((self.last - self.first).days + 1)]
+
+    @property
+    def step(self) -> str:
+        """What one bar of a chart stands for: `day`, `week` or `month`."""
+        count = (self.last - self.first).days + 1
+        if count <= _MOST_BARS:
+            return "day"
+        return "week" if count <= 7 * _MOST_BARS else "month"
+
+    def bars(self) -> dict[str, str]:
+        """For every day the bar it belongs to: its own name, its week's Monday, or its month."""
+        return {each: _bar(date.fromisoformat(each), self.step) for each in self.days}
+
+    def __str__(self) -> str:
+        return f"{self.first.isoformat()} to {self.last.isoformat()}"
+
+
+def _bar(day: date, step: str) -> str:
+    if step == "day":
+        return day.isoformat()
+    return (day - timedelta(days=day.weekday())).isoformat() if step == "week" else day.isoformat()[:7]
+
+
+def period(since: str, until: str | None, today: date) -> Period:
+    """The period that --since and --until name; Usage where they cannot be read or are the wrong way round."""
+    last = today if until is None else _day(until, "--until", last=True)
+    counted = re.fullmatch(r"(\d{1,4})d", since)
+    if counted is None:
+        first = _day(since, "--since", last=False)
+    elif int(counted[1]) == 0:
+        raise Usage("--since is 0d; accepted: at least 1d, the last day alone.")
+    else:
+        first = last - timedelta(days=int(counted[1]) - 1)
+    if first > last:
+        raise Usage(f"the period ends before it begins: {first} to {last}. Turn --since and --until round.")
+    return Period(first, last)
+
+
+def _day(text: str, option: str, *, last: bool) -> date:
+    month = re.fullmatch(r"(\d{4})-(\d{2})", text)
+    try:
+        if month is None:
+            return date.fromisoformat(text)
+        begin = date(int(month[1]), int(month[2]), 1)
+    except ValueError:
+        accepted = "a day such as 2026-11-30 or a month such as 2026-11"
+        more = "" if last else ", or a number of days such as 30d"
+        raise Usage(f"{option} is {text!r}; accepted: {accepted}{more}.") from None
+    return (begin + timedelta(days=31)).replace(day=1) - timedelta(days=1) if last else begin
