@@ -68,10 +68,14 @@ def clear(session: Session, found: Standings, per: Window | None) -> None:
     if len(kept) == len(present):
         session.output.say(f"{found.consumer} has no raise{'' if per is None else f' per {per}'} in force")
     elif session.output.dry_run:
-        session.output.say(f"dry run, nothing done: end {counted(len(present) - len(kept), 'raise')} of {found.consumer}")
+        session.output.say(
+            f"dry run, nothing done: end {counted(len(present) - len(kept), 'raise')} of {found.consumer}"
+        )
     else:
         _write(session, found, "budgets.clear", kept)
-        session.output.say(f"{counted(len(present) - len(kept), 'raise')} of {found.consumer} ended; it holds within 60 s.")
+        session.output.say(
+            f"{counted(len(present) - len(kept), 'raise')} of {found.consumer} ended; it holds within 60 s."
+        )
 
 
 def _write(session: Session, found: Standings, action: str, raises: Sequence[object]) -> None:

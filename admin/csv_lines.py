@@ -20,10 +20,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: where it ends in the file, and its values without the blanks around them ("" where none is given)."""
+    """One line: where it ends in the file, and its values without the blanks around them ("" where none is given).
+
+    ragged: it has more or fewer values than the header has columns.
+    """
 
     number: int
     values: dict[str, str]
+    ragged: bool = False
 
     def __getitem__(self, column: str) -> str:
         return self.values[column]
@@ -42,7 +46,7 @@ def read(file: Path, needed: Sequence[str], optional: Sequence[str]) -> list[Lin
         reader.fieldnames = header
         return _lines(file, reader, [*needed, *optional])
     except csv.Error as error:
-        raise Usage(f"{file}, line {reader.line_num}: no CSV: {error}. Nothing was done.") from None
+        raise Usage(f"{file}, line {reader.reader.line_num}: no CSV: {error}. Nothing was done.") from None
 
 
 def judged(file: Path, lines: Sequence[Line], judge: Callable[[Line], _T]) -> list[_T]:
@@ -50,6 +54,8 @@ def judged(file: Path, lines: Sequence[Line], judge: Callable[[Line], _T]) -> li
     made, bad = [], []
     for line in lines:
         try:
+            if line.ragged:
+                raise Usage("it has more or fewer values than the header has columns.")
             made.append(judge(line))
         except (Usage, Refused) as fault:
             bad.append(f"line {line.number}: {fault}")
@@ -61,15 +67,11 @@ def judged(file: Path, lines: Sequence[Line], judge: Callable[[Line], _T]) -> li
 
 
 def _lines(file: Path, reader: csv.DictReader[str], columns: Sequence[str]) -> list[Line]:
-    lines, ragged = [], []
+    lines = []
     for row in reader:
         given: dict[str | None, object] = dict(row)
-        if None in given or None in given.values():
-            ragged.append(f"line {reader.line_num}: {len(row)} values would be right; it has more or fewer")
-            continue
-        lines.append(Line(reader.line_num, {name: (row.get(name) or "").strip() for name in columns}))
-    if ragged:
-        raise Usage(f"{file}: nothing was done.\n" + "\n".join(ragged))
+        ragged = None in given or None in given.values()  # csv's names for values, and columns, that are too many
+        lines.append(Line(reader.line_num, {name: (row.get(name) or "").strip() for name in columns}, ragged))
     if not lines:
         raise Usage(f"{file} has no line below its header.")
     return lines

@@ -1,0 +1,145 @@
+"""Budgets in exact numbers: where they stand, and where they go."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from admin.budgets_forecast import Forecast, forecasts
+from admin.budgets_raise import amount_of, window_of
+from admin.budgets_standing import Standings, dollars
+from admin.faults import Refused, Usage
+from lambda_src.account import Account
+
+DOLLAR = 1_000_000_000
+NOW = datetime(2026, 11, 11, tzinfo=UTC)  # a Wednesday; a third of November is over
+
+
+def standings(budgets: list[dict[str, Any]], account: dict[str, Any], **state: object) -> Standings:
+    item = {"consumer": "search", "plan": "open", "models": ["*"], "budgets": budgets}
+    return Standings(item=item, state=state, account=Account(account))
+
+
+def budget(usd: int, per: str) -> dict[str, Any]:
+    return {"usd_nano": usd * DOLLAR, "per": per}
+
+
+def forecast(found: Standings, days: dict[date, int] | None = None) -> Forecast:
+    (made,) = forecasts(found, days or {}, NOW)
+    return made
+
+
+def test_a_budget_is_spent_held_and_left() -> None:
+    account = {"s|month|2026-11": 30 * DOLLAR, "c|month|2026-11": 35 * DOLLAR, "s|day|2026-11-11": 7}
+    (found,) = standings([budget(100, "month")], account).budgets(NOW)
+    assert (found.spent, found.held, found.left) == (30 * DOLLAR, 5 * DOLLAR, 65 * DOLLAR)
+    assert found.percent == 30
+    assert found.bar() == "██████▒░░░░░░░░░░░░░"
+    assert found.frees == datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def test_a_raise_counts_until_it_ends() -> None:
+    raised = {"usd_nano": 20 * DOLLAR, "per": "month", "at": "…", "by": "…"}
+    lasting = standings([budget(100, "month")], {}, raises=[raised | {"until": "2026-11-12T00:00:00+00:00"}])
+    ended = standings([budget(100, "month")], {}, raises=[raised | {"until": "2026-11-11T00:00:00+00:00"}])
+    assert [each.limit for each in lasting.budgets(NOW)] == [120 * DOLLAR]
+    assert [each.limit for each in ended.budgets(NOW)] == [100 * DOLLAR]
+    assert ended.live_raises(NOW) == []
+
+
+@pytest.mark.parametrize(("limit", "spent", "cells", "percent"), [(0, 0, 20, 100), (10, 20, 20, 200), (10, 0, 0, 0)])
+def test_bars_of_nothing_and_of_too_much(limit: int, spent: int, cells: int, percent: int) -> None:
+    (found,) = standings([budget(limit, "total")], {"s|total|all": spent * DOLLAR}).budgets(NOW)
+    assert found.bar().count("█") == cells
+    assert len(found.bar()) == 20
+    assert found.percent == percent
+
+
+def test_a_month_goes_on_as_it_went() -> None:
+    found = forecast(standings([budget(100, "month")], {"s|month|2026-11": 30 * DOLLAR + 1}))
+    assert found.by_pace is not None
+    # 10 of 30 days: three times as much, to the nano-dollar.
+    assert found.by_pace.nano_usd == 90 * DOLLAR + 3
+    assert found.by_average is None
+    assert (found.exceeds, found.reached) == (False, None)
+
+
+def test_a_budget_that_will_be_reached_says_when() -> None:
+    found = forecast(standings([budget(40, "month")], {"s|month|2026-11": 20 * DOLLAR}))
+    assert found.exceeds
+    assert found.reached == "2026-11-21T00:00:00+00:00"  # two dollars a day
+
+
+def test_the_average_of_seven_days_is_the_other_pace() -> None:
+    days = {date(2026, 11, day): day * DOLLAR for day in range(4, 11)}  # 49 dollars: seven a day
+    found = forecast(standings([budget(150, "month")], {"s|month|2026-11": 20 * DOLLAR}), days)
+    assert found.by_pace is not None
+    assert found.by_average is not None
+    assert found.by_pace.usd == "60"
+    assert found.by_average.usd == "160"  # 20 and 20 days of seven
+    assert found.exceeds
+    assert found.reached == "2026-11-29T13:42:52+00:00"  # 130 dollars at seven a day
+
+
+def test_a_new_consumers_average_has_fewer_days() -> None:
+    days = {date(2026, 11, 9): 4 * DOLLAR}
+    found = forecast(standings([budget(100, "month")], {"s|month|2026-11": 4 * DOLLAR}), days)
+    assert found.by_average is not None
+    assert found.by_average.usd == "44"  # two a day since the 9th, for 20 days
+
+
+def test_a_window_that_has_just_begun_has_no_pace() -> None:
+    found = forecast(standings([budget(10, "day")], {"s|day|2026-11-11": 2 * DOLLAR}))
+    assert found.by_pace is None
+    assert not found.exceeds
+
+
+def test_a_total_has_no_end_but_may_be_reached() -> None:
+    days = {date(2026, 11, day): DOLLAR for day in range(4, 11)}
+    found = forecast(standings([budget(100, "total")], {"s|total|all": 90 * DOLLAR}), days)
+    assert (found.ends, found.by_pace, found.by_average, found.exceeds) == (None, None, None, False)
+    assert found.reached == "2026-11-21T00:00:00+00:00"
+
+
+def test_a_raise_that_ends_before_its_window_does_not_count_at_the_end() -> None:
+    raised = {"usd_nano": 50 * DOLLAR, "per": "month", "until": "2026-11-20T00:00:00+00:00", "at": "…", "by": "…"}
+    found = forecast(standings([budget(40, "month")], {"s|month|2026-11": 20 * DOLLAR}, raises=[raised]))
+    assert found.limit.usd == "40"
+    assert found.exceeds
+
+
+def test_a_spent_budget_is_reached_now() -> None:
+    found = forecast(standings([budget(1, "month")], {"s|month|2026-11": 2 * DOLLAR}))
+    assert found.reached == "2026-11-11T00:00:00+00:00"
+    assert found.exceeds
+
+
+@pytest.mark.parametrize(
+    ("text", "nano"), [("20", 20 * DOLLAR), ("0.25", 250_000_000), ("0.000000001", 1), ("1e3", 1000 * DOLLAR)]
+)
+def test_amounts_are_exact(text: str, nano: int) -> None:
+    assert amount_of(text) == nano
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "1e10", "0.0000000001", "$5", "٣", "1" * 500])
+def test_other_amounts_are_refused(text: str) -> None:
+    with pytest.raises(Usage, match="accepted are dollars above 0"):
+        amount_of(text)
+
+
+def test_the_window_of_a_raise_must_be_one_of_a_budget() -> None:
+    both = standings([budget(5, "day"), budget(50, "month")], {})
+    assert window_of(both, "day") == "day"
+    assert window_of(standings([budget(5, "week")], {}), None) == "week"
+    with pytest.raises(Usage, match=r"budgets per day, month\. Say which with --per"):
+        window_of(both, None)
+    with pytest.raises(Refused, match="no budget per week; it has one per day and month"):
+        window_of(both, "week")
+    with pytest.raises(Refused, match="has no budget"):
+        window_of(standings([], {}), None)
+
+
+def test_what_is_owed_has_a_sign() -> None:
+    assert (dollars(-1_500_000_000), dollars(1_234_500_000_000)) == ("-$1.50", "$1,234.50")

@@ -1,0 +1,73 @@
+"""CSV that people send: what cannot be read is told with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from admin.csv_lines import Line, judged, read
+from admin.faults import Refused, Usage
+
+
+def lines(tmp_path: Path, raw: bytes) -> list[Line]:
+    file = tmp_path / "given.csv"
+    file.write_bytes(raw)
+    return read(file, ("consumer", "label"), ("expires",))
+
+
+def test_lines_are_read_with_their_place(tmp_path: Path) -> None:
+    found = lines(tmp_path, b"\xef\xbb\xbfconsumer,label\r\n a , b \r\n\r\nc,d\r\n")
+    assert [(line.number, line.values) for line in found] == [
+        (2, {"consumer": "a", "label": "b", "expires": ""}),
+        (4, {"consumer": "c", "label": "d", "expires": ""}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"", "the first line names []; accepted columns: consumer, label, and optionally expires"),
+        (b"consumer\na\n", "the first line names ['consumer']"),
+        (b"consumer,label,value\na,b,c\n", "['consumer', 'label', 'value']"),
+        (b"consumer,label,label\na,b,c\n", "each once"),
+        (b"consumer,label\n", "no line below its header"),
+        (b'consumer,label\na,"b\n', "line 2: no CSV"),
+        (b"consumer,label\na,\xff\n", "is not UTF-8"),
+        (b"consumer,label\n" + b"a" * 5_000_001, "more than 5000000 bytes"),
+    ],
+)
+def test_files_that_are_none_such_are_refused(tmp_path: Path, raw: bytes, words: str) -> None:
+    with pytest.raises(Usage) as refused:
+        lines(tmp_path, raw)
+    assert words in str(refused.value)
+
+
+def test_lines_with_too_many_or_too_few_values_are_bad_lines(tmp_path: Path) -> None:
+    found = lines(tmp_path, b"consumer,label\na,b,c\nd,e\nf\n")
+    assert [line.ragged for line in found] == [True, False, True]
+    with pytest.raises(Usage, match="2 of 3 lines cannot be used"):
+        judged(tmp_path, found, lambda line: line["label"])
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(Usage, match="cannot be read: No such file"):
+        read(tmp_path / "none.csv", ("consumer",), ())
+    with pytest.raises(Usage, match="cannot be read: Is a directory"):
+        read(tmp_path, ("consumer",), ())
+
+
+def test_every_bad_line_is_named(tmp_path: Path) -> None:
+    def judge(line: Line) -> str:
+        if line["label"] == "bad":
+            raise Refused("it is bad")
+        return line["label"]
+
+    given = [Line(number, {"label": "bad" if number % 2 else "good"}) for number in range(2, 200)]
+    with pytest.raises(Usage) as refused:
+        judged(Path("f.csv"), given, judge)
+    said = str(refused.value).splitlines()
+    assert said[0] == "f.csv: 99 of 198 lines cannot be used; nothing was done."
+    assert said[1] == "line 3: it is bad"
+    assert said[-1] == "… and 49 more"
+    assert judged(Path("f.csv"), given[::2], judge) == ["good"] * 99

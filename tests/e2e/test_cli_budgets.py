@@ -1,0 +1,112 @@
+"""Budgets as operators watch and raise them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lambda_src.contract import rollup_pk, rollup_sk
+from tests.e2e.command import Command
+from tests.e2e.conftest import System
+
+pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
+
+CHAT = {"model": "standin-small", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+@pytest.fixture
+def keys(tollgate: Command) -> Iterator[list[dict[str, Any]]]:
+    """Two keys of `raisable` that no cache of the gateway has seen."""
+    made = [tollgate.here("--output", "json", "keys", "issue", "raisable").json for _ in range(2)]
+    yield made
+    for each in made:
+        tollgate.here("keys", "revoke", each["key_id"], "--yes")
+
+
+def asked(system: System, value: str) -> tuple[int, Any]:
+    """Status and answer of a chat."""
+    answer = system.call("POST", "/v1/chat/completions", CHAT, {"x-api-key": value})
+    return answer.status, json.loads(answer.data)
+
+
+def test_show_tells_where_each_budget_stands(system: System, tollgate: Command) -> None:
+    system.openai("alpha").chat.completions.create(**CHAT)
+    (row,) = tollgate.json("budgets", "show", "alpha")
+    assert row["limit"]["usd"] == "100"
+    assert 0 < row["spent"]["nano_usd"] == row["limit"]["nano_usd"] - row["left"]["nano_usd"] - row["held"]["nano_usd"]
+    assert row["frees"].endswith("-01T00:00:00+00:00")
+    rows = tollgate.here("--output", "json", "budgets", "show").json
+    assert {row["consumer"] for row in rows} >= {"alpha", "poor", "desk", "raisable"}
+    assert [row["per"] for row in rows if row["consumer"] == "desk"] == ["month", "day"]
+    assert "$100.00" in tollgate.run("budgets", "show", "alpha").out
+
+
+def test_a_raise_lets_requests_through_until_it_is_cleared(
+    system: System, tollgate: Command, keys: list[dict[str, Any]]
+) -> None:
+    status, body = asked(system, keys[0]["value"])
+    assert (status, body["error"]["code"]) == (429, "budget_exceeded")
+    said = tollgate.run("--output", "json", "budgets", "raise", "raisable", "--usd", "0.5", "--until", "1d")
+    assert "it holds within 60 s" in said.err
+    (row,) = said.json
+    assert (row["limit"]["usd"], row["raised"]["usd"]) == ("0.501", "0.5")
+    assert asked(system, keys[1]["value"])[0] == 200
+    (audited, *_) = tollgate.here("--output", "json", "audit", "--action", "budgets.raise").json
+    assert audited["target"] == "raisable"
+    assert audited["after"]["raises"][0]["usd_nano"] == 500_000_000
+    shown = tollgate.here("--output", "json", "consumers", "show", "raisable").json
+    assert [(each["usd"], each["per"]) for each in shown["raises"]] == [("0.5", "day")]
+    (row,) = tollgate.json("budgets", "raise", "raisable", "--clear")
+    assert row["limit"]["usd"] == "0.001"
+    assert "has no raise in force" in tollgate.here("budgets", "raise", "raisable", "--clear").err
+
+
+def test_raises_of_one_window_are_cleared_alone(tollgate: Command) -> None:
+    for per in ("day", "month"):
+        tollgate.here("budgets", "raise", "desk", "--usd", "1", "--until", "2h", "--per", per)
+    rows = tollgate.here("--output", "json", "budgets", "raise", "desk", "--clear", "--per", "day").json
+    assert {row["per"]: row["limit"]["usd"] for row in rows} == {"month": "51", "day": "8"}
+    tollgate.here("budgets", "raise", "desk", "--clear")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["desk", "--usd", "1", "--until", "1d"], 2, "has budgets per month, day. Say which with --per"),
+        (["desk", "--usd", "1", "--until", "1d", "--per", "week"], 1, "has no budget per week"),
+        (["issued", "--usd", "1", "--until", "1d"], 1, "has no budget"),
+        (["desk", "--usd", "much", "--until", "1d"], 2, "--usd 'much'"),
+        (["desk", "--usd", "1", "--until", "2020-01-01", "--per", "day"], 2, "is past"),
+        (["desk", "--usd", "1"], 2, "give --usd AMOUNT and --until WHEN"),
+        (["desk", "--clear", "--usd", "1"], 2, "--clear ends raises"),
+        (["dsk", "--clear"], 1, "Did you mean desk"),
+        (["raisable", "--usd", "1", "--until", "1d", "--dry-run"], 0, "dry run, nothing done"),
+    ],
+)
+def test_mistakes_change_nothing(arguments: list[str], code: int, words: str, tollgate: Command) -> None:
+    said = tollgate.here("budgets", "raise", *arguments, accepted=code)
+    assert words in said.err
+    assert said.out == ""
+
+
+def test_a_forecast_reads_the_last_days_and_fails_a_script(system: System, tollgate: Command) -> None:
+    (row,) = tollgate.json("budgets", "forecast", "alpha")
+    assert row["limit"]["usd"] == "100"
+    assert row["ends"].endswith("-01T00:00:00+00:00")
+    assert tollgate.run("budgets", "forecast", "alpha", "--fail").code == 0
+    # Yesterday `desk` spent a thousand dollars: by that pace its 50 a month and 8 a day are passed.
+    day = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    item = {"pk": {"S": rollup_pk("desk")}, "sk": {"S": rollup_sk(day, "standin-small", "none")}}
+    ledger, table = system.cloud.client("dynamodb"), system.outputs["table"]
+    ledger.put_item(TableName=table, Item={**item, "cost_nano_usd": {"N": str(10**12)}, "requests": {"N": "1"}})
+    try:
+        rows = tollgate.here("--output", "json", "budgets", "forecast", "desk", "--fail", accepted=1).json
+        assert [row["exceeds"] for row in rows] == [True, True]
+        assert rows[0]["by_average"]["nano_usd"] > 50 * 10**9
+        assert rows[0]["reached"] is not None
+    finally:
+        ledger.delete_item(TableName=table, Key=item)
