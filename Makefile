@@ -80,11 +80,10 @@ $(VENV)/.pipenv:
 	@$(RUN) -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
 	@touch $@
 
-$(VENV)/.ready: Pipfile.lock pyproject.toml $(VENV)/.pipenv
+$(VENV)/.ready: Pipfile.lock local/machine.py $(VENV)/.pipenv
 	@echo "installing Python packages from Pipfile.lock (about a minute)"
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/pipenv sync --dev >build.log 2>&1 || { cat build.log; exit 1; }
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation \
-		--config-settings editable_mode=compat --editable .
+	@$(RUN) -m local.machine command $(VENV)/bin/tollgate
 	@rm -f build.log
 	@touch $@
 

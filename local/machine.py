@@ -2,11 +2,13 @@
 
 python3 local/machine.py check              one line for each thing that is missing or too old
 python3 -m local.machine index-free FILE    take the names of package indexes out of a Pipfile.lock
+python3 -m local.machine command FILE       write the operator's command, which runs from this checkout
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -60,8 +62,34 @@ def index_free(path: str) -> None:
         file.write(json.dumps(lock, indent=4, sort_keys=True) + "\n")
 
 
+COMMAND = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
+import sys
+
+sys.path.insert(0, {checkout!r})
+
+from admin.cli import main
+
+main()
+"""
+"""For the shell its first line of code is an exec, for Python a text: paths with spaces work. It is no package of pip's:
+that would put the checkout before every Lambda's own code on the embedded cloud, which shares the interpreter."""
+
+
+def write_command(path: str) -> None:
+    """Write `tollgate` for the interpreter that runs this."""
+    checkout = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(COMMAND.format(python=sys.executable, checkout=checkout))
+    os.chmod(path, 0o755)  # noqa: PTH101, S103
+
+
 def main(arguments: list[str]) -> int:
     """0: all is there."""
+    if arguments[:1] == ["command"] and len(arguments) == 2:
+        write_command(arguments[1])
+        return 0
     if arguments[:1] == ["index-free"] and len(arguments) == 2:
         index_free(arguments[1])
         return 0
