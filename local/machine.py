@@ -73,8 +73,8 @@ from admin.cli import main
 
 main()
 """
-"""For the shell its first line of code is an exec, for Python a text: paths with spaces work. It is no package of pip's:
-that would put the checkout before every Lambda's own code on the embedded cloud, which shares the interpreter."""
+"""For the shell its second line is an exec, for Python a text: paths with spaces work. It is no package of pip's, which
+would put the checkout before every Lambda's own code on the embedded cloud: they share the interpreter."""
 
 
 def write_command(path: str) -> None:
