@@ -80,7 +80,7 @@ def access_denied_response(
     explicit_deny: bool = False,
     **more: Any,
 ) -> Any:
-    """A denial that names the resource, as AWS's does where there is one; JSON protocols answer it with 400.
+    """A denial that names the resource, where there is one, and has a request id; JSON protocols answer it with 400.
 
     IAM/latest/UserGuide/troubleshoot_access-denied.html.
     """
@@ -97,4 +97,5 @@ def access_denied_response(
         explicit_deny=explicit_deny,
         **more,
     )
+    answer_headers = {**answer_headers, "x-amzn-requestid": request_id}
     return 400 if (headers or {}).get("x-amz-target") else status, answer_headers, body

@@ -68,6 +68,7 @@ def refused(call: Callable[..., Any], **arguments: Any) -> tuple[str, str, int]:
     with pytest.raises(ClientError) as caught:
         call(**arguments)
     answer = caught.value.response
+    assert answer["ResponseMetadata"]["RequestId"]
     return answer["Error"]["Code"], answer["Error"]["Message"], answer["ResponseMetadata"]["HTTPStatusCode"]
 
 
