@@ -82,14 +82,14 @@ def doctor(
       tollgate --env prod doctor --output json | jq '.checks[].findings[]'
     """
     session = session_of(context)
-    checks = chosen(_checks(), only or [])
+    checks = chosen(every_check(), only or [])
     found = examine(session, checks)
     session.output.show(found, lambda: _drawn(found))
     if not found.healthy:
         raise typer.Exit(1)
 
 
-def _checks() -> tuple[Check, ...]:
+def every_check() -> tuple[Check, ...]:
     """Every check, in the order they are shown."""
     from admin import doctor_alerts, doctor_drift, doctor_gateway, doctor_keys, doctor_money, doctor_storage
 
@@ -109,7 +109,7 @@ def chosen(checks: Sequence[Check], only: Sequence[str]) -> list[Check]:
 def examine(session: Session, checks: Sequence[Check]) -> Examination:
     """Run the checks side by side. Unconfigured where nothing is deployed; a check that fails is a finding."""
     deployed = Deployed(session)
-    _prepare(session)
+    _prepare(session, alone=len(checks) == 1)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         findings = list(pool.map(lambda check: list(_run(check, deployed)), checks))
     every = [each.severity for found in findings for each in found]
@@ -126,11 +126,11 @@ def examine(session: Session, checks: Sequence[Check]) -> Examination:
     )
 
 
-def _prepare(session: Session) -> None:
+def _prepare(session: Session, *, alone: bool) -> None:
     """What the threads share, made by one: boto3 sessions may not make two clients at once
-    (boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html)."""
+    (boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html). A check that is alone makes its own."""
     assert session.config  # noqa: S101 - asked for, so that a missing deployment is said once
-    for name in ("apigateway", "cloudwatch", "dynamodb", "logs", "secretsmanager", "sns"):
+    for name in () if alone else ("apigateway", "cloudwatch", "dynamodb", "logs", "secretsmanager", "sns"):
         getattr(session, name)
 
 

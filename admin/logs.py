@@ -32,12 +32,10 @@ class Parameter:
 
     name: as `--param NAME=VALUE` takes it.
     meaning: what it is.
-    default: taken where none is given; null: it has to be given.
     """
 
     name: str
     meaning: str
-    default: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ def queries(context: typer.Context) -> None:
         Query(
             name=each.name,
             purpose=each.purpose,
-            parameters=[Parameter(one.name, one.meaning, one.default) for one in each.parameters],
+            parameters=[Parameter(word.lower(), meaning) for word, meaning in each.parameters.items()],
             log_groups=list(each.log_groups),
             text=each.text,
         )
@@ -117,6 +115,8 @@ def query(
     Examples:
 
       tollgate --env prod logs query slowest --since 2h
+
+      tollgate --env prod logs query one-request --param request_id=SmFuIDE2IDE4O= --since 7d
 
       tollgate --env prod logs query top-consumers --since 30d --output json
     """
@@ -183,7 +183,7 @@ _FAILED: Final = (
     "| sort requests desc"
 )
 _REFUSED: Final = (
-    "filter status >= 400 and not ispresent(integration_ms) or integration_ms = '-' and status >= 400 "
+    "filter error_type like /[A-Z]/ "
     "| stats count(*) as requests, max(time) as last, latest(request_id) as newest, earliest(request_id) as oldest "
     "by status, error_type | sort requests desc"
 )

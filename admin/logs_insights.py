@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from admin.faults import ServiceFault, Usage, unknown
 from admin.session import Session
@@ -16,12 +16,9 @@ from lambda_src.contract import prefix
 if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import QueryDefinitionTypeDef
 
-_PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_-]*)\s*\}\}")
-"""As CloudWatch writes parameters of saved queries (AmazonCloudWatch/latest/logs/CWL_AnalyzeLogData_Saving.html)."""
-_EXPLAINED: Final = re.compile(
-    r"^\{\{\s*(?P<name>[\w-]+)\s*\}\}\s*:\s*(?P<words>.*?)(?:\s*\(default: (?P<default>.*)\))?$"
-)
-_UNQUOTABLE: Final = re.compile(r"[\"'`\\\n\r/|]")
+_EXPLAINED: Final = re.compile(r"([A-Z][A-Z0-9_]*): (.+)")
+"""A comment at the head of a query that says what to put in place of a word of its text."""
+_UNQUOTABLE: Final = re.compile(r"[\"\\\x00-\x1f]")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _PATIENCE_SECONDS: Final = 300.0
 
@@ -29,40 +26,28 @@ Row = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
-    """Something to fill in. default: taken where nothing is given; None: it has to be given."""
-
-    name: str
-    meaning: str
-    default: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Saved:
-    """A saved query. purpose: the comment at its head. text: the query with `{{name}}` for each parameter."""
+    """A saved query. purpose: the comment at its head. parameters: words of the text to replace, and what with."""
 
     name: str
     purpose: str
     text: str
     log_groups: tuple[str, ...]
-    parameters: tuple[Parameter, ...] = field(default=())
+    parameters: Mapping[str, str]
 
     def filled(self, given: Mapping[str, str]) -> str:
-        """The text with a value for each parameter. Usage: an unknown one, a missing one, or a value that would be
-        more than a value in the query."""
-        known = {each.name: each.default for each in self.parameters}
-        for name, value in given.items():
-            if name not in known:
-                raise Usage(f"query {self.name} has no parameter {name!r}; it has {', '.join(known) or 'none'}.")
+        """The text with a value for each parameter, whose names are taken in lower case too. Usage: an unknown one, a
+        missing one, or a value that would end the quotes that it stands in."""
+        values = {name.upper(): value for name, value in given.items()}
+        known = " ".join(f"--param {name.lower()}=VALUE" for name in self.parameters)
+        if values.keys() != self.parameters.keys():
+            raise Usage(f"query {self.name} takes {known or 'no --param'}; given: {', '.join(given) or 'none'}.")
+        for name, value in values.items():
             if _UNQUOTABLE.search(value):
-                raise Usage(
-                    f"--param {name}={value!r}: accepted is text without quotes, backslashes, slashes and bars."
-                )
-        values = {**known, **given}
-        missing = [name for name, value in values.items() if value is None]
-        if missing:
-            raise Usage(f"query {self.name} needs {' '.join(f'--param {name}=VALUE' for name in missing)}.")
-        return _PLACEHOLDER.sub(lambda found: str(values[found[1]]), self.text)
+                raise Usage(f"--param {name.lower()}={value!r}: accepted is text without quotes and backslashes.")
+        if not values:
+            return self.text
+        return re.sub(rf"\b({'|'.join(values)})\b", lambda word: values[word[1]], self.text)
 
 
 def saved_queries(session: Session) -> dict[str, Saved]:
@@ -85,27 +70,16 @@ def saved_query(session: Session, name: str) -> Saved:
 
 
 def _saved(definition: QueryDefinitionTypeDef, folder: str) -> Saved:
-    text = definition.get("queryString", "")
-    comments = [line.strip().lstrip("#").strip() for line in text.splitlines() if line.strip().startswith("#")]
-    explained = {found["name"]: found for line in comments if (found := _EXPLAINED.match(line))}
-    stated: dict[str, Any] = {each["name"]: each for each in definition.get("parameters", [])}
-    parameters = []
-    for name in dict.fromkeys(_PLACEHOLDER.findall(_code(text))):
-        words = explained.get(name)
-        meaning = stated.get(name, {}).get("description") or (words["words"] if words else "")
-        default = stated.get(name, {}).get("defaultValue") or (words["default"] if words else None)
-        parameters.append(Parameter(name, meaning, default))
+    lines = definition.get("queryString", "").splitlines()
+    comments = [line.lstrip("# ").rstrip() for line in lines if line.startswith("#")]
+    explained = [found for line in comments if (found := _EXPLAINED.fullmatch(line))]
     return Saved(
         name=definition["name"].removeprefix(folder),
-        purpose=" ".join(line for line in comments if not _EXPLAINED.match(line)),
-        text=text,
+        purpose=" ".join(line for line in comments if not _EXPLAINED.fullmatch(line)),
+        text="\n".join(line for line in lines if not line.startswith("#")),
         log_groups=tuple(definition.get("logGroupNames", [])),
-        parameters=tuple(parameters),
+        parameters={found[1]: found[2] for found in explained},
     )
-
-
-def _code(text: str) -> str:
-    return "\n".join(line for line in text.splitlines() if not line.strip().startswith("#"))
 
 
 def ask(

@@ -1,0 +1,221 @@
+"""Doctor on money, keys and drift: what is wrong in the ledger, or beside it, is found."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from admin.doctor import chosen, every_check, examine
+from admin.output import Output
+from admin.session import Options, Session
+from lambda_src.account import Hold
+from lambda_src.contract import (
+    ACCOUNTS_INDEX_KEY,
+    LISTED_ACCOUNT,
+    LISTED_KEY,
+    TOKEN_CLASSES,
+)
+from tests.e2e.breaks import changed, configured, done, findings, soon
+from tests.e2e.command import Command
+from tests.e2e.conftest import System
+
+pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
+
+
+# --- money -------------------------------------------------------------------------------------------------------
+
+
+def test_prices_that_are_old_or_missing(system: System, tollgate: Command) -> None:
+    with changed(system, "MODELS", "embedder", {"price_version": "2026-01-05/genai-prices-0.1"}):
+        (found,) = findings(tollgate, "prices", accepted=0)
+    assert "days old (2026-01-05/genai-prices-0.1)" in found["found"]
+    assert found["fix"].startswith("`make prices`")
+    rates = {"above": 0, **{name: 1 for name in TOKEN_CLASSES if name != "output_audio"}}
+    with changed(system, "MODELS", "embedder", {"prices": {"standard": [rates]}}):
+        (found,) = findings(tollgate, "prices", accepted=1)
+    assert "model embedder has no price for 'output_audio'" in found["found"]
+
+
+def test_a_hold_past_its_deadline(system: System, tollgate: Command) -> None:
+    late = int((datetime.now(UTC) - timedelta(hours=1)).timestamp())
+    hold = Hold(
+        request_id="r1", amount=2_500_000, deadline=late, at_ms=late * 1000, tokens=1, key_id="k", route="chat",
+        provider="openai", model="standin-small", price_version="p",
+    )  # fmt: skip
+    values = {ACCOUNTS_INDEX_KEY: LISTED_ACCOUNT, f"h|{hold.request_id}": hold.text}
+    with changed(system, "ACCOUNT#ghost", "ACCOUNT", values):
+        (found,) = findings(tollgate, "holds", accepted=1)
+    assert found["found"] == "1 holds of ghost block $0.0025 and are up to 60 minutes past their deadline"
+    assert "tollgate-e2e-sweeper" in found["fix"]
+
+
+class Later(Session):
+    """A session whose clock is ahead by so many days."""
+
+    def __init__(self, tollgate: Command, days: int) -> None:
+        super().__init__(Options(environment="e2e", endpoint_url=tollgate.variables["AWS_ENDPOINT_URL"]), Output())
+        self._ahead = timedelta(days=days)
+
+    def now(self) -> datetime:
+        return super().now() + self._ahead
+
+
+def test_what_only_time_brings(system: System, tollgate: Command) -> None:
+    """A day without a sweep, half a year with one key of a provider."""
+    checks = chosen(every_check(), ["sweeper", "secrets"])
+    with mock.patch.dict(os.environ, tollgate.variables):
+        assert [each.findings for each in examine(Later(tollgate, 0), checks).checks] == [[], []]
+        slept, _ = (each.findings for each in reversed(examine(Later(tollgate, 1), checks).checks))
+        _, old = (each.findings for each in reversed(examine(Later(tollgate, 200), checks).checks))
+    assert slept[0].severity == "error"
+    assert slept[0].found.startswith("tollgate-e2e-sweeper has not run in 15 minutes")
+    assert {each.severity for each in old} == {"note"}
+    assert {each.found for each in old} == {
+        f"the key of {name} was set 200 days ago" for name in ("openai", "anthropic")
+    }
+
+
+def test_a_spent_budget_a_raise_that_ended_and_unsettled_rows(system: System, tollgate: Command) -> None:
+    month, day = datetime.now(UTC).strftime("%Y-%m"), datetime.now(UTC).strftime("%Y-%m-%d")
+    spent = {ACCOUNTS_INDEX_KEY: LISTED_ACCOUNT, f"s|month|{month}": 104_000_000_000}
+    with changed(system, "ACCOUNT#alpha", "ACCOUNT", spent):
+        words = [each["found"] for each in findings(tollgate, "budgets", accepted=0)]
+    assert any(
+        each.startswith("alpha has spent $104, 104 % of its $100 per month: it is refused until") for each in words
+    )
+    ended = {
+        "usd_nano": 5_000_000_000,
+        "per": "month",
+        "until": soon(hours=-1),
+        "at": soon(days=-3),
+        "by": "arn:someone",
+    }
+    with changed(system, "CONSUMER#limited", "STATE", {"status": "active", "raises": [ended]}):
+        found = [each for each in findings(tollgate, "raises", accepted=0) if "limited" in each["found"]]
+    assert [each["severity"] for each in found] == ["note"]
+    assert found[0]["found"].startswith("the raise of limited's budget per month by $5 ended")
+    rollup = f"{day}#standin-small#k"
+    with changed(system, "ROLLUP#disabled", rollup, {"requests": 3, "unsettled": 3, "cost_nano_usd": 1}):
+        words = [each["found"] for each in findings(tollgate, "unsettled", accepted=0)]
+    assert any(each.startswith("3 requests of disabled since") for each in words)
+
+
+# --- keys --------------------------------------------------------------------------------------------------------
+
+
+def about(found: list[dict[str, str]], key_id: str) -> dict[str, str]:
+    """The one finding about a key; tests of keys may have left others."""
+    (one,) = [each for each in found if f"key {key_id}" in each["found"]]
+    return one
+
+
+def test_a_key_without_its_plan(system: System, tollgate: Command) -> None:
+    client, key_id = system.cloud.client("apigateway"), system.key_id("limited")
+    plans = system.outputs["plan_ids"]
+    with done(
+        lambda: client.delete_usage_plan_key(usagePlanId=plans["open"], keyId=key_id),
+        lambda: client.create_usage_plan_key(usagePlanId=plans["open"], keyId=key_id, keyType="API_KEY"),
+    ):
+        found = about(findings(tollgate, "keys", accepted=1), key_id)
+        assert found["found"] == f"key {key_id} of limited is refused: it is on no plan"
+        assert f"--usage-plan-id {plans['open']} --key-type API_KEY --key-id {key_id}" in found["fix"]
+        with done(
+            lambda: client.create_usage_plan_key(usagePlanId=plans["slow"], keyId=key_id, keyType="API_KEY"),
+            lambda: client.delete_usage_plan_key(usagePlanId=plans["slow"], keyId=key_id),
+        ):
+            assert "is on plan slow, not open" in about(findings(tollgate, "keys", accepted=0), key_id)["found"]
+
+
+def test_keys_that_one_side_does_not_know(system: System, tollgate: Command) -> None:
+    client, plan = system.cloud.client("apigateway"), system.outputs["plan_ids"]["open"]
+    stray = client.create_api_key(name="doctor-stray", enabled=True)["id"]
+    client.create_usage_plan_key(usagePlanId=plan, keyId=stray, keyType="API_KEY")
+    gone = {ACCOUNTS_INDEX_KEY: LISTED_KEY, "consumer": "alpha", "name": "gone", "created_by": "arn:someone"}
+    orphan = {**gone, "consumer": "nobody"}
+    with changed(system, "KEY#gone1", "KEY", gone), changed(system, "KEY#orphan1", "KEY", orphan):
+        found = findings(tollgate, "keys", accepted=1)
+    client.delete_api_key(apiKey=stray)
+    assert "not in the ledger: it is refused" in about(found, stray)["found"]
+    assert about(found, "gone1")["found"] == "key gone1 of alpha is gone from API Gateway"
+    assert "its consumer has no policy" in about(found, "orphan1")["found"]
+
+
+@pytest.mark.parametrize(
+    ("check", "state", "words", "verb"),
+    [
+        ("dead-keys", {"expires": soon(hours=-1)}, "is expired in the ledger and enabled", "keys revoke"),
+        ("dead-keys", {"status": "revoked"}, "is revoked in the ledger and enabled", "keys revoke"),
+        ("dead-keys", {"status": "disabled"}, "is disabled in the ledger and enabled", "keys disable"),
+        ("expiring-keys", {"expires": soon(days=3)}, "expires 20", "consumers.alpha.expires"),
+    ],
+)
+def test_keys_that_are_over_or_soon_will_be(
+    system: System, tollgate: Command, check: str, state: dict[str, str], words: str, verb: str
+) -> None:
+    key_id = system.key_id("alpha")
+    with changed(system, f"KEY#{key_id}", "STATE", {"status": "active", **state}):
+        found = about(findings(tollgate, check, accepted=0), key_id)
+    assert words in found["found"]
+    assert verb in found["fix"]
+
+
+def test_a_key_that_was_disabled_in_the_console(system: System, tollgate: Command) -> None:
+    client, key_id = system.cloud.client("apigateway"), system.key_id("limited")
+
+    def enabled(value: str) -> None:
+        client.update_api_key(apiKey=key_id, patchOperations=[{"op": "replace", "path": "/enabled", "value": value}])
+
+    with done(lambda: enabled("false"), lambda: enabled("true")):
+        found = about(findings(tollgate, "dead-keys", accepted=0), key_id)
+    assert found["severity"] == "note"
+
+
+def test_a_rotation_that_stopped_half_way(system: System, tollgate: Command) -> None:
+    old = system.key_id("alpha")
+    new = {ACCOUNTS_INDEX_KEY: LISTED_KEY, "consumer": "alpha", "name": "b", "created_by": "arn:x", "replaces": old}
+    with changed(system, "KEY#new1", "KEY", new):
+        found = about(findings(tollgate, "rotations", accepted=0), old)
+        assert f"stopped half-way: new1 is new, {old} has no end" in found["found"]
+        assert found["fix"] == f"`tollgate --env e2e keys rotate {old}`"
+        with changed(
+            system, f"KEY#{old}", "STATE", {"status": "active", "replaced_by": "new1", "expires": soon(days=1)}
+        ):
+            assert not [each for each in findings(tollgate, "rotations", accepted=0) if old in each["found"]]
+    with changed(system, f"KEY#{old}", "STATE", {"status": "active", "replaced_by": "new1", "expires": soon(days=1)}):
+        found = about(findings(tollgate, "rotations", accepted=0), old)
+    assert "replaced by new1, which is not in the ledger" in found["found"]
+
+
+# --- drift -------------------------------------------------------------------------------------------------------
+
+
+def test_items_that_are_not_what_the_file_says(system: System, tollgate: Command) -> None:
+    values = {"budgets": [{"usd_nano": 7_000_000_000, "per": "month"}], "tokens_per_minute": None}
+    with changed(system, "CONSUMER#alpha", "POLICY", values):
+        (found,) = findings(tollgate, "policies", accepted=0)
+    assert found["found"] == (
+        "consumer alpha is not what the file says (deployed → file): "
+        "budgets $7 per month → $100 per month; tokens_per_minute none → 1000000"
+    )
+    with changed(system, "MODELS", "stray", {"provider": "openai"}):
+        (found,) = findings(tollgate, "models", accepted=0)
+    assert found["found"] == "model stray is deployed and not in the file"
+    with configured(system, lambda config: config.update(hold_seconds=77)):
+        (found,) = findings(tollgate, "configuration", accepted=0)
+    assert "hold_seconds 77 → 120" in found["found"]
+
+
+def test_no_file_and_a_bad_file(tollgate: Command, tmp_path: Path) -> None:
+    (found,) = findings(tollgate, "drift", accepted=0, TOLLGATE_ENVIRONMENTS=str(tmp_path))
+    assert (found["severity"], found["found"]) == (
+        "note",
+        "there is no environments/e2e.toml here: nothing is compared with it",
+    )
+    tmp_path.joinpath("e2e.toml").write_text('[aws]\nregion = "eu-west-1"\n[consumers.a]\nplan = "none"\n')
+    (found,) = findings(tollgate, "drift", accepted=1, TOLLGATE_ENVIRONMENTS=str(tmp_path))
+    assert "environments/e2e.toml cannot be used" in found["found"]
+    assert "consumers.a.plan" in found["found"]
