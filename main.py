@@ -12,6 +12,7 @@ import os
 import sys
 from pathlib import Path
 
+from constructs_lib import bill
 from constructs_lib.settings import EnvironmentFaults, load, relocated
 
 CHECKOUT = Path(__file__).resolve().parent
@@ -32,6 +33,10 @@ def main(names: list[str]) -> int:
     except EnvironmentFaults as faults:
         sys.stderr.write(f"{faults}\n")
         return 2
+
+    for environment in environments:
+        if environment.aws.endpoint is None:  # the embedded cloud costs nothing
+            sys.stderr.write(f"{bill.text(environment)}\n")
 
     # Only now, since loading CDKTF takes seconds and a faulty file should be told at once.
     from constructs_lib.aws import App

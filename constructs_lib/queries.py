@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any
 
 from constructs_lib.aws import (
     CloudwatchContributorInsightRule,
@@ -13,26 +13,8 @@ from constructs_lib.aws import (
     addressed,
 )
 from constructs_lib.logs import LogGroup
-from constructs_lib.query_catalogue import QUERIES, Log
+from constructs_lib.query_catalogue import INDEXED, INSIGHT_RULES, QUERIES, Log
 from constructs_lib.settings import Environment
-
-INDEXED: Final[dict[Log, tuple[str, ...]]] = {
-    "usage": ("request_id", "consumer", "key_id", "model", "provider", "error_code", "status", "settlement"),
-    "access": ("request_id", "key_id", "source_ip", "error_type"),
-}
-"""Fields by which a query reads only what has the value it filters for; 20 at most, and free
-(docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatchLogs-Field-Indexing.html)."""
-
-_USAGE: Final = {"Match": "$.kind", "In": ["usage"]}
-INSIGHT_RULES: Final[dict[str, dict[str, Any]]] = {
-    "top-keys": {"Keys": ["$.consumer", "$.key_id"], "Filters": [_USAGE]},
-    "top-refused-keys": {
-        "Keys": ["$.consumer", "$.key_id", "$.error_code"],
-        "Filters": [_USAGE, {"Match": "$.settlement", "In": ["refused"]}],
-    },
-}
-"""Keys ranked by requests and by refusals. No metric may have the key id: each would be a billed series
-(docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/ContributorInsights-RuleSyntax.html)."""
 
 
 class Queries(Construct):

@@ -1,4 +1,5 @@
-"""Saved Logs Insights queries: what each answers, over which logs, and what to put in before running it.
+"""Saved Logs Insights queries: what each answers, over which logs, and what to put in before running it. Then which
+fields are indexed, and by which the callers are ranked.
 
 Language: docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from lambda_src.contract import TOKEN_CLASSES
 
@@ -116,3 +117,21 @@ QUERIES: Final = (
         "| sort @timestamp desc\n| limit 200",
     ),
 )
+
+INDEXED: Final[dict[Log, tuple[str, ...]]] = {
+    "usage": ("request_id", "consumer", "key_id", "model", "provider", "error_code", "status", "settlement"),
+    "access": ("request_id", "key_id", "source_ip", "error_type"),
+}
+"""Fields by which a query reads only what has the value it filters for; 20 at most, and free
+(docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatchLogs-Field-Indexing.html)."""
+
+_USAGE_LINES: Final = {"Match": "$.kind", "In": ["usage"]}
+INSIGHT_RULES: Final[dict[str, dict[str, Any]]] = {
+    "top-keys": {"Keys": ["$.consumer", "$.key_id"], "Filters": [_USAGE_LINES]},
+    "top-refused-keys": {
+        "Keys": ["$.consumer", "$.key_id", "$.error_code"],
+        "Filters": [_USAGE_LINES, {"Match": "$.settlement", "In": ["refused"]}],
+    },
+}
+"""Keys ranked by requests and by refusals. No metric may have the key id: each would be a billed series
+(docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/ContributorInsights-RuleSyntax.html)."""

@@ -7,8 +7,7 @@ import re
 
 import pytest
 
-from constructs_lib.queries import INDEXED, INSIGHT_RULES
-from constructs_lib.query_catalogue import QUERIES, Log, Query
+from constructs_lib.query_catalogue import INDEXED, INSIGHT_RULES, QUERIES, Log, Query
 from constructs_lib.stage import ACCESS_LOG_FIELDS
 from lambda_src.record import UsageRecord
 from local.repairs.insights_commands import parse_query

@@ -1,0 +1,96 @@
+"""The bill that synth tells, against one counted by hand."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from constructs_lib import bill
+from constructs_lib.settings import Environment, load
+
+TEXT = """
+[aws]
+region = "eu-west-1"
+[providers.a]
+kind = "openai"
+[providers.b]
+kind = "openai"
+[models.one]
+provider = "a"
+free = true
+[models.two]
+provider = "a"
+free = true
+[models.three]
+provider = "b"
+free = true
+[plans.p]
+rate = 1
+burst = 1
+[consumers.c]
+plan = "p"
+"""
+# By hand, from the table of metrics: 30 metrics, each once for the environment.
+ONCE = 30
+PER_MODEL = 7  # Requests, Errors, Refusals, InputTokens, OutputTokens, CostNanoUsd, Latency
+PER_CONSUMER = 8  # the first six, BudgetSpentPercent, BudgetCommittedPercent
+PER_PROVIDER = 4  # UpstreamLatency, UpstreamRequests, UpstreamErrors, UpstreamThrottles
+PER_REASON = 2  # Errors, Refusals
+SERIES = ONCE + 3 * PER_MODEL + 1 * PER_CONSUMER + 2 * PER_PROVIDER + 12 * PER_REASON
+
+
+def environment(folder: Path, text: str) -> Environment:
+    path = folder / "test.toml"
+    path.write_text(text)
+    return load(path)
+
+
+def by_name(found: Environment) -> dict[str, tuple[int, Decimal]]:
+    return {item.what: (item.count, item.usd) for item in bill.bill(found)}
+
+
+def test_bill_is_what_a_count_by_hand_gives(tmp_path: Path) -> None:
+    items = by_name(environment(tmp_path, TEXT))
+    assert SERIES == 91
+    assert items["metric series of Tollgate's"] == (91, Decimal("27.30"))
+    # chat, responses, embeddings, models, model, messages, count_tokens
+    assert items["metric series of API Gateway's methods"] == (35, Decimal("10.50"))
+    # 18 of one metric; client-errors and two upstream-errors of two; refused-at-the-door of two; dead-keys of six; the
+    # anomaly, which counts three.
+    single = [
+        "server-errors", "latency", "gateway-latency", "lambda-errors", "throttles", "concurrency", "duration",
+        "ledger-failures", "ledger-throttles", "secret-failures", "budget", "unsettled", "overdue-holds",
+        "sweeper-errors", "over-estimate", "unpriced", "refusals", "shared-key",
+    ]  # fmt: skip
+    assert items["metrics that alarms evaluate"] == (len(single) + 2 + 2 * 2 + 2 + 6 + 3, Decimal("3.50"))
+    assert items["composite alarms"] == (1, Decimal("0.50"))
+    assert items["dashboards"] == (1, Decimal("3.00"))
+    assert items["Contributor Insights rules"] == (2, Decimal("1.00"))
+
+
+def test_what_is_switched_off_costs_nothing(tmp_path: Path) -> None:
+    text = TEXT.replace(
+        'kind = "openai"\n[models.one]', 'kind = "openai"\n[metering]\nmetrics_per_consumer = false\n[models.one]'
+    )
+    text += '[gateway]\ncontributor_insights = false\n[alerts]\ndisabled = ["unhealthy", "spend-anomaly"]\n'
+    items = by_name(environment(tmp_path, text))
+    assert items["metric series of Tollgate's"][0] == SERIES - PER_CONSUMER
+    assert items["metrics that alarms evaluate"][0] == 32
+    assert items["composite alarms"] == items["Contributor Insights rules"] == (0, Decimal("0"))
+
+
+def test_many_series_cost_less_each(tmp_path: Path) -> None:
+    """10,000 at 30 cents, the rest at ten: 2,000 consumers of eight series each, and what there was before."""
+    consumers = "".join(f'[consumers.c{number}]\nplan = "p"\n' for number in range(1_999))
+    items = by_name(environment(tmp_path, TEXT + consumers))
+    count, usd = items["metric series of Tollgate's"]
+    methods, methods_usd = items["metric series of API Gateway's methods"]
+    assert count + methods == 91 - 8 + 2_000 * 8 + 35 == 16_118
+    assert usd + methods_usd == Decimal("3000") + Decimal("611.80")
+
+
+@pytest.mark.parametrize("part", ["at most $45.80 a month", "27.30      91  metric series of Tollgate's"])
+def test_text_has_the_sum_and_the_items(tmp_path: Path, part: str) -> None:
+    assert part in bill.text(environment(tmp_path, TEXT))
