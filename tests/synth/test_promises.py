@@ -13,6 +13,7 @@ from constructs_lib.price_table import version
 from constructs_lib.stage import ACCESS_LOG_FIELDS
 from lambda_src.configuration import config
 from lambda_src.contract import CONFIG_VARIABLE, ROUTES, TOKEN_CLASSES
+from lambda_src.glossary import ACCESS_FIELDS
 from tests.synth.reading import CHECKOUT, Synthesized, readable, synthesize
 
 
@@ -109,6 +110,7 @@ def test_execution_log_has_no_bodies(every: list[Synthesized]) -> None:
 
 def test_access_log_has_the_key_id_and_never_the_value(every: list[Synthesized]) -> None:
     assert ACCESS_LOG_FIELDS["key_id"] == "$context.identity.apiKeyId"
+    assert set(ACCESS_LOG_FIELDS) == set(ACCESS_FIELDS), "each is explained"
     for _, stage in named(every, "aws_api_gateway_stage"):
         log_format = json.loads(stage["access_log_settings"]["format"])
         assert "$context.identity.apiKey" not in log_format.values()
