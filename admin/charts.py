@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from admin.page import behind, empty, table, text
+from admin.page import Raw, behind, empty, table, text
 
 OTHERS: Final = "0"
 """Colour of what is grouped together. The rest are `1` to `6`, and `b`ad, `w`arn and `g`ood."""
@@ -114,6 +114,11 @@ def share_bar(parts: Sequence[tuple[float, str]], whole: float, tail: float = 0)
     filled = [f'<i class="{classes}" {width(value)}></i>' for value, classes in parts if value > 0 and whole > 0]
     apart = [f"<u {width(tail)}></u>"] if tail > 0 and whole > 0 else []
     return f'<div class="bar">{"".join([*filled, *apart])}</div>'
+
+
+def barred(name: str, part: float, most: float) -> Raw:
+    """A name with its bar below it, for a cell of a table."""
+    return Raw(text(name) + share_bar([(part, "c1")], most))
 
 
 def scale(most: float) -> list[float]:

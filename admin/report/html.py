@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from admin import budgets_standing
 from admin import page as frame
+from admin.budgets_standing import Standing
 from admin.page import Raw, text
-from admin.report import html_sections as sections
-from admin.report import rollups
+from admin.report import html_summary, html_time, html_who, rollups
 from admin.report.figures import COST, INPUT_CLASSES, OUTPUT_CLASSES, Figures
-from admin.report.gauges import Gauge, gauges
 from admin.report.period import Period
 from admin.report.rollups import Sums, grouped
 from lambda_src.contract import MODELS_PK
@@ -27,7 +27,8 @@ _AMOUNTS: Final = frozenset({COST, *INPUT_CLASSES, *OUTPUT_CLASSES})
 class Found:
     """What the page is made from. The sums are by what their names say; a bar is a day, a week or a month.
 
-    only: consumer and model that the page is limited to. prices: versions of the price table in force.
+    only: consumer and model that the page is limited to. budgets: with their consumers, the fullest first. prices:
+    versions of the price table in force.
     """
 
     environment: str
@@ -41,7 +42,7 @@ class Found:
     by_bar: Sums
     by_consumer_bar: Sums
     by_model_bar: Sums
-    gauges: Sequence[Gauge]
+    budgets: Sequence[tuple[str, Standing]]
     prices: Sequence[str]
 
 
@@ -58,14 +59,14 @@ def written(found: Found) -> str:
         title,
         f'<p class="soft">{found.period.first:%-d %B %Y} to {found.period.last:%-d %B %Y}, days in UTC</p>',
         [
-            ("summary", "", sections.summary(found)),
-            ("notes", "Worth knowing", sections.notes(found)),
-            ("spend", "Spend", sections.spend(found)),
-            ("budgets", "Budgets", sections.budgets(found)),
-            ("tokens", "Tokens", sections.tokens(found)),
-            ("reliability", "Errors and refusals", sections.reliability(found)),
-            ("latency", "Latency", sections.latency(found)),
-            ("top", "Who used most", sections.top(found)),
+            ("summary", "", html_summary.summary(found)),
+            ("notes", "Worth knowing", html_summary.notes(found)),
+            ("spend", "Spend", html_time.spend(found)),
+            ("budgets", "Budgets", html_who.budgets(found)),
+            ("tokens", "Tokens", html_time.tokens(found)),
+            ("reliability", "Errors and refusals", html_time.reliability(found)),
+            ("latency", "Latency", html_time.latency(found)),
+            ("top", "Who used most", html_who.top(found)),
         ],
         _foot(found),
     )
@@ -96,9 +97,19 @@ def _find(session: Session, period: Period, consumer: str | None, model: str | N
         by_bar=by_bar,
         by_consumer_bar=by_consumer_bar,
         by_model_bar=by_model_bar,
-        gauges=gauges(session, names, now),
+        budgets=_budgets(session, names, now),
         prices=sorted({str(each["price_version"]) for each in session.table.query(MODELS_PK)}),
     )
+
+
+def _budgets(session: Session, names: Sequence[str], now: datetime) -> list[tuple[str, Standing]]:
+    found = [
+        (each.consumer, budget)
+        for each in budgets_standing.all_standings(session)
+        if each.consumer in names
+        for budget in each.budgets(now)
+    ]
+    return sorted(found, key=lambda each: (-each[1].percent, each[0]))
 
 
 def _foot(found: Found) -> str:

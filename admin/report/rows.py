@@ -20,17 +20,25 @@ PERCENTILES: Final = (50, 95, 99)
 class UsageRow:
     """What one group of requests used in the period.
 
-    consumer, model, day, key, status: what the row is about; null where --by does not name it. key is the key's id,
-        model is "-" for requests refused before a model was found.
+    By status only requests and errors are counted; the rest is null unless all requests of the same consumer, day,
+    model and key ended with the same status.
+
+    consumer, model, day, key, status: what the row is about; null where --by does not name it. A key is named by its
+        id; model is "-" for requests refused before a model was found; status 0 is one that nobody knows.
     requests: all of them, refused ones included.
-    errors: answered with status 500 or above. refusals: refused before a provider was called.
-    estimated: charged by estimate, as the provider told no usage. unsettled: charged what was held, as no settle came.
-    over_estimate: cost more than was held. unpriced: refused, as the model has no price here or is not theirs to use.
-    tokens_in: input tokens of every class. tokens_cached: those of them that a provider's cache served.
-    tokens_out: output tokens, reasoning included. tokens_reasoning: those of them.
-    usd, nano_usd: what was charged, exactly. p50_ms, p95_ms, p99_ms: latency, from a histogram.
-    By status only requests and errors are counted (0: no answer is known of); the rest is null unless all requests of
-    the same consumer, day, model and key ended with the same status.
+    errors: answered with status 500 or above.
+    refusals: refused before a provider was called.
+    estimated: charged by estimate, as the provider told no usage.
+    unsettled: charged what was held, as no settle came.
+    over_estimate: cost more than was held.
+    unpriced: refused, as the model has no price here or is not theirs to use.
+    tokens_in: input tokens of every class.
+    tokens_cached: those of them that a provider's cache served.
+    tokens_out: output tokens, reasoning included.
+    tokens_reasoning: those of them spent on reasoning.
+    usd: what was charged, an exact decimal of dollars.
+    nano_usd: the same as an integer of 10⁻⁹ dollars.
+    p50_ms, p95_ms, p99_ms: latency, interpolated within the buckets of a histogram; null where nothing was timed.
     """
 
     consumer: str | None = None
@@ -58,7 +66,13 @@ class UsageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaySpend:
-    """day: UTC. requests, usd, nano_usd: of that day."""
+    """What one day cost.
+
+    day: UTC.
+    requests: of that day.
+    usd: an exact decimal of dollars.
+    nano_usd: the same as an integer of 10⁻⁹ dollars.
+    """
 
     day: str
     requests: int
@@ -70,9 +84,13 @@ class DaySpend:
 class UsageReport:
     """What was used in a period.
 
-    environment: its name. since, until: first and last day, both included, in UTC. generated_at: ISO 8601, UTC.
-    by: what the rows are told apart by. rows: the dearest first; by day, the oldest first.
-    total: over all rows. days: spend of every day, those without any included.
+    environment: its name.
+    since, until: first and last day, both included, in UTC.
+    generated_at: ISO 8601, UTC.
+    by: what the rows are told apart by.
+    rows: the dearest first; by day, the oldest first.
+    total: over all rows.
+    days: every day of the period.
     """
 
     environment: str
