@@ -96,7 +96,10 @@ def get_usage(plan_id: str, query_params: dict[str, Any]) -> Any:
         if wanted not in keys:
             return _not_found("API Key")
         keys = [wanted]
-    page, position = apigateway_v1._v1_paginate(keys, query_params)
+    try:
+        page, position = apigateway_v1._v1_paginate(keys, query_params)
+    except ValueError as error:
+        return apigateway_v1._v1_error("BadRequestException", str(error), 400)
     return _usage(plan_id, page, days, {} if position is None else {"position": position})
 
 

@@ -10,8 +10,11 @@ from local.cloud import Cloud
 from tests.local.stack import Api, archive, deploy_api, deploy_function
 
 OK = "def handler(event, context):\n    return {'statusCode': 200, 'body': ''}\n"
-TODAY = datetime.datetime.now(datetime.UTC).date()
-YESTERDAY = TODAY - datetime.timedelta(days=1)
+
+
+def day(back: int = 0) -> str:
+    """Today, UTC, or so many days ago."""
+    return (datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=back)).isoformat()
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +24,7 @@ def function(cloud: Cloud) -> str:
 
 def usage(api: Api, **more: Any) -> dict[str, Any]:
     gateway = api.cloud.client("apigateway")
-    dates = {"startDate": YESTERDAY.isoformat(), "endDate": TODAY.isoformat()}
+    dates = {"startDate": day(1), "endDate": day()}
     answer: dict[str, Any] = gateway.get_usage(usagePlanId=api.plan_id, **dates | more)
     return answer
 
@@ -36,7 +39,7 @@ def test_a_quota_is_used_up_told_and_extended(cloud: Cloud, function: str) -> No
     cloud.client("apigateway").create_usage_plan_key(usagePlanId=api.plan_id, keyId=idle, keyType="API_KEY")
     assert [api.call().status for _ in range(4)] == [200, 200, 200, 429]
     answer = usage(api)
-    assert (answer["startDate"], answer["endDate"]) == (YESTERDAY.isoformat(), TODAY.isoformat())
+    assert (answer["startDate"], answer["endDate"]) == (day(1), day())
     assert answer["items"] == {api.key_id: [[0, 3], [3, 0]], idle: [[0, 3], [0, 3]]}
     update = cloud.client("apigateway").update_usage(usagePlanId=api.plan_id, keyId=api.key_id, **remaining("2"))
     assert update["items"] == {api.key_id: [[3, 2]]}
@@ -60,7 +63,7 @@ def test_keys_come_in_pages(cloud: Cloud) -> None:
     keys = [gateway.create_api_key(name=f"page-{number}")["id"] for number in range(3)]
     for key in keys:
         gateway.create_usage_plan_key(usagePlanId=plan, keyId=key, keyType="API_KEY")
-    dates = {"startDate": TODAY.isoformat(), "endDate": TODAY.isoformat()}
+    dates = {"startDate": day(), "endDate": day()}
     pages = gateway.get_paginator("get_usage").paginate(usagePlanId=plan, PaginationConfig={"PageSize": 2}, **dates)
     assert [list(page["items"]) for page in pages] == [keys[:2], keys[2:]]
 
@@ -69,8 +72,9 @@ def test_keys_come_in_pages(cloud: Cloud) -> None:
     ("more", "code"),
     [
         ({"startDate": "yesterday"}, "BadRequestException"),
-        ({"startDate": TODAY.isoformat(), "endDate": YESTERDAY.isoformat()}, "BadRequestException"),
-        ({"startDate": (TODAY - datetime.timedelta(days=90)).isoformat()}, "BadRequestException"),
+        ({"startDate": day(), "endDate": day(1)}, "BadRequestException"),
+        ({"startDate": day(90)}, "BadRequestException"),
+        ({"position": "nowhere"}, "BadRequestException"),
         ({"keyId": "none"}, "NotFoundException"),
         ({"usagePlanId": "none"}, "NotFoundException"),
     ],
@@ -78,7 +82,7 @@ def test_keys_come_in_pages(cloud: Cloud) -> None:
 def test_what_get_usage_refuses(cloud: Cloud, more: dict[str, str], code: str) -> None:
     gateway = cloud.client("apigateway")
     plan = gateway.create_usage_plan(name="refuses")["id"]
-    dates = {"startDate": TODAY.isoformat(), "endDate": TODAY.isoformat()}
+    dates = {"startDate": day(), "endDate": day()}
     with pytest.raises(ClientError) as caught:
         gateway.get_usage(**{"usagePlanId": plan} | dates | more)
     assert caught.value.response["Error"]["Code"] == code
