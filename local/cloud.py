@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import boto3
+import botocore.loaders
+import botocore.session
 import urllib3
 
 from local.process import STOP_SECONDS, CloudError, group_lives, is_ready, start_server, stop_group
 
 DEFAULT_REGION: Final = "eu-west-1"
 DEFAULT_STATE_DIR: Final = Path("build/local")
+_MODELS: Final = botocore.loaders.create_loader()
 USUAL_PORT: Final = 4566
 """Of embedded clouds, and in environments/local.toml: where `up` finds it free, nobody has to be told where it is."""
 
@@ -54,11 +56,12 @@ class Cloud:
         }
 
     def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client of this cloud; `options` go to boto3 as they are."""
-        session: Any = boto3.session.Session(
-            aws_access_key_id="test", aws_secret_access_key="test", region_name=self.region
-        )
-        return session.client(service, endpoint_url=self.endpoint, **options)
+        """A boto3 client of this cloud; `options` go to it as they are, other credentials among them."""
+        session = botocore.session.get_session()
+        # Reading AWS's models is nearly all the work of making a client: read once.
+        session.register_component("data_loader", _MODELS)
+        ours = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": self.region}
+        return session.create_client(service, **ours | {"endpoint_url": self.endpoint} | options)
 
     def invoke_url(self, api_id: str, stage: str) -> str:
         """URL of a deployed stage that needs neither a Host header nor name resolution."""

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -27,15 +26,10 @@ class Person:
     client: Callable[[str], Any]
 
 
-@pytest.fixture(scope="module")
-def session() -> boto3.session.Session:
-    return boto3.session.Session()
-
-
 @pytest.fixture
-def person(cloud: Cloud, session: boto3.session.Session) -> Callable[..., Person]:
+def person(cloud: Cloud) -> Callable[..., Person]:
     """Makes a user who may do what the statements say."""
-    iam = session.client("iam", endpoint_url=cloud.endpoint, region_name=cloud.region, **credentials("test", "test"))
+    iam = cloud.client("iam")
 
     def make(*statements: Statement) -> Person:
         name = f"user-{uuid.uuid4().hex[:8]}"
@@ -45,7 +39,7 @@ def person(cloud: Cloud, session: boto3.session.Session) -> Callable[..., Person
             policy = iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"]
             iam.attach_user_policy(UserName=name, PolicyArn=policy)
         key = iam.create_access_key(UserName=name)["AccessKey"]
-        return Person(arn, client_maker(cloud, session, credentials(key["AccessKeyId"], key["SecretAccessKey"])))
+        return Person(arn, client_maker(cloud, credentials(key["AccessKeyId"], key["SecretAccessKey"])))
 
     return make
 
@@ -54,8 +48,8 @@ def credentials(key: str, secret: str, token: str | None = None) -> dict[str, An
     return {"aws_access_key_id": key, "aws_secret_access_key": secret, "aws_session_token": token}
 
 
-def client_maker(cloud: Cloud, session: boto3.session.Session, signed: dict[str, Any]) -> Callable[[str], Any]:
-    return lambda service: session.client(service, endpoint_url=cloud.endpoint, region_name=cloud.region, **signed)
+def client_maker(cloud: Cloud, signed: dict[str, Any]) -> Callable[[str], Any]:
+    return lambda service: cloud.client(service, **signed)
 
 
 def allow(actions: list[str], resources: list[str], **condition: Any) -> Statement:
@@ -254,7 +248,7 @@ def test_a_denial_names_the_user_the_action_and_the_resource(
         assert f"on resource: {resource.format(region=cloud.region, account=ACCOUNT)}" in message
 
 
-def test_a_role_is_assumed_and_an_explicit_deny_wins(cloud: Cloud, session: boto3.session.Session, table: str) -> None:
+def test_a_role_is_assumed_and_an_explicit_deny_wins(cloud: Cloud, table: str) -> None:
     iam, sts = cloud.client("iam"), cloud.client("sts")
     trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
     iam.create_role(RoleName="on-call", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
@@ -265,7 +259,7 @@ def test_a_role_is_assumed_and_an_explicit_deny_wins(cloud: Cloud, session: boto
     iam.put_role_policy(RoleName="on-call", PolicyName="all", PolicyDocument=json.dumps({"Statement": statements}))
     answer = sts.assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/on-call", RoleSessionName="ann")["Credentials"]
     signed = credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
-    client = client_maker(cloud, session, signed)
+    client = client_maker(cloud, signed)
     arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/on-call/ann"
     assert client("sts").get_caller_identity()["Arn"] == arn
     client("dynamodb").put_item(TableName=TABLE, Item=item("MODELS"))
@@ -274,21 +268,21 @@ def test_a_role_is_assumed_and_an_explicit_deny_wins(cloud: Cloud, session: boto
         f"User: {arn} is not authorized to perform: dynamodb:DeleteItem on resource: {table} "
         "with an explicit deny in an identity-based policy"
     )
-    without_token = client_maker(cloud, session, signed | {"aws_session_token": None})
+    without_token = client_maker(cloud, signed | {"aws_session_token": None})
     assert refused(without_token("dynamodb").list_tables)[0] == "UnrecognizedClientException"
 
 
 def test_a_wrong_secret_an_unknown_key_and_a_deactivated_one_are_refused(
-    person: Callable[..., Person], cloud: Cloud, session: boto3.session.Session
+    person: Callable[..., Person], cloud: Cloud
 ) -> None:
     user = person(allow(["dynamodb:*"], ["*"]))
     name = user.arn.rpartition("/")[2]
     iam = cloud.client("iam")
     (key,) = iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
-    wrong = client_maker(cloud, session, credentials(key["AccessKeyId"], "wrong"))
+    wrong = client_maker(cloud, credentials(key["AccessKeyId"], "wrong"))
     assert refused(wrong("dynamodb").list_tables)[0] == "InvalidSignatureException"
     assert refused(wrong("sts").get_caller_identity)[0] == "SignatureDoesNotMatch"
-    unknown = client_maker(cloud, session, credentials("AKIAUNKNOWNUNKNOWN00", "wrong"))
+    unknown = client_maker(cloud, credentials("AKIAUNKNOWNUNKNOWN00", "wrong"))
     assert refused(unknown("dynamodb").list_tables)[0] == "UnrecognizedClientException"
     assert refused(unknown("sts").get_caller_identity)[0] == "InvalidClientTokenId"
     iam.update_access_key(UserName=name, AccessKeyId=key["AccessKeyId"], Status="Inactive")
