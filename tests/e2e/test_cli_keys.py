@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import stat
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +144,7 @@ def test_a_revoked_key_is_refused_at_once_and_gone_from_api_gateway(system: Syst
 
 def test_an_expired_key_is_refused_by_the_gateway_and_not_enabled(system: System, tollgate: Command) -> None:
     new = issued(tollgate, "brief", "desk", "--expires", "1s")
+    time.sleep(max(0.0, datetime.fromisoformat(new["expires"]).timestamp() - time.time()))
     assert asked(system, new["value"]) == (403, "key_expired")
     for verb in (["enable"], ["rotate", "--yes"]):
         refused = tollgate.here("keys", *verb, "desk/brief", accepted=1).err
@@ -245,8 +248,9 @@ HOSTILE = ["a\nb", "a\x1b[31mb", "a#b", "a/b", "ünï", "а", "a\u202eb", "x" * 
 def test_hostile_labels_are_refused_and_not_echoed_raw(label: str, tollgate: Command) -> None:
     said = tollgate.here("keys", "issue", "desk", f"--label={label}", accepted=2)
     assert "accepted are 1 to 31 lower-case letters" in said.err
-    assert said.err.isascii()
-    assert "\x1b" not in said.err
+    assert not {"\x1b", "\u202e", "а", "ü"} & set(said.err)
+    assert said.err.count("\n") == 1
+    assert len(said.err) < 250
 
 
 @pytest.mark.parametrize("consumer", ["a\nb", "\x1b[2J", "desk#POLICY", "x" * 3000, "", "désk"])
