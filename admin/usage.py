@@ -15,6 +15,8 @@ from admin.report import files, rollups, rows, terminal
 from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, period
 from admin.report.rows import UsageReport, UsageRow
 from admin.session import Session, session_of
+from admin.usage_export import export
+from admin.usage_lines import show, tail
 
 app = typer.Typer(help="Who used what, what it cost, and every single request.", no_args_is_help=True)
 
@@ -98,19 +100,19 @@ def write(session: Session, text: str, to: Path | None) -> None:
     if to is None:
         sys.stdout.write(text)
         return
-    passing = to.with_name(f".{to.name}.part")
-    try:
+    with files.whole(to) as passing:
         passing.write_text(text, encoding="utf-8", newline="")
-        passing.replace(to)
-    except OSError as error:
-        raise Usage(f"{to} cannot be written: {error.strerror}. Give --to another file.") from None
     session.output.say(str(to))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spender:
-    """place: 1 spends most. name: the consumer, model or key, with a slash between several. share_percent: of all spend
-    in the period, with one decimal. usage: what it used.
+    """Who spends.
+
+    place: 1 spends most.
+    name: of the consumer, model or key; of several with a slash between them.
+    share_percent: of all spend in the period, with one decimal.
+    usage: what it used.
     """
 
     place: int
@@ -159,3 +161,8 @@ def top(
 def _share(part: int, whole: int) -> str:
     thousandths = (2000 * part + whole) // (2 * whole) if whole else 0
     return f"{thousandths // 10}.{thousandths % 10}"
+
+
+app.command("show")(show)
+app.command("tail")(tail)
+app.command("export")(export)

@@ -5,14 +5,31 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Final
 
+from admin.faults import Usage
 from admin.report.rows import DIMENSIONS, UsageReport, UsageRow
 from admin.report.terminal import notes
 from admin.report.text import csv_safe, markdown_safe
 
 _MEASURES: Final = tuple(each.name for each in fields(UsageRow) if each.name not in DIMENSIONS)
+
+
+@contextmanager
+def whole(to: Path) -> Iterator[Path]:
+    """Where to write what is to be in `to`, which it replaces when all of it is there; Usage where it cannot."""
+    passing = to.with_name(f".{to.name}.part")
+    try:
+        yield passing
+        passing.replace(to)
+    except OSError as error:
+        raise Usage(f"{to} cannot be written: {error.strerror}. Give --to another file.") from None
+    finally:
+        passing.unlink(missing_ok=True)
 
 
 def as_json(report: UsageReport) -> str:
