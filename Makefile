@@ -65,8 +65,9 @@ lock: $(VENV)/.pipenv ## lock the Python and Node packages anew, without naming 
 prices: setup ## generate constructs_lib/prices.json anew
 	@$(RUN) -m constructs_lib.price_generator
 
-schema: setup ## generate docs/environment.schema.json anew
+schema: setup ## generate the reference pages of docs/ anew
 	@$(RUN) -m constructs_lib.settings schema
+	@$(RUN) -m constructs_lib.monitoring_page
 
 setup: $(VENV)/.ready node_modules/.ready ## install what the lock files name
 
