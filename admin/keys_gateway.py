@@ -156,13 +156,11 @@ def move_to_plan(session: Session, plan: str, key_id: str) -> None:
 def used_today(session: Session, plan: str, key_id: str) -> tuple[int, int] | None:
     """Requests that API Gateway counted today against a plan's quota, and how many are left; None without a quota."""
     client, its_id = session.apigateway, plan_id(session, plan)
-    # From the list: the managed policies allow no GetUsagePlan.
     plans = (each for page in client.get_paginator("get_usage_plans").paginate() for each in page["items"])
     if not any(each["id"] == its_id and each.get("quota", {}).get("limit") for each in plans):
         return None
     day = session.now().date().isoformat()
-    items = client.get_usage(usagePlanId=its_id, keyId=key_id, startDate=day, endDate=day).get("items", {})
-    days = items.get(key_id)
+    days = client.get_usage(usagePlanId=its_id, keyId=key_id, startDate=day, endDate=day).get("items", {}).get(key_id)
     return (int(days[-1][0]), int(days[-1][1])) if days else None
 
 

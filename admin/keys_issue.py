@@ -77,12 +77,14 @@ def check_expiry(policy: Mapping[str, Any], expires: datetime | None, now: datet
 
 def order(session: Session, consumer: str, label: str | None, expires: datetime | None) -> Order:
     """What `issue` makes; Refused for an unknown consumer, a label that is taken, or too late an expiry."""
+    if label is not None:
+        checked_label(label)
     policy = session.policy(consumer)
     check_expiry(policy, expires, session.now())
     keys = all_keys(session, consumer)
     if label is None:
         label = _free_label(session, keys)
-    bearer = bearer_of(keys, checked_label(label))
+    bearer = bearer_of(keys, label)
     if bearer is not None and not stuck(session, bearer):
         raise taken(bearer)
     return Order(consumer=consumer, label=label, plan=policy["plan"], expires=expires, unfinished=bearer)
