@@ -28,8 +28,8 @@ in this order: is it healthy, who spends what, on which models, how fast, what f
 their ends and budget events go to one encrypted SNS topic, and from there to `[alerts]` of the environment file:
 e-mail, HTTPS, Slack, Microsoft Teams. `tollgate doctor` looks at everything once and says what to do.
 
-Metrics are in the namespace `{METRIC_NAMESPACE}`. They are embedded in the log lines, so that a request pays no call for
-them. `make synth` tells what all of it costs at most.
+Metrics are in the namespace `{METRIC_NAMESPACE}`. They are embedded in the log lines, so that a request pays no call
+for them. `make synth` tells what all of it costs at most.
 """
 
 _SEVERITIES: Final = {
