@@ -252,7 +252,8 @@ def replay(
     """Book usage log lines that the ledger could not take in, each once.
 
     FILE holds lines of the usage log as the gateway printed them, or a JSON list of them. A line that is booked already
-    changes nothing, so that the same file can be replayed as often as you like, and a whole day's log does no harm.
+    changes nothing, so that the same file can be replayed as often as you like, and a whole day's log does no harm. It
+    writes money, which the stack's operator policy does not allow: whoever deploys may.
 
     Examples:
 

@@ -80,9 +80,9 @@ def test_an_audit_row_that_cannot_be_written_is_said(system: System, tollgate: C
 
 
 def test_each_provider_is_called_through_the_gateway(system: System, tollgate: Command) -> None:
-    said = tollgate.run("--output", "json", "providers", "check", "anthropic", TOLLGATE_KEY=system.key("alpha")).json
+    said = tollgate.run("--output", "json", "providers", "check", "openai", TOLLGATE_KEY=system.key("limited")).json
     (found,) = said
-    assert (found["provider"], found["model"], found["status"]) == ("anthropic", "claude-standin", 200)
+    assert (found["provider"], found["model"], found["status"]) == ("openai", "standin-small", 200)
     assert found["nano_usd"] > 0
     assert found["latency_ms"] >= 0
     rows = [line for line in system.log_lines("/tollgate/e2e/usage") if found["request_id"] in line]

@@ -1,0 +1,224 @@
+"""Every verb of the command, tried by users who have one of the stack's policies and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from typer.main import get_command
+
+from admin import cli
+from lambda_src.contract import secret_name
+from tests.e2e.command import Command
+from tests.e2e.conftest import CANARY_SECRETS, System
+
+pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
+
+READS = {
+    "audit": "audit",
+    "budgets forecast": "budgets forecast",
+    "budgets show": "budgets show",
+    "consumers list": "consumers list",
+    "consumers show": "consumers show alpha",
+    "doctor": "doctor --only gateway --only storage --only money --only logs --only drift --only subscriptions",
+    "keys export": "keys export",
+    "keys list": "keys list",
+    "keys show": "keys show {alpha}",
+    "logs errors": "logs errors",
+    "logs queries": "logs queries",
+    "logs query": "logs query slowest",
+    "open": "open",
+    "providers check": "providers check openai",
+    "providers list": "providers list",
+    "usage export": "usage export --since 1d",
+    "usage report": "usage report --since 1d",
+    "usage show": "usage show {request}",
+    "usage tail": "usage tail --no-follow",
+    "usage top": "usage top",
+}
+CHANGES = {
+    "budgets raise": "budgets raise alpha --usd 1 --until 1d --per month",
+    "consumers pause": "consumers pause limited",
+    "consumers resume": "consumers resume retired",
+    "keys disable": "keys disable {alpha}",
+    "keys enable": "keys enable {alpha}",
+    "keys import": "keys import {ids}",
+    "keys issue": "keys issue issued --label privilege",
+    "keys revoke": "keys revoke {issued}",
+    "keys rotate": "keys rotate {issued}",
+    "providers secret set": "providers secret set anthropic",
+}
+BOOKS = {"logs replay": "logs replay {lines}"}
+"""Writes money, as only whoever deploys may."""
+
+
+def verbs(command: Any, path: tuple[str, ...] = ()) -> list[str]:
+    """Every verb, as it is typed."""
+    below = getattr(command, "commands", None)
+    if below is None:
+        return [" ".join(path)]
+    return [verb for name, each in below.items() for verb in verbs(each, (*path, name))]
+
+
+VERBS = verbs(get_command(cli.app))
+
+
+@dataclasses.dataclass(frozen=True)
+class Person:
+    """A user with one policy. words: what stands for the placeholders of a line."""
+
+    command: Command
+    client: Callable[[str], Any]
+    words: dict[str, str]
+
+    def tries(self, line: str, accepted: int = 0) -> str:
+        """Types it, with --yes; what it said."""
+        said = self.command.here("--yes", *line.format(**self.words).split(), stdin=CANARY_SECRETS["anthropic"],
+                                 accepted=accepted)  # fmt: skip
+        return said.out + said.err
+
+
+@pytest.fixture(scope="module")
+def words(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A consumer that is paused, a key to take in, and a log line that is booked."""
+    folder = tmp_path_factory.mktemp("privilege")
+    ids, lines = folder / "ids.csv", folder / "lines.json"
+    stray = system.cloud.client("apigateway").create_api_key(name="privilege-stray", enabled=True)["id"]
+    ids.write_text(f"consumer,key_id,label\nissued,{stray},taken-in\n")
+    tollgate.here("--yes", "consumers", "pause", "retired")
+    body = {"model": "standin-small", "messages": [{"role": "user", "content": "Hello"}]}
+    answer = system.call("POST", "/v1/chat/completions", body, {"x-api-key": system.key("limited")})
+    request = answer.headers["x-tollgate-request-id"]
+    lines.write_text("\n".join(line for line in system.log_lines("/tollgate/e2e/usage") if request in line))
+    yield {"alpha": system.key_id("alpha"), "ids": str(ids), "lines": str(lines), "request": request}
+    tollgate.here("--yes", "consumers", "resume", "retired")
+    system.cloud.client("apigateway").delete_api_key(apiKey=stray)
+
+
+def person(system: System, tollgate: Command, words: dict[str, str], policy: str) -> Iterator[Person]:
+    """Attaches the policy that the stack made, by the output that names it."""
+    iam, name, arn = system.cloud.client("iam"), f"least-{policy}", str(system.outputs[f"{policy}_policy_arn"])
+    iam.create_user(UserName=name)
+    iam.attach_user_policy(UserName=name, PolicyArn=arn)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    signed = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    variables = {**tollgate.variables, **signed, "TOLLGATE_KEY": system.key("limited")}
+
+    def client(service: str) -> Any:
+        return system.cloud.client(service, **{name.lower(): value for name, value in signed.items()})
+
+    yield Person(Command(variables), client, dict(words))
+    iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+    iam.detach_user_policy(UserName=name, PolicyArn=arn)
+    iam.delete_user(UserName=name)
+
+
+@pytest.fixture(scope="module")
+def viewer(system: System, tollgate: Command, words: dict[str, str]) -> Iterator[Person]:
+    yield from person(system, tollgate, words, "viewer")
+
+
+@pytest.fixture(scope="module")
+def operator(system: System, tollgate: Command, words: dict[str, str]) -> Iterator[Person]:
+    for made in person(system, tollgate, words, "operator"):
+        document = made.command.here("--output", "json", "keys", "issue", "issued", "--label", "rights").json
+        made.words["issued"] = document["key_id"]
+        yield made
+    gateway = system.cloud.client("apigateway")
+    for key in gateway.get_api_keys(nameQuery="tollgate-e2e-issued-")["items"]:
+        gateway.delete_api_key(apiKey=key["id"])
+
+
+def everything(system: System) -> list[Any]:
+    """All that the ledger holds, in an order that does not change."""
+    pages = system.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=system.outputs["table"])
+    return sorted(
+        (each for page in pages for each in page["Items"]), key=lambda each: (each["pk"]["S"], each["sk"]["S"])
+    )
+
+
+def test_of_every_verb_it_is_known_who_may_use_it() -> None:
+    assert set(VERBS) <= {*READS, *CHANGES, *BOOKS}
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb in READS])
+def test_a_viewer_reads_all_there_is(viewer: Person, verb: str) -> None:
+    assert "not looked at" not in viewer.tries(READS[verb])
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in READS])
+def test_a_viewer_changes_nothing(system: System, viewer: Person, verb: str) -> None:
+    before, secret = everything(system), secret_of(system)
+    line = {**CHANGES, **BOOKS}[verb].replace("{issued}", "{alpha}")
+    said = viewer.tries(line, accepted=254)
+    assert "not authorized" in said or "AccessDenied" in said
+    assert (everything(system), secret_of(system)) == (before, secret)
+
+
+def secret_of(system: System) -> str:
+    """The version of a provider's key."""
+    found = system.cloud.client("secretsmanager").describe_secret(SecretId=secret_name("e2e", "anthropic"))
+    return str(found["VersionIdsToStages"])
+
+
+def test_a_viewer_is_told_what_was_not_looked_at(viewer: Person) -> None:
+    """Keys are listed with their values where the caller asks for them: no policy allows one without the other."""
+    checks = viewer.command.here("--output", "json", "doctor", "--only", "keys").json["checks"]
+    unseen = {each["name"]: each["findings"] for each in checks if "not looked at" in str(each["findings"])}
+    assert set(unseen) == {"keys", "dead-keys"}
+    assert all("tollgate-e2e-operator" in each["fix"] for found in unseen.values() for each in found)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb in READS])
+def test_an_operator_reads_all_there_is(operator: Person, verb: str) -> None:
+    assert "not looked at" not in operator.tries(READS[verb])
+
+
+def test_an_operator_changes_what_operators_change(operator: Person) -> None:
+    """In an order that leaves the deployment as it was."""
+    for verb in (
+        "keys issue", "keys import", "keys rotate", "keys disable", "keys enable", "keys revoke", "consumers pause",
+        "consumers resume", "budgets raise", "providers secret set",
+    ):  # fmt: skip
+        operator.tries(CHANGES[verb])
+    operator.tries("consumers resume limited")
+    operator.tries("budgets raise alpha --clear")
+    assert {row.split()[0] for row in CHANGES.values()} == {"budgets", "consumers", "keys", "providers"}
+
+
+def test_an_operator_books_no_money(system: System, operator: Person) -> None:
+    before = everything(system)
+    said = operator.tries(BOOKS["logs replay"], accepted=254)
+    assert "AccessDenied" in said
+    assert everything(system) == before
+
+
+@pytest.mark.parametrize("who", ["viewer", "operator"])
+def test_nobody_reads_a_secret_or_the_table_as_a_whole_or_rewrites_history(
+    system: System, request: pytest.FixtureRequest, who: str
+) -> None:
+    someone: Person = request.getfixturevalue(who)
+    table, alpha = system.outputs["table"], system.key_id("alpha")
+    row = {"TableName": table, "Key": {"pk": {"S": "AUDIT#2026-11"}, "sk": {"S": "x"}}}
+    book = {"TableName": table, "Item": {"pk": {"S": "ACCOUNT#alpha"}, "sk": {"S": "ACCOUNT"}}}
+    denied: list[tuple[str, str, dict[str, Any]]] = [
+        ("secretsmanager", "get_secret_value", {"SecretId": secret_name("e2e", "anthropic")}),
+        ("dynamodb", "scan", {"TableName": table}),
+        ("dynamodb", "delete_item", row),
+        ("dynamodb", "put_item", book),
+        ("dynamodb", "delete_table", {"TableName": table}),
+        ("lambda", "invoke", {"FunctionName": "tollgate-e2e-gateway"}),
+        ("lambda", "update_function_configuration", {"FunctionName": "tollgate-e2e-gateway", "Timeout": 3}),
+        ("apigateway", "delete_rest_api", {"restApiId": system.outputs["api_id"]}),
+        ("logs", "delete_log_group", {"logGroupName": "/tollgate/e2e/usage"}),
+        ("iam", "attach_user_policy", {"UserName": f"least-{who}", "PolicyArn": system.outputs["operator_policy_arn"]}),
+    ]
+    if who == "viewer":
+        denied.append(("apigateway", "get_api_key", {"apiKey": alpha, "includeValue": True}))
+    for service, operation, arguments in denied:
+        with pytest.raises(ClientError) as caught:
+            getattr(someone.client(service), operation)(**arguments)
+        assert "AccessDenied" in caught.value.response["Error"]["Code"], operation
