@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from lambda_src.contract import (
     secret_name,
 )
 from tests.e2e.breaks import GATEWAY, configured, done, findings, staged
-from tests.e2e.command import Command
+from tests.e2e.command import INSTALLED, Command
 from tests.e2e.conftest import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
@@ -42,6 +44,14 @@ def test_people_read_marks_and_fixes(tollgate: Command) -> None:
     assert "· table      tollgate-e2e-ledger can be deleted by one call" in said
     assert "→ gateway.deletion_protection = true, then `make deploy ENV=e2e`" in said
     assert "0 errors, 0 warnings, 1 note" in said
+
+
+@pytest.mark.parametrize("words", ["doctor --only table", "--output json doctor --only table", "open"])
+def test_a_reader_who_has_enough_ends_it_quietly(tollgate: Command, words: str) -> None:
+    """`… | head -1`: the reader is gone before anything is written."""
+    environment = {**os.environ, **tollgate.variables}
+    shell = ["sh", "-c", f"{INSTALLED} {words} | true"]
+    assert subprocess.run(shell, env=environment, capture_output=True, text=True, check=True).stderr == ""
 
 
 def test_an_unknown_check_is_named_with_its_neighbours(tollgate: Command) -> None:
