@@ -21,7 +21,7 @@ from constructs_lib.settings import Environment
 from constructs_lib.stage import Stage
 from lambda_src.contract import ACCOUNTS_INDEX
 
-MOST_PLANS_NAMED: Final = 30
+MOST_PLANS_NAMED: Final = 20
 """A managed policy has at most 6,144 characters (docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
 With more plans than this, operators may put keys on every plan of the region."""
 
@@ -51,20 +51,24 @@ class Access(Construct):
         super().__init__(scope, "access")
         self._environment = environment
         self._account = account_in(ledger.table.arn)
-        viewer = [
+        both = [
             _read_ledger(ledger),
             self._read_api(api, stage),
             *self._read_logs([*(function.logs.arn for function in functions), stage.access_logs.arn]),
             *self._read_health(functions, notifications),
         ]
-        operator = [*self._change_keys(plans), *_change_ledger(ledger)]
-        if secrets.arns:
-            arns = list(secrets.arns.values())
-            viewer.append(allow("SeeSecrets", ["secretsmanager:DescribeSecret"], arns))
-            operator.append(allow("SetSecrets", ["secretsmanager:PutSecretValue"], arns))
-        self.viewer_arn = self._policy("viewer", "Looks: usage, budgets, health, logs. No key, no secret.", viewer)
+        see, put = "secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue"
+        viewer = _of_secrets(secrets, "SeeSecrets", [see])
+        operator = [
+            *_of_secrets(secrets, "SetSecrets", [see, put]),
+            *self._change_keys(plans),
+            *_change_ledger(ledger),
+        ]
+        self.viewer_arn = self._policy(
+            "viewer", "Looks: usage, budgets, health, logs. No key, no secret.", [*both, *viewer]
+        )
         self.operator_arn = self._policy(
-            "operator", "Looks, issues and revokes keys, pauses consumers, sets secrets.", [*viewer, *operator]
+            "operator", "Looks, issues and revokes keys, pauses consumers, sets secrets.", [*both, *operator]
         )
 
     def _policy(self, name: str, description: str, statements: Sequence[Statement]) -> str:
@@ -141,6 +145,10 @@ class Access(Construct):
         keys = ["/apikeys", "/apikeys/*"] + [f"{plan}/keys*" for plan in named]
         actions = [f"apigateway:{method}" for method in ("GET", "POST", "PATCH", "DELETE")]
         return [allow("ChangeKeys", actions, [self._api_arn(path) for path in keys])]
+
+
+def _of_secrets(secrets: ProviderSecrets, name: str, actions: Sequence[str]) -> list[Statement]:
+    return [allow(name, actions, list(secrets.arns.values()))] if secrets.arns else []
 
 
 def _read_ledger(ledger: Ledger) -> Statement:
