@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from admin.faults import Refused
-from admin.keys_gateway import create, description, named_keys, plans_of, put_on_plan, value_of
+from admin.keys_gateway import create, description, named_key, named_keys, plans_of, put_on_plan, value_of
 from admin.keys_ledger import Key, all_keys, checked_label, key_item, named
 from admin.moments import written
 from admin.session import Session
@@ -106,7 +106,9 @@ def taken(key: Key) -> Refused:
 
 def stuck(session: Session, key: Key) -> bool:
     """Whether issuing a key ended before it got onto a plan."""
-    return not key.by_terraform and key.status == "active" and not plans_of(session, key.key_id)
+    if key.by_terraform or key.status != "active" or plans_of(session, key.key_id):
+        return False
+    return named_key(session, key.key_id) is not None  # one that somebody deleted there cannot be finished
 
 
 def half_made(session: Session, beginning: str) -> dict[str, str]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import pty
 import stat
+import subprocess
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,8 +18,9 @@ from typing import Any
 import openai
 import pytest
 
+from admin.keys_gateway import Pace
 from lambda_src.contract import KEY_SK, STATE_SK, key_pk
-from tests.e2e.command import Command, Said
+from tests.e2e.command import INSTALLED, Command, Said
 from tests.e2e.conftest import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
@@ -30,11 +34,14 @@ OPERATOR = "arn:aws:iam::000000000000:root"
 def _operators_keys_removed(system: System) -> Iterator[None]:
     """Terraform does not know the keys that operators make, so `destroy` leaves them."""
     yield
-    gateway = system.cloud.client("apigateway")
+    gateway, ledger = system.cloud.client("apigateway"), system.cloud.client("dynamodb")
     terraforms = {key_id for keys in system.outputs["key_ids"].values() for key_id in keys.values()}
     for key in gateway.get_api_keys(limit=500)["items"]:
         if key["id"] not in terraforms and key["name"].startswith(("tollgate-e2e-", "adopt-")):
             gateway.delete_api_key(apiKey=key["id"])
+            for sk in (KEY_SK, STATE_SK):
+                item = {"pk": {"S": key_pk(key["id"])}, "sk": {"S": sk}}
+                ledger.delete_item(TableName=system.outputs["table"], Key=item)
 
 
 def issued(tollgate: Command, label: str, consumer: str = "desk", *options: str) -> dict[str, Any]:
@@ -197,6 +204,16 @@ def test_an_interrupted_issue_is_told_and_finished_with_the_same_key(system: Sys
     assert "is there already" in tollgate.here(*issue, accepted=1).err
 
 
+def test_a_key_that_somebody_deleted_in_api_gateway_is_told(system: System, tollgate: Command) -> None:
+    new = issued(tollgate, "vanished")
+    system.cloud.client("apigateway").delete_api_key(apiKey=new["key_id"])
+    assert tollgate.here("--output", "json", "keys", "show", "desk/vanished").json["enabled"] is None
+    assert "is gone from API Gateway" in tollgate.here("keys", "enable", "desk/vanished", accepted=1).err
+    assert "is there already" in tollgate.here("keys", "issue", "desk", "--label", "vanished", accepted=1).err
+    tollgate.here("keys", "revoke", "desk/vanished", "--yes")
+    assert issued(tollgate, "vanished")["key_id"] != new["key_id"]
+
+
 def test_an_interrupted_rotation_is_finished_and_loses_no_key(system: System, tollgate: Command) -> None:
     old = issued(tollgate, "halfway")
     rotate = ("--output", "json", "keys", "rotate", "desk/halfway", "--yes")
@@ -282,6 +299,36 @@ def test_hostile_consumers_are_unknown(consumer: str, tollgate: Command) -> None
 )
 def test_mistakes_are_told(arguments: list[str], code: int, words: str, tollgate: Command) -> None:
     assert words in tollgate.here(*arguments, accepted=code).err
+
+
+def test_ten_thousand_keys_would_take_their_time() -> None:
+    """CreateApiKey takes five a second of an account; asked faster it refuses, and backing off costs more."""
+    pace, begun = Pace(50), time.monotonic()
+    for _ in range(6):
+        pace.wait()
+    assert 0.1 <= time.monotonic() - begun < 2
+
+
+def test_a_terminal_sees_how_far_it_is(tollgate: Command, tmp_path: Path) -> None:
+    file = tmp_path / "teams.csv"
+    file.write_text("consumer,label\ndesk,bar-a\ndesk,bar-b\n")
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [str(INSTALLED), "keys", "issue", "--from-csv", str(file)],
+            env={**os.environ, **tollgate.variables, "TERM": "xterm"},
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            check=True,
+            timeout=60,
+        )
+        seen = os.read(ours, 65_536).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "issuing keys" in seen
+    assert "2 keys issued" in seen
+    assert [row["label"] for row in csv.DictReader(io.StringIO(done.stdout.decode()))] == ["bar-a", "bar-b"]
 
 
 def test_a_value_given_for_a_key_is_not_repeated(tollgate: Command) -> None:
