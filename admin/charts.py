@@ -163,7 +163,7 @@ def _says(labels: Sequence[str], series: Sequence[Series], show: Show, sums: Seq
     """What each position says when it is pointed at."""
     marks = []
     for place, label in enumerate(labels):
-        said = [f"{each.name}: {show(value)}" for each in series if (value := each.values[place])]
+        said = [f"{each.name}: {show(value)}" for each in series if (value := each.values[place]) is not None]
         if sums and len(said) > 1:
             said.append(f"all: {show(sums[place])}")
         if said:
@@ -176,7 +176,7 @@ def _numbers(labels: Sequence[str], series: Sequence[Series], show: Show) -> str
     rows = [
         (label, *("" if (value := each.values[place]) is None else show(value) for each in series))
         for place, label in enumerate(labels)
-        if any(each.values[place] for each in series)
+        if any(each.values[place] is not None for each in series)
     ]
     return behind("Numbers", table(["", *(each.name for each in series)], rows, len(series)))
 

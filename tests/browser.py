@@ -1,7 +1,8 @@
 """A real browser for the pages that the command writes: headless Chromium, driven over a pipe, without a network.
 
-A Chrome or Chromium of the machine is taken where there is one; else the one that the npm package `@sparticuz/chromium`
-carries, unpacked once into build/. Protocol: https://chromedevtools.github.io/devtools-protocol/
+On Linux the one that the npm package `@sparticuz/chromium` carries, unpacked once into build/: the same everywhere, and
+there in half a second. Elsewhere the machine's own Chrome or Chromium.
+Protocol: https://chromedevtools.github.io/devtools-protocol/
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import base64
 import fcntl
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,7 +41,9 @@ const { pipeline } = require("node:stream/promises");
 const [source, target] = process.argv.slice(1);
 pipeline(createReadStream(source), require("node:zlib").createBrotliDecompress(), createWriteStream(target));
 """
-_ON_PIPES = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
+_ON_PIPES = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
+)
 """Chromium reads commands from file descriptor 3 and writes answers to 4."""
 
 
@@ -54,18 +59,18 @@ def _decompressed(name: str, folder: Path) -> Path:
 
 def executable() -> tuple[Path, dict[str, str]]:
     """The browser and what its environment needs; BrowserError, saying what to install, where there is none."""
+    if PACKED.is_dir() and (platform.system(), platform.machine()) == ("Linux", "x86_64"):
+        return carried()
+    if MAC.exists():
+        return MAC, {}
     for name in INSTALLED:
         if (found := shutil.which(name)) is not None:
             return Path(found), {}
-    if MAC.exists():
-        return MAC, {}
-    return carried()
+    raise BrowserError(f"no browser: install Chromium or Chrome (tried {', '.join(INSTALLED)}, and {PACKED}).")
 
 
 def carried() -> tuple[Path, dict[str, str]]:
     """The npm package's browser (Linux on x86-64), unpacked."""
-    if not PACKED.is_dir():
-        raise BrowserError(f"no browser: install Chromium or Chrome, or run `make setup` for {PACKED.parent}.")
     if not UNPACKED.is_dir():
         UNPACKED.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=UNPACKED.parent) as passing:
@@ -93,7 +98,9 @@ class Browser:
     _sent: int = 0
     _rest: bytes = b""
 
-    def open(self, path: Path, *, width: int = 1200, height: int = 900, dark: bool = False, print_: bool = False) -> Page:
+    def open(
+        self, path: Path, *, width: int = 1200, height: int = 900, dark: bool = False, print_: bool = False
+    ) -> Page:
         """Load a file and wait until all of it is there."""
         self.events.clear()
         phone = width < 600
@@ -166,9 +173,12 @@ class Page:
         told = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
         return [json.dumps(each["params"]) for each in self.browser.events if each["method"] in told]
 
-    def screenshot(self, path: Path, *, whole: bool = False) -> bytes:
-        """A PNG of what is visible, or of the whole page."""
-        png = base64.b64decode(self.browser.call("Page.captureScreenshot", captureBeyondViewport=whole)["data"])
+    def screenshot(self, path: Path, *, scale: float = 1) -> bytes:
+        """A PNG of the whole page, smaller or larger than it is."""
+        width, height = self.evaluate("[innerWidth, document.documentElement.scrollHeight]")
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": scale}
+        shot = self.browser.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
+        png = base64.b64decode(shot["data"])
         path.write_bytes(png)
         return png
 
@@ -199,3 +209,40 @@ def running(program: Path, variables: dict[str, str], folder: Path) -> Iterator[
         process.wait()
         os.close(browser.commands)
         os.close(browser.answers)
+
+
+def pixels(png: bytes) -> tuple[int, int, set[bytes]]:
+    """Width, height and the distinct colours of a PNG as Chromium writes them: 8 bits, no interlace
+    (w3.org/TR/png-3/#9Filters)."""
+    chunks: dict[bytes, bytes] = {}
+    at = 8
+    while at < len(png):
+        length = int.from_bytes(png[at : at + 4], "big")
+        kind = png[at + 4 : at + 8]
+        chunks[kind] = chunks.get(kind, b"") + png[at + 8 : at + 8 + length]
+        at += 12 + length
+    width, height = (int.from_bytes(chunks[b"IHDR"][start : start + 4], "big") for start in (0, 4))
+    size = {2: 3, 6: 4}[chunks[b"IHDR"][9]]
+    raw, stride = zlib.decompress(chunks[b"IDAT"]), width * size
+    colours: set[bytes] = set()
+    above = bytes(stride)
+    for row in range(height):
+        start = row * (stride + 1)
+        above = _unfiltered(raw[start], bytearray(raw[start + 1 : start + 1 + stride]), above, size)
+        colours.update(above[place : place + 3] for place in range(0, stride, size))
+    return width, height, colours
+
+
+def _unfiltered(kind: int, line: bytearray, above: bytes, size: int) -> bytes:
+    for place in range(len(line)) if kind else ():
+        left = line[place - size] if place >= size else 0
+        corner = above[place - size] if place >= size else 0
+        line[place] = (line[place] + _guess(kind, left, above[place], corner)) & 255
+    return bytes(line)
+
+
+def _guess(kind: int, left: int, up: int, corner: int) -> int:
+    if kind < 4:
+        return (0, left, up, (left + up) // 2)[kind]
+    straight = left + up - corner
+    return min((left, up, corner), key=lambda each: abs(straight - each))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.cloud import Cloud
+from tests.browser import Browser, executable, running
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +15,10 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Shared: every test names what it makes so that no other test meets it."""
     with Cloud.start(log_path=tmp_path_factory.mktemp("cloud") / "cloud.log") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A real one, for the pages that the command writes."""
+    with running(*executable(), folder=tmp_path_factory.mktemp("browser")) as started:
+        yield started

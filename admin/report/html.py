@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from admin import budgets_standing
 from admin import page as frame
@@ -14,7 +14,7 @@ from admin.page import Raw, text
 from admin.report import html_summary, html_time, html_who, rollups
 from admin.report.figures import COST, INPUT_CLASSES, OUTPUT_CLASSES, Figures
 from admin.report.period import Period
-from admin.report.rollups import Sums, grouped
+from admin.report.rollups import Sums, View, grouped
 from lambda_src.contract import MODELS_PK
 
 if TYPE_CHECKING:
@@ -73,8 +73,22 @@ def written(found: Found) -> str:
 
 
 def _find(session: Session, period: Period, consumer: str | None, model: str | None) -> Found:
-    names, bars, now = rollups.chosen(session, consumer), period.bars(), session.now()
-    views = [
+    names, now = rollups.chosen(session, consumer), session.now()
+    return of_sums(
+        environment=session.environment,
+        period=period,
+        at=now,
+        only=[each for each in (consumer, model) if each is not None],
+        sums=rollups.add_up(session.table, names, period, views(period), model),
+        budgets=_budgets(session, names, now),
+        prices=sorted({str(each["price_version"]) for each in session.table.query(MODELS_PK)}),
+    )
+
+
+def views(period: Period) -> list[View]:
+    """What the page reads; `of_sums` gives each its name."""
+    bars = period.bars()
+    return [
         grouped(lambda _: None),
         grouped(lambda cell: cell.consumer),
         grouped(lambda cell: (cell.consumer, cell.key)),
@@ -83,13 +97,13 @@ def _find(session: Session, period: Period, consumer: str | None, model: str | N
         grouped(lambda cell: (cell.consumer, bars[cell.day]), _AMOUNTS),
         grouped(lambda cell: (cell.model, bars[cell.day]), _AMOUNTS),
     ]
-    everything, *sums = rollups.add_up(session.table, names, period, views, model)
-    by_consumer, by_key, by_model, by_bar, by_consumer_bar, by_model_bar = sums
+
+
+def of_sums(*, sums: Sequence[Sums], **known: Any) -> Found:
+    """What `views` came to, and what else is known."""
+    everything, *rest = sums
+    by_consumer, by_key, by_model, by_bar, by_consumer_bar, by_model_bar = rest
     return Found(
-        environment=session.environment,
-        period=period,
-        at=now,
-        only=[each for each in (consumer, model) if each is not None],
         total=everything.get(None, Figures()),
         by_consumer=by_consumer,
         by_key=by_key,
@@ -97,8 +111,7 @@ def _find(session: Session, period: Period, consumer: str | None, model: str | N
         by_bar=by_bar,
         by_consumer_bar=by_consumer_bar,
         by_model_bar=by_model_bar,
-        budgets=_budgets(session, names, now),
-        prices=sorted({str(each["price_version"]) for each in session.table.query(MODELS_PK)}),
+        **known,
     )
 
 

@@ -52,7 +52,7 @@ def _bar(day: date, step: str) -> str:
 def period(since: str, until: str | None, today: date) -> Period:
     """The period that --since and --until name; Usage where they cannot be read or are the wrong way round."""
     last = today if until is None else _day(until, "--until", last=True)
-    counted = re.fullmatch(r"(\d{1,4})d", since)
+    counted = re.fullmatch(r"([0-9]{1,4})d", since)
     if counted is None:
         first = _day(since, "--since", last=False)
     elif int(counted[1]) == 0:
@@ -65,7 +65,7 @@ def period(since: str, until: str | None, today: date) -> Period:
 
 
 def _day(text: str, option: str, *, last: bool) -> date:
-    month = re.fullmatch(r"(\d{4})-(\d{2})", text)
+    month = re.fullmatch(r"([0-9]{4})-([0-9]{2})", text)
     try:
         if month is None:
             return date.fromisoformat(text)

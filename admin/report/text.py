@@ -10,6 +10,8 @@ from lambda_src.pricing import usd
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet takes a cell that begins so for a formula (owasp.org/www-community/attacks/CSV_Injection)."""
+_A_DOLLAR: Final = 995_000_000
+"""From here on two digits round to a dollar."""
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
 
 
@@ -26,7 +28,7 @@ def markdown_safe(text: object) -> str:
 
 def money(nano: int) -> str:
     """Nano-USD for people: cents from a dollar on, else the first two digits that are not 0. "$1,234.50", "$0.0042"."""
-    if nano >= NANO_PER_USD or nano == 0:
+    if nano >= _A_DOLLAR or nano == 0:
         cents = (nano + NANO_PER_USD // 200) // (NANO_PER_USD // 100)
         return f"${cents // 100:,}.{cents % 100:02d}"
     scale = max(1, 10 ** (len(str(nano)) - 2))

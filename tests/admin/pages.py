@@ -1,0 +1,75 @@
+"""A period of usage, made up but always the same, for looking at the report's page."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from admin.budgets_standing import Standing
+from admin.report import rollups
+from admin.report.figures import Figures
+from admin.report.html import Found, of_sums, views
+from admin.report.period import Period
+
+LAST = date(2026, 11, 23)
+MODELS = ("gpt-5", "gpt-5-mini", "claude-sonnet-5", "nova-pro")
+
+
+def rollup(place: int, day: int, model: int) -> dict[str, Any]:
+    """What one consumer used of one model on one day: the first use most, week ends are quiet, all fails a little."""
+    at = LAST - timedelta(days=day)
+    requests = 1 + (900 - 7 * day + 31 * model) // (1 + place) // (1 + model) // (4 if at.weekday() > 4 else 1)
+    failed, refused = requests // 70 * (6 if day == 9 else 1), requests // 40
+    return {
+        "sk": f"{at.isoformat()}#{MODELS[model]}#key{place:03d}",
+        "requests": requests,
+        "errors": failed,
+        "refusals": refused,
+        "estimated": requests // 400,
+        "unsettled": int(place == 1 and day % 20 == 3),
+        "cost_nano_usd": requests * (2_100_000 + 137 * day) // (1 + model),
+        "tokens_input": requests * 700,
+        "tokens_cache_read": requests * 210,
+        "tokens_output": requests * 160,
+        "status_200": requests - failed - refused,
+        "status_502": failed,
+        "status_429": refused,
+        "code_budget_exceeded": refused,
+        "code_upstream_unavailable": failed,
+        "ms_500": requests // 2,
+        "ms_1000": requests // 3,
+        "ms_10000" if day == 9 else "ms_5000": requests - requests // 2 - requests // 3,
+    }
+
+
+def period_found(names: list[str], days: int, models: int = len(MODELS)) -> Found:
+    """What a report over these consumers and days finds."""
+    period = Period(LAST - timedelta(days=days - 1), LAST)
+    totals: list[rollups.Sums] = [{} for _ in views(period)]
+    for place, name in enumerate(names):
+        items = [rollup(place, day, model) for day in range(days) for model in range(models)]
+        for total, part in zip(totals, rollups.added(name, items, views(period), None), strict=True):
+            for group, figures in part.items():
+                total.setdefault(group, Figures()).add(figures.sums.items())
+    return of_sums(
+        environment="prod",
+        period=period,
+        at=datetime(2026, 11, 23, 14, 5, tzinfo=UTC),
+        only=[],
+        sums=totals,
+        budgets=[(name, budget(place)) for place, name in enumerate(names)],
+        prices=["2026-11-02"],
+    )
+
+
+def budget(place: int) -> Standing:
+    """A budget that is the fuller the earlier its consumer is; every third was raised."""
+    return Standing(
+        per="month",
+        window="2026-11",
+        limit=500_000_000_000,
+        raised=100_000_000_000 * (place % 3 == 2),
+        spent=max(0, 510 - 60 * place) * 1_000_000_000,
+        held=4_000_000_000,
+        frees=None,
+    )

@@ -1,0 +1,226 @@
+"""Reports: what rollups add up to, and what files and terminals may be told."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date
+from typing import Any
+
+import pytest
+
+from admin.faults import Usage
+from admin.report import rollups, rows
+from admin.report.figures import Figures, percentile
+from admin.report.files import as_csv, as_markdown
+from admin.report.period import Period, period
+from admin.report.rows import UsageReport, report
+from admin.report.terminal import bar, sparkline
+from admin.report.text import compact, csv_safe, markdown_safe, milliseconds, money, percent
+
+TODAY = date(2026, 11, 23)
+
+
+# --- periods ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "first", "last"),
+    [
+        ("1d", None, "2026-11-23", "2026-11-23"),
+        ("30d", None, "2026-10-25", "2026-11-23"),
+        ("7d", "2026-03-03", "2026-02-25", "2026-03-03"),
+        ("2026-11-01", None, "2026-11-01", "2026-11-23"),
+        ("2026-02", "2026-02", "2026-02-01", "2026-02-28"),
+        ("2025-12", "2025-12", "2025-12-01", "2025-12-31"),
+        ("2024-02-29", "2024-02", "2024-02-29", "2024-02-29"),
+    ],
+)
+def test_periods(since: str, until: str | None, first: str, last: str) -> None:
+    found = period(since, until, TODAY)
+    assert (found.first.isoformat(), found.last.isoformat()) == (first, last)
+
+
+@pytest.mark.parametrize("since", ["", "30", "0d", "-3d", "2026-13", "2026-02-30", "yesterday", "2026-12-01", "٣d"])
+def test_what_is_no_period(since: str) -> None:
+    with pytest.raises(Usage):
+        period(since, None, TODAY)
+
+
+@pytest.mark.parametrize(
+    ("days", "step", "bars"), [(1, "day", 1), (92, "day", 92), (93, "week", 15), (800, "month", 27)]
+)
+def test_long_periods_have_fewer_bars(days: int, step: str, bars: int) -> None:
+    found = period(f"{days}d", None, TODAY)
+    assert (found.step, len(found.days), len(set(found.bars().values()))) == (step, days, bars)
+
+
+# --- figures ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("buckets", "share", "expected"),
+    [
+        ({}, 50, None),
+        ({"10": 1}, 50, 10),
+        ({"100": 4}, 50, 75),  # between 50 and 100, the second of four
+        ({"100": 4}, 99, 100),
+        ({"10": 98, "2000": 1, "5000": 1}, 99, 2_000),
+        ({"10": 1, "inf": 9}, 95, 300_000),
+        ({"inf": 1}, 50, 300_000),
+    ],
+)
+def test_percentiles_of_a_histogram(buckets: dict[str, int], share: int, expected: int | None) -> None:
+    assert percentile(buckets, share) == expected
+
+
+def test_figures_add_every_class_of_tokens() -> None:
+    figures = Figures()
+    figures.add([(f"tokens_{name}", 10**place) for place, name in enumerate(("input", "cache_read", "input_image"))])
+    figures.add([("tokens_output", 2_000), ("tokens_output_audio", 30_000), ("tokens_reasoning", 700_000)])
+    figures.add([("code_model_not_found", 3), ("code_service_tier_not_priced", 4), ("code_budget_exceeded", 5)])
+    assert (figures.tokens_in, figures.tokens_out, figures.unpriced) == (111, 32_000, 7)
+    assert list(figures.counted("code_")) == ["budget_exceeded", "service_tier_not_priced", "model_not_found"]
+
+
+# --- rows -------------------------------------------------------------------------------------------------
+
+
+def rollup(day: str, model: str, key: str, **values: int) -> dict[str, Any]:
+    """A rollup as the ledger has it."""
+    return {"pk": "ROLLUP#of", "sk": f"{day}#{model}#{key}", **values}
+
+
+ITEMS = {
+    "search": [
+        rollup("2026-11-22", "small", "k1", requests=3, cost_nano_usd=30, status_200=3, tokens_output=5),
+        rollup("2026-11-23", "small", "k1", requests=4, cost_nano_usd=7, status_200=3, status_502=1, errors=1),
+        rollup("2026-11-23", "a#b", "k2", requests=1, cost_nano_usd=900, status_200=1, unsettled=1),
+    ],
+    "=cmd|'/c calc'!A1": [rollup("2026-11-23", "-", "k3", requests=2, cost_nano_usd=0, status_404=2, refusals=2)],
+}
+
+
+def made(*by: str, model: str | None = None) -> UsageReport:
+    """The report over ITEMS."""
+    totals: list[rollups.Sums] = [{}, {}, {}]
+    for consumer, items in ITEMS.items():
+        for total, part in zip(totals, rollups.added(consumer, items, rows.views(by), model), strict=True):
+            for group, figures in part.items():
+                total.setdefault(group, Figures()).add(figures.sums.items())
+    return report("prod", "2026-11-23T12:00:00+00:00", Period(date(2026, 11, 21), TODAY), by, totals)
+
+
+def test_rows_are_the_dearest_first() -> None:
+    found = made("consumer", "model")
+    assert [(row.consumer, row.model, row.nano_usd, row.requests) for row in found.rows] == [
+        ("search", "a#b", 900, 1),
+        ("search", "small", 37, 7),
+        ("=cmd|'/c calc'!A1", "-", 0, 2),
+    ]
+    assert (found.total.usd, found.total.requests, found.total.unsettled) == ("0.000000937", 10, 1)
+    assert [(day.day, day.nano_usd) for day in found.days] == [
+        ("2026-11-21", 0), ("2026-11-22", 30), ("2026-11-23", 907),
+    ]  # fmt: skip
+
+
+def test_days_are_in_order() -> None:
+    assert [row.day for row in made("day").rows] == ["2026-11-22", "2026-11-23"]
+
+
+def test_a_model_with_a_hash_in_its_name_can_be_chosen() -> None:
+    found = made("key", model="a#b")
+    assert [(row.key, row.nano_usd) for row in found.rows] == [("k2", 900)]
+    assert found.total.nano_usd == 900
+
+
+def test_of_a_status_only_what_is_known_is_told() -> None:
+    rows_ = {row.status: row for row in made("status").rows}
+    assert (rows_[200].requests, rows_[200].nano_usd, rows_[200].p50_ms) == (7, None, None)
+    assert (rows_[502].requests, rows_[502].errors, rows_[502].usd) == (1, 1, None)
+    assert (rows_[404].requests, rows_[404].errors, rows_[404].usd, rows_[404].refusals) == (2, 0, "0", 2)
+    first = made("status", "day").rows[0]
+    assert (first.day, first.status, first.nano_usd, first.tokens_out) == ("2026-11-22", 200, 30, 5)
+
+
+@pytest.mark.parametrize("by", ["", ",", "consumer,team", "Model"])
+def test_what_cannot_be_told_apart(by: str) -> None:
+    with pytest.raises(Usage, match="accepted: any of consumer, model, day, key, status"):
+        rows.dimensions(by)
+
+
+# --- files and words --------------------------------------------------------------------------------------
+
+
+def test_csv_has_the_rows_and_runs_nothing() -> None:
+    lines = list(csv.DictReader(io.StringIO(as_csv(made("consumer")))))
+    assert [(line["consumer"], line["usd"]) for line in lines] == [
+        ("search", "0.000000937"),
+        ("'=cmd|'/c calc'!A1", "0"),
+    ]
+    assert "key" not in lines[0]
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+def test_cells_that_sheets_would_run(cell: str) -> None:
+    assert csv_safe(cell) == f"'{cell}"
+
+
+@pytest.mark.parametrize("cell", ["search", "a-b", -5, 0, None, ""])
+def test_cells_that_they_would_not(cell: object) -> None:
+    assert csv_safe(cell) == cell
+
+
+def test_markdown_keeps_a_row_a_row() -> None:
+    assert markdown_safe("a|b\n<i>*x*`#") == "a\\|b \\<i\\>\\*x\\*\\`\\#"
+    lines = as_markdown(made("consumer")).splitlines()
+    cells = [line.replace("\\|", "").count("|") for line in lines if line.startswith("|")]
+    assert len(cells) == 5
+    assert len(set(cells)) == 1
+
+
+@pytest.mark.parametrize(
+    ("nano", "words"),
+    [
+        (0, "$0.00"), (1, "$0.000000001"), (60_000, "$0.00006"), (4_249_000, "$0.0042"), (500_000_000, "$0.50"),
+        (999_999_999, "$1.00"), (1_000_000_000, "$1.00"), (1_234_505_000_000, "$1,234.51"), (95_000_000, "$0.095"),
+    ],
+)  # fmt: skip
+def test_money_for_people(nano: int, words: str) -> None:
+    assert money(nano) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "0"),
+        (950, "950"),
+        (999.6, "1k"),
+        (12_345, "12.3k"),
+        (999_700, "1M"),
+        (4_560_000_000, "4.56G"),
+        (0.25, "0.25"),
+    ],
+)
+def test_counts_for_people(value: float, words: str) -> None:
+    assert compact(value) == words
+
+
+def test_latencies_and_shares_for_people() -> None:
+    assert [milliseconds(each) for each in (None, 0, 850, 1_250, 125_000)] == [
+        "–",
+        "0 ms",
+        "850 ms",
+        "1.25 s",
+        "2 min 5 s",
+    ]
+    assert [percent(*each) for each in ((1, 0), (0, 9), (1, 3000), (1, 3), (1, 10**9))] == [
+        "–", "0 %", "0.033 %", "33 %", "0.01 %",
+    ]  # fmt: skip
+
+
+def test_sparklines_and_bars() -> None:
+    assert sparkline([0, 1, 50, 100]) == "·▁▄█"
+    assert len(sparkline(range(1, 1000))) <= 60
+    assert sparkline([]) == ""
+    assert (bar(0, 10, 2), bar(10, 10, 2), bar(5, 10, 2), bar(1, 10**9, 2), bar(0, 0, 2)) == ("", "██", "█", "▏", "")
