@@ -35,7 +35,7 @@ def asked(system: System, value: str) -> tuple[int, Any]:
 
 def test_show_tells_where_each_budget_stands(system: System, tollgate: Command) -> None:
     system.openai("alpha").chat.completions.create(**CHAT)
-    (row,) = tollgate.json("budgets", "show", "alpha")
+    (row,) = tollgate.here("--output", "json", "budgets", "show", "alpha").json
     assert row["limit"]["usd"] == "100"
     assert 0 < row["spent"]["nano_usd"] == row["limit"]["nano_usd"] - row["left"]["nano_usd"] - row["held"]["nano_usd"]
     assert row["frees"].endswith("-01T00:00:00+00:00")
@@ -60,7 +60,7 @@ def test_a_raise_lets_requests_through_until_it_is_cleared(
     assert audited["after"]["raises"][0]["usd_nano"] == 500_000_000
     shown = tollgate.here("--output", "json", "consumers", "show", "raisable").json
     assert [(each["usd"], each["per"]) for each in shown["raises"]] == [("0.5", "day")]
-    (row,) = tollgate.json("budgets", "raise", "raisable", "--clear")
+    (row,) = tollgate.here("--output", "json", "budgets", "raise", "raisable", "--clear").json
     assert row["limit"]["usd"] == "0.001"
     assert "has no raise in force" in tollgate.here("budgets", "raise", "raisable", "--clear").err
 
@@ -97,7 +97,7 @@ def test_a_forecast_reads_the_last_days_and_fails_a_script(system: System, tollg
     (row,) = tollgate.json("budgets", "forecast", "alpha")
     assert row["limit"]["usd"] == "100"
     assert row["ends"].endswith("-01T00:00:00+00:00")
-    assert tollgate.run("budgets", "forecast", "alpha", "--fail").code == 0
+    assert tollgate.here("budgets", "forecast", "alpha", "--fail").code == 0
     # Yesterday `desk` spent a thousand dollars: by that pace its 50 a month and 8 a day are passed.
     day = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
     item = {"pk": {"S": rollup_pk("desk")}, "sk": {"S": rollup_sk(day, "standin-small", "none")}}

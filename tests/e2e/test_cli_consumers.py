@@ -33,7 +33,7 @@ def asked(system: System, value: str) -> tuple[int, str | None]:
 
 def test_list_has_every_consumer_with_what_it_spent(system: System, tollgate: Command) -> None:
     system.openai("alpha").chat.completions.create(**CHAT)
-    rows = {row["consumer"]: row for row in tollgate.json("consumers", "list")}
+    rows = {row["consumer"]: row for row in tollgate.here("--output", "json", "consumers", "list").json}
     alpha = rows["alpha"]
     assert alpha["month"]["nano_usd"] > 0
     assert (alpha["plan"], alpha["owner"], alpha["status"]) == ("open", "alpha@example.com", "active")
@@ -44,7 +44,7 @@ def test_list_has_every_consumer_with_what_it_spent(system: System, tollgate: Co
 
 def test_show_has_policy_spend_keys_and_last_use(system: System, tollgate: Command) -> None:
     system.openai("alpha").chat.completions.create(**CHAT)
-    told = tollgate.json("consumers", "show", "alpha")
+    told = tollgate.here("--output", "json", "consumers", "show", "alpha").json
     assert told["models"] == ["*"]
     assert told["tags"] == {"cost_centre": "4711"}
     assert told["tokens_per_minute"] == 1_000_000
@@ -79,7 +79,9 @@ def test_a_paused_consumer_is_refused_and_resumes(system: System, tollgate: Comm
 def test_every_change_is_audited_with_who_and_from_what_to_what(tollgate: Command) -> None:
     tollgate.here("consumers", "pause", "issued", "--reason", "audit", "--yes")
     tollgate.here("consumers", "resume", "issued")
-    rows = tollgate.json("audit", "--action", "consumers.*", "--target", "issued", "--by", "root")
+    rows = tollgate.here(
+        "--output", "json", "audit", "--action", "consumers.*", "--target", "issued", "--by", "root"
+    ).json
     assert [(row["action"], row["before"]["status"], row["after"]["status"]) for row in rows[:2]] == [
         ("consumers.resume", "paused", "active"),
         ("consumers.pause", "active", "paused"),

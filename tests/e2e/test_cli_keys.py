@@ -81,7 +81,7 @@ def test_an_issued_key_works_at_once_and_its_value_alone_is_on_stdout(system: Sy
     assert value not in said.err
     client = openai.OpenAI(base_url=f"{system.url}/v1", api_key="unused", default_headers={"x-api-key": value})
     assert client.chat.completions.create(**CHAT).usage
-    shown = tollgate.json("keys", "show", "desk/laptop")
+    shown = tollgate.here("--output", "json", "keys", "show", "desk/laptop").json
     assert shown["state"] == "active"
     assert shown["created_by"] == OPERATOR
     assert (shown["enabled"], shown["plan"], shown["consumer_plan"]) == (True, "open", "open")
@@ -93,7 +93,7 @@ def test_an_issued_key_works_at_once_and_its_value_alone_is_on_stdout(system: Sy
 
 def test_list_tells_states_and_makers_and_never_a_value(system: System, tollgate: Command) -> None:
     new = issued(tollgate, "listed", "desk", "--expires", "2030-12-31")
-    rows = {row["key_id"]: row for row in tollgate.json("keys", "list")}
+    rows = {row["key_id"]: row for row in tollgate.here("--output", "json", "keys", "list").json}
     assert rows[new["key_id"]]["expires"] == "2030-12-31T00:00:00+00:00"
     assert rows[system.key_id("alpha")]["created_by"] == "terraform"
     said = tollgate.run("keys", "list", "desk")
@@ -133,6 +133,17 @@ def test_a_disabled_key_is_refused_at_once_and_works_again_when_enabled(system: 
     assert in_ledger(system, new["key_id"], STATE_SK)["status"] == {"S": "disabled"}
     assert tollgate.json("keys", "enable", "desk/switched")["state"] == "active"
     assert asked(system, new["value"]) == (200, None)
+
+
+def test_enabling_puts_a_key_on_the_plan_its_consumer_is_on_now(system: System, tollgate: Command) -> None:
+    """Terraform moves its own keys when a consumer changes plans; operators' keys it does not know."""
+    new, plans = issued(tollgate, "moved"), system.outputs["plan_ids"]
+    gateway = system.cloud.client("apigateway")
+    gateway.delete_usage_plan_key(usagePlanId=plans["open"], keyId=new["key_id"])
+    gateway.create_usage_plan_key(usagePlanId=plans["slow"], keyId=new["key_id"], keyType="API_KEY")
+    assert "slow, but desk's is open" in tollgate.here("keys", "show", "desk/moved").out
+    tollgate.here("keys", "enable", "desk/moved")
+    assert tollgate.here("--output", "json", "keys", "show", "desk/moved").json["plan"] == "open"
 
 
 def test_a_revoked_key_is_refused_at_once_and_gone_from_api_gateway(system: System, tollgate: Command) -> None:
@@ -364,7 +375,7 @@ def test_a_key_of_another_environment_is_named(system: System, tollgate: Command
 def test_many_keys_from_csv_into_a_file_of_ones_own(system: System, tollgate: Command, tmp_path: Path) -> None:
     file, values = tmp_path / "teams.csv", tmp_path / "values.csv"
     file.write_text("\ufeffconsumer, label ,expires\ndesk,csv-a,30d\npausable,csv-b,\n")
-    said = tollgate.run("keys", "issue", "--from-csv", str(file), "--to", str(values))
+    said = tollgate.here("keys", "issue", "--from-csv", str(file), "--to", str(values))
     assert said.out == ""
     assert "2 keys issued" in said.err
     assert stat.S_IMODE(values.stat().st_mode) == 0o600
@@ -474,8 +485,9 @@ def test_a_plan_stays_empty_whatever_operators_do(system: System, tollgate: Comm
     tollgate.here("keys", "rotate", "desk/planned", "--yes")
     tollgate.here("keys", "revoke", new["key_id"], "--yes")
     tollgate.here("keys", "disable", "disabled/default", "--yes")
-    said = tollgate.run("keys", "revoke", "retired/default", "--yes")
-    assert "take default out of `key_names` of [consumers.retired]" in said.err
+    for verb in ("rotate", "revoke"):
+        said = tollgate.here("keys", verb, system.key_id("retired"), "--yes")
+        assert "take default out of `key_names` of [consumers.retired]" in said.err
     tollgate.here("consumers", "pause", "pausable", "--yes")
     tollgate.here("budgets", "raise", "raisable", "--usd", "1", "--until", "1d")
     try:

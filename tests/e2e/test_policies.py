@@ -47,6 +47,7 @@ def operator(system: System, tollgate: Command) -> Iterator[Command]:
         "budgets show",
         "consumers show alpha",
         "keys list",
+        "keys show alpha/default",
         "logs errors",
         "logs query top-consumers",
         "open",
