@@ -58,7 +58,7 @@ def test_alarms_are_all_there_and_tell_somebody(every: list[Synthesized]) -> Non
         expected |= {f"function-errors-{name}" for name in environment.functions}
         if environment.metering.estimate == "strict":
             expected.add("over-estimate")
-        if environment.name == "full":
+        if environment.name in ("full", "prod"):
             expected = expected - {"upstream-errors-own"} | {"quiet", "spend"}
         assert set(metric_alarms(stack)) == expected
         for alarm in [*metric_alarms(stack).values(), stack.one("aws_cloudwatch_composite_alarm.unhealthy")]:
