@@ -129,8 +129,8 @@ def examine(session: Session, checks: Sequence[Check]) -> Examination:
 def _prepare(session: Session, *, alone: bool) -> None:
     """What the threads share, made by one: boto3 sessions may not make two clients at once
     (boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html). A check that is alone makes its own."""
-    assert session.config  # noqa: S101 - asked for, so that a missing deployment is said once
-    for name in () if alone else ("apigateway", "cloudwatch", "dynamodb", "logs", "secretsmanager", "sns"):
+    clients = () if alone else ("apigateway", "cloudwatch", "dynamodb", "logs", "secretsmanager", "sns")
+    for name in ("config", *clients):  # with the configuration first, a missing deployment is said once
         getattr(session, name)
 
 

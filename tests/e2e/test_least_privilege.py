@@ -36,7 +36,6 @@ READS = {
     "usage export": "usage export --since 1d",
     "usage report": "usage report --since 1d",
     "usage show": "usage show {request}",
-    "usage tail": "usage tail --no-follow",
     "usage top": "usage top",
 }
 CHANGES = {
@@ -51,6 +50,8 @@ CHANGES = {
     "keys rotate": "keys rotate {issued}",
     "providers secret set": "providers secret set anthropic",
 }
+FOLLOWS = {"usage tail": "usage tail --since 1h"}
+"""Ends with Ctrl-C alone."""
 BOOKS = {"logs replay": "logs replay {lines}"}
 """Writes money, as only whoever deploys may."""
 
@@ -141,7 +142,7 @@ def everything(system: System) -> list[Any]:
 
 
 def test_of_every_verb_it_is_known_who_may_use_it() -> None:
-    assert set(VERBS) <= {*READS, *CHANGES, *BOOKS}
+    assert set(VERBS) <= {*READS, *FOLLOWS, *CHANGES, *BOOKS}
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb in READS])
@@ -149,7 +150,7 @@ def test_a_viewer_reads_all_there_is(viewer: Person, verb: str) -> None:
     assert "not looked at" not in viewer.tries(READS[verb])
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in READS])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb in CHANGES or verb in BOOKS])
 def test_a_viewer_changes_nothing(system: System, viewer: Person, verb: str) -> None:
     before, secret = everything(system), secret_of(system)
     line = {**CHANGES, **BOOKS}[verb].replace("{issued}", "{alpha}")
@@ -175,6 +176,14 @@ def test_a_viewer_is_told_what_was_not_looked_at(viewer: Person) -> None:
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb in READS])
 def test_an_operator_reads_all_there_is(operator: Person, verb: str) -> None:
     assert "not looked at" not in operator.tries(READS[verb])
+
+
+@pytest.mark.parametrize("who", ["viewer", "operator"])
+def test_both_follow_what_comes(request: pytest.FixtureRequest, who: str) -> None:
+    someone: Person = request.getfixturevalue(who)
+    with someone.command.running(*FOLLOWS["usage tail"].split()) as process:
+        assert process.stdout is not None
+        assert "standin-small" in process.stdout.readline()
 
 
 def test_an_operator_changes_what_operators_change(operator: Person) -> None:
