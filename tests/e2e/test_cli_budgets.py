@@ -12,10 +12,9 @@ import pytest
 from lambda_src.contract import rollup_pk, rollup_sk
 from tests.e2e.command import Command
 from tests.e2e.conftest import System
+from tests.e2e.keys import CHAT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
-
-CHAT = {"model": "standin-small", "messages": [{"role": "user", "content": "Hello"}]}
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def keys(tollgate: Command) -> Iterator[list[dict[str, Any]]]:
         tollgate.here("keys", "revoke", each["key_id"], "--yes")
 
 
-def asked(system: System, value: str) -> tuple[int, Any]:
+def chatted(system: System, value: str) -> tuple[int, Any]:
     """Status and answer of a chat."""
     answer = system.call("POST", "/v1/chat/completions", CHAT, {"x-api-key": value})
     return answer.status, json.loads(answer.data)
@@ -48,13 +47,13 @@ def test_show_tells_where_each_budget_stands(system: System, tollgate: Command) 
 def test_a_raise_lets_requests_through_until_it_is_cleared(
     system: System, tollgate: Command, keys: list[dict[str, Any]]
 ) -> None:
-    status, body = asked(system, keys[0]["value"])
+    status, body = chatted(system, keys[0]["value"])
     assert (status, body["error"]["code"]) == (429, "budget_exceeded")
     said = tollgate.run("--output", "json", "budgets", "raise", "raisable", "--usd", "0.5", "--until", "1d")
     assert "it holds within 60 s" in said.err
     (row,) = said.json
     assert (row["limit"]["usd"], row["raised"]["usd"]) == ("0.501", "0.5")
-    assert asked(system, keys[1]["value"])[0] == 200
+    assert chatted(system, keys[1]["value"])[0] == 200
     (audited, *_) = tollgate.here("--output", "json", "audit", "--action", "budgets.raise").json
     assert audited["target"] == "raisable"
     assert audited["after"]["raises"][0]["usd_nano"] == 500_000_000

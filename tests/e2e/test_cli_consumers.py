@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -10,11 +9,9 @@ import pytest
 
 from tests.e2e.command import Command
 from tests.e2e.conftest import System
+from tests.e2e.keys import CHAT, OPERATOR, asked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
-
-OPERATOR = "arn:aws:iam::000000000000:root"
-CHAT = {"model": "standin-small", "messages": [{"role": "user", "content": "Hello"}]}
 
 
 @pytest.fixture
@@ -23,12 +20,6 @@ def fresh_key(system: System, tollgate: Command) -> Iterator[dict[str, str]]:
     new = tollgate.here("--output", "json", "keys", "issue", "pausable").json
     yield new
     tollgate.here("keys", "revoke", new["key_id"], "--yes")
-
-
-def asked(system: System, value: str) -> tuple[int, str | None]:
-    """Status and error code of a request with a key."""
-    answer = system.call("GET", "/v1/models", headers={"x-api-key": value})
-    return answer.status, None if answer.status == 200 else json.loads(answer.data)["error"]["code"]
 
 
 def test_list_has_every_consumer_with_what_it_spent(system: System, tollgate: Command) -> None:
