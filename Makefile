@@ -16,7 +16,7 @@ export CHECKPOINT_DISABLE := 1
 export PIPENV_VERBOSITY := -1
 export PIPENV_NOSPIN := 1
 
-.PHONY: help demo up down synth plan deploy destroy test check format lock prices schema setup clean
+.PHONY: help demo up down synth plan deploy destroy test check format lock prices docs setup clean
 
 help: ## list what make can do
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -65,9 +65,10 @@ lock: $(VENV)/.pipenv ## lock the Python and Node packages anew, without naming 
 prices: setup ## generate constructs_lib/prices.json anew
 	@$(RUN) -m constructs_lib.price_generator
 
-schema: setup ## generate the reference pages of docs/ anew
+docs: setup ## generate the reference pages of docs/ anew
 	@$(RUN) -m constructs_lib.settings schema
 	@$(RUN) -m constructs_lib.monitoring_page
+	@$(RUN) -m admin.docs
 
 setup: $(VENV)/.ready node_modules/.ready ## install what the lock files name
 

@@ -14,7 +14,6 @@ from typing import Final
 from constructs_lib.alarm_catalogue import UNHEALTHY, Alarm, alarms_of, outage_names
 from constructs_lib.query_catalogue import INSIGHT_RULES
 from constructs_lib.settings import Environment
-from lambda_src.contract import ROUTES
 from lambda_src.metrics import METRICS, Metric
 
 # aws.amazon.com/cloudwatch/pricing, us-east-1, USD a month, as of November 2025. Other regions cost about the same.
@@ -30,8 +29,6 @@ INSIGHT_RULE: Final = Decimal("0.50")
 
 REASONS: Final = 12
 """Error codes that are assumed to occur: of the forty there are, most never do."""
-METHOD_METRICS: Final = 5
-"""Count, 4XXError, 5XXError, Latency and IntegrationLatency of each method: the stage has detailed metrics on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +42,12 @@ class Item:
 
 def bill(environment: Environment) -> list[Item]:
     """The items of an environment's bill."""
-    series, methods, alarms = series_of(environment), _methods(environment), alarms_of(environment)
-    custom = _custom(series + METHOD_METRICS * methods)
+    series, alarms = series_of(environment), alarms_of(environment)
     evaluated = sum(_evaluated(alarm) for alarm in alarms)
     composites = int(bool(outage_names(alarms)) and UNHEALTHY not in environment.alerts.disabled)
     rules = len(INSIGHT_RULES) if environment.gateway.contributor_insights else 0
-    own = custom * series / (series + METHOD_METRICS * methods)
     return [
-        Item("metric series of Tollgate's", series, own),
-        Item("metric series of API Gateway's methods", METHOD_METRICS * methods, custom - own),
+        Item("metric series", series, _custom(series)),
         Item("metrics that alarms evaluate", evaluated, ALARM_METRIC * evaluated),
         Item("composite alarms", composites, COMPOSITE_ALARM * composites),
         Item("dashboards", 1, DASHBOARD),
@@ -82,12 +76,6 @@ def _values(environment: Environment, metric: Metric) -> Iterator[int]:
         "reason": REASONS,
     }
     return (counts[dimension] for dimension in metric.by)
-
-
-def _methods(environment: Environment) -> int:
-    """Methods of the API, browsers' preflights apart."""
-    routes = [route for route in ROUTES if route.dialect != "bedrock" or environment.has_bedrock()]
-    return len(routes) + sum(len(function.methods) for function in environment.functions.values())
 
 
 def _evaluated(alarm: Alarm) -> int:

@@ -21,7 +21,7 @@ PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "monitoring.md"
 _INTRODUCTION: Final = f"""\
 # Monitoring
 
-<!-- Written by `make schema` from constructs_lib/monitoring_page.py; do not edit. -->
+<!-- Written by `make docs` from constructs_lib/monitoring_page.py; do not edit. -->
 
 One dashboard per environment (`tollgate open` prints its address, `tollgate dashboard` draws it into a file) answers
 in this order: is it healthy, who spends what, on which models, how fast, what failed, are the figures true. Alarms,
@@ -30,6 +30,29 @@ e-mail, HTTPS, Slack, Microsoft Teams. `tollgate doctor` looks at everything onc
 
 Metrics are in the namespace `{METRIC_NAMESPACE}`. They are embedded in the log lines, so that a request pays no call
 for them. `make synth` tells what all of it costs at most.
+"""
+
+_TRACING: Final = """
+## Tracing
+
+With `gateway.tracing` (on) API Gateway and the Lambda send X-Ray traces; `trace_id` is in the access line and in the
+usage line. A caller's `traceparent` and `tracestate` are passed on to the provider, and its trace id is kept as
+`w3c_trace_id`; where the caller sends none, the provider gets one made of the X-Ray id.
+
+The Lambda exports no OpenTelemetry spans: an exporter would cost each cold start more than the gateway itself. A usage
+line has what a span of the GenAI semantic conventions needs, and a collector that reads the log group maps it so:
+
+| span | usage line |
+| --- | --- |
+| name `{operation} {model}`, kind CLIENT | `route`, `model` |
+| trace id | `w3c_trace_id`, else `trace_id` without `1-` and hyphens |
+| start, duration | `at_ms`, `latency_ms` (of which the provider's: `upstream_ms`) |
+| `gen_ai.operation.name` | `chat` for chat, responses, messages and converse; `embeddings` |
+| `gen_ai.provider.name` | the kind of `provider`: `openai`, `anthropic`, `aws.bedrock` |
+| `gen_ai.request.model`, `gen_ai.response.model` | `model`, `model_served` |
+| `gen_ai.usage.input_tokens`, `gen_ai.usage.output_tokens` | `InputTokens`, `OutputTokens` (absent: 0) |
+| `error.type`, `http.response.status_code` | `error_code`, `status` |
+| `tollgate.*` | `consumer`, `key_id`, `cost_nano_usd`, `settlement`, `request_id` |
 """
 
 _SEVERITIES: Final = {
@@ -42,7 +65,7 @@ _EACH: Final = {"environment": "", "provider": "-PROVIDER", "function": "-FUNCTI
 
 def page() -> str:
     """The whole page."""
-    return "".join([_INTRODUCTION, _alarms(), _metrics(), _logs(), _queries()])
+    return "".join([_INTRODUCTION, _alarms(), _metrics(), _logs(), _queries(), _TRACING])
 
 
 def _alarms() -> str:

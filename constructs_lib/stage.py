@@ -85,7 +85,9 @@ class Stage(Construct):
             stage_name=self.stage.stage_name,
             method_path="*/*",
             settings=ApiGatewayMethodSettingsSettings(
-                metrics_enabled=True,
+                # Metrics by method, which are billed and nothing here reads. Those of the stage come without
+                # (docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html).
+                metrics_enabled=False,
                 logging_level="ERROR",
                 # Bodies and headers, and so prompts and keys, would be in the execution log.
                 data_trace_enabled=False,

@@ -36,7 +36,7 @@ SECTIONS: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
 _INTRODUCTION: Final = """\
 # The environment file
 
-<!-- Written by `make schema` from constructs_lib/settings; do not edit. -->
+<!-- Written by `make docs` from constructs_lib/settings; do not edit. -->
 
 One file `environments/NAME.toml` is one environment: one stack `tollgate-NAME`, one Terraform state. It holds facts,
 never secrets. A key that is not known, a name that does not exist or a value out of range is refused with every other

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from constructs_lib.query_catalogue import INDEXED, INSIGHT_RULES, QUERIES, Log,
 from constructs_lib.stage import ACCESS_LOG_FIELDS
 from lambda_src.record import UsageRecord
 from local.repairs.insights_commands import parse_query
-from tests.synth.reading import Synthesized, readable
+from tests.synth.reading import Synthesized, readable, synthesize
 
 USAGE_FIELDS = set(json.loads(UsageRecord(request_id="r", at_ms=0, environment="full").line(per_consumer=True)))
 FIELDS: dict[Log, set[str]] = {"usage": USAGE_FIELDS, "sweeper": USAGE_FIELDS, "access": set(ACCESS_LOG_FIELDS)}
@@ -92,6 +93,8 @@ def test_ranked_fields_are_logged(full: Synthesized) -> None:
         assert len(matched) <= 4
 
 
-def test_ranking_can_be_left_out(shipped: dict[str, Synthesized]) -> None:
-    assert not shipped["local"].all("aws_cloudwatch_contributor_insight_rule")
-    assert len(shipped["prod"].all("aws_cloudwatch_contributor_insight_rule")) == 2
+def test_ranking_can_be_left_out(bare: Synthesized, tmp_path: Path) -> None:
+    assert len(bare.all("aws_cloudwatch_contributor_insight_rule")) == 2
+    file = tmp_path / "without.toml"
+    file.write_text('[aws]\nregion = "eu-west-1"\n[gateway]\ncontributor_insights = false\n')
+    assert not synthesize(file, tmp_path / "out").all("aws_cloudwatch_contributor_insight_rule")

@@ -14,7 +14,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 
 def test_page_is_up_to_date() -> None:
-    assert page() == TEXT, "run `make schema`"
+    assert page() == TEXT, "run `make docs`"
 
 
 def test_every_metric_alarm_query_and_threshold_is_on_it() -> None:

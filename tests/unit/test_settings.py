@@ -245,7 +245,7 @@ def test_schema_refuses_what_the_loader_refuses() -> None:
 
 
 def test_committed_reference_is_the_models_own() -> None:
-    """Else editors and readers are told of settings that do not exist. `make schema` writes both."""
+    """Else editors and readers are told of settings that do not exist. `make docs` writes both."""
     assert (CHECKOUT / "docs" / "environment.schema.json").read_text() == schema()
     assert (CHECKOUT / "docs" / "environment.md").read_text() == page()
 
