@@ -16,6 +16,7 @@ from admin.session import Session, session_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
 _AT_ONCE: Final = 8
 _MARKS: Final[dict[Severity, str]] = {"error": "✗", "warning": "!", "note": "·"}
@@ -159,32 +160,33 @@ def _run(check: Check, deployed: Deployed) -> Iterator[Finding]:
 
 def _drawn(found: Examination) -> RenderableType:
     from rich.console import Group
+    from rich.table import Table
     from rich.text import Text
 
     lines: list[RenderableType] = []
-    parts = dict.fromkeys(check.part for check in found.checks)
     width = max((len(check.name) for check in found.checks), default=0)
-    for part in parts:
-        lines.append(Text(part, style="bold"))
-        for check in found.checks:
-            if check.part == part:
-                lines += _lines(check, width)
+    for part in dict.fromkeys(check.part for check in found.checks):
+        rows = Table.grid(padding=(0, 1))
+        rows.add_column(width=3, justify="right")
+        rows.add_column(min_width=width + 1)
+        rows.add_column()
+        for row in (row for check in found.checks if check.part == part for row in _rows(check)):
+            rows.add_row(*row)
+        lines += [Text(part, style="bold"), rows]
     counts = {"error": found.errors, "warning": found.warnings, "note": found.notes}
     lines.append(Text("\n" + ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items())))
     return Group(*lines)
 
 
-def _lines(check: Examined, width: int) -> Iterator[RenderableType]:
-    from rich.padding import Padding
+def _rows(check: Examined) -> Iterator[tuple[Text, ...]]:
+    """Mark, name and words; the fix in a row of its own."""
     from rich.text import Text
 
     if not check.findings:
-        yield Text.assemble(("  ✓ ", "green"), f"{check.name:<{width}}  {check.well}")
+        yield Text("✓", "green"), Text(check.name), Text(check.well)
     for each in check.findings:
-        yield Text.assemble(
-            (f"  {_MARKS[each.severity]} ", _STYLES[each.severity]), f"{check.name:<{width}}  {_clean(each.found)}"
-        )
-        yield Padding(Text(f"→ {_clean(each.fix)}", style="dim"), (0, 0, 0, width + 6), expand=False)
+        yield Text(_MARKS[each.severity], _STYLES[each.severity]), Text(check.name), Text(_clean(each.found))
+        yield Text(""), Text(""), Text(f"→ {_clean(each.fix)}", style="dim")
 
 
 def _clean(text: str) -> str:

@@ -22,7 +22,7 @@ from lambda_src.contract import (
 )
 
 if TYPE_CHECKING:
-    from mypy_boto3_apigateway.type_defs import StageResponseTypeDef
+    from mypy_boto3_apigateway.type_defs import ApiKeyTypeDef, StageResponseTypeDef
 
     from constructs_lib.settings import Environment
 
@@ -133,10 +133,10 @@ class Deployed:
         }
 
     @cached_property
-    def gateway_keys(self) -> dict[str, bool]:
-        """Whether each API key of the region is enabled. Their values are not asked for."""
+    def gateway_keys(self) -> dict[str, ApiKeyTypeDef]:
+        """Every API key of the region by id. Their values are not asked for."""
         pages = self.session.apigateway.get_paginator("get_api_keys").paginate(includeValues=False)
-        return {each["id"]: each["enabled"] for page in pages for each in page["items"]}
+        return {each["id"]: each for page in pages for each in page["items"]}
 
     @cached_property
     def plans_of_keys(self) -> dict[str, set[str]]:

@@ -7,56 +7,61 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from admin.doctor_check import Check, Deployed, Finding, error, note, warning
-from lambda_src.policy import key_of
+from lambda_src.contract import prefix
+from lambda_src.policy import instant
 
 SOON: Final = timedelta(days=14)
 
 
 def places(deployed: Deployed) -> Iterator[Finding]:
     """Every live key is in API Gateway, in the ledger, and on its consumer's plan."""
-    enabled, plans = deployed.gateway_keys, deployed.plans_of_keys
     for key_id, item in _live(deployed):
-        policy = deployed.session.policies.get(item["consumer"])
-        said = f"key {key_id} of {item['consumer']}"
-        if policy is None:
-            yield error(f"{said} is refused: its consumer has no policy", deployed.command(f"keys revoke {key_id}"))
-        elif key_id not in enabled:
-            yield warning(f"{said} is gone from API Gateway", deployed.command(f"keys revoke {key_id}"))
-        elif key_id not in plans:
-            yield error(f"{said} is refused: it is on no plan", _onto_plan(deployed, policy["plan"], key_id))
-        elif policy["plan"] not in plans[key_id]:
-            there = " and ".join(sorted(plans[key_id]))
-            yield warning(
-                f"{said} is on plan {there}, not {policy['plan']}", _onto_plan(deployed, policy["plan"], key_id)
-            )
-    for key_id in sorted(plans.keys() - deployed.ledger_keys.keys()):
+        yield from _place(deployed, key_id, item)
+    plans, ledger = deployed.plans_of_keys, deployed.ledger_keys
+    for key_id in sorted(plans.keys() - ledger.keys()):
         yield warning(
             f"key {key_id} is on plan {' and '.join(sorted(plans[key_id]))} and not in the ledger: it is refused",
-            f"{deployed.command('keys import')}, or `aws apigateway delete-api-key --api-key {key_id}`",
+            f"{deployed.command('keys import FILE')}, or `aws apigateway delete-api-key --api-key {key_id}`",
         )
+    ours = f"{prefix(deployed.session.environment)}-"
+    for key_id, key in sorted(deployed.gateway_keys.items()):
+        if key.get("name", "").startswith(ours) and key_id not in ledger and key_id not in plans:
+            yield note(
+                f"key {key_id} ({key['name']}) is in API Gateway alone: it works nowhere",
+                f"the same `keys issue` again finishes it; else `aws apigateway delete-api-key --api-key {key_id}`",
+            )
 
 
-def _onto_plan(deployed: Deployed, plan: str, key_id: str) -> str:
-    plan_id = deployed.session.plan_ids.get(plan)
-    if plan_id is None:
-        return deployed.deploy
-    return f"`aws apigateway create-usage-plan-key --usage-plan-id {plan_id} --key-type API_KEY --key-id {key_id}`"
+def _place(deployed: Deployed, key_id: str, item: Mapping[str, Any]) -> Iterator[Finding]:
+    policy, plans = deployed.session.policies.get(item["consumer"]), deployed.plans_of_keys.get(key_id, set())
+    said = f"key {key_id} of {item['consumer']}"
+    by_terraform = item.get("created_by") == "terraform"
+    to_plan = deployed.deploy if by_terraform else deployed.command(f"keys enable {key_id}")
+    if policy is None:
+        yield error(f"{said} is refused: its consumer has no policy", deployed.command(f"keys revoke {key_id}"))
+    elif key_id not in deployed.gateway_keys:
+        yield warning(f"{said} is gone from API Gateway", deployed.command(f"keys revoke {key_id}"))
+    elif not plans:
+        yield error(f"{said} is refused: it is on no plan", to_plan)
+    elif policy["plan"] not in plans:
+        yield warning(f"{said} is on plan {' and '.join(sorted(plans))}, not {policy['plan']}", to_plan)
 
 
 def dead_keys(deployed: Deployed) -> Iterator[Finding]:
     """What is over in the ledger is over in API Gateway as well, which refuses it before anything is spent on it."""
-    enabled = deployed.gateway_keys
     for key_id, (item, state) in deployed.ledger_keys.items():
-        key = key_of(key_id, item, state)
-        over = "expired" if key.expires is not None and key.expires <= deployed.now else key.status
-        if over != "active" and enabled.get(key_id):
+        if key_id not in deployed.gateway_keys:
+            continue
+        enabled, status = deployed.gateway_keys[key_id].get("enabled"), state.get("status", "active")
+        over = "expired" if _past(_end(deployed, item, state), deployed.now) else status
+        if over != "active" and enabled:
             verb = "disable" if over == "disabled" else "revoke"
             yield warning(
                 f"key {key_id} of {item['consumer']} is {over} in the ledger and enabled in API Gateway: "
                 "each of its calls still costs one of the gateway's",
                 deployed.command(f"keys {verb} {key_id}"),
             )
-        if over == "active" and enabled.get(key_id) is False:
+        if over == "active" and not enabled:
             yield note(
                 f"key {key_id} of {item['consumer']} is disabled in API Gateway alone",
                 deployed.command(f"keys enable {key_id}"),
@@ -67,19 +72,29 @@ def expiring(deployed: Deployed) -> Iterator[Finding]:
     """No key in use ends in the next 14 days, but for those that were rotated."""
     for key_id, item in _live(deployed):
         state = deployed.ledger_keys[key_id][1]
-        expires = key_of(key_id, item, state).expires
-        if expires is not None and "replaced_by" not in state and expires - deployed.now < SOON:
+        end = _end(deployed, item, state)
+        if end is not None and "replaced_by" not in state and end - deployed.now < SOON:
             yield warning(
-                f"key {key_id} of {item['consumer']} expires {expires:%Y-%m-%d %H:%M} UTC",
-                _longer(deployed, item, key_id),
+                f"key {key_id} of {item['consumer']} expires {end:%Y-%m-%d %H:%M} UTC",
+                _longer(deployed, item, key_id, end),
             )
 
 
-def _longer(deployed: Deployed, item: Mapping[str, Any], key_id: str) -> str:
-    if item.get("created_by") == "terraform":
+def _longer(deployed: Deployed, item: Mapping[str, Any], key_id: str, end: datetime) -> str:
+    if item.get("created_by") == "terraform" or end == _consumer_ends(deployed, item):
         file = f"environments/{deployed.session.environment}.toml"
         return f"consumers.{item['consumer']}.expires in {file}, then {deployed.deploy}"
     return deployed.command(f"keys rotate {key_id}")
+
+
+def _end(deployed: Deployed, item: Mapping[str, Any], state: Mapping[str, Any]) -> datetime | None:
+    """When a key ends: by its own expiry or its consumer's."""
+    ends = (instant(state.get("expires", item.get("expires"))), _consumer_ends(deployed, item))
+    return min((each for each in ends if each is not None), default=None)
+
+
+def _consumer_ends(deployed: Deployed, item: Mapping[str, Any]) -> datetime | None:
+    return instant(deployed.session.policies.get(item["consumer"], {}).get("expires"))
 
 
 def rotations(deployed: Deployed) -> Iterator[Finding]:
@@ -109,8 +124,7 @@ def _ends(key: tuple[Mapping[str, Any], Mapping[str, Any]]) -> bool:
 def _live(deployed: Deployed) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Ids and KEY items of the keys that the ledger lets through now."""
     for key_id, (item, state) in sorted(deployed.ledger_keys.items()):
-        key = key_of(key_id, item, state)
-        if key.status == "active" and not _past(key.expires, deployed.now):
+        if state.get("status", "active") == "active" and not _past(_end(deployed, item, state), deployed.now):
             yield key_id, item
 
 

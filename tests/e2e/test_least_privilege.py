@@ -173,9 +173,9 @@ def test_a_viewer_is_told_what_was_not_looked_at(viewer: Person) -> None:
     assert all("tollgate-e2e-operator" in each["fix"] for found in unseen.values() for each in found)
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb in READS])
-def test_an_operator_reads_all_there_is(operator: Person, verb: str) -> None:
-    assert "not looked at" not in operator.tries(READS[verb])
+@pytest.mark.parametrize("line", ["doctor --only keys", "keys show {alpha}", "usage report", "logs errors", "audit"])
+def test_an_operator_needs_no_second_policy_to_look(operator: Person, line: str) -> None:
+    assert "not looked at" not in operator.tries(line)
 
 
 @pytest.mark.parametrize("who", ["viewer", "operator"])
