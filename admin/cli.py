@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from admin import audit, budgets, consumers, doctor, keys, logs, providers, usage
+from admin import audit, budgets, consumers, dashboard, doctor, keys, logs, providers, usage
 from admin import open as open_module
 from admin.faults import Fault, of_client, of_service
 from admin.output import Format, Output
@@ -72,6 +72,7 @@ app.add_typer(providers.app, name="providers")
 app.add_typer(logs.app, name="logs")
 app.command("doctor")(doctor.doctor)
 app.command("open")(open_module.open_place)
+app.command("dashboard")(dashboard.dashboard)
 app.command("audit")(audit.audit)
 
 _TAKE_A_VALUE: Final = ("--env", "--profile", "--region", "--endpoint-url", "--output")

@@ -19,8 +19,8 @@ def text(value: object) -> str:
     return escape(control_free(value))
 
 
-def page(title: str, subtitle: str, sections: Sequence[tuple[str, str, str]], foot: str) -> str:
-    """A whole page. sections: id, heading ("" for none) and HTML of each. subtitle, foot: HTML."""
+def page(title: str, subtitle: str, sections: Sequence[tuple[str, str, str]], foot: str, kind: str = "") -> str:
+    """A whole page. sections: id, heading ("" for none) and HTML of each. subtitle, foot: HTML. kind: CSS class."""
     links = "".join(f'<a href="#{name}">{text(heading)}</a>' for name, heading, _ in sections if heading)
     body = "".join(
         f'<section id="{name}">{f"<h2>{text(heading)}</h2>" if heading else ""}{inner}</section>'
@@ -32,7 +32,8 @@ def page(title: str, subtitle: str, sections: Sequence[tuple[str, str, str]], fo
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f"<title>{text(title)}</title><style>{css}</style></head>\n"
-        f"<body><header><h1>{text(title)}</h1>{subtitle}<nav>{links}</nav></header>\n<main>{body}</main>\n"
+        f'<body class="{kind}"><header><h1>{text(title)}</h1>{subtitle}<nav>{links}</nav></header>\n'
+        f"<main>{body}</main>\n"
         f"<footer>{foot}</footer></body></html>\n"
     )
 

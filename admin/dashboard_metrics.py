@@ -1,0 +1,132 @@
+"""The data of metric widgets: their rows as GetMetricData asks for them, and its answer on a grid of times.
+
+Format of the rows: docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from admin.faults import Usage
+from admin.session import Session
+
+_PERIOD: Final = 300
+_MOST_POINTS: Final = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One series of a widget: its values on the grid, None where there is none."""
+
+    label: str
+    values: list[float | None]
+
+    @property
+    def points(self) -> int:
+        """How many values there are."""
+        return sum(value is not None for value in self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The times of a widget: `count` periods of `seconds` from `start` on."""
+
+    start: datetime
+    seconds: int
+    count: int
+
+    @property
+    def end(self) -> datetime:
+        """The moment after the last period."""
+        return self.start + timedelta(seconds=self.seconds * self.count)
+
+    def labels(self) -> list[str]:
+        """The periods' beginnings as one reads them, in UTC."""
+        form = "%H:%M" if self.seconds * self.count <= 86_400 else "%-d %b %H:%M"
+        return [f"{self.start + timedelta(seconds=self.seconds * place):{form}}" for place in range(self.count)]
+
+
+def grid(properties: Mapping[str, Any], now: datetime, span: timedelta) -> Grid:
+    """The grid of a widget over the time up to now. Usage where it would have too many points to draw."""
+    seconds = int(properties.get("period", _PERIOD))
+    if properties.get("setPeriodToTimeRange") and properties.get("view") == "singleValue":
+        seconds = max(60, int(span.total_seconds()) // 60 * 60)
+    count = max(1, -(-int(span.total_seconds()) // seconds))
+    if count > _MOST_POINTS:
+        most = seconds * _MOST_POINTS // 3_600
+        raise Usage(
+            f"--since is {count:,} points of {seconds} s for a graph; accepted: up to {_MOST_POINTS}, which is {most}h."
+        )
+    until = -(-int(now.timestamp()) // 60) * 60 if count == 1 else -(-int(now.timestamp()) // seconds) * seconds
+    return Grid(datetime.fromtimestamp(until - seconds * count, UTC), seconds, count)
+
+
+def queries(properties: Mapping[str, Any], times: Grid) -> list[dict[str, Any]]:
+    """The widget's rows as MetricDataQueries; every one has an id, and what is not visible is not returned."""
+    made, before = [], [""]
+    taken = {str(row[-1]["id"]) for row in properties["metrics"] if isinstance(row[-1], dict) and "id" in row[-1]}
+    for number, row in enumerate(properties["metrics"]):
+        options: dict[str, Any] = dict(row[-1]) if isinstance(row[-1], dict) else {}
+        words = row[:-1] if isinstance(row[-1], dict) else row
+        query: dict[str, Any] = {"Id": options.get("id") or _free(f"row{number}", taken)}
+        query["ReturnData"] = options.get("visible", True) is not False
+        if "label" in options:
+            query["Label"] = str(options["label"])
+        if "expression" in options:
+            query |= {"Expression": options["expression"], "Period": int(options.get("period", times.seconds))}
+        else:
+            before = _written_out(words, before)
+            query["MetricStat"] = _statistic(before, properties, options, times)
+        made.append(query)
+    return made
+
+
+def _free(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _written_out(words: list[str], before: list[str]) -> list[str]:
+    """A row without its abbreviations: `...` stands for all that the row above has there, `.` for one word of it."""
+    if words and words[0] == "...":
+        words = [*before[: len(before) - len(words) + 1], *words[1:]]
+    return [before[place] if word == "." else word for place, word in enumerate(words)]
+
+
+def _statistic(
+    words: list[str], properties: Mapping[str, Any], options: Mapping[str, Any], times: Grid
+) -> dict[str, Any]:
+    dimensions = [{"Name": name, "Value": value} for name, value in zip(words[2::2], words[3::2], strict=True)]
+    whole = properties.get("setPeriodToTimeRange") and properties.get("view") == "singleValue"
+    return {
+        "Metric": {"Namespace": words[0], "MetricName": words[1], "Dimensions": dimensions},
+        "Stat": options.get("stat") or properties.get("stat", "Average"),
+        "Period": times.seconds if whole else int(options.get("period", times.seconds)),
+    }
+
+
+def lines(session: Session, properties: Mapping[str, Any], times: Grid) -> list[Line]:
+    """What the widget shows, in the order of AWS's answer."""
+    asked: dict[str, Any] = {
+        "MetricDataQueries": queries(properties, times),
+        "StartTime": times.start,
+        "EndTime": times.end,
+        "ScanBy": "TimestampAscending",
+    }
+    found: dict[tuple[str, str], list[float | None]] = {}
+    for result in _results(session, asked):
+        values = found.setdefault((result["Id"], result["Label"]), [None] * times.count)
+        for at, value in zip(result["Timestamps"], result["Values"], strict=True):
+            place = int((at - times.start).total_seconds()) // times.seconds
+            if 0 <= place < times.count:
+                values[place] = value
+    return [Line(label, values) for (_, label), values in found.items()]
+
+
+def _results(session: Session, asked: dict[str, Any]) -> Iterator[Any]:
+    for page in session.cloudwatch.get_paginator("get_metric_data").paginate(**asked):
+        yield from page["MetricDataResults"]
