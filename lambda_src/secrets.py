@@ -42,7 +42,7 @@ class Secrets:
             raise Unavailable(
                 "provider_secret_unavailable",
                 f"the provider's key cannot be read from Secrets Manager ({error.code}); the operator sets it with "
-                "`aws secretsmanager put-secret-value`. The provider was not called and nothing was charged.",
+                "`tollgate providers secret set`. The provider was not called and nothing was charged.",
             ) from error
         value = str(answer.get("SecretString", "")).strip()
         if not value:
