@@ -23,6 +23,7 @@ READS = {
     "budgets show": "budgets show",
     "consumers list": "consumers list",
     "consumers show": "consumers show alpha",
+    "dashboard": "dashboard --to {page}",
     "doctor": "doctor --only gateway --only storage --only money --only logs --only drift --only subscriptions",
     "keys export": "keys export",
     "keys list": "keys list",
@@ -94,7 +95,8 @@ def words(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFa
     answer = system.call("POST", "/v1/chat/completions", body, {"x-api-key": system.key("limited")})
     request = answer.headers["x-tollgate-request-id"]
     lines.write_text("\n".join(line for line in system.log_lines("/tollgate/e2e/usage") if request in line))
-    yield {"alpha": system.key_id("alpha"), "ids": str(ids), "lines": str(lines), "request": request}
+    yield {"alpha": system.key_id("alpha"), "ids": str(ids), "lines": str(lines), "request": request,
+           "page": str(folder / "page.html")}  # fmt: skip
     tollgate.here("--yes", "consumers", "resume", "retired")
     system.cloud.client("apigateway").delete_api_key(apiKey=stray)
 
@@ -196,6 +198,9 @@ def test_an_operator_changes_what_operators_change(operator: Person) -> None:
     operator.tries("consumers resume limited")
     operator.tries("budgets raise alpha --clear")
     assert {row.split()[0] for row in CHANGES.values()} == {"budgets", "consumers", "keys", "providers"}
+    rows = operator.command.here("--output", "json", "audit", "--by", "least-operator").json
+    assert {row["by"] for row in rows} == {"arn:aws:iam::000000000000:user/least-operator"}
+    assert {row["action"].partition(".")[0] for row in rows} == {"budgets", "consumers", "keys", "providers"}
 
 
 def test_an_operator_books_no_money(system: System, operator: Person) -> None:
@@ -218,7 +223,9 @@ def test_nobody_reads_a_secret_or_the_table_as_a_whole_or_rewrites_history(
         ("dynamodb", "scan", {"TableName": table}),
         ("dynamodb", "delete_item", row),
         ("dynamodb", "put_item", book),
+        ("dynamodb", "put_item", {"TableName": table, "Item": {"pk": {"S": "MODELS"}, "sk": {"S": "free"}}}),
         ("dynamodb", "delete_table", {"TableName": table}),
+        ("apigateway", "update_usage_plan", {"usagePlanId": next(iter(system.outputs["plan_ids"].values()))}),
         ("lambda", "invoke", {"FunctionName": "tollgate-e2e-gateway"}),
         ("lambda", "update_function_configuration", {"FunctionName": "tollgate-e2e-gateway", "Timeout": 3}),
         ("apigateway", "delete_rest_api", {"restApiId": system.outputs["api_id"]}),
