@@ -159,10 +159,11 @@ def _read_ledger(ledger: Ledger) -> Statement:
 
 
 def _change_ledger(ledger: Ledger) -> list[Statement]:
-    changes = ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+    changes = ("UpdateItem", "DeleteItem", "ConditionCheckItem")
     return [
+        # In one statement, since a change and its audit row are put in one transaction.
+        _within("PutItems", ["dynamodb:PutItem"], ledger, [*_OPERATORS_ITEMS, *_AUDIT_ITEMS]),
         _within("ChangeItems", [f"dynamodb:{each}" for each in changes], ledger, _OPERATORS_ITEMS),
-        _within("WriteAudit", ["dynamodb:PutItem"], ledger, _AUDIT_ITEMS),
     ]
 
 

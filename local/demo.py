@@ -23,11 +23,12 @@ from rich.console import Console
 from rich.table import Table
 
 from lambda_src.aws import Aws
-from lambda_src.contract import POLICY_SK, consumer_pk, rollup_parts, rollup_pk, secret_name
+from lambda_src.contract import POLICY_SK, consumer_pk, prefix, secret_name
 from lambda_src.ledger import Ledger
 from lambda_src.pricing import usd
 from local.cloud import Cloud
 from local.demo_environment import Choice, real_provider, standin
+from local.demo_watch import Listener, alarm, pages, tollgate
 from local.deployment import CommandError, Deployment, put_secrets
 from local.process import CloudError
 from local.provider import Provider
@@ -92,9 +93,31 @@ def deploy(stack: ExitStack) -> Demo:
     with step("terraform apply"):
         said = deployment.terraform("apply", "-input=false", "-auto-approve")
     console.print("  " + next(line for line in said.splitlines() if line.startswith("Apply complete")), style="dim")
-    keys = {**STANDIN_KEYS, **choice.secrets}
-    put_secrets(cloud, {secret_name("local", name): value for name, value in keys.items()})
     return Demo(deployment, deployment.outputs(), choice)
+
+
+def trouble(demo: Demo) -> None:
+    """What callers are told when something is broken; it also gives the dashboard's graphs of failures their lines."""
+    table = Table("broken", "status", "said", title="Things that go wrong", title_justify="left")
+
+    def ask(what: str, model: str = "standin-small") -> None:
+        messages: Any = [{"role": "user", "content": "Hello"}]
+        try:
+            demo.openai("search").chat.completions.create(model=model, messages=messages, max_completion_tokens=20)
+        except openai.APIStatusError as error:
+            said = error.body["message"] if isinstance(error.body, dict) else error
+            table.add_row(what, str(error.status_code), str(said))
+
+    ask("the provider's key is not set yet")
+    cloud, keys = demo.deployment.cloud, {**STANDIN_KEYS, **demo.choice.secrets}
+    put_secrets(cloud, {secret_name("local", name): value for name, value in keys.items()})
+    ask("the provider fails, three times", "standin-500")
+    with cloud.fault("dynamodb", "InternalServerError", status=500):
+        ask("the ledger does not answer")
+    with cloud.fault("dynamodb", "ProvisionedThroughputExceededException", times=1):
+        ask("the ledger is throttled for a moment")
+    cloud.client("lambda").invoke(FunctionName=f"{prefix('local')}-sweeper", Payload=b"{}")
+    console.print(table)
 
 
 def refused(demo: Demo) -> None:
@@ -145,7 +168,16 @@ def answered(demo: Demo) -> None:
         model=demo.choice.anthropic_model, max_tokens=200, messages=messages
     )
     block: Any = message.parse().content[0]
+    converse = urllib3.request(
+        "POST",
+        f"{demo.outputs['invoke_url']}/bedrock/model/nova-standin/converse",
+        headers={"x-api-key": demo.key("support")},
+        json={"messages": [{"role": "user", "content": [{"text": text}]}]},
+        retries=False,
+    )
     table.add_row("Anthropic message", demo.choice.anthropic_model, block.text, _cost(message.headers))
+    answer = converse.json()["output"]["message"]["content"][0]["text"]
+    table.add_row("Bedrock converse", "nova-standin", answer, _cost(converse.headers))
     function = urllib3.request(
         "GET", f"{demo.outputs['invoke_url']}/example", headers={"x-api-key": demo.key("search")}, retries=False
     )
@@ -188,25 +220,8 @@ def budget(demo: Demo) -> None:
 
 
 def usage(demo: Demo) -> None:
-    """Who used what, from the ledger's rollups."""
-    table = Table("consumer", title="Who used what today", title_justify="left")
-    table.add_column("model", no_wrap=True)
-    for name in ("calls", "refused", "in", "out", "USD"):
-        table.add_column(name, justify="right")
-    ledger, deadline = _ledger(demo), time.monotonic() + 10
-    total = 0
-    for consumer in CONSUMERS:
-        for row in ledger.partition(rollup_pk(consumer), deadline):
-            tokens_in = sum(value for name, value in row.items() if name.startswith(("tokens_input", "tokens_cache")))
-            tokens_out = row.get("tokens_output", 0) + row.get("tokens_output_audio", 0)
-            total += row["cost_nano_usd"]
-            counts = [row["requests"], row.get("refusals", 0), tokens_in, tokens_out]
-            table.add_row(
-                consumer, rollup_parts(row["sk"])[1], *(f"{count:,}" for count in counts), usd(row["cost_nano_usd"])
-            )
-    table.add_section()
-    table.add_row("all", "", "", "", "", "", usd(total))
-    console.print(table)
+    """Who used what, as the operator's command reports it out of the ledger's rollups."""
+    print(tollgate(demo.deployment, "usage", "report", "--by", "consumer,model", "--since", "1d"))
 
 
 def _ledger(demo: Demo) -> Ledger:
@@ -222,8 +237,11 @@ def main() -> int:
     with ExitStack() as stack:
         try:
             demo = deploy(stack)
-            for show in (refused, answered, budget, usage):
+            listener = Listener(demo.deployment, demo.outputs["topic_arn"])
+            for show in (trouble, refused, answered, budget, usage):
                 show(demo)
+            alarm(console, demo.deployment, listener)
+            pages(console, demo.deployment)
         except (CommandError, CloudError) as error:
             console.print(str(error), style="red", markup=False)
             return 1
