@@ -35,8 +35,7 @@ def _blocks(lines: list[str]) -> Iterator[str]:
             yield f"<ul>{''.join(items)}</ul>"
             items = []
         if heading:
-            # The page has its own h1.
-            level = min(len(heading[1]) + 1, 4)
+            level = max(2, min(len(heading[1]), 4))  # the page has its own h1
             yield f"<h{level}>{_inline(heading[2])}</h{level}>"
         elif item:
             items.append(f"<li>{_inline(item[1])}</li>")

@@ -10,8 +10,8 @@ from lambda_src.pricing import usd
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet takes a cell that begins so for a formula (owasp.org/www-community/attacks/CSV_Injection)."""
-_A_DOLLAR: Final = 995_000_000
-"""From here on two digits round to a dollar."""
+_A_DOLLAR: Final = 999_500_000
+"""From here on three digits round to a dollar."""
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
 
 
@@ -27,11 +27,11 @@ def markdown_safe(text: object) -> str:
 
 
 def money(nano: int) -> str:
-    """Nano-USD for people: cents from a dollar on, else the first two digits that are not 0. "$1,234.50", "$0.0042"."""
+    """Nano-USD for people: cents from a dollar on, else three digits that count: "$1,234.50", "$0.00425"."""
     if nano >= _A_DOLLAR or nano == 0:
         cents = (nano + NANO_PER_USD // 200) // (NANO_PER_USD // 100)
         return f"${cents // 100:,}.{cents % 100:02d}"
-    scale = max(1, 10 ** (len(str(nano)) - 2))
+    scale = 10 ** max(0, len(str(nano)) - 3)
     short = usd((nano + scale // 2) // scale * scale)
     return f"${short}0" if len(short) == 3 else f"${short}"
 

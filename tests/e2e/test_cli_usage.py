@@ -235,8 +235,9 @@ def test_exports_agree_to_the_nano_dollar(called: Called, exported: dict[str, Pa
     (total,) = table.aggregate("sum(usd) AS usd, sum(nano_usd) AS nano").fetchall()
     assert total == (called.cost + Decimal("2.000000007"), sum(line["nano_usd"] for line in lines))
     assert dict(zip(table.columns, map(str, table.types), strict=True))["usd"] == "DECIMAL(28,9)"
-    newest, *_ = table.order("time DESC").fetchall()
-    assert newest[table.columns.index("tags")] == {"job": "-1+1"}
+    newest, *_ = table.order("time DESC").project("tags, epoch_ms(time)").fetchall()
+    assert newest[0] == {"job": "-1+1"}
+    assert newest[1] == int(datetime.fromisoformat(lines[-1]["time"]).timestamp() * 1000)
     with exported["csv"].open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["usd"] for row in rows] == [line["usd"] for line in lines]
