@@ -129,6 +129,7 @@ class Session:
             retries={"mode": "adaptive", "total_max_attempts": int(attempts)},
             connect_timeout=5,
             read_timeout=30,
+            max_pool_connections=16,  # as many as a report reads at a time
             user_agent_extra="tollgate",
         )
         make: Any = self.boto.client

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from admin.faults import Refused
 from lambda_src.attributes import item, plain_item
@@ -50,6 +50,7 @@ class Table:
     def __init__(
         self, client: DynamoDBClient, name: str, identity: Callable[[], str], now: Callable[[], datetime]
     ) -> None:
+        client.meta.events.register(_QUERY_ANSWER, _items_as_they_are, unique_id=_QUERY_ANSWER)
         self._client = client
         self._name = name
         self._identity = identity
@@ -144,6 +145,18 @@ class Table:
         if change.values is None:
             return {"Delete": {**members, "Key": _key(change.pk, change.sk)}}
         return {"Put": {**members, "Item": {**_key(change.pk, change.sk), **item(change.values)}}}
+
+
+_QUERY_ANSWER: Final = "before-parse.dynamodb.Query"
+
+
+def _items_as_they_are(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
+    """Keep botocore from walking through every attribute of every item only to return them as they came: it takes
+    0.1 ms for an item, and a report may read 100,000."""
+    if response_dict["status_code"] == 200:
+        answer = json.loads(response_dict["body"])
+        customized_response_dict["Items"] = answer.pop("Items", [])
+        response_dict["body"] = json.dumps(answer).encode()
 
 
 def _key(pk: str, sk: str) -> dict[str, Any]:
