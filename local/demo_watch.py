@@ -41,7 +41,7 @@ def pages(console: Console, deployment: Deployment) -> None:
     """The report and the dashboard as one file each; their paths."""
     PAGES.mkdir(parents=True, exist_ok=True)
     report, dashboard = PAGES / "report.html", PAGES / "dashboard.html"
-    tollgate(deployment, "usage", "report", "--format", "html", "--to", str(report))
+    tollgate(deployment, "usage", "report", "--since", "7d", "--format", "html", "--to", str(report))
     tollgate(deployment, "dashboard", "--fail-empty", "--to", str(dashboard))
     for what, path in (("who spent what", report), ("the dashboard", dashboard)):
         console.print(f"{what}: [bold]{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}[/]")
