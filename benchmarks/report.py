@@ -5,7 +5,7 @@
 Two ledgers on the embedded DynamoDB with the same rollups, one with a single request in each, one with ninety-seven.
 Each report is read and added up as `tollgate usage report --by consumer,model` and its HTML page do. RCU are counted
 from the items' sizes by DynamoDB's rules; the emulator's own count is not exact. Target: ninety-seven times the
-requests cost the same queries, at most a tenth more time, and a fifth more read units (larger numbers have more digits).
+requests cost the same queries, at most a tenth more time and a fifth more read units: larger numbers have more digits.
 """
 
 from __future__ import annotations
