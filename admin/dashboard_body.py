@@ -13,6 +13,8 @@ from admin.faults import Unconfigured, Usage
 from admin.session import Session
 from lambda_src.contract import prefix
 
+_NOT_FOUND: Final = ("ResourceNotFound", "DashboardNotFoundError")
+"""One error by two names: of the query protocol, and of those with shapes."""
 Widget = dict[str, Any]
 _NOT_A_VALUE: Final = "__FIRST"
 """A default that leaves the choice to the console's list."""
@@ -20,10 +22,14 @@ _NOT_A_VALUE: Final = "__FIRST"
 
 def body(session: Session) -> dict[str, Any]:
     """What is deployed; Unconfigured where there is no dashboard."""
-    name, client = prefix(session.environment), session.cloudwatch
+    from botocore.exceptions import ClientError
+
+    name = prefix(session.environment)
     try:
-        found = client.get_dashboard(DashboardName=name)
-    except client.exceptions.DashboardNotFoundError:
+        found = session.cloudwatch.get_dashboard(DashboardName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _NOT_FOUND:
+            raise
         raise Unconfigured(
             f"no dashboard {name} in {session.region}: deploy {session.environment}, or choose another --region."
         ) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,73 @@ def test_widgets_without_data_say_so_and_fail_where_asked(tollgate: Command, pag
     )
     assert "empty" in said.out
     assert "no data in this time" in file.read_text()
+
+
+@pytest.fixture(scope="module")
+def odd(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A dashboard of somebody's own making, with views that ours has none of, and widgets that cannot be drawn."""
+    client = system.cloud.client("cloudwatch")
+    now = datetime.now(UTC)
+    client.put_metric_data(
+        Namespace="Odd",
+        MetricData=[
+            {"MetricName": "Level", "Dimensions": [{"Name": "tank", "Value": tank}], "Value": value, "Timestamp": now}
+            for tank, value in (("north", 30.0), ("south <b>", 60.0))
+        ],
+    )
+    rows = [["Odd", "Level", "tank", "north", {"label": "north"}], ["...", "south <b>", {"label": "south <b>"}]]
+    views: dict[str, dict[str, Any]] = {
+        "bars": {"view": "bar"},
+        "gauge": {"view": "gauge", "yAxis": {"left": {"min": 0, "max": 120}}},
+        "figure": {"view": "singleValue"},
+        "stack": {"view": "timeSeries", "stacked": True},
+    }
+    wrong = {
+        "bad expression": ("metric", {"metrics": [[{"expression": "SUM(", "id": "e"}]]}),
+        "no such log": ("log", {"query": "SOURCE '/no/such/group' | fields @message"}),
+        "no such type": ("explorer", {}),
+        "no such alarm": ("alarm", {"alarms": ["arn:aws:cloudwatch:eu-west-1:000000000000:alarm:gone"]}),
+    }
+    widgets = [
+        {"type": "metric", "properties": {"title": name, "metrics": rows, "stat": "Maximum", **view}}
+        for name, view in views.items()
+    ] + [{"type": kind, "properties": {"title": name, **properties}} for name, (kind, properties) in wrong.items()]
+    client.put_dashboard(DashboardName="tollgate-odd", DashboardBody=json.dumps({"widgets": widgets}))
+    file = tmp_path_factory.mktemp("odd") / "page.html"
+    said = tollgate.here("--env", "odd", "--output", "json", "dashboard", "--since", "30m", "--to", str(file)).json
+    client.delete_dashboards(DashboardNames=["tollgate-odd"])
+    return file, said
+
+
+def test_every_view_is_drawn(browser: Browser, odd: tuple[Path, dict[str, Any]]) -> None:
+    file, said = odd
+    points = {each["title"]: each["points"] for each in said["widgets"]}
+    assert [points[name] for name in ("bars", "gauge", "figure", "stack")] == [2, 2, 2, 2]
+    shown = browser.open(file)
+    assert shown.complaints() == []
+    widths = (
+        "[...[...document.querySelectorAll('.board .card')][{}].querySelectorAll('.bar i')].map(i => i.style.width)"
+    )
+    assert shown.evaluate(widths.format(0)) == ["50%", "100%"]
+    assert shown.evaluate(widths.format(1)) == ["25%", "50%"]
+    figures = shown.evaluate("[...document.querySelectorAll('.tiles div')].map(each => each.innerText)")
+    assert figures == ["30\nnorth", "60\nsouth <b>"]
+    assert shown.evaluate("document.querySelectorAll('.board .area').length") == 2
+
+
+def test_what_cannot_be_drawn_does_not_hide_the_rest(odd: tuple[Path, dict[str, Any]]) -> None:
+    file, said = odd
+    problems = {each["title"]: each["problem"] for each in said["widgets"]}
+    assert "GetMetricData" in problems["bad expression"]
+    assert "/no/such/group" in problems["no such log"]
+    assert "explorer" in problems["no such type"]
+    assert problems["no such alarm"] is None
+    assert "not there" in file.read_text()
+
+
+def test_a_dashboard_that_is_not_there(tollgate: Command, tmp_path: Path) -> None:
+    said = tollgate.here("--env", "odd2", "dashboard", "--to", str(tmp_path / "page.html"), accepted=253)
+    assert "no dashboard tollgate-odd2" in said.err
 
 
 @pytest.mark.parametrize(
