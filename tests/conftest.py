@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from local.cloud import Cloud
-from tests.browser import Browser, executable, running
+from tests.browser import Browser, running
+from tests.browser_program import executable
 
 
 @pytest.fixture(scope="session")

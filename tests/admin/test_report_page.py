@@ -9,7 +9,8 @@ import pytest
 
 from admin.report.html import written
 from tests.admin.pages import period_found
-from tests.browser import Browser, Page, pixels
+from tests.browser import Browser, Page
+from tests.browser_pixels import pixels
 
 SECTIONS = ["Worth knowing", "Spend", "Budgets", "Tokens", "Errors and refusals", "Latency", "Who used most"]
 NAMES = ["search", "support", "pilot", "batch", "docs-assistant", "mobile-app", "legal", "growth"]

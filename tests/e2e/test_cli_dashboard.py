@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser import Browser, pixels
+from tests.browser import Browser
+from tests.browser_pixels import pixels
 from tests.e2e.command import Command
 from tests.e2e.conftest import System
 

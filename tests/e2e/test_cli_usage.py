@@ -214,6 +214,16 @@ def test_requests_are_followed_until_ctrl_c(system: System, tollgate: Command, c
     assert "Traceback" not in err
 
 
+def test_a_followed_request_is_a_line(tollgate: Command, called: Called) -> None:
+    with tollgate.running(
+        "usage", "tail", "--consumer", "metered", "--model", "standin-500", "--since", "1h"
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+    assert line.rstrip("\n").endswith(called.ids["failed"])
+    assert " 500 metered " in line
+
+
 @pytest.fixture(scope="module")
 def exported(tollgate: Command, called: Called, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The same requests in every format."""
