@@ -20,6 +20,7 @@ from admin.report.files import whole
 from admin.session import Session, session_of
 
 _AT_ONCE: Final = 8
+_COLUMNS: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _page(session: Session, made: Sequence[Drawn], now: datetime, since: str, ch
 
 
 def _cell(each: Drawn) -> str:
-    kind = "" if each.words else "card"
+    kind = ("words" if each.words else "card") + " whole" * (each.place["width"] == _COLUMNS)
     place = f"grid-column:{each.place['x'] + 1}/span {each.place['width']}"
     return f'<div class="{kind}" style="{place}">{each.html}</div>'
 
