@@ -21,6 +21,9 @@ NOBODY: Final = "-"
 """Consumer of a line that no key of the ledger stands behind: such a request costs nothing and has no row."""
 
 
+_ACCEPTED: Final = "accepted: one JSON object per line, or a JSON list"
+
+
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """What became of the lines.
@@ -56,11 +59,13 @@ def usage_lines(text: str, environment: str) -> Iterator[dict[str, Any]]:
     """The usage lines in a file; other kinds of lines are passed over."""
     try:
         listed = json.loads(text) if text.lstrip().startswith("[") else text.splitlines()
-        parsed = [json.loads(each) if isinstance(each, str) else each for each in listed if each]
     except ValueError as error:
-        raise Usage(f"not a usage log: {error}; accepted: one JSON object per line, or a JSON list") from None
+        raise Usage(f"not a usage log: {error}; {_ACCEPTED}") from None
+    parsed = [_parsed(number, each) for number, each in enumerate(listed, start=1)]
+    if not any(parsed):
+        raise Usage(f"not a usage log: no line of it is a JSON object; {_ACCEPTED}")
     for number, line in enumerate(parsed, start=1):
-        if not isinstance(line, dict) or line.get("kind") != "usage" or line.get("consumer") == NOBODY:
+        if line.get("kind") != "usage" or line.get("consumer") == NOBODY:
             continue
         if line.get("environment") != environment:
             raise Refused(
@@ -68,6 +73,17 @@ def usage_lines(text: str, environment: str) -> Iterator[dict[str, Any]]:
                 "nothing was booked. Name the environment that the log is from."
             )
         yield line
+
+
+def _parsed(number: int, line: object) -> dict[str, Any]:
+    """A line's members; {} for what is no JSON object, as the traceback of a function that failed."""
+    try:
+        found = json.loads(line) if isinstance(line, str) else line
+    except ValueError as error:
+        if isinstance(line, str) and '"kind":"usage"' in line:
+            raise Usage(f"line {number} is a usage line that is cut or changed: {error}; nothing was booked") from None
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _replay(ledger: Ledger, lines: Sequence[dict[str, Any]]) -> Counter[str]:

@@ -60,7 +60,7 @@ def test_models_are_those_the_consumer_may_use(system: System) -> None:
     assert system.openai("limited").models.retrieve("standin-small").id == "standin-small"
     with pytest.raises(openai.NotFoundError):
         system.openai("limited").models.retrieve("claude-standin")
-    assert [model.id for model in system.anthropic("alpha").models.list()] == ["claude-standin"]
+    assert [model.id for model in system.anthropic("alpha").models.list()] == ["claude-500", "claude-standin"]
 
 
 def test_anthropic_messages_plain_streamed_and_counted(system: System) -> None:

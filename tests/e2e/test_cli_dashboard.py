@@ -27,12 +27,12 @@ BLUE, RED = bytes.fromhex("0072b2"), bytes.fromhex("b3261e")
 @pytest.fixture(scope="module")
 def page(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The page and what the command says of it, after an answer, a failure and a refusal."""
-    headers = {"x-api-key": system.key("metered")}
+    headers = {"x-api-key": system.key("drawn")}
     for model, status in (("standin-small", 200), ("standin-500", 500), ("no-such-model", 404)):
         body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
         assert system.call("POST", "/v1/chat/completions", body, headers).status == status
     file = tmp_path_factory.mktemp("dashboard") / "page.html"
-    said = tollgate.json("dashboard", "--since", "1h", "--variable", "consumer=metered", "--to", str(file))
+    said = tollgate.json("dashboard", "--since", "1h", "--variable", "consumer=drawn", "--to", str(file))
     return file, said
 
 
@@ -41,7 +41,7 @@ def test_every_widget_is_drawn_and_none_is_empty_without_a_reason(page: tuple[Pa
     assert {each["title"]: each["problem"] for each in said["widgets"] if each["problem"]} == {}
     assert {each["title"] for each in said["widgets"] if each["points"] == 0} <= NEEDS_MORE
     assert {each["type"] for each in said["widgets"]} == {"alarm", "log", "metric"}
-    assert said["variables"]["consumer"] == "metered"
+    assert said["variables"]["consumer"] == "drawn"
 
 
 def test_it_is_seen_in_a_browser(browser: Browser, page: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_it_is_seen_in_a_browser(browser: Browser, page: tuple[Path, dict[str, A
     assert shown.complaints() == []
     titles = shown.evaluate("[...document.querySelectorAll('.board h3')].map(each => each.textContent)")
     assert titles == [each["title"] for each in said["widgets"]]
-    assert "consumer: metered" in shown.evaluate("document.querySelector('header').innerText")
+    assert "consumer: drawn" in shown.evaluate("document.querySelector('header').innerText")
     assert "Is it healthy?" in shown.evaluate("document.body.innerText")
     _, _, colours = pixels(shown.screenshot(tmp_path / "dashboard.png", scale=0.5))
     assert {BLUE, RED} <= colours, "no line, or no alarm's threshold, was painted"

@@ -97,8 +97,9 @@ def test_a_query_that_fails_is_a_fault_of_the_service(system: System, tollgate: 
 def test_replaying_the_whole_log_changes_nothing(
     system: System, tollgate: Command, refused: str, tmp_path: Path
 ) -> None:
-    """Every line of the log is booked already: the real deployment loses none."""
+    """Every line of the log is booked already, but where the tests of the alarms took the ledger away."""
     lines = tmp_path / "lines.json"
-    lines.write_text(json.dumps(system.log_lines(gateway_log_group("e2e"))))
+    kept = [line for line in system.log_lines(gateway_log_group("e2e")) if '"consumer":"alarming"' not in line]
+    lines.write_text(json.dumps(kept))
     said = tollgate.json("--yes", "logs", "replay", str(lines))
     assert said["lines"] == said["there_already"] > 0

@@ -137,6 +137,8 @@ def test_a_log_of_another_environment_is_refused_as_a_whole(
     ("text", "environment", "code", "words"),
     [
         ("not json", ENVIRONMENT, 2, "not a usage log"),
+        ("[not json", ENVIRONMENT, 2, "not a usage log"),
+        ('Traceback:\n{"kind":"usage","consumer":"app', ENVIRONMENT, 2, "line 2 is a usage line that is cut"),
         ('{"kind":"usage","environment":"gone"}', "gone", 253, "gone is not deployed here"),
     ],
 )

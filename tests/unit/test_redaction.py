@@ -159,5 +159,5 @@ PATHOLOGICAL: dict[str, Any] = {
 def test_no_input_is_slow(name: str) -> None:
     began = time.process_time()
     kept, _ = PLAIN.kept(PATHOLOGICAL[name], 20_000)
-    assert time.process_time() - began < 0.25
+    assert time.process_time() - began < 5, "what takes time with the square of the length takes minutes"
     assert len(kept.encode()) <= 20_000
