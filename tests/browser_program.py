@@ -6,6 +6,7 @@ there in half a second. Elsewhere the machine's own Chrome or Chromium.
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shutil
 import subprocess
@@ -67,5 +68,6 @@ def carried() -> tuple[Path, dict[str, str]]:
                     archive.extractall(folder, filter="data")
                 packed.unlink()
             (folder / "fonts.conf").write_text(FONTS)
-            folder.rename(UNPACKED)
+            with contextlib.suppress(OSError):  # another process was faster
+                folder.rename(UNPACKED)
     return UNPACKED / "chromium", {"LD_LIBRARY_PATH": str(UNPACKED / "lib"), "FONTCONFIG_PATH": str(UNPACKED)}

@@ -51,7 +51,7 @@ CHANGES = {
     "keys rotate": "keys rotate {issued}",
     "providers secret set": "providers secret set anthropic",
 }
-FOLLOWS = {"usage tail": "usage tail --since 1h --consumer limited"}
+FOLLOWS = {"usage tail": "usage tail --since 1h --consumer limited --model standin-small"}
 """Ends with Ctrl-C alone."""
 BOOKS = {"logs replay": "logs replay {lines}"}
 """Writes money, as only whoever deploys may."""
