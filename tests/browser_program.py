@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKED = ROOT / "node_modules" / "@sparticuz" / "chromium" / "bin"
 UNPACKED = ROOT / "build" / "chromium"
+CARRIED = PACKED.is_dir() and (platform.system(), platform.machine()) == ("Linux", "x86_64")
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 FONTS = f"""<?xml version="1.0"?>
@@ -44,7 +45,7 @@ def _decompressed(name: str, folder: Path) -> Path:
 
 def executable() -> tuple[Path, dict[str, str]]:
     """The browser and what its environment needs; BrowserError, saying what to install, where there is none."""
-    if PACKED.is_dir() and (platform.system(), platform.machine()) == ("Linux", "x86_64"):
+    if CARRIED:
         return carried()
     if MAC.exists():
         return MAC, {}
