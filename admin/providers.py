@@ -15,7 +15,7 @@ from admin.faults import Refused, ServiceFault, unknown
 from admin.moments import written
 from admin.output import shows, table
 from admin.providers_check import Checked, check
-from admin.secret_input import read_secret
+from admin.secret_input import checked, read_secret
 from admin.session import Session, session_of
 from admin.table import Audit
 from lambda_src.contract import MODELS_PK, SK, Provider
@@ -188,15 +188,21 @@ def doubts(value: str, base_url: str) -> Iterator[str]:
 
 
 def _put(session: Session, name: str, secret_id: str, value: str) -> SecretSet:
-    from botocore.exceptions import ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
     from lambda_src.secrets import FRESH_SECONDS
 
-    version = session.secretsmanager.put_secret_value(SecretId=secret_id, SecretString=value)["VersionId"]
+    try:
+        version = session.secretsmanager.put_secret_value(SecretId=secret_id, SecretString=value)["VersionId"]
+    except HTTPClientError as fault:
+        raise ServiceFault(
+            f"nobody knows whether the key of {name} was set, as there was no answer: {fault}\nIt may have been. "
+            "`tollgate providers list` says when it last was; setting it once more does no harm."
+        ) from None
     at = datetime.now(UTC)
     try:
         session.table.change([], Audit("providers.secret.set", name, after={"secret": secret_id, "version": version}))
-    except ClientError as fault:
+    except (BotoCoreError, ClientError, Refused) as fault:
         raise ServiceFault(f"the key of {name} is set, but the audit trail does not say so: {fault}") from None
     return SecretSet(name, secret_id, version, written(at), int(FRESH_SECONDS))
 
@@ -209,19 +215,20 @@ def check_providers(
 ) -> None:
     """Call each provider through the gateway, once, with a few tokens of its cheapest model.
 
-    Takes a key of the gateway from TOLLGATE_KEY, standard input or a prompt; its consumer pays. Ends with 1 where a
-    provider does not answer. Models that the key may not use are not called.
+    Takes a key of the gateway from the variable TOLLGATE_KEY, standard input or a prompt; its consumer pays. Ends with
+    1 where a provider does not answer. Models that the key may not use are not called; with --dry-run none is.
 
     Examples:
 
-      TOLLGATE_KEY=… tollgate --env prod providers check
-
       tollgate --env prod providers check openai
+
+      pass show tollgate/canary | tollgate --env prod providers check --output json
     """
     session = session_of(context)
     if name is not None:
         _provider(session, name)
-    value = os.environ.get(KEY_VARIABLE) or read_secret("key of the gateway")
+    given = os.environ.get(KEY_VARIABLE)
+    value = checked(KEY_VARIABLE, given) if given else read_secret("key of the gateway")
     found = list(check(session, value, [name] if name else list(session.config.providers)))
     columns = ("provider", "model", "status", "ms", "USD", "said")
     rows = [(e.provider, e.model or "–", e.status or "–", e.latency_ms, e.usd, e.error or "ok") for e in found]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from admin.faults import Refused
+from admin.faults import Refused, ServiceFault
 from admin.session import Session
 from lambda_src.contract import (
     HEADER_COST,
@@ -37,8 +37,8 @@ class Checked:
     """A provider, and how a call of it ended.
 
     provider: its name.
-    ok: whether it answered with 200, or was not called because the key may use none of its models.
-    model: the model that was asked; null where none was.
+    ok: whether it answered, with 200 and JSON, or was not called: the key may use none of its models, or a dry run.
+    model: the model that was asked, or would be; null where the key may use none.
     status: HTTP status of the answer; null where there was none.
     latency_ms: from the request to the whole answer.
     usd: what was charged, a decimal string.
@@ -59,7 +59,8 @@ class Checked:
 
 
 def check(session: Session, key: str, providers: Sequence[str]) -> Iterator[Checked]:
-    """Ask the cheapest model of each that the key may use. Refused where the gateway does not take the key."""
+    """Ask the cheapest model of each that the key may use; in a dry run only find it. Refused where the gateway does
+    not take the key, ServiceFault where it does not answer."""
     import urllib3
 
     pool = urllib3.PoolManager(retries=False, timeout=_SECONDS)
@@ -69,17 +70,45 @@ def check(session: Session, key: str, providers: Sequence[str]) -> Iterator[Chec
         kind = session.config.providers[name].kind
         offered = [each for each in models if each["provider"] == name]
         if not offered:
-            yield Checked(name, True, None, None, 0, "0", 0, None, "not called: the key may use none of its models")
+            yield _unasked(name, None, "not called: the key may use none of its models")
             continue
-        yield _asked(pool, session.invoke_url, key, name, kind, min(offered, key=_dearness))
+        model = min(offered, key=_dearness)
+        if session.output.dry_run:
+            yield _unasked(name, model[SK], "not called: a dry run")
+            continue
+        yield _asked(pool, session.invoke_url, key, name, kind, model)
+
+
+def _unasked(provider: str, model: str | None, why: str) -> Checked:
+    return Checked(provider, True, model, None, 0, "0", 0, None, why)
 
 
 def _usable(pool: PoolManager, url: str, key: str) -> set[str]:
     """Names of the models that the key may use."""
-    answer = pool.request("GET", f"{url}/v1/models", headers={"x-api-key": key})
+    import urllib3
+
+    try:
+        answer = pool.request("GET", f"{url}/v1/models", headers={"x-api-key": key})
+    except urllib3.exceptions.HTTPError as fault:
+        raise ServiceFault(
+            f"the gateway at {url} did not answer: {type(fault).__name__}. Is the network up, and can this machine "
+            "reach it (name resolution, proxy, certificates)?"
+        ) from None
     if answer.status != 200:
         raise Refused(f"the gateway did not take the key: {answer.status} {_said(answer)}")
-    return {each["id"] for each in answer.json()["data"]}
+    listed = _members(answer).get("data")
+    if not isinstance(listed, list):
+        raise ServiceFault(f"what answers at {url} is no gateway: its list of models is none. It said: {_said(answer)}")
+    return {str(each.get("id")) for each in listed if isinstance(each, dict)}
+
+
+def _members(answer: BaseHTTPResponse) -> dict[str, Any]:
+    """Of the JSON object in an answer; none where it is something else."""
+    try:
+        document = json.loads(answer.data)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _dearness(model: Item) -> tuple[int, int, str]:
@@ -99,16 +128,17 @@ def _asked(pool: PoolManager, url: str, key: str, provider: str, kind: ProviderK
         said = f"no answer: {type(fault).__name__}"
         return Checked(provider, False, model[SK], None, _since(began), "0", 0, None, said)
     usd = answer.headers.get(HEADER_COST, "0")
+    ok = answer.status == 200 and bool(_members(answer))
     return Checked(
         provider=provider,
-        ok=answer.status == 200,
+        ok=ok,
         model=model[SK],
         status=answer.status,
         latency_ms=_since(began),
         usd=usd,
         nano_usd=_nano(usd),
         request_id=answer.headers.get(HEADER_REQUEST_ID),
-        error=None if answer.status == 200 else _said(answer),
+        error=None if ok else _said(answer) or "an empty answer",
     )
 
 
@@ -140,10 +170,9 @@ def _nano(usd: str) -> int:
 
 def _said(answer: BaseHTTPResponse) -> str:
     """The error's own words, shortened; whatever shape it has."""
-    try:
-        document = json.loads(answer.data)
-    except ValueError:
+    document = _members(answer)
+    if not document:
         return answer.data.decode(errors="replace")[:_LONGEST_ERROR]
-    error = document.get("error", document) if isinstance(document, dict) else document
+    error = document.get("error", document)
     message = error.get("message", error) if isinstance(error, dict) else error
     return str(message)[:_LONGEST_ERROR]

@@ -8,8 +8,7 @@ from admin.faults import Usage
 
 
 def read_secret(what: str) -> str:
-    """One line from a pipe, or from a prompt that shows nothing; without the line's end. Usage where it is empty, has
-    white space inside, or what no HTTP header can carry. No message has any of it."""
+    """One line from a pipe, or from a prompt that shows nothing; as `checked` leaves it."""
     if sys.stdin.isatty():
         from getpass import getpass
 
@@ -18,12 +17,25 @@ def read_secret(what: str) -> str:
         except EOFError:
             text = ""
     else:
-        text = sys.stdin.read()
+        try:
+            text = sys.stdin.read()
+        except UnicodeDecodeError:
+            raise _unlike_a_key(what) from None
+    return checked(what, text)
+
+
+def checked(what: str, text: str) -> str:
+    """The value without the line's end. Usage where it is empty, has white space inside, or what no HTTP header can
+    carry. No message has any of it."""
     value = text.strip()
     if not value:
         raise Usage(f"{what}: nothing was given. Pipe it in, or type it at the prompt.")
     if any(character.isspace() for character in value):
         raise Usage(f"{what}: there is white space inside of it. Accepted is one line with the value and nothing else.")
     if not (value.isascii() and value.isprintable()):
-        raise Usage(f"{what}: it has characters that no key has. Accepted are printable ASCII characters.")
+        raise _unlike_a_key(what)
     return value
+
+
+def _unlike_a_key(what: str) -> Usage:
+    return Usage(f"{what}: it has characters that no key has. Accepted are printable ASCII characters.")

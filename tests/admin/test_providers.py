@@ -9,7 +9,7 @@ import pytest
 
 from admin.faults import Usage
 from admin.providers import doubts
-from admin.secret_input import read_secret
+from admin.secret_input import checked, read_secret
 
 OPENAI, ANTHROPIC, OTHER = "https://api.openai.com/v1", "https://api.anthropic.com", "https://llm.example.com/v1"
 
@@ -48,3 +48,16 @@ def test_what_no_header_can_carry_is_no_key(monkeypatch: pytest.MonkeyPatch, pip
     with pytest.raises(Usage) as caught:
         read_secret("key of openai")
     assert not piped.strip() or piped not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["a-key\r\nx: y", "a-key of mine", "schlüssel", "a-key\x00", " "])
+def test_a_variable_is_read_as_a_pipe_is(value: str) -> None:
+    with pytest.raises(Usage, match="TOLLGATE_KEY") as caught:
+        checked("TOLLGATE_KEY", value)
+    assert not value.strip() or value not in str(caught.value)
+
+
+def test_a_pipe_of_bytes_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"sk-\xff\xfe"), encoding="utf-8"))
+    with pytest.raises(Usage, match="printable ASCII"):
+        read_secret("key")
