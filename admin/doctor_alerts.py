@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from admin.doctor_check import Check, Deployed, Finding, error, warning
 from lambda_src.contract import prefix
+
+if TYPE_CHECKING:
+    from constructs_lib.settings import Environment
 
 SILENT: Final = timedelta(days=1)
 """An alarm that has seen no data for so long watches nothing."""
@@ -15,19 +18,28 @@ SILENT: Final = timedelta(days=1)
 
 def alarms(deployed: Deployed) -> Iterator[Finding]:
     """Every alarm of the environment file is there, acts, has data and does not ring."""
-    from constructs_lib.alarm_catalogue import UNHEALTHY, alarms_of
+    from constructs_lib.alarm_catalogue import KINDS, UNHEALTHY
 
     head = f"{prefix(deployed.session.environment)}-"
     found = _alarms(deployed, head)
     if not found:
         yield error("there are no alarms: nobody would hear of a fault", deployed.deploy)
         return
-    wanted = [each.name for each in alarms_of(deployed.file)] if deployed.file else []
-    for name in wanted:
+    for name in _wanted(deployed.file) if deployed.file else ():
         if name not in found:
             yield warning(f"there is no alarm {head}{name}", deployed.deploy)
+    # No outage is of one provider or function, so that the names of these alarms are those of their kinds.
+    outages = {UNHEALTHY, *(kind.name for kind in KINDS if kind.severity == "outage")}
     for name, alarm in sorted(found.items()):
-        yield from _alarm(deployed, alarm, outage=name == UNHEALTHY)
+        yield from _alarm(deployed, alarm, outage=name in outages)
+
+
+def _wanted(file: Environment) -> list[str]:
+    """Names of the alarms that an environment has, the composite among them."""
+    from constructs_lib.alarm_catalogue import UNHEALTHY, alarms_of, outage_names
+
+    alarms = alarms_of(file)
+    return [*([UNHEALTHY] if outage_names(file, alarms) else []), *(each.name for each in alarms)]
 
 
 def _alarms(deployed: Deployed, head: str) -> dict[str, Mapping[str, Any]]:

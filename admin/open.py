@@ -12,7 +12,7 @@ import typer
 from admin.faults import Usage, unknown
 from admin.output import shows
 from admin.session import Session, session_of
-from lambda_src.contract import access_log_group, gateway_log_group, prefix
+from lambda_src.contract import access_log_group, gateway_log_group, prefix, sweeper_log_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def places(session: Session) -> list[Place]:
         Place("alarms", alarms, "what rings"),
         Place("logs", groups + _twice(gateway_log_group(environment)), "one line per request: the usage record"),
         Place("access-logs", groups + _twice(access_log_group(environment)), "API Gateway's own line per request"),
-        Place("sweeper-logs", groups + _twice(f"/tollgate/{environment}/sweeper"), "what the sweeper did"),
+        Place("sweeper-logs", groups + _twice(sweeper_log_group(environment)), "what the sweeper did"),
     ]
 
 

@@ -205,7 +205,15 @@ class Session:
                 f"{f' at {self.endpoint}' if self.endpoint else ''}. Deploy it (`make deploy "
                 f"ENV={self.environment}`), or choose another --env, --region or --profile."
             ) from None
-        return config(found["Environment"]["Variables"])
+        variables = found.get("Environment", {}).get("Variables")
+        if variables is None:  # an error is in their place (docs.aws.amazon.com/lambda/latest/api/API_Environment.html)
+            raise Unconfigured(
+                f"the configuration of {name} is encrypted, and you may not use its KMS key "
+                f"{found.get('KMSKeyArn', '')}. The stack's managed policies allow it: "
+                f"{prefix(self.environment)}-viewer to read, -operator to change; the key's own policy must let the "
+                "account's policies decide."
+            )
+        return config(variables)
 
     @cached_property
     def table(self) -> Table:

@@ -29,7 +29,9 @@ _OPERATORS_ITEMS: Final = ("KEY#*", "CONSUMER#*")
 """Partitions that operators change: keys, and what they said of keys and consumers. IAM knows no sort keys, so that the
 policy items beside them, which are Terraform's, are open too; the next plan shows what was done to one."""
 _AUDIT_ITEMS: Final = ("AUDIT#*",)
-"""Rows of who did what: added, never updated or deleted."""
+"""Rows of who did what. The command only adds them, but who may put an item may put another one in its place, and no
+condition key tells the two apart: point-in-time recovery has every state of the last 35 days, and the table's stream
+tells whoever reads it both images of a replaced row."""
 
 
 class Access(Construct):
@@ -62,7 +64,7 @@ class Access(Construct):
         operator = [
             *_of_secrets(secrets, "SetSecrets", [see, put]),
             *self._change_keys(plans),
-            *_change_ledger(ledger),
+            _change_ledger(ledger),
         ]
         self.viewer_arn = self._policy(
             "viewer", "Looks: usage, budgets, health, logs. No key, no secret.", [*both, *viewer]
@@ -82,12 +84,14 @@ class Access(Construct):
         return addressed(name, policy).arn
 
     def _use_own_key(self) -> list[Statement]:
-        """The environment's KMS key, through the services that hold what is encrypted with it."""
+        """The environment's KMS key, through the services that hold what is encrypted with it: items, secrets, and the
+        variables of the functions, without which the command knows no table
+        (docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html)."""
         key = self._environment.gateway.kms_key_arn
         if key is None:
             return []
         region = self._environment.aws.region
-        services = [f"{name}.{region}.amazonaws.com" for name in ("dynamodb", "secretsmanager")]
+        services = [f"{name}.{region}.amazonaws.com" for name in ("dynamodb", "lambda", "secretsmanager")]
         return [
             allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key])
             | {"Condition": {"StringEquals": {"kms:ViaService": services}}}
@@ -99,10 +103,9 @@ class Access(Construct):
     def _read_api(self, api: RestApi, stage: Stage) -> Statement:
         """What is deployed. No `/apikeys` and no `/usageplans/ID/keys`: both answer with the values of keys where the
         caller asks for them (GetApiKeys, GetApiKey, GetUsagePlanKeys), and no condition key can refuse that."""
-        whole = f"/restapis/{api.id}"
-        stages = (f"{whole}/stages", f"{whole}/stages/{stage.name}")
+        stages = f"/restapis/{api.id}/stages"
         # Names are found in the lists of the region: `/restapis`, `/usageplans`.
-        paths = ("/restapis", whole, *stages, "/account", "/usageplans", "/usageplans/*/usage")
+        paths = ("/restapis", stages, f"{stages}/{stage.name}", "/account", "/usageplans", "/usageplans/*/usage")
         return allow("ReadApi", ["apigateway:GET"], [self._api_arn(path) for path in paths])
 
     def _read_logs(self, groups: Sequence[str]) -> list[Statement]:
@@ -110,32 +113,24 @@ class Access(Construct):
         # Neither knows a resource of ours: a query is named by its id alone, a saved query by nothing.
         queries = ["logs:DescribeQueryDefinitions", "logs:GetQueryResults", "logs:StopQuery"]
         return [
-            allow(
-                "ReadLogs",
-                ["logs:StartQuery", "logs:FilterLogEvents", "logs:DescribeIndexPolicies"],
-                [f"{group}:*" for group in groups],
-            ),
+            allow("ReadLogs", ["logs:StartQuery", "logs:FilterLogEvents"], [f"{group}:*" for group in groups]),
             allow("ListLogs", ["logs:DescribeLogGroups"], [f"arn:aws:logs:{region}:{self._account}:log-group:*"]),
             allow("FollowQueries", queries, ["*"]),
         ]
 
     def _read_health(self, functions: Sequence[Function], notifications: Notifications) -> list[Statement]:
-        region, name = self._environment.aws.region, self._environment.prefix
-        alarms = f"arn:aws:cloudwatch:{region}:{self._account}:alarm"
+        dashboard = f"arn:aws:cloudwatch::{self._account}:dashboard/{self._environment.prefix}"
         return [
-            # CloudWatch's metrics know no resources.
-            allow("ReadMetrics", ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics"], ["*"]),
-            # Named by prefix, AWS checks against every alarm.
-            allow("ReadAlarms", ["cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory"], [f"{alarms}:*"]),
-            allow(
-                "ReadDashboard", ["cloudwatch:GetDashboard"], [f"arn:aws:cloudwatch::{self._account}:dashboard/{name}"]
-            ),
+            # Metrics know no resources, and whoever may not describe all alarms is shown no composite
+            # (docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html).
+            allow("ReadMetrics", ["cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms"], ["*"]),
+            allow("ReadDashboard", ["cloudwatch:GetDashboard"], [dashboard]),
             allow(
                 "ReadFunctions",
                 ["lambda:GetFunctionConfiguration", "lambda:GetFunctionConcurrency"],
                 [function.arn for function in functions],
             ),
-            allow("ReadTopic", ["sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"], [notifications.arn]),
+            allow("ReadTopic", ["sns:ListSubscriptionsByTopic"], [notifications.arn]),
         ]
 
     def _change_keys(self, plans: Plans) -> list[Statement]:
@@ -158,16 +153,10 @@ def _read_ledger(ledger: Ledger) -> Statement:
     return allow("ReadLedger", [f"dynamodb:{each}" for each in actions], [table, f"{table}/index/{ACCOUNTS_INDEX}"])
 
 
-def _change_ledger(ledger: Ledger) -> list[Statement]:
-    changes = ("UpdateItem", "DeleteItem", "ConditionCheckItem")
-    return [
-        # In one statement, since a change and its audit row are put in one transaction.
-        _within("PutItems", ["dynamodb:PutItem"], ledger, [*_OPERATORS_ITEMS, *_AUDIT_ITEMS]),
-        _within("ChangeItems", [f"dynamodb:{each}" for each in changes], ledger, _OPERATORS_ITEMS),
-    ]
+def _change_ledger(ledger: Ledger) -> Statement:
+    """Whole items are put, each change in one transaction with its audit row; nothing is updated or deleted.
 
-
-def _within(name: str, actions: Sequence[str], ledger: Ledger, partitions: Sequence[str]) -> Statement:
-    """Limited to partitions (docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html)."""
-    condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(partitions)}}
-    return allow(name, actions, [ledger.table.arn]) | {"Condition": condition}
+    Limited to partitions (docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html).
+    """
+    condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [*_OPERATORS_ITEMS, *_AUDIT_ITEMS]}}
+    return allow("PutItems", ["dynamodb:PutItem"], [ledger.table.arn]) | {"Condition": condition}

@@ -42,9 +42,9 @@ class Alarms(Construct):
         self._topic_arn = notifications.arn
         self.alarms = alarms_of(environment)
         made = {alarm.name: self._metric_alarm(alarm) for alarm in self.alarms}
-        outages = outage_names(self.alarms)
+        outages = outage_names(environment, self.alarms)
         self.arns = [each.arn for each in made.values()]
-        if outages and UNHEALTHY not in environment.alerts.disabled:
+        if outages:
             self.arns.insert(0, self._composite([made[name] for name in outages]))
 
     def _metric_alarm(self, alarm: Alarm) -> CloudwatchMetricAlarm:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from constructs_lib.alarm_catalogue import UNHEALTHY, Alarm, alarms_of, outage_names
+from constructs_lib.alarm_catalogue import Alarm, alarms_of, outage_names
 from constructs_lib.query_catalogue import INSIGHT_RULES
 from constructs_lib.settings import Environment
 from lambda_src.metrics import METRICS, Metric
@@ -44,7 +44,7 @@ def bill(environment: Environment) -> list[Item]:
     """The items of an environment's bill."""
     series, alarms = series_of(environment), alarms_of(environment)
     evaluated = sum(_evaluated(alarm) for alarm in alarms)
-    composites = int(bool(outage_names(alarms)) and UNHEALTHY not in environment.alerts.disabled)
+    composites = int(bool(outage_names(environment, alarms)))
     rules = len(INSIGHT_RULES) if environment.gateway.contributor_insights else 0
     return [
         Item("metric series", series, _custom(series)),

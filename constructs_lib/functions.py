@@ -16,7 +16,13 @@ from constructs_lib.notifications import Notifications
 from constructs_lib.package import Package, build
 from constructs_lib.permissions import Statement, allow
 from constructs_lib.settings import Environment, runtime_config
-from lambda_src.contract import CONFIG_VARIABLE, GATEWAY_HANDLER, SWEEPER_HANDLER, gateway_log_group
+from lambda_src.contract import (
+    CONFIG_VARIABLE,
+    GATEWAY_HANDLER,
+    SWEEPER_HANDLER,
+    gateway_log_group,
+    sweeper_log_group,
+)
 
 SOURCE_FOLDER: Final = "lambda_src"
 """Also the folder inside of the archive, since it is a Python package."""
@@ -68,7 +74,7 @@ def sweeper_function(
         package=_tollgate(checkout, build_folder),
         handler=SWEEPER_HANDLER,
         description="Tollgate: turn expired holds into usage rows",
-        log_group_name=f"/tollgate/{environment.name}/sweeper",
+        log_group_name=sweeper_log_group(environment.name),
         memory_mb=SWEEPER_MEMORY_MB,
         timeout_seconds=SWEEPER_TIMEOUT_SECONDS,
         variables=_configuration(environment, ledger, notifications),

@@ -13,7 +13,7 @@ from constructs_lib.alarm_catalogue import Alarm, Condition
 from constructs_lib.metric_sources import Source
 from constructs_lib.query_catalogue import Query
 from constructs_lib.settings import Environment
-from lambda_src.contract import METRIC_NAMESPACE, NANO_PER_USD, access_log_group, gateway_log_group
+from lambda_src.contract import METRIC_NAMESPACE, NANO_PER_USD, access_log_group, gateway_log_group, sweeper_log_group
 from lambda_src.metrics import Metric
 
 Widget = dict[str, Any]
@@ -86,7 +86,7 @@ class Widgets:
         groups = {
             "usage": gateway_log_group(self.environment.name),
             "access": access_log_group(self.environment.name),
-            "sweeper": f"/tollgate/{self.environment.name}/sweeper",
+            "sweeper": sweeper_log_group(self.environment.name),
         }
         properties = {
             "title": title,

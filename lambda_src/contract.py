@@ -310,6 +310,11 @@ def prompt_log_group(environment: str) -> str:
     return f"/tollgate/{environment}/prompts"
 
 
+def sweeper_log_group(environment: str) -> str:
+    """What the sweeper did: a line per pass, and one per request that it ended."""
+    return f"/tollgate/{environment}/sweeper"
+
+
 def access_log_group(environment: str) -> str:
     """API Gateway's own line per request, key id and never the value."""
     return f"/tollgate/{environment}/access"

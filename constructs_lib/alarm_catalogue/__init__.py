@@ -50,8 +50,10 @@ def names(environment: Environment) -> set[str]:
     return single | {kind.name for kind in KINDS} | {UNHEALTHY}
 
 
-def outage_names(alarms: list[Alarm]) -> list[str]:
-    """Names of the alarms that make the environment unhealthy."""
+def outage_names(environment: Environment, alarms: list[Alarm]) -> list[str]:
+    """Names of the alarms that the composite is made of; none where there is no composite."""
+    if UNHEALTHY in environment.alerts.disabled:
+        return []
     return [alarm.name for alarm in alarms if alarm.kind.severity == "outage"]
 
 

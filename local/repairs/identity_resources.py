@@ -3,6 +3,8 @@
 AWS: "Actions, resources, and condition keys" of CloudWatch, CloudWatch Logs and Lambda (list_amazoncloudwatch.html,
 list_amazoncloudwatchlogs.html, list_awslambda.html in service-authorization/latest/reference).
 MiniStack knows no action of a CBOR request, one alarm by `AlarmName` alone, and a log group by `logGroupName` alone.
+Whoever may describe less than every alarm (`*`) is shown no composite ones (AmazonCloudWatch/latest/APIReference/
+API_DescribeAlarms.html); not restored: the same for DescribeAlarmHistory.
 """
 
 from __future__ import annotations
@@ -12,13 +14,15 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import cloudwatch_logs
+from ministack.services import cloudwatch, cloudwatch_logs
 
 from local.repairs import requested
 
 _extract_iam_action = iam_actions.extract_iam_action
 _extract_resource_arn = iam_actions.extract_resource_arn
 _enforce = iam_evaluator.enforce
+_describe_alarms = cloudwatch._describe_alarms
+_narrowly: ContextVar[bool] = ContextVar("narrowly", default=False)
 _refused: ContextVar[str] = ContextVar("refused", default="*")
 
 WITHOUT_LOG_GROUP: Final = ("Quer", "Destination", "Deliver", "ResourcePolic", "GetLogRecord")
@@ -37,7 +41,8 @@ class Resources(str):
 
 
 def apply() -> None:
-    """Replace what the engine asks about requests, and the engine's question itself."""
+    """Replace what the engine asks about requests, the engine's question itself, and the one answer it changes."""
+    cloudwatch._describe_alarms = describe_alarms
     iam_actions.extract_iam_action = extract_iam_action
     iam_actions.extract_resource_arn = extract_resource_arn
     iam_evaluator.enforce = enforce
@@ -84,7 +89,17 @@ def enforce(access_key: str, action: str, service: str, region: str, resource_ar
         if denied := _enforce(access_key, action, service, region, resource_arn=arn, **more):
             _refused.set(str(arn))
             return denied
+    if action == "cloudwatch:DescribeAlarms":
+        _narrowly.set(_enforce(access_key, action, service, region, resource_arn="*", **more) is not None)
     return None
+
+
+def describe_alarms(params: Any, request: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
+    """The operation, for whom composite alarms may be kept from; other protocols come here as JSON."""
+    if _narrowly.get():
+        types = [each for each in request.get("AlarmTypes") or ["MetricAlarm"] if each != "CompositeAlarm"]
+        request = {**request, "AlarmTypes": types or ["none"]}
+    return _describe_alarms(params, request, is_cbor, is_json)
 
 
 def refused() -> str:

@@ -60,8 +60,8 @@ class Command:
         assert said.code == accepted, f"{' '.join(arguments)} ended with {said.code}:\n{said.out}\n{said.err}"
         return said
 
-    def here(self, *arguments: str, stdin: str = "", accepted: int = 0, **variables: str) -> Said:
-        """The same command line without a new process."""
+    def here(self, *arguments: str, stdin: str = "", accepted: int | tuple[int, ...] = 0, **variables: str) -> Said:
+        """The same command line without a new process; it must end with `accepted`, or one of them."""
         out, err = io.StringIO(), io.StringIO()
         with (
             mock.patch("botocore.loaders.create_loader", _LOADER),
@@ -72,7 +72,9 @@ class Command:
         ):
             code = cli.run(arguments)
         said = Said(code, out.getvalue(), err.getvalue())
-        assert said.code == accepted, f"{' '.join(arguments)} ended with {said.code}:\n{said.out}\n{said.err}"
+        assert said.code in (accepted if isinstance(accepted, tuple) else (accepted,)), (
+            f"{' '.join(arguments)} ended with {said.code}:\n{said.out}\n{said.err}"
+        )
         return said
 
     def json(self, *arguments: str, **options: Any) -> Any:

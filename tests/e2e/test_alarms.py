@@ -299,7 +299,7 @@ def test_the_gateway_is_unhealthy_while_any_outage_lasts(system: System, watch: 
     assert watch.state(UNHEALTHY) == "OK"
     watch.told()
     causes.lambda_errors()
-    assert "lambda-errors" in outage_names(list(ALARMS.values()))
+    assert "lambda-errors" in outage_names(ENVIRONMENT, list(ALARMS.values()))
     assert watch.state(UNHEALTHY) == "ALARM"
     assert (UNHEALTHY, "ALARM") in watch.told()
     watch.pass_by(UNHEALTHY)

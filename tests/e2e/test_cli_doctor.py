@@ -221,7 +221,7 @@ def test_alarms_that_ring_or_tell_nobody(system: System, tollgate: Command) -> N
     by_name = {each["found"].split()[1]: each for each in found}
     assert (by_name[quiet]["severity"], by_name[loud]["severity"], by_name[whole]["severity"]) == (
         "warning",
-        "warning",
+        "error",
         "error",
     )
     assert by_name[quiet]["found"].endswith("tells nobody")
@@ -230,17 +230,30 @@ def test_alarms_that_ring_or_tell_nobody(system: System, tollgate: Command) -> N
 
 
 def test_an_alarm_that_is_gone(system: System, tollgate: Command, tmp_path: Path) -> None:
-    """The environment file asks for one more than is deployed."""
+    """The environment file asks for one more than is deployed; and the composite is one of those that it asks for."""
     text = (system.deployment.environments or tmp_path).joinpath("e2e.toml").read_text()
     tmp_path.joinpath("e2e.toml").write_text(
         f'{text}\n[functions.more]\nsource = "tests/e2e/echo"\npath = "/tools/more"\n'
     )
-    system.cloud.client("cloudwatch").set_alarm_state(
-        AlarmName="tollgate-e2e-unhealthy", StateValue="OK", StateReason="other tests may have made it ring"
-    )
-    found = findings(tollgate, "alarms", TOLLGATE_ENVIRONMENTS=str(tmp_path))
+    client = system.cloud.client("cloudwatch")
+    (whole,) = client.describe_alarms(AlarmNames=["tollgate-e2e-unhealthy"], AlarmTypes=["CompositeAlarm"])[
+        "CompositeAlarms"
+    ]
+    kept = ("AlarmName", "AlarmRule", "AlarmDescription", "AlarmActions", "OKActions", "ActionsEnabled")
+    again = {name: whole[name] for name in kept if name in whole}
+    again["Tags"] = client.list_tags_for_resource(ResourceARN=whole["AlarmArn"])["Tags"]
+    with done(
+        lambda: client.delete_alarms(AlarmNames=["tollgate-e2e-unhealthy"]),
+        lambda: client.put_composite_alarm(**again),
+    ):
+        # Ends with 1 where other tests have made an outage ring.
+        said = tollgate.here(
+            "--output", "json", "doctor", "--only", "alarms", accepted=(0, 1), TOLLGATE_ENVIRONMENTS=str(tmp_path)
+        )
+    found = [each for check in said.json["checks"] for each in check["findings"]]
     assert [each["found"] for each in found if "there is no alarm" in each["found"]] == [
-        "there is no alarm tollgate-e2e-function-errors-more"
+        "there is no alarm tollgate-e2e-unhealthy",
+        "there is no alarm tollgate-e2e-function-errors-more",
     ]
 
 

@@ -24,7 +24,7 @@ READS = {
     "consumers list": "consumers list",
     "consumers show": "consumers show alpha",
     "dashboard": "dashboard --to {page}",
-    "doctor": "doctor --only gateway --only storage --only money --only logs --only drift --only subscriptions",
+    "doctor": "doctor --only gateway --only storage --only money --only logs --only drift --only alerts",
     "keys export": "keys export",
     "keys list": "keys list",
     "keys show": "keys show {alpha}",
@@ -76,7 +76,7 @@ class Person:
     client: Callable[[str], Any]
     words: dict[str, str]
 
-    def tries(self, line: str, accepted: int = 0) -> str:
+    def tries(self, line: str, accepted: int | tuple[int, ...] = 0) -> str:
         """Types it, with --yes; what it said."""
         said = self.command.here("--yes", *line.format(**self.words).split(), stdin=CANARY_SECRETS["anthropic"],
                                  accepted=accepted)  # fmt: skip
@@ -149,7 +149,10 @@ def test_of_every_verb_it_is_known_who_may_use_it() -> None:
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb in READS])
 def test_a_viewer_reads_all_there_is(viewer: Person, verb: str) -> None:
-    assert "not looked at" not in viewer.tries(READS[verb])
+    # Doctor ends with 1 where other tests have made an outage ring.
+    said = viewer.tries(READS[verb], accepted=(0, 1) if verb == "doctor" else 0)
+    assert "not looked at" not in said
+    assert "there is no alarm" not in said
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb in CHANGES or verb in BOOKS])

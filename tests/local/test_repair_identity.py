@@ -211,6 +211,30 @@ def test_alarms_and_dashboards_of_cloudwatch(person: Callable[..., Person], clou
     assert "cloudwatch:PutMetricData" in refused(cloudwatch.put_metric_data, Namespace="n", MetricData=[])[1]
 
 
+def test_composite_alarms_are_shown_to_those_alone_who_may_see_every_alarm(
+    person: Callable[..., Person], cloud: Cloud
+) -> None:
+    """A narrower scope is no denial: they are left out."""
+    root = cloud.client("cloudwatch")
+    root.put_metric_alarm(
+        AlarmName="scoped-part", Namespace="n", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    root.put_composite_alarm(AlarmName="scoped-whole", AlarmRule='ALARM("scoped-part")')
+    asked = {"AlarmNamePrefix": "scoped-", "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}
+    composites = asked | {"AlarmTypes": ["CompositeAlarm"]}
+    wide = person(allow(["cloudwatch:DescribeAlarms"], ["*"])).client("cloudwatch")
+    narrow = person(
+        allow(["cloudwatch:DescribeAlarms"], [f"arn:aws:cloudwatch:{cloud.region}:{ACCOUNT}:alarm:*"])
+    ).client("cloudwatch")
+    for client, whole in ((wide, ["scoped-whole"]), (narrow, []), (root, ["scoped-whole"])):
+        both, alone = client.describe_alarms(**asked), client.describe_alarms(**composites)
+        assert [each["AlarmName"] for each in both["MetricAlarms"]] == ["scoped-part"]
+        assert [each["AlarmName"] for each in both["CompositeAlarms"]] == whole
+        assert [each["AlarmName"] for each in alone["CompositeAlarms"]] == whole
+        assert alone["MetricAlarms"] == []
+
+
 @pytest.mark.parametrize(
     ("service", "operation", "arguments", "code", "action", "resource"),
     [

@@ -1,0 +1,96 @@
+"""Which environment, region and endpoint a command works on, and what is none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from admin.output import Output
+from admin.session import LONGEST_ENVIRONMENT, Options, Session
+from constructs_lib.settings.loader import LONGEST_ENVIRONMENT_NAME
+from tests.e2e.command import Command
+
+CONFIG = "[default]\nregion = eu-south-1\n"
+
+
+@pytest.fixture(autouse=True)
+def environments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder of environment files, and nothing else that says where to work."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "TOLLGATE_"))]:
+        monkeypatch.delenv(name)
+    config = tmp_path / "config"
+    config.write_text(CONFIG)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("TOLLGATE_ENVIRONMENTS", str(tmp_path))
+    (tmp_path / "filed.toml").write_text('[aws]\nregion = "eu-west-1"\n')
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("environment", "option", "variables", "region"),
+    [
+        ("filed", "eu-west-2", {"AWS_REGION": "eu-west-3", "AWS_DEFAULT_REGION": "eu-north-1"}, "eu-west-2"),
+        ("filed", None, {"AWS_REGION": "eu-west-3", "AWS_DEFAULT_REGION": "eu-north-1"}, "eu-west-1"),
+        ("no-file", None, {"AWS_REGION": "eu-west-3", "AWS_DEFAULT_REGION": "eu-north-1"}, "eu-west-3"),
+        ("no-file", None, {"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-north-1"}, "eu-north-1"),
+        ("no-file", None, {}, "eu-south-1"),
+    ],
+)
+def test_the_order_of_regions(
+    monkeypatch: pytest.MonkeyPatch, environment: str, option: str | None, variables: dict[str, str], region: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert Session(Options(environment=environment, region=option), Output()).region == region
+
+
+@pytest.mark.parametrize("name", ["", "../prod", "a/b", "PROD", "-a", "a\x00b", "prod\n", "é", "a" * 21])
+def test_a_name_that_no_environment_has(name: str) -> None:
+    said = Command().here("--env", name, "providers", "list", accepted=2).err
+    assert "accepted are 1 to 20 lower-case letters, digits and hyphens" in said
+
+
+def test_names_are_as_long_as_files_may_have_them() -> None:
+    assert LONGEST_ENVIRONMENT == LONGEST_ENVIRONMENT_NAME
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "http://",
+        "ftp://localhost",
+        "http://[::1",
+        "http://localhost:99999",
+        "http://localhost:x",
+        "http://a b",
+    ],
+)
+def test_a_url_that_is_none(url: str) -> None:
+    words = ("--env", "filed", "providers", "list")
+    assert "is no URL of an endpoint" in Command().here("--endpoint-url", url, *words, accepted=253).err
+    assert "is no URL of an endpoint" in Command({"AWS_ENDPOINT_URL": url}).here(*words, accepted=253).err
+    assert "lambda: " in Command({"AWS_ENDPOINT_URL_LAMBDA": "nonsense"}).here(*words, accepted=253).err
+
+
+def test_a_region_that_is_none() -> None:
+    said = Command().here("--env", "filed", "--region", "west of here", "providers", "list", accepted=253).err
+    assert "doesn't match a supported format" in said
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe[aws]", b"[aws\n"])
+def test_an_environment_file_that_cannot_be_read(environments: Path, content: bytes) -> None:
+    (environments / "odd.toml").write_bytes(content)
+    said = Command().here("--env", "odd", "providers", "list", accepted=253).err
+    assert "odd.toml cannot be read" in said
+
+
+def test_what_an_environment_file_says_of_aws_is_words(environments: Path) -> None:
+    """Of anything else the deploy says what is wrong with it."""
+    (environments / "odd.toml").write_text("[aws]\nregion = 1\n")
+    (environments / "odder.toml").write_text('aws = "eu-west-1"\n')
+    assert {Session(Options(environment=name), Output()).region for name in ("odd", "odder")} == {"eu-south-1"}

@@ -1,0 +1,32 @@
+"""A gateway whose configuration is encrypted with a key that the caller may not use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from admin.faults import Unconfigured
+from admin.output import Output
+from admin.session import Options, Session
+
+
+def test_a_configuration_that_one_may_not_decrypt_names_the_key_and_who_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded cloud encrypts nothing: the answer is as AWS gives it."""
+    client: Any = boto3.client("lambda", "eu-west-1")
+    key = "arn:aws:kms:eu-west-1:111122223333:key/one"
+    denied = {"Error": {"ErrorCode": "AccessDeniedException", "Message": "Lambda was unable to decrypt …"}}
+    with Stubber(client) as stub:
+        stub.add_response(
+            "get_function_configuration",
+            {"FunctionName": "tollgate-prod-gateway", "KMSKeyArn": key, "Environment": denied},
+            {"FunctionName": "tollgate-prod-gateway"},
+        )
+        session = Session(Options(environment="prod"), Output())
+        monkeypatch.setattr(session, "functions", client)
+        with pytest.raises(Unconfigured) as caught:
+            assert session.config
+    assert key in str(caught.value)
+    assert "tollgate-prod-viewer" in str(caught.value)
