@@ -6,6 +6,7 @@ from lambda_src.answers import cut, no_answer, passed_on
 from lambda_src.books import SETTLE_SECONDS, Books
 from lambda_src.contract import Config
 from lambda_src.dialects.ask import Ask
+from lambda_src.errors import Unavailable
 from lambda_src.headers import standing
 from lambda_src.http_event import Response
 from lambda_src.metering import charge_without_answer, meter, provider_error
@@ -36,6 +37,10 @@ class Forwarder:
             record.status, record.error_code = error.status, error.code
             self._books.settle(visit, ticket)
             raise error from None
+        except Unavailable as error:  # the key could be read when the hold was placed, and now it cannot
+            record.status, record.error_code = error.status, error.code
+            self._books.settle(visit, ticket)
+            raise
         body = meter(record, visit.route, ticket.asked, ticket.model, ticket.estimate, answer)
         response = passed_on(answer, body)
         if not answer.whole and answer.status < 300:

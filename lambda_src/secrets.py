@@ -26,7 +26,10 @@ class Secrets:
         return failures
 
     def get(self, name: str, deadline: float) -> str:
-        """The secret's value, at most five minutes old, or older while Secrets Manager is down; Unavailable: none."""
+        """The secret's value, at most five minutes old, or older while Secrets Manager is down.
+
+        Unavailable: there is none, or it is none that a header can carry: printable ASCII without white space.
+        """
         read, value = self._cached.get(name, (float("-inf"), ""))
         if time.monotonic() - read < FRESH_SECONDS:
             return value
@@ -50,6 +53,14 @@ class Secrets:
             raise Unavailable(
                 "provider_secret_unavailable",
                 "the provider's secret is empty; its operator has to set it. Nothing was charged.",
+            )
+        if " " in value or not (value.isascii() and value.isprintable()):  # http.client would refuse it, and quote it
+            self._failures += 1
+            raise Unavailable(
+                "provider_secret_unavailable",
+                "the provider's secret holds characters that no key has (white space or control characters inside, or "
+                "others than ASCII); the operator sets it anew with `tollgate providers secret set`. The provider was "
+                "not called and nothing was charged.",
             )
         self._cached[name] = (time.monotonic(), value)
         return value

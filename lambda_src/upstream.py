@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ MOST_ANSWER_BYTES = 4_500_000
 """Lambda answers carry at most 6 MB, and that with JSON's escapes or in base64."""
 
 _PASSED_ON = ("accept", "openai-beta", "anthropic-version", "anthropic-beta", "idempotency-key")
+_SENDABLE = re.compile(r"[\t -~]*")
 _RETRIED_STATUS = frozenset({429, 500, 502, 503, 529})
 _IDLE_SECONDS = 50.0
 _CONNECT_SECONDS = 5.0
@@ -85,7 +87,7 @@ class Upstream:
         url = _url(call.provider, call.route, call.model)
         # Never the caller's own content type: a charset in it could make the provider read another request than we did.
         outgoing = {"content-type": MEDIA_TYPE, **call.trace}
-        outgoing |= {name: call.headers[name] for name in _PASSED_ON if name in call.headers}
+        outgoing |= _passed_on(call.headers)
         outgoing |= self._credentials(call.provider, url, outgoing, call.body, deadline)
         # A frozen sandbox thaws with connections that the other side closed long ago.
         if began - self._used > _IDLE_SECONDS:
@@ -146,6 +148,8 @@ class Upstream:
             response = self._pool.urlopen(
                 method, url, body=body, headers=headers, timeout=timeout, preload_content=False, redirect=False
             )
+        except ValueError:  # a request that cannot be built; http.client quotes the header, which may be the key
+            response = None
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError):
             raise failure("upstream_unreachable", reached=False) from None
         except urllib3.exceptions.TimeoutError:
@@ -155,6 +159,8 @@ class Upstream:
             raise failure("upstream_tls", reached="CERTIFICATE_VERIFY_FAILED" not in str(error)) from None
         except urllib3.exceptions.HTTPError:
             raise failure("upstream_reset", reached=True) from None
+        if response is None:  # raised here and not above, so that no chain of exceptions leads to what was quoted
+            raise failure("upstream_unreachable", reached=False)
         first_byte = time.monotonic() - began
         received, cut_code = _read(response, deadline)
         return Answer(
@@ -167,6 +173,11 @@ class Upstream:
             first_byte=first_byte,
             total=time.monotonic() - began,
         )
+
+
+def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    """The caller's headers that the provider gets. What no header may carry is dropped, as of a malformed trace."""
+    return {name: headers[name] for name in _PASSED_ON if _SENDABLE.fullmatch(headers.get(name, "\0"))}
 
 
 def _note(answer: Answer, signals: Signals) -> None:
