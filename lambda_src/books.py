@@ -81,7 +81,7 @@ class Books:
         try:
             for row in self._ledger.sweep(policy.consumer, account, deadline, most=_MOST_TIDIED):
                 if row is not None:
-                    print(row.line(self._config.metrics_per_consumer))
+                    print(row.line(self._config.metrics_per_consumer, int(self._ledger.now() * 1000)))
         except AwsError as error:
             _warn("sweep_failed", error)
         self.raise_events(policy, account, record.at_ms, 0, deadline)

@@ -101,8 +101,12 @@ class UsageRecord:
         }
         return {name: value for name, value in adds.items() if value or name in ("requests", "cost_nano_usd")}
 
-    def line(self, per_consumer: bool) -> str:
-        """The structured log line, with embedded metrics. One line of JSON."""
+    def line(self, per_consumer: bool, told_ms: int | None = None) -> str:
+        """The structured log line, with embedded metrics. One line of JSON.
+
+        told_ms: epoch milliseconds of the metrics where that is not `at_ms`: a hold is found unsettled minutes after
+        its request, and an alarm does not look at periods that are over.
+        """
         values = measured(self)
         line: dict[str, Any] = {
             "kind": "usage",
@@ -121,7 +125,9 @@ class UsageRecord:
         }
         if self.error_code is not None and (values[ERRORS] or values[REFUSALS]):
             line["reason"] = self.error_code
-        line["_aws"] = embedded(self.at_ms, METRIC_NAMESPACE, per_consumer, line, values)
+        line["_aws"] = embedded(
+            self.at_ms if told_ms is None else told_ms, METRIC_NAMESPACE, per_consumer, line, values
+        )
         return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
     def _identity(self) -> dict[str, object]:

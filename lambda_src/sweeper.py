@@ -86,7 +86,7 @@ class Sweeper:
             for row in self._ledger.sweep(consumer, account, deadline):
                 left -= 1
                 if row is not None:
-                    print(row.line(self._config.metrics_per_consumer))
+                    print(row.line(self._config.metrics_per_consumer, int(self._ledger.now() * 1000)))
                     counts["unsettled"] += 1
         finally:
             counts["overdue"] += max(0, left)

@@ -67,7 +67,7 @@ class Causes:
         now = time.time()
         for number in range(count):
             hold = Hold(
-                request_id=f"lost-{now}-{number}", amount=1_000, deadline=int(now) - 1, at_ms=int(now * 1000) - 200_000,
+                request_id=f"lost-{now}-{number}", amount=1_000, deadline=int(now) - 1, at_ms=int(now * 1000) - 400_000,
                 tokens=5, key_id=self.system.key_id("alarming"), route="chat", provider="openai",
                 model="standin-small", price_version="v",
             )  # fmt: skip

@@ -100,7 +100,8 @@ def test_a_log_line_carries_its_metrics_and_low_cardinality_dimensions() -> None
     assert not {"OverEstimate", "UnsettledRows"} & set(line)
     refused = json.loads(UsageRecord(request_id="r", at_ms=0, environment="e", status=429).line(per_consumer=True))
     assert (refused["level"], refused["Refusals"], refused["Errors"]) == ("INFO", 1, 0)
-    lost = json.loads(unsettled(HOLD, "acme", "env").line(per_consumer=True))
+    lost = json.loads(unsettled(HOLD, "acme", "env").line(per_consumer=True, told_ms=HOLD.at_ms + 9))
+    assert (lost["at_ms"], lost["_aws"]["Timestamp"]) == (HOLD.at_ms, HOLD.at_ms + 9)
     assert (lost["UnsettledRows"], lost.get("OverEstimate")) == (1, None)
     assert line["_aws"]["Timestamp"] == 1_795_437_000_001
     over = json.loads(UsageRecord(**{**FULL, "cost_nano_usd": 901}).line(per_consumer=False))
