@@ -36,7 +36,7 @@ ERROR_CODES: Final = {
     "requests_per_minute_exceeded": "429: no room in the requests of this minute",
     # 503: what the gateway needs. No provider was called, nothing was charged.
     "ledger_unavailable": "503: the ledger cannot be reached",
-    "provider_secret_unavailable": "503: the provider's key cannot be read, or is empty",
+    "provider_secret_unavailable": "503: the provider's key cannot be read, is empty, or is none that could be sent",
     # The provider. The first three pass its own answer on, unchanged.
     "upstream_throttled": "429: the provider refused the request with 429",
     "upstream_refused": "the provider answered with another 4xx (or a redirect)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lambda_src import metrics
 from lambda_src.metrics import Metric
@@ -10,6 +10,10 @@ from lambda_src.metrics import Metric
 if TYPE_CHECKING:
     from lambda_src.record import UsageRecord
 
+DEAD_KEY_CODES: Final = frozenset(
+    {"key_unknown", "key_disabled", "key_revoked", "key_expired", "consumer_paused", "consumer_expired"}
+)
+"""Error codes of requests with a key that API Gateway let in and that must not work any more."""
 _ALWAYS = (metrics.REQUESTS, metrics.ERRORS, metrics.REFUSALS)
 """Shares are computed from them, so their zeros matter. Zeros of other counts only cost bytes."""
 _WITH_A_CALL = (metrics.UPSTREAM_REQUESTS, metrics.UPSTREAM_ERRORS)
@@ -46,6 +50,7 @@ def _counts(record: UsageRecord) -> dict[Metric, int]:
         metrics.UNSETTLED: int(record.settlement == "unsettled"),
         metrics.OVER_ESTIMATE: int(record.cost_nano_usd > record.held_nano_usd),
         metrics.UNPRICED: int(signals.unpriced),
+        metrics.DEAD_KEY_REQUESTS: int(record.error_code in DEAD_KEY_CODES),
         metrics.LEDGER_FAILURES: signals.ledger_failures,
         metrics.LEDGER_THROTTLES: signals.ledger_throttles,
         metrics.SECRET_FAILURES: signals.secret_failures,

@@ -79,6 +79,9 @@ OVER_ESTIMATE: Final = Metric("OverEstimate", "Count", "Sum", "requests that cos
 UNPRICED: Final = Metric("UnpricedRequests", "Count", "Sum", "requests refused because their model has no price here")
 OVERDUE_HOLDS: Final = Metric("OverdueHolds", "Count", "Maximum", "holds past their deadline that a sweep left open")
 
+DEAD_KEY_REQUESTS: Final = Metric(
+    "DeadKeyRequests", "Count", "Sum", "requests refused because their key must not work any more"
+)
 LEDGER_FAILURES: Final = Metric("LedgerFailures", "Count", "Sum", "ledger calls that failed in the end")
 LEDGER_THROTTLES: Final = Metric("LedgerThrottles", "Count", "Sum", "tries of ledger calls that DynamoDB throttled")
 SECRET_FAILURES: Final = Metric("SecretFailures", "Count", "Sum", "failed reads of a provider's key")
@@ -96,7 +99,7 @@ METRICS: Final[dict[str, Metric]] = {
         LATENCY, UPSTREAM_LATENCY, FIRST_BYTE_LATENCY, GATEWAY_LATENCY,
         UPSTREAM_REQUESTS, UPSTREAM_ERRORS, UPSTREAM_THROTTLES, RETRIES,
         ESTIMATED, UNSETTLED, OVER_ESTIMATE, UNPRICED, OVERDUE_HOLDS,
-        LEDGER_FAILURES, LEDGER_THROTTLES, SECRET_FAILURES, ADDRESSES_PER_KEY, COLD_STARTS,
+        DEAD_KEY_REQUESTS, LEDGER_FAILURES, LEDGER_THROTTLES, SECRET_FAILURES, ADDRESSES_PER_KEY, COLD_STARTS,
     )
 }  # fmt: skip
 

@@ -11,25 +11,8 @@ from lambda_src import metrics
 if TYPE_CHECKING:
     from constructs_lib.settings import Environment
 
-DEAD_KEY_REASONS: Final = (
-    "key_unknown",
-    "key_disabled",
-    "key_revoked",
-    "key_expired",
-    "consumer_expired",
-    "consumer_paused",
-)
-"""Error codes of requests with a key that API Gateway let in and that must not work any more."""
 MOST_METRICS: Final = 10
 """Of one alarm (docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html)."""
-
-
-def _dead_keys(environment: Environment, _: str) -> Condition:
-    refused = {
-        f"reason{number}": sources.own(environment.name, metrics.REFUSALS, reason=reason)
-        for number, reason in enumerate(DEAD_KEY_REASONS)
-    }
-    return _together(environment, refused, "", environment.alerts.dead_key_requests)
 
 
 def _at_the_door(environment: Environment, _: str) -> Condition | None:
@@ -42,15 +25,12 @@ def _at_the_door(environment: Environment, _: str) -> Condition | None:
         f"seen{number}": sources.function(environment.function_name(name), "Invocations")
         for number, name in enumerate(names)
     }
-    return _together(environment, {"requests": requests} | seen, "-", environment.alerts.refused_at_the_door)
-
-
-def _together(environment: Environment, parts: dict[str, sources.Source], sign: str, threshold: float) -> Condition:
+    parts = {"requests": requests} | seen
     return Condition(
         sources=parts,
-        expression=f" {sign or '+'} ".join(f"FILL({name}, 0)" for name in parts),
+        expression=" - ".join(f"FILL({name}, 0)" for name in parts),
         label="requests",
-        threshold=threshold,
+        threshold=environment.alerts.refused_at_the_door,
         period_seconds=60 * environment.alerts.minutes,
     )
 
@@ -83,7 +63,9 @@ KINDS: Final = (
         action="Run the saved query `key-addresses` for the key; tell its owner, or block the address.",
         severity="look",
         settings=("dead_key_requests",),
-        condition=_dead_keys,
+        condition=lambda environment, _: over(
+            environment, sources.own(environment.name, metrics.DEAD_KEY_REQUESTS), environment.alerts.dead_key_requests
+        ),
     ),
     Kind(
         name="shared-key",

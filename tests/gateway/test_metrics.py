@@ -14,10 +14,11 @@ from jsonschema import Draft202012Validator
 from lambda_src.account import Hold
 from lambda_src.attributes import plain_item
 from lambda_src.aws import Aws, AwsError
-from lambda_src.contract import Provider, seen_pk
+from lambda_src.contract import STATE_SK, Provider, consumer_pk, key_pk, seen_pk
 from lambda_src.gateway import Gateway
 from lambda_src.glossary import ERROR_CODES
 from lambda_src.ledger import Ledger
+from lambda_src.measured import DEAD_KEY_CODES
 from lambda_src.metrics import METRICS, dimension_sets
 from lambda_src.policy import Budget, Policy
 from lambda_src.sweeper import Sweeper
@@ -232,6 +233,33 @@ def test_refusals_say_why(bench: Bench, told: Told) -> None:
     assert all(point(line, "UpstreamRequests") is None for line in (unknown, forbidden, unpriced, empty))
 
 
+def test_keys_that_must_not_work_any_more_are_counted(bench: Bench, told: Told) -> None:
+    over = {"expires": "2020-01-01T00:00:00Z"}
+    refused = {
+        "key_unknown": "key-nobody",
+        "key_disabled": bench.consumer("dead-disabled"),
+        "key_revoked": bench.consumer("dead-revoked"),
+        "key_expired": bench.consumer("dead-late"),
+        "consumer_paused": bench.consumer("dead-paused"),
+        "consumer_expired": bench.consumer("dead-gone", **over),
+    }
+    for status in ("disabled", "revoked"):
+        bench.put(key_pk(refused[f"key_{status}"]), STATE_SK, {"status": status})
+    bench.put(key_pk(refused["key_expired"]), STATE_SK, {"status": "active", **over})
+    bench.put(consumer_pk("dead-paused"), STATE_SK, {"status": "paused"})
+    gateway = bench.gateway()
+    for key_id in refused.values():
+        assert send(gateway, request(key_id, chat())).status == 403
+    lines = told.lines()
+    assert [(line["error_code"], point(line, "DeadKeyRequests")) for line in lines] == [(code, 1) for code in refused]
+    assert set(refused) == DEAD_KEY_CODES
+    assert sum("DeadKeyRequests" in str(each) for each in series(lines[0])) == 1, (
+        "one series, which is what is paid for"
+    )
+    send(gateway, request("key-free", chat("no-such-model")))
+    assert "DeadKeyRequests" not in told.line()
+
+
 def test_a_model_without_a_price_is_refused_and_told(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     bench.model("half-priced", prices={"standard": [{"above": 0, "input": 5}]})
     response = send(bench.gateway(), request("key-free", chat("half-priced")))
@@ -301,6 +329,7 @@ def test_an_old_secret_serves_while_secrets_manager_is_down_and_each_failure_is_
 
 
 def test_the_sweepers_lines(bench: Bench, told: Told) -> None:
+    before_ms = int(time.time() * 1000)
     old_hold(bench, "forgotten")
     old_hold(bench, "stuck")
     aws = ThrottledAws(bench.cloud.environment())
@@ -311,6 +340,8 @@ def test_the_sweepers_lines(bench: Bench, told: Told) -> None:
     assert point(unsettled, "CostNanoUsd", consumer="forgotten") == 700
     assert point(unsettled, "Errors", reason="unsettled") == 1
     assert point(unsettled, "Latency") is None, "nobody measured it"
+    assert unsettled["at_ms"] < before_ms - 3_500_000, "the row's day and windows are the request's"
+    assert unsettled["_aws"]["Timestamp"] >= before_ms, "an alarm looks at this period, not at one that is over"
     assert (point(summary, "OverdueHolds"), point(summary, "LedgerFailures")) == (1, 1)
     assert (summary["kind"], summary["unsettled"], summary["overdue"], summary["failed"]) == ("sweep", 1, 1, 1)
     sweep(bench, Aws(bench.cloud.environment()))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from constructs_lib.alarm_catalogue import KINDS, UNHEALTHY, anchor, description
-from constructs_lib.alarm_catalogue.abuse import DEAD_KEY_REASONS
 from constructs_lib.monitoring_page import PAGE, page
 from constructs_lib.query_catalogue import QUERIES
 from constructs_lib.settings.alerts import Alerts
-from lambda_src.glossary import ERROR_CODES
 from lambda_src.metrics import METRICS
 
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -44,7 +42,3 @@ def test_alarms_ask_for_queries_that_exist() -> None:
     for kind in KINDS:
         for asked in kind.action.split("saved query `")[1:]:
             assert asked.partition("`")[0] in names, kind.name
-
-
-def test_dead_keys_are_known_error_codes() -> None:
-    assert set(DEAD_KEY_REASONS) <= set(ERROR_CODES)
