@@ -36,7 +36,11 @@ def root(
     ] = None,
     profile: Annotated[str | None, typer.Option(metavar="NAME", help="Profile of the AWS configuration.")] = None,
     region: Annotated[
-        str | None, typer.Option(metavar="REGION", help="AWS region. Default: the environment file's, then AWS_REGION.")
+        str | None,
+        typer.Option(
+            metavar="REGION",
+            help="AWS region. Default: the environment file's, else AWS_REGION, AWS_DEFAULT_REGION, the profile's.",
+        ),
     ] = None,
     endpoint_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Stands in for every AWS service: the embedded cloud.")

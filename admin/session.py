@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from admin.faults import Unconfigured, Usage, unknown
 from admin.output import Output
 from admin.table import Table
-from lambda_src.contract import LISTED_POLICY, POLICY_SK, Config, consumer_pk, prefix
+from lambda_src.contract import LISTED_POLICY, NAME_PATTERN, POLICY_SK, Config, consumer_pk, prefix
 
 if TYPE_CHECKING:
     import typer
@@ -32,6 +34,8 @@ FOLDER_VARIABLE: Final = "TOLLGATE_ENVIRONMENTS"
 ENDPOINT_VARIABLE: Final = "TOLLGATE_LOCAL_ENDPOINT"
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 _LONGEST_NAME: Final = 31
+LONGEST_ENVIRONMENT: Final = 20
+"""As the loader of environment files has it, whose imports are too slow for the command."""
 _ATTEMPTS: Final = "8"
 _LOOPBACK: Final = ("http://localhost:", "http://127.0.0.1:")
 
@@ -55,6 +59,16 @@ def environment_files() -> Path:
     return here if here.is_dir() else CHECKOUT / "environments"
 
 
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    sound = text.isprintable() and " " not in text
+    return sound and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+
+
 class Session:
     """Everything a command needs, made when it is first asked for."""
 
@@ -64,11 +78,17 @@ class Session:
 
     @cached_property
     def environment(self) -> str:
-        """Name of the environment; Usage where none is given."""
+        """Name of the environment; Usage where none is given, or what no environment is called."""
         name = self.options.environment
         if name is None:
             known = ", ".join(sorted(path.stem for path in environment_files().glob("*.toml"))) or "none"
             raise Usage(f"which environment? Give --env NAME or set {ENVIRONMENT_VARIABLE}. Files here: {known}.")
+        # A part of file names, ARNs and URLs from here on.
+        if len(name) > LONGEST_ENVIRONMENT or not re.fullmatch(NAME_PATTERN, name):
+            raise Usage(
+                f"--env {name!r}: accepted are 1 to {LONGEST_ENVIRONMENT} lower-case letters, digits and hyphens, the "
+                "first no hyphen."
+            )
         return name
 
     def now(self) -> datetime:
@@ -79,12 +99,13 @@ class Session:
 
     @cached_property
     def boto(self) -> BotoSession:
-        """Credentials and region. The environment file knows best where its environment is, after --region."""
+        """Credentials and region. The environment file knows best where its environment is, after --region; then come
+        AWS_REGION, which botocore does not read, AWS_DEFAULT_REGION and the profile, which it does."""
         import boto3
 
         file = self._file_aws()
         profile = self.options.profile or (None if "AWS_PROFILE" in os.environ else file.get("profile"))
-        region = self.options.region or file.get("region")
+        region = self.options.region or file.get("region") or os.environ.get("AWS_REGION") or None
         session = boto3.session.Session(profile_name=profile, region_name=region)
         if session.region_name is None:
             raise Unconfigured("no region. Give --region, set AWS_REGION, or name a profile that has one.")
@@ -101,22 +122,30 @@ class Session:
 
     @cached_property
     def endpoint(self) -> str | None:
-        """URL that stands in for every AWS service; None: AWS itself, or what AWS_ENDPOINT_URL says."""
-        if self.options.endpoint_url:
-            return self.options.endpoint_url
-        if os.environ.get("AWS_ENDPOINT_URL"):
-            return os.environ["AWS_ENDPOINT_URL"]
+        """URL that stands in for every AWS service; None: AWS itself. Unconfigured where it is none."""
+        given = self.options.endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
         named = self._file_aws().get("endpoint")
-        return None if named is None else os.environ.get(ENDPOINT_VARIABLE) or named
+        url = given or (named and os.environ.get(ENDPOINT_VARIABLE)) or named
+        if url is not None and not _is_url(url):
+            raise Unconfigured(
+                f"{url!r} is no URL of an endpoint; accepted is one such as http://127.0.0.1:4566, from --endpoint-url, "
+                f"AWS_ENDPOINT_URL, {ENDPOINT_VARIABLE} or the environment file."
+            )
+        return url
 
-    def _file_aws(self) -> dict[str, Any]:
-        """The `[aws]` section of the environment file, unchecked; empty where there is no file."""
+    def _file_aws(self) -> dict[str, str]:
+        """What the environment file's `[aws]` section says in words; empty where there is no file. Unconfigured where
+        it cannot be read: it may name another region or account than what comes after it."""
+        path = environment_files() / f"{self.environment}.toml"
         try:
-            document = tomllib.loads((environment_files() / f"{self.environment}.toml").read_text(encoding="utf-8"))
-        except (FileNotFoundError, tomllib.TOMLDecodeError):
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
             return {}
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise Unconfigured(f"{path} cannot be read: {error}. Accepted is a TOML file in UTF-8.") from None
         section = document.get("aws", {})
-        return section if isinstance(section, dict) else {}
+        items = section.items() if isinstance(section, dict) else ()
+        return {name: value for name, value in items if isinstance(value, str)}
 
     def _client(self, service: str) -> Any:
         from botocore.config import Config as ClientConfig
@@ -133,7 +162,10 @@ class Session:
             user_agent_extra="tollgate",
         )
         make: Any = self.boto.client
-        return make(service, region_name=self.region, endpoint_url=self.endpoint, config=config)
+        try:
+            return make(service, region_name=self.region, endpoint_url=self.endpoint, config=config)
+        except ValueError as error:  # of a region that is none, or a URL in AWS_ENDPOINT_URL_… or the profile
+            raise Unconfigured(f"{service}: {error} Look at --region, and at endpoint URLs of the profile.") from None
 
     @cached_property
     def apigateway(self) -> APIGatewayClient:
