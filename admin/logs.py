@@ -15,7 +15,7 @@ from admin.moments import MOMENT_WORDS, moment, written
 from admin.output import shows, table
 from admin.replay import Replayed, replay_file
 from admin.session import Session, session_of
-from lambda_src.contract import access_log_group, gateway_log_group
+from lambda_src.contract import access_log_group, gateway_log_group, sweeper_log_group
 
 app = typer.Typer(help="Ask the usage and access logs; book lines that the ledger lacks.", no_args_is_help=True)
 
@@ -158,9 +158,10 @@ def _parameters(given: Sequence[str]) -> dict[str, str]:
 class Failures:
     """Requests that failed or were refused for one reason.
 
-    by: who said so: `gateway` (our function, or a provider through it) or `api` (API Gateway before it).
+    by: who said so: `gateway` (our functions, or a provider through them) or `api` (API Gateway before them).
     status: HTTP status that callers got.
-    code: the error's `code`; of `api`, API Gateway's response type. Null where a provider's own error went through.
+    code: the error's `code`; `unsettled` of requests whose end nobody saw, which the sweeper booked. Of `api`, API
+    Gateway's response type. Null where a provider's own error went through.
     requests: how many.
     consumers: how many consumers were met by it; null where API Gateway knew none.
     last: when it happened last, ISO 8601 UTC.
@@ -221,7 +222,8 @@ def errors(context: typer.Context, since: Since = "1h", until: Until = None) -> 
 
 
 def _failures(session: Session, since: datetime, until: datetime) -> list[Failures]:
-    ours, _ = ask(session, _FAILED, [gateway_log_group(session.environment)], since, until, _MOST_KINDS)
+    functions = [gateway_log_group(session.environment), sweeper_log_group(session.environment)]
+    ours, _ = ask(session, _FAILED, functions, since, until, _MOST_KINDS)
     apis, _ = ask(session, _REFUSED, [access_log_group(session.environment)], since, until, _MOST_KINDS)
     found = [_failure("gateway", row, "error_code") for row in ours] + [
         _failure("api", row, "error_type") for row in apis
@@ -247,7 +249,9 @@ def _failure(by: str, row: Row, code: str) -> Failures:
 @shows(Replayed)
 def replay(
     context: typer.Context,
-    file: Annotated[typer.FileText, typer.Argument(metavar="FILE", encoding="utf-8", help="Log lines; - for stdin.")],
+    file: Annotated[
+        typer.FileText, typer.Argument(metavar="FILE", encoding="utf-8-sig", help="Log lines; - for stdin.")
+    ],
 ) -> None:
     """Book usage log lines that the ledger could not take in, each once.
 
@@ -263,7 +267,11 @@ def replay(
       tollgate --env prod logs replay lines.json
     """
     session = session_of(context)
-    found = replay_file(session, file.read())
+    try:
+        text = file.read()
+    except UnicodeDecodeError as error:
+        raise Usage(f"{file.name} is no text in UTF-8, as a log is: byte {error.start} cannot be read.") from None
+    found = replay_file(session, text)
     if found is not None:
         counts = ("lines", "booked", "corrected", "there already")
         row = (found.lines, found.booked, found.corrected, found.there_already)

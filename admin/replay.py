@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from admin.faults import Refused, ServiceFault, Unconfigured, Usage
 from admin.session import Session
 from admin.table import Audit
+from lambda_src.contract import TOKEN_CLASSES
 
 if TYPE_CHECKING:
     from lambda_src.ledger import Ledger
+    from lambda_src.record import UsageRecord
 
 SECONDS_PER_LINE: Final = 20.0
 NOBODY: Final = "-"
@@ -43,20 +45,25 @@ class Replayed:
 def replay_file(session: Session, text: str) -> Replayed | None:
     """Book the lines of `text`, and leave an audit row; None where the operator would rather not. Usage: not a log.
     Refused: another environment's. ServiceFault: the lines before are booked; replay the same file again."""
-    lines = list(usage_lines(text, session.environment))
+    records = list(usage_records(text, session.environment))
     ledger = _ledger(session)
-    if not session.output.confirm(f"Book {len(lines)} usage lines into the ledger of {session.environment}?"):
+    if not session.output.confirm(f"Book {len(records)} usage lines into the ledger of {session.environment}?"):
         return None
-    outcomes = _replay(ledger, lines)
-    done = Replayed(len(lines), outcomes["settled"], outcomes["corrected"], outcomes["replayed"])
-    if done.booked or done.corrected:
-        after = {"booked": done.booked, "corrected": done.corrected}
-        session.table.change([], Audit("logs.replay", session.environment, after=after))
-    return done
+    outcomes: Counter[str] = Counter()
+    failure = ""
+    try:
+        failure = _book(ledger, records, outcomes)
+    finally:  # also after Ctrl-C
+        _audit(session, outcomes, failure)
+    if failure:
+        raise ServiceFault(failure)
+    return Replayed(len(records), outcomes["settled"], outcomes["corrected"], outcomes["replayed"])
 
 
-def usage_lines(text: str, environment: str) -> Iterator[dict[str, Any]]:
-    """The usage lines in a file; other kinds of lines are passed over."""
+def usage_records(text: str, environment: str) -> Iterator[UsageRecord]:
+    """The usage lines in a file, each of them whole; other kinds of lines are passed over."""
+    from lambda_src.record import record_of_line
+
     try:
         listed = json.loads(text) if text.lstrip().startswith("[") else text.splitlines()
     except ValueError as error:
@@ -72,7 +79,49 @@ def usage_lines(text: str, environment: str) -> Iterator[dict[str, Any]]:
                 f"line {number} is of environment {line.get('environment')!r}, not {environment!r}; "
                 "nothing was booked. Name the environment that the log is from."
             )
-        yield line
+        if wrong := _wrong(line):
+            raise Usage(f"line {number} is a usage line, but {wrong}; nothing was booked. Take it from the log again.")
+        yield record_of_line(line)
+
+
+_NEEDED: Final = ("request_id", "at_ms", "consumer", "key_id", "model", "status", "settlement", "cost_nano_usd")
+"""Without them a line would be booked as something else than it was."""
+_TEXTS: Final = (
+    "request_id", "consumer", "key_id", "plan", "route", "provider", "model", "model_served", "service_tier",
+    "error_code", "settlement", "usage_source", "price_version", "trace_id", "w3c_trace_id",
+)  # fmt: skip
+_NUMBERS: Final = (
+    "at_ms", "status", "upstream_status", "held_nano_usd", "cost_nano_usd", "latency_ms", "upstream_ms",
+    "first_byte_ms", "retries", "tokens_reasoning", *(f"tokens_{name}" for name in TOKEN_CLASSES),
+)  # fmt: skip
+_BEYOND: Final = 10**18
+"""More than any of the numbers can be: a billion dollars."""
+_LATEST_MS: Final = 10**13
+_SETTLEMENTS: Final = ("settled", "unsettled", "refused")
+
+
+def _wrong(line: Mapping[str, Any]) -> str:
+    """What keeps a usage line from being booked; empty where nothing does."""
+    for name in _NEEDED:
+        if line.get(name) is None:
+            return f"it has no {name}"
+    given = {name: value for name, value in line.items() if value is not None}
+    for name in _TEXTS:
+        if not isinstance(given.get(name, ""), str):
+            return f"{name} is {given[name]!r}, which is no text"
+    for name in _NUMBERS:
+        number = given.get(name, 0)
+        if type(number) is not int or not 0 <= number < _BEYOND:
+            return f"{name} is {number!r}; accepted is a whole number from 0"
+    if line["at_ms"] >= _LATEST_MS:
+        return f"at_ms is {line['at_ms']}; accepted are milliseconds since 1970"
+    if line["settlement"] not in _SETTLEMENTS:
+        return f"settlement is {line['settlement']!r}; accepted: {', '.join(_SETTLEMENTS)}"
+    return "" if _is_tags(given.get("tags", {})) else "tags are no texts by name"
+
+
+def _is_tags(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
 
 
 def _parsed(number: int, line: object) -> dict[str, Any]:
@@ -86,20 +135,37 @@ def _parsed(number: int, line: object) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _replay(ledger: Ledger, lines: Sequence[dict[str, Any]]) -> Counter[str]:
-    """How many lines were `settled` (were missing), `corrected` (were assumed) and `replayed` (were there already)."""
+def _book(ledger: Ledger, records: Sequence[UsageRecord], outcomes: Counter[str]) -> str:
+    """Count how many were `settled` (were missing), `corrected` (were assumed) and `replayed` (were there already).
+    What stopped it; empty where nothing did."""
     from lambda_src.aws import AwsError
-    from lambda_src.record import record_of_line
 
-    outcomes: Counter[str] = Counter()
-    for number, line in enumerate(lines, start=1):
+    for number, record in enumerate(records, start=1):
         try:
-            outcomes[ledger.replay(record_of_line(line), time.monotonic() + SECONDS_PER_LINE)] += 1
+            outcomes[ledger.replay(record, time.monotonic() + SECONDS_PER_LINE)] += 1
         except AwsError as error:
-            raise ServiceFault(
-                f"usage line {number} of {len(lines)}: {error}\nThose before it are booked; replay the same file again."
-            ) from None
-    return outcomes
+            return (
+                f"usage line {number} of {len(records)}: {error}\n"
+                "Those before it are booked; replay the same file again."
+            )
+    return ""
+
+
+def _audit(session: Session, outcomes: Counter[str], failure: str) -> None:
+    """The audit row of what was booked, whatever stopped the rest."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    after = {"booked": outcomes["settled"], "corrected": outcomes["corrected"]}
+    if not any(after.values()):
+        return
+    try:
+        session.table.change([], Audit("logs.replay", session.environment, after=after))
+    except (BotoCoreError, ClientError, Refused) as fault:
+        told = f"{failure}\n" if failure else ""
+        raise ServiceFault(
+            f"{told}{after['booked']} lines were booked and {after['corrected']} corrected, but the audit trail does "
+            f"not say so: {fault}"
+        ) from None
 
 
 def _ledger(session: Session) -> Ledger:

@@ -8,14 +8,15 @@ import json
 import time
 import zipfile
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from admin import cli
+from admin import cli, replay
 from lambda_src.aws import Aws
-from lambda_src.contract import CONFIG_VARIABLE
+from lambda_src.contract import AUDIT_MONTH, CONFIG_VARIABLE, audit_pk
 from lambda_src.gateway import Gateway
 from lambda_src.ledger import Ledger
 from lambda_src.sweeper import Sweeper
@@ -75,9 +76,9 @@ def sweep(bench: Bench) -> None:
     Sweeper(bench.config(), aws, ledger).run(time.monotonic() + 30)
 
 
-def run(tmp_path: Path, text: str, environment: str = ENVIRONMENT) -> int:
+def run(tmp_path: Path, text: str | bytes, environment: str = ENVIRONMENT) -> int:
     path = tmp_path / "lines"
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return cli.run(["--env", environment, "--yes", "--output", "json", "logs", "replay", str(path)])
 
 
@@ -139,20 +140,82 @@ def test_a_log_of_another_environment_is_refused_as_a_whole(
         ("not json", ENVIRONMENT, 2, "not a usage log"),
         ("[not json", ENVIRONMENT, 2, "not a usage log"),
         ('Traceback:\n{"kind":"usage","consumer":"app', ENVIRONMENT, 2, "line 2 is a usage line that is cut"),
-        ('{"kind":"usage","environment":"gone"}', "gone", 253, "gone is not deployed here"),
+        (b"\xff\xfe{", ENVIRONMENT, 2, "is no text in UTF-8, as a log is: byte 0 cannot be read"),
+        ('{"kind":"sweep"}', "gone", 253, "gone is not deployed here"),
     ],
 )
 def test_what_cannot_be_replayed_is_said(
     deployed: Bench,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
-    text: str,
+    text: str | bytes,
     environment: str,
     code: int,
     words: str,
 ) -> None:
     assert run(tmp_path, text, environment) == code
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"request_id": None}, "it has no request_id"),
+        ({"cost_nano_usd": None}, "it has no cost_nano_usd"),
+        ({"at_ms": "1795392000000"}, "at_ms is '1795392000000'; accepted is a whole number from 0"),
+        ({"at_ms": 10**14}, "accepted are milliseconds since 1970"),
+        ({"tokens_output": 1.5}, "tokens_output is 1.5"),
+        ({"cost_nano_usd": -1}, "cost_nano_usd is -1"),
+        ({"status": True}, "status is True"),
+        ({"model": 7}, "model is 7, which is no text"),
+        ({"settlement": "paid"}, "accepted: settled, unsettled, refused"),
+        ({"tags": ["a"]}, "tags are no texts by name"),
+    ],
+)
+def test_a_line_that_is_not_whole_books_none_of_the_file(
+    deployed: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    line = answered_while_the_ledger_was_down(deployed, capsys, "settle: down")
+    changed = {**line, **change}
+    assert run(tmp_path, f"{json.dumps(line)}\n\n{json.dumps(changed)}\n") == 2
+    said = capsys.readouterr().err
+    assert "line 3 is a usage line, but" in said
+    assert words in said.replace("\n", " ")
+    assert books(deployed.ledger(), "app", days())[1] == []
+
+
+def audit_rows(bench: Bench) -> list[dict[str, Any]]:
+    """What replays left in the audit trail this month."""
+    month = datetime.now(UTC).strftime(AUDIT_MONTH)
+    return [
+        row for row in bench.ledger().partition(audit_pk(month), time.monotonic() + 5) if row["target"] == ENVIRONMENT
+    ]
+
+
+def test_what_a_replay_booked_before_it_failed_is_audited(
+    deployed: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second transaction is refused: the first line is booked, and the trail says so."""
+    line = answered_while_the_ledger_was_down(deployed, capsys, "settle: down")
+    before = audit_rows(deployed)
+    monkeypatch.setattr(replay, "SECONDS_PER_LINE", 0.5)
+    lines = [line, {**line, "request_id": "NoSuchThingHappens=", "consumer": "x" * 3_000}]  # no key is so long
+    assert run(tmp_path, "\n".join(map(json.dumps, lines))) == 254
+    assert "usage line 2 of 2: ValidationException" in capsys.readouterr().err
+    (row,) = [row for row in audit_rows(deployed) if row not in before]
+    assert (row["action"], json.loads(row["after"])) == ("logs.replay", {"booked": 1, "corrected": 0})
+    assert run(tmp_path, json.dumps(line)) == 0
+    assert said(capsys) == (1, 0, 0, 1)
+
+
+def test_an_audit_row_of_a_replay_that_cannot_be_written_is_said(
+    deployed: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = answered_while_the_ledger_was_down(deployed, capsys, "settle: down")
+    with deployed.cloud.fault("sts", "AccessDenied", status=403):
+        assert run(tmp_path, json.dumps(line)) == 254
+    assert "1 lines were booked and 0 corrected, but the audit trail does not say so" in capsys.readouterr().err
+    assert len(books(deployed.ledger(), "app", days())[1]) == 1
 
 
 def test_nothing_is_booked_by_a_dry_run_or_unasked(
