@@ -128,8 +128,8 @@ class Session:
         url = given or (named and os.environ.get(ENDPOINT_VARIABLE)) or named
         if url is not None and not _is_url(url):
             raise Unconfigured(
-                f"{url!r} is no URL of an endpoint; accepted is one such as http://127.0.0.1:4566, from --endpoint-url, "
-                f"AWS_ENDPOINT_URL, {ENDPOINT_VARIABLE} or the environment file."
+                f"{url!r} is no URL of an endpoint; accepted is one such as http://127.0.0.1:4566. It comes from "
+                f"--endpoint-url, AWS_ENDPOINT_URL, {ENDPOINT_VARIABLE} or the environment file."
             )
         return url
 

@@ -17,6 +17,7 @@ from admin.report.rows import UsageReport, UsageRow
 from admin.session import Session, session_of
 from admin.usage_export import export
 from admin.usage_lines import show, tail
+from admin.usage_names import known_model
 
 app = typer.Typer(help="Who used what, what it cost, and every single request.", no_args_is_help=True)
 
@@ -62,6 +63,7 @@ def report(
     form = form or (_ENDINGS.get(to.suffix.lower(), "table") if to else "table")
     days = period(since, until, session.now().date())
     by_names = rows.dimensions(by)
+    known_model(session, model, consumer, days)
     if form == "html":
         _html(session, days, consumer, model, to)
         return
@@ -147,6 +149,7 @@ def top(
     if not set(named) <= {"consumer", "model", "key"}:
         raise Usage(f"--by is {by!r}; accepted: any of consumer, model, key, separated by commas.")
     days = period(since, until, session.now().date())
+    known_model(session, model, consumer, days)
     found = _report(session, days, named, consumer, model)
     total = found.total.nano_usd or 0
     first = [("/".join(str(getattr(row, each)) for each in named), row) for row in found.rows[:count]]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from admin.faults import Usage
-from admin.output import shows
+from admin.output import control_free, shows
 from admin.report import rollups
 from admin.report.figures import Figures
 from admin.report.files import whole
@@ -63,7 +63,8 @@ def export(
     consumer: Annotated[str | None, typer.Option(metavar="NAME", help="This consumer alone.")] = None,
     only: Annotated[Only | None, typer.Option(help="Requests of this kind alone.")] = None,
     form: Annotated[
-        ExportFormat | None, typer.Option("--format", help="Default: what the name of --to ends with, else csv.")
+        ExportFormat | None,
+        typer.Option("--format", help="Default: what the name of --to ends with; jsonl with --output json; else csv."),
     ] = None,
     to: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file, not to stdout.")] = None,
 ) -> None:
@@ -71,7 +72,7 @@ def export(
 
     Rows are by consumer, then by time. Costs are integers of nano-dollars and exact decimals of dollars. Text that a
     spreadsheet would run as a formula has an apostrophe before it in CSV. Any number of rows passes through as it is
-    read.
+    read. With --output json and no --to the requests come as JSON lines, one object each.
 
     Examples:
 
@@ -82,7 +83,9 @@ def export(
       tollgate usage export --since 1d --format jsonl | jq .usd
     """
     session = session_of(context)
-    form = form or (_ENDINGS.get(to.suffix.lower(), "csv") if to else "csv")
+    form = form or (
+        _ENDINGS.get(to.suffix.lower(), "csv") if to else "jsonl" if session.output.form == "json" else "csv"
+    )
     days = period(since, until, session.now().date())
     found = requests(session, rollups.chosen(session, consumer), days, only)
     if to is None:
@@ -93,7 +96,13 @@ def export(
     with whole(to) as passing:
         count = _parquet(found, passing) if form == "parquet" else _text(found, form, passing)
     done = Exported(to=str(to), format=form, requests=count)
-    session.output.show(done, render=lambda: f"{to}: {count:,} requests")
+    session.output.show(done, render=lambda: _words(done))
+
+
+def _words(done: Exported) -> Any:
+    from rich.text import Text
+
+    return Text(control_free(f"{done.to}: {done.requests:,} requests"))
 
 
 def requests(session: Session, names: Sequence[str], days: Period, only: Only | None) -> Iterator[Request]:

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
@@ -16,16 +16,22 @@ import typer
 from admin.faults import Refused, Usage
 from admin.moments import SPAN_WORDS, span
 from admin.output import control_free, shows, table
+from admin.replay import NOBODY
+from admin.report.period import Period
+from admin.report.rollups import chosen
 from admin.report.text import milliseconds
 from admin.session import Session, session_of
+from admin.usage_names import known_model
 from admin.usage_requests import Request, request
-from lambda_src.contract import SK, access_log_group, gateway_log_group, usage_pk, usage_sk
+from lambda_src.contract import ROUTES, SK, access_log_group, gateway_log_group, sweeper_log_group, usage_pk, usage_sk
 
 POLL_SECONDS: Final = 2.0
 _LATE: Final = timedelta(seconds=30)
 """How long after its time a line may still come in; lines seen before are told apart by their event id."""
 _ID: Final = re.compile(r"[A-Za-z0-9_=+/-]{6,128}")
 _FAILED: Final = 400
+_SWEEP_MINUTES: Final = 5
+_OURS: Final = frozenset(route.path for route in ROUTES)
 
 
 @shows(Request, many=True)
@@ -40,6 +46,8 @@ def tail(
 ) -> None:
     """Follow the usage log: a line per request as it comes, until Ctrl-C. With --output json one object per line.
 
+    What the sweeper books of requests whose end nobody saw is among them.
+
     Examples:
 
       tollgate usage tail --consumer search
@@ -49,8 +57,13 @@ def tail(
       tollgate --output json usage tail | jq .usd
     """
     session = session_of(context)
+    first = session.now() - span(since, "--since")
+    whose = None if consumer == NOBODY else consumer
+    if whose is not None:
+        chosen(session, whose)
+    known_model(session, model, whose, Period(first.date(), session.now().date()))
     session.output.say(f"following {gateway_log_group(session.environment)}; Ctrl-C ends it")
-    for found in _following(session, session.now() - span(since, "--since")):
+    for found in _following(session, first):
         unwanted = (
             consumer not in (None, found.consumer),
             model not in (None, found.model),
@@ -62,12 +75,12 @@ def tail(
 
 def _following(session: Session, since: datetime) -> Iterator[Request]:
     """Every usage line from then on, without end, each once."""
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, str], int] = {}
     while True:
         asked = session.now()
-        for event in _events(session, since):
-            if event["eventId"] not in seen:
-                seen[event["eventId"]] = event["timestamp"]
+        for group, event in _events(session, since):
+            if (group, event["eventId"]) not in seen:
+                seen[group, event["eventId"]] = event["timestamp"]
                 if (line := _usage_line(event["message"])) is not None:
                     yield request(line)
         since = max(since, asked - _LATE)
@@ -75,11 +88,12 @@ def _following(session: Session, since: datetime) -> Iterator[Request]:
         time.sleep(POLL_SECONDS)
 
 
-def _events(session: Session, since: datetime) -> Iterator[Any]:
-    group, start = gateway_log_group(session.environment), int(since.timestamp() * 1000)
-    pages = session.logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=start)
-    for page in pages:
-        yield from page["events"]
+def _events(session: Session, since: datetime) -> Iterator[tuple[str, Any]]:
+    """Log groups with their events."""
+    start = int(since.timestamp() * 1000)
+    for group in (gateway_log_group(session.environment), sweeper_log_group(session.environment)):
+        pages = session.logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=start)
+        yield from ((group, event) for page in pages for event in page["events"])
 
 
 def _usage_line(message: str) -> dict[str, Any] | None:
@@ -171,13 +185,14 @@ def _in_partition(session: Session, request_id: str, consumer: str, day: str) ->
 def _in_logs(session: Session, request_id: str, since: datetime) -> Shown:
     from admin.logs_insights import ask
 
-    groups = [gateway_log_group(session.environment), access_log_group(session.environment)]
-    # request_id is an indexed field of both groups, so that only what holds it is read, and paid for.
+    # request_id is an indexed field of the first two, so that only what holds it is read, and paid for; the sweeper
+    # says little.
+    groups = [group(session.environment) for group in (gateway_log_group, access_log_group, sweeper_log_group)]
     until = session.now() + _LATE
     rows, _ = ask(session, f'fields @message | filter request_id = "{request_id}"', groups, since, until, 20)
     lines = [json.loads(row["@message"]) for row in rows]
-    usage = next((line for line in lines if line.get("kind") == "usage"), None)
     access = next((line for line in lines if "kind" not in line), None)
+    usage = _best([line for line in lines if line.get("kind") == "usage"])
     if usage is None:
         raise Refused(_not_there(session, request_id, access))
     found = request(usage)
@@ -186,17 +201,31 @@ def _in_logs(session: Session, request_id: str, since: datetime) -> Shown:
     return Shown(request=request({**row, **traces}) if row else found, booked=bool(row), access=access)
 
 
+def _best(lines: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """What happened, where a line says it; else what the sweeper assumed."""
+    return min(lines, key=lambda line: line.get("settlement") == "unsettled", default=None)
+
+
 def _not_there(session: Session, request_id: str, access: dict[str, Any] | None) -> str:
-    if access is not None:
-        why = access.get("error_type") or "a route of your own function"
+    if access is None:
         return (
-            f"request {request_id} never reached the gateway: API Gateway answered {access.get('status')} ({why}); "
-            f"key {access.get('key_id')}, {access.get('method')} {access.get('path')}."
+            f"no request {request_id} in the logs of {session.environment} (a new one takes a few seconds to show). "
+            "Look further back with --since 30d, or give --consumer and --day."
         )
-    return (
-        f"no request {request_id} in the logs of {session.environment} (a new one takes a few seconds to show). "
-        "Look further back with --since 30d, or give --consumer and --day."
-    )
+    who = f"key {access.get('key_id')}, {access.get('method')} {access.get('path')}"
+    reason = str(access.get("error_type") or "-")
+    answered = f"request {request_id} has no usage line: API Gateway answered {access.get('status')}"
+    if reason.startswith("INTEGRATION_"):
+        return (
+            f"{answered} ({reason}) as its function failed or took too long; {who}. If money was held for it, the "
+            f"sweeper books that within {session.config.hold_seconds // 60 + _SWEEP_MINUTES + 1} minutes, and it is "
+            "here then."
+        )
+    if reason != "-":
+        return f"{answered} ({reason}) before any function saw it; {who}."
+    if access.get("path") in _OURS:
+        return f"{answered}, from the gateway, whose own line takes a few seconds to show; {who}. Ask again then."
+    return f"{answered}, from a route of your own function, which no ledger knows; {who}."
 
 
 def _table(found: Shown) -> Any:
