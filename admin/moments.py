@@ -12,16 +12,21 @@ from lambda_src.policy import moment_of
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2})?)?", re.ASCII)
+_LONGEST: Final = timedelta(days=3650)
+"""Of a span: moments stay far from the ends of the calendar, where adding overflows."""
 SPAN_WORDS: Final = "a span such as 30m, 24h, 90d or 2w"
 MOMENT_WORDS: Final = f"{SPAN_WORDS}, a date such as 2026-12-31 (its first moment, UTC), or 2026-12-31T18:00:00Z"
 
 
 def span(text: str, option: str) -> timedelta:
-    """How long `text` says; Usage, naming `option`, where it says nothing of the kind."""
+    """How long `text` says, at most ten years; Usage, naming `option`, where it says nothing of the kind."""
     found = _SPAN.fullmatch(text)
     if found is None:
         raise Usage(f"{option} {text!r}: accepted is {SPAN_WORDS}.")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    distance = timedelta(**{_UNITS[found[2]]: int(found[1])})
+    if distance > _LONGEST:
+        raise Usage(f"{option} {text!r} is too long: accepted is {SPAN_WORDS}, at most {_LONGEST.days}d.")
+    return distance
 
 
 def moment(text: str, option: str, now: datetime, *, ago: bool = False) -> datetime:

@@ -37,8 +37,12 @@ def test_anything_else_is_refused_with_what_is_accepted(text: str) -> None:
 
 
 def test_too_far_is_refused() -> None:
-    with pytest.raises(Usage):
-        moment("999999w", "--until", NOW)
+    for text in ("999999w", "3651d"):
+        with pytest.raises(Usage, match=r"is too long: .*, at most 3650d"):
+            moment(text, "--until", NOW)
+        with pytest.raises(Usage, match="is too long"):
+            span(text, "--since")
+    assert span("3650d", "--grace") == timedelta(days=3650)
 
 
 def test_what_is_past_is_no_end() -> None:
