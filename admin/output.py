@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from admin.faults import Usage
+from admin.faults import Refused, Usage
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -81,7 +81,7 @@ class Output:
         self.stderr.print(text, style=style, markup=False, soft_wrap=not self.stderr.is_terminal)
 
     def confirm(self, question: str) -> bool:
-        """Whether to go on. --yes: always. Usage where nobody can answer. A dry run never goes on."""
+        """True to go on, False in a dry run. --yes: always. Refused after a no; Usage where nobody can answer."""
         if self.dry_run:
             self.say(f"dry run, nothing done: {question}")
             return False
@@ -93,8 +93,7 @@ class Output:
             )
         self.stderr.print(f"{question} [y/N] ", end="", markup=False)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            self.say("nothing done")
-            return False
+            raise Refused("nothing done")
         return True
 
 
