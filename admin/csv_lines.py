@@ -1,19 +1,19 @@
-"""CSV files that operators hand in: all bad lines named together, and nothing applied while there is one."""
+"""CSV files that operators hand in: all that is wrong is named together, and nothing applied while there is any."""
 
 from __future__ import annotations
 
 import csv
 import io
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
 from admin.faults import Refused, Usage
 
 MOST_BYTES: Final = 5_000_000
-_MOST_NAMED: Final = 50
 
 _T = TypeVar("_T")
 
@@ -22,59 +22,82 @@ _T = TypeVar("_T")
 class Line:
     """One line: where it ends in the file, and its values without the blanks around them ("" where none is given).
 
-    ragged: it has more or fewer values than the header has columns.
+    faults: what is wrong with it, each a sentence.
     """
 
     number: int
     values: dict[str, str]
-    ragged: bool = False
+    faults: list[str] = field(default_factory=list)
 
     def __getitem__(self, column: str) -> str:
         return self.values[column]
 
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Keep what is refused within (Usage, Refused) as a fault of the line, and go on behind it."""
+        try:
+            yield
+        except (Usage, Refused) as fault:
+            self.faults.append(str(fault))
+
 
 def read(file: Path, needed: Sequence[str], optional: Sequence[str]) -> list[Line]:
     """The lines below a header that names those columns; `-` is stdin. Usage for a file that is none such."""
-    columns = f"accepted columns: {', '.join(needed)}, and optionally {', '.join(optional)}"
-    reader = csv.DictReader(io.StringIO(_text(file), newline=""), strict=True)
-    try:
-        header = [name.strip() for name in reader.fieldnames or ()]
-        strange = [name for name in header if name not in (*needed, *optional)]
-        missing = [name for name in needed if name not in header]
-        if missing or strange or len(set(header)) != len(header):
-            raise Usage(f"{file}: the first line names {header!a}; {columns}, each once.")
-        reader.fieldnames = header
-        return _lines(file, reader, [*needed, *optional])
-    except csv.Error as error:
-        raise Usage(f"{file}, line {reader.reader.line_num}: no CSV: {error}. Nothing was done.") from None
-
-
-def judged(file: Path, lines: Sequence[Line], judge: Callable[[Line], _T]) -> list[_T]:
-    """What `judge` makes of each line; Usage that names every line it refused (Usage, Refused) and why."""
-    made, bad = [], []
-    for line in lines:
-        try:
-            if line.ragged:
-                raise Usage("it has more or fewer values than the header has columns.")
-            made.append(judge(line))
-        except (Usage, Refused) as fault:
-            bad.append(f"line {line.number}: {fault}")
-    if bad:
-        more = f"\n… and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
-        listed = "\n".join(bad[:_MOST_NAMED])
-        raise Usage(f"{file}: {len(bad)} of {len(lines)} lines cannot be used; nothing was done.\n{listed}{more}")
-    return made
-
-
-def _lines(file: Path, reader: csv.DictReader[str], columns: Sequence[str]) -> list[Line]:
-    lines = []
-    for row in reader:
-        given: dict[str | None, object] = dict(row)
-        ragged = None in given or None in given.values()  # csv's names for values, and columns, that are too many
-        lines.append(Line(reader.line_num, {name: (row.get(name) or "").strip() for name in columns}, ragged))
+    records = _records(list(io.StringIO(_text(file), newline="")))
+    _, first = next(records, (1, []))
+    if isinstance(first, csv.Error):
+        raise Usage(f"{file}, line 1: no CSV: {first}. Nothing was done.")
+    header = [name.strip() for name in first]
+    columns = [*needed, *optional]
+    if not set(needed) <= set(header) <= set(columns) or len(set(header)) != len(header):
+        accepted = f"accepted columns: {', '.join(needed)}, and optionally {', '.join(optional)}"
+        raise Usage(f"{file}: the first line names {header!a}; {accepted}, each once.")
+    lines = [_line(number, record, header, columns) for number, record in records if record]
     if not lines:
         raise Usage(f"{file} has no line below its header.")
     return lines
+
+
+def judged(file: Path, lines: Sequence[Line], judge: Callable[[Line], _T]) -> list[_T]:
+    """What `judge` makes of each line; Usage that names every fault that it noted or raised, and those of reading."""
+    made = []
+    for line in lines:
+        if not line.faults:
+            with line.noting():
+                made.append(judge(line))
+    bad = sum(bool(line.faults) for line in lines)
+    if bad:
+        listed = "\n".join(f"line {line.number}: {fault}" for line in lines for fault in line.faults)
+        raise Usage(f"{file}: {bad} of {len(lines)} lines cannot be used; nothing was done.\n{listed}")
+    return made
+
+
+def _line(number: int, record: list[str] | csv.Error, header: Sequence[str], columns: Sequence[str]) -> Line:
+    if isinstance(record, csv.Error):
+        return Line(number, {}, [f"no CSV: {record}."])
+    given = dict(zip(header, record, strict=False))
+    ragged = ["it has more or fewer values than the header has columns."] if len(record) != len(header) else []
+    return Line(number, {name: given.get(name, "").strip() for name in columns}, ragged)
+
+
+def _records(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | csv.Error]]:
+    """Records with the line that each ends in; for what is none the error, and the line that it begins in.
+
+    Reading goes on with the line behind that: an open quote takes in all the rest, which may have faults of its own.
+    """
+    start = 0
+    while start < len(lines):
+        reader = csv.reader((lines[index] for index in range(start, len(lines))), strict=True)
+        ended = start
+        try:
+            for record in reader:
+                ended = start + reader.line_num
+                yield ended, record
+        except csv.Error as error:
+            start = ended + 1
+            yield start, error
+        else:
+            return
 
 
 def _text(file: Path) -> str:

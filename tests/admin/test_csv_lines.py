@@ -32,7 +32,7 @@ def test_lines_are_read_with_their_place(tmp_path: Path) -> None:
         (b"consumer,label,value\na,b,c\n", "['consumer', 'label', 'value']"),
         (b"consumer,label,label\na,b,c\n", "each once"),
         (b"consumer,label\n", "no line below its header"),
-        (b'consumer,label\na,"b\n', "line 2: no CSV"),
+        (b'"consumer,label\na,b\n', "line 1: no CSV"),
         (b"consumer,label\na,\xff\n", "is not UTF-8"),
         (b"consumer,label\n" + b"a" * 5_000_001, "more than 5000000 bytes"),
     ],
@@ -45,9 +45,31 @@ def test_files_that_are_none_such_are_refused(tmp_path: Path, raw: bytes, words:
 
 def test_lines_with_too_many_or_too_few_values_are_bad_lines(tmp_path: Path) -> None:
     found = lines(tmp_path, b"consumer,label\na,b,c\nd,e\nf\n")
-    assert [line.ragged for line in found] == [True, False, True]
+    assert [bool(line.faults) for line in found] == [True, False, True]
     with pytest.raises(Usage, match="2 of 3 lines cannot be used"):
         judged(tmp_path, found, lambda line: line["label"])
+
+
+def test_what_is_no_csv_hides_no_other_fault(tmp_path: Path) -> None:
+    found = lines(tmp_path, b'consumer,label\na,"b"c\nd\n"e,f\ng,h,i\nj,k\n')
+    with pytest.raises(Usage) as refused:
+        judged(tmp_path, found, lambda line: line["label"])
+    assert [line.partition(": ")[::2] for line in str(refused.value).splitlines()[1:]] == [
+        ("line 2", "no CSV: ',' expected after '\"'."),
+        ("line 3", "it has more or fewer values than the header has columns."),
+        ("line 4", "no CSV: unexpected end of data."),
+        ("line 5", "it has more or fewer values than the header has columns."),
+    ]
+
+
+def test_every_fault_of_a_line_is_named(tmp_path: Path) -> None:
+    def judge(line: Line) -> None:
+        with line.noting():
+            raise Usage("one")
+        raise Refused("two")
+
+    with pytest.raises(Usage, match=r"1 of 1 lines cannot be used; nothing was done.\nline 2: one\nline 2: two$"):
+        judged(tmp_path, lines(tmp_path, b"consumer,label\na,b\n"), judge)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -69,5 +91,6 @@ def test_every_bad_line_is_named(tmp_path: Path) -> None:
     said = str(refused.value).splitlines()
     assert said[0] == "f.csv: 99 of 198 lines cannot be used; nothing was done."
     assert said[1] == "line 3: it is bad"
-    assert said[-1] == "… and 49 more"
+    assert said[-1] == "line 199: it is bad"
+    assert len(said) == 100
     assert judged(Path("f.csv"), given[::2], judge) == ["good"] * 99
