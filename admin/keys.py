@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 from admin.faults import Usage
-from admin.keys_adopt import adopt, adoptable, write_exported
+from admin.keys_adopt import adopt_all, adoptable, write_exported
 from admin.keys_gateway import value_of
 from admin.keys_issue import Issued, issue, order
-from admin.keys_ledger import all_keys, find
+from admin.keys_ledger import all_keys, find, keys_of
 from admin.keys_lifecycle import Expires, KeyArgument, disable_key, enable_key, hand_over, revoke_key, rotate_key
 from admin.keys_many import issue_file, summary
 from admin.keys_view import Exported, KeyDetails, KeyShown, bounded, details, details_table, keys_table, shown
@@ -118,7 +118,9 @@ def show_key(
     policy = session.table.get(consumer_pk(found.consumer), POLICY_SK)  # which may be gone, and the key still there
     found = bounded(found, policy)
     value = None
-    if reveal:
+    if reveal and session.output.dry_run:
+        session.output.say(f"dry run, nothing done: reveal the value of {found.name} ({found.key_id})")
+    elif reveal:
         session.table.change([], Audit("keys.reveal", f"{found.name} {found.key_id}"))
         value = value_of(session, found.key_id)
     told = details(session, found, policy.get("plan"), value)
@@ -170,7 +172,8 @@ def import_keys(
 ) -> None:
     """Take keys that API Gateway has already into the ledger, and put them on their consumers' plans.
 
-    If the file has a bad line, all of them are named and nothing is done.
+    If the file has a bad line, all of them are named and nothing is done. Lines whose key the ledger has already, of
+    that consumer and label, are left as they are: after a fault, give the same file again.
 
     Examples:
 
@@ -181,9 +184,7 @@ def import_keys(
     if session.output.dry_run:
         session.output.say(f"dry run, nothing done: import {summary([each.order for each in wanted])}")
         return
-    for each in wanted:
-        adopt(session, each)
-    ids = {each.key_id for each in wanted}
-    keys = [key for key in all_keys(session) if key.key_id in ids]
+    adopt_all(session, wanted)
+    keys = keys_of(session, [each.key_id for each in wanted])
     now = session.now()
     session.output.show([shown(key, now) for key in keys], lambda: keys_table(None, keys, now))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -143,9 +144,11 @@ def put_on_plan(session: Session, plan: str, key_id: str) -> None:
             raise
 
 
-def move_to_plan(session: Session, plan: str, key_id: str) -> None:
-    """Put a key on a plan and on no other: a consumer's plan may have changed since it was made."""
-    present = plans_of(session, key_id)
+def move_to_plan(session: Session, plan: str, key_id: str, present: Sequence[str]) -> None:
+    """Put a key on a plan and on no other: a consumer's plan may have changed since it was made.
+
+    present: `plans_of` the key.
+    """
     for other in present:
         if other != plan:
             session.apigateway.delete_usage_plan_key(usagePlanId=plan_id(session, other), keyId=key_id)

@@ -106,7 +106,12 @@ def taken(key: Key) -> Refused:
 
 def stuck(session: Session, key: Key) -> bool:
     """Whether issuing a key ended before it got onto a plan."""
-    if key.by_terraform or key.status != "active" or plans_of(session, key.key_id):
+    return key.status == "active" and off_plan(session, key)
+
+
+def off_plan(session: Session, key: Key) -> bool:
+    """Whether an operator's key is on no plan, though API Gateway has it."""
+    if key.by_terraform or plans_of(session, key.key_id):
         return False
     return named_key(session, key.key_id) is not None  # one that somebody deleted there cannot be finished
 
@@ -138,6 +143,9 @@ def _place_in_ledger(
 ) -> tuple[str, str | None, datetime | None]:
     """Id, value (None: to be asked for) and expiry of a key that the ledger has."""
     if wanted.unfinished is not None:
+        if wanted.replaces is None:  # a rotation ends with a row of its own
+            audit = {"plan": wanted.plan, "begun_by": wanted.unfinished.created_by}
+            session.table.change([], Audit("keys.issue", _target(wanted, wanted.unfinished.key_id), after=audit))
         return wanted.unfinished.key_id, None, wanted.unfinished.expires
     said = description(session, wanted.consumer, wanted.label, wanted.replaces)
     if waiting is None:
@@ -160,8 +168,11 @@ def enter(session: Session, key_id: str, wanted: Order, action: str, **state: ob
     if state:
         bare = Key(key_id=key_id, consumer=wanted.consumer, label=wanted.label, created_by=session.identity)
         changes.append(bare.changed(session, **state))
-    target = f"{wanted.consumer}/{wanted.label} {key_id}"
-    session.table.change(changes, Audit(action, target, after={"plan": wanted.plan, **told}))
+    session.table.change(changes, Audit(action, _target(wanted, key_id), after={"plan": wanted.plan, **told}))
+
+
+def _target(wanted: Order, key_id: str) -> str:
+    return f"{wanted.consumer}/{wanted.label} {key_id}"
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -101,17 +101,21 @@ def key_item(session: Session, key_id: str, consumer: str, label: str, **values:
 
 def all_keys(session: Session, consumer: str | None = None) -> list[Key]:
     """Every key of the environment, or of one consumer, by consumer, label and age."""
-    listed = session.table.listed(LISTED_KEY)
-    items = session.table.get_many([*listed, *((pk, STATE_SK) for pk, _ in listed)])
-    keys = (_key(pk, items[pk, sk], items.get((pk, STATE_SK), {})) for pk, sk in listed if (pk, sk) in items)
+    keys = keys_of(session, [pk.partition("#")[2] for pk, _ in session.table.listed(LISTED_KEY)])
     chosen = (key for key in keys if consumer is None or key.consumer == consumer)
     return sorted(chosen, key=lambda key: (key.consumer, key.label, key.created or "", key.key_id))
 
 
+def keys_of(session: Session, ids: Sequence[str]) -> list[Key]:
+    """Those of these keys that the ledger has, in that order; one that its index does not have yet, too."""
+    items = session.table.get_many([(key_pk(key_id), sk) for key_id in ids for sk in (KEY_SK, STATE_SK)])
+    found = ((key_id, items.get((key_pk(key_id), KEY_SK)), items.get((key_pk(key_id), STATE_SK), {})) for key_id in ids)
+    return [_key(key_id, item, state) for key_id, item, state in found if item is not None]
+
+
 def by_id(session: Session, key_id: str) -> Key | None:
     """One key; None where the ledger has none of that id."""
-    items = {sk: session.table.get(key_pk(key_id), sk) for sk in (KEY_SK, STATE_SK)}
-    return _key(key_pk(key_id), items[KEY_SK], items[STATE_SK]) if items[KEY_SK] else None
+    return next(iter(keys_of(session, [key_id])), None)
 
 
 def named(keys: Iterable[Key], label: str) -> list[Key]:
@@ -178,9 +182,9 @@ def _not_here(session: Session, key_id: str) -> Refused:
     )
 
 
-def _key(pk: str, item: Mapping[str, Any], state: Mapping[str, Any]) -> Key:
+def _key(key_id: str, item: Mapping[str, Any], state: Mapping[str, Any]) -> Key:
     return Key(
-        key_id=pk.partition("#")[2],
+        key_id=key_id,
         consumer=item["consumer"],
         label=item.get("name", "?"),
         created_by=item.get("created_by", "?"),

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, TextIO, TypeVar
 
 from admin.csv_lines import Line, judged, read
 from admin.faults import Refused, Usage, unknown
@@ -29,6 +29,8 @@ from admin.output import control_free
 from admin.session import Session
 from lambda_src.contract import prefix
 
+_T = TypeVar("_T")
+
 ISSUED_COLUMNS: Final = ("consumer", "label", "key_id", "expires", "value")
 
 
@@ -40,7 +42,7 @@ class Desk:
         self.keys: dict[str, list[Key]] = {}
         for key in all_keys(session):
             self.keys.setdefault(key.consumer, []).append(key)
-        self.ids = {key.key_id for keys in self.keys.values() for key in keys}
+        self.by_id = {key.key_id: key for keys in self.keys.values() for key in keys}
         self._seen: dict[tuple[str, ...], int] = {}
 
     def once(self, line: Line, *what: str) -> None:
@@ -50,16 +52,19 @@ class Desk:
             raise Refused(f"{'/'.join(map(control_free, what))} is in line {first} already.")
 
     def order(self, line: Line) -> tuple[Order, Key | None]:
-        """What a line asks for, and who has its label now."""
-        consumer, label = line["consumer"], checked_label(line["label"], "label")
-        policy = self.session.policies.get(consumer)
-        if policy is None:
-            raise unknown("consumer", consumer, self.session.policies, seen_with="tollgate consumers list")
-        self.once(line, consumer, label)
-        now = self.session.now()
-        expires = later(line["expires"], "expires", now) if line["expires"] else None
-        check_expiry(policy, expires, now)
-        wanted = Order(consumer=consumer, label=label, plan=policy["plan"], expires=expires)
+        """What a line asks for, and who has its label now; an order that holds only if no fault was noted."""
+        consumer, label, expires, now = line["consumer"], line["label"], None, self.session.now()
+        policy = self.session.policies.get(consumer, {})
+        with line.noting():
+            if not policy:
+                raise unknown("consumer", consumer, self.session.policies, seen_with="tollgate consumers list")
+        with line.noting():
+            checked_label(label, "label")
+            self.once(line, consumer, label)
+        with line.noting():
+            expires = later(line["expires"], "expires", now) if line["expires"] else None
+            check_expiry(policy, expires, now)
+        wanted = Order(consumer=consumer, label=label, plan=policy.get("plan", ""), expires=expires)
         return wanted, bearer_of(self.keys.get(consumer, ()), label)
 
 
@@ -85,20 +90,22 @@ def orders(session: Session, file: Path, resume: bool) -> list[Order]:
 
 
 def issue_all(session: Session, wanted: Sequence[Order]) -> Iterator[Issued]:
-    """Make them one after the other, no faster than API Gateway lets an account."""
-    pace = Pace(CREATES_PER_SECOND)
+    """Make them one after the other."""
     waiting = half_made(session, f"{prefix(session.environment)}-")
-    for each in _progress(session, wanted):
-        pace.wait()
+    for each in paced(session, wanted, "issuing keys"):
         yield issue(session, each, waiting)
 
 
-def _progress(session: Session, wanted: Sequence[Order]) -> Iterable[Order]:
-    if not session.output.stderr.is_terminal:
-        return wanted
-    from rich.progress import track
+def paced(session: Session, wanted: Sequence[_T], words: str) -> Iterator[_T]:
+    """One after the other, no faster than API Gateway lets an account; a terminal sees how far it is."""
+    pace, shown = Pace(CREATES_PER_SECOND), iter(wanted)
+    if session.output.stderr.is_terminal:
+        from rich.progress import track
 
-    return track(wanted, "issuing keys", console=session.output.stderr, transient=True)
+        shown = iter(track(wanted, words, console=session.output.stderr, transient=True))
+    for each in shown:
+        pace.wait()
+        yield each
 
 
 @contextmanager

@@ -3,7 +3,7 @@
     new key made, in the ledger (it `replaces` the old), on the plan  →  STATE of the old: its end, and by what
 
 The old key is not touched before the new one works. Whatever step a rotation ended at, giving the command again
-finishes it with the same new key.
+finishes it with the same new key. Of two operators who rotate one key at once, the later one's new key is taken back.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from admin.faults import Refused
+from admin.keys_gateway import delete, named_keys
 from admin.keys_issue import Issued, Order, check_expiry, issue, left_half
-from admin.keys_ledger import Key, all_keys, by_id
+from admin.keys_ledger import Key, by_id, keys_of
 from admin.moments import written
 from admin.session import Session
 from admin.table import Audit
+from lambda_src.contract import api_key_name
 from lambda_src.policy import instant
 
 
@@ -28,14 +30,27 @@ def pair(session: Session, key: Key) -> tuple[Key, Key | None]:
     if key.replaced_by is not None:
         raise _rotated_already(key)
     _check_rotatable(session, key)
-    heirs = [each for each in all_keys(session, key.consumer) if each.replaces == key.key_id]
-    alive = [each for each in heirs if each.status != "revoked"]
-    return key, alive[-1] if alive else None
+    return key, _heir(session, key)
+
+
+def _heir(session: Session, key: Key) -> Key | None:
+    """The key made for it by a rotation that did not end.
+
+    Looked for by the name in API Gateway, since the ledger's index may not have a key that was made a second ago.
+    """
+    name = api_key_name(session.environment, key.consumer, key.label)
+    there = [each.key_id for each in named_keys(session, name) if each.name == name]
+    heirs = (each for each in keys_of(session, there) if each.replaces == key.key_id and each.status != "revoked")
+    return max(heirs, key=lambda each: each.created or "", default=None)
 
 
 def rotate(session: Session, old: Key, new: Key | None, grace: timedelta, expires: datetime | None) -> Issued:
-    """Finish, or do, the rotation of `old`. expires: of the new key; None: when the old one would have ended."""
+    """Finish, or do, the rotation of `old`. expires: of the new key; None: when the old one would have ended.
+
+    Refused where somebody else changed the old key meanwhile; then no new key is left that nobody knows of.
+    """
     policy, now = session.policy(old.consumer), session.now()
+    end = _earlier(old.expires, now + grace)
     check_expiry(policy, expires, now)
     wanted = Order(
         consumer=old.consumer,
@@ -46,15 +61,39 @@ def rotate(session: Session, old: Key, new: Key | None, grace: timedelta, expire
         unfinished=new,
     )
     issued = issue(session, wanted)
-    end = _earlier(old.expires, now + grace)
     values = {"expires": None if end is None else written(end), "replaced_by": issued.key_id}
     with left_half(
         session, f"key {issued.key_id} works, and so does {old.key_id} still: give the same command again to finish."
     ):
         before = {"expires": None if old.expires is None else written(old.expires), "replaced_by": None}
         audit = Audit("keys.rotate", f"{old.name} {old.key_id}", before, values)
-        session.table.change([old.changed(session, **values)], audit)
-    return issued
+        try:
+            session.table.change([old.changed(session, **values)], audit)
+        except Refused as overtaken:
+            lost = overtaken
+        else:
+            return issued
+    raise _overtaken(session, old, issued.key_id, lost)
+
+
+def _overtaken(session: Session, old: Key, new_id: str, fault: Refused) -> Refused:
+    """Take the new key back, of which nobody was told; unless the other operator finished with that very key."""
+    note = f"key {new_id} may still work, and nobody was told its value: `tollgate keys revoke {new_id}` ends it."
+    taken_back = False
+    try:
+        now_old, new = by_id(session, old.key_id), by_id(session, new_id)
+        if now_old is not None and now_old.replaced_by == new_id:
+            taken_back = True
+            return _rotated_already(now_old)
+        if new is not None and new.status != "revoked":
+            audit = Audit("keys.revoke", f"{new.name} {new_id}", {"status": new.status}, {"status": "revoked"})
+            session.table.change([new.changed(session, status="revoked")], audit)
+        delete(session, new_id)
+        taken_back = True
+    finally:
+        if not taken_back:
+            session.output.say(note, style="yellow")
+    return Refused(f"{fault} The new key {new_id} was taken back: it works nowhere.")
 
 
 def _earlier(*moments: datetime | None) -> datetime | None:

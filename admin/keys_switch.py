@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from admin.faults import Refused
-from admin.keys_gateway import delete, enable, move_to_plan, named_key
+from admin.keys_gateway import delete, enable, move_to_plan, named_key, plans_of
 from admin.keys_issue import check_expiry, left_half
 from admin.keys_ledger import Key
 from admin.moments import written
@@ -23,6 +23,7 @@ _STILL: Final = (
 
 
 def _write(session: Session, key: Key, action: str, status: str) -> None:
+    """Its STATE item and the audit row of that."""
     audit = Audit(action, f"{key.name} {key.key_id}", {"status": key.status}, {"status": status})
     session.table.change([key.changed(session, status=status)], audit)
 
@@ -49,16 +50,22 @@ def start(session: Session, key: Key) -> None:
             f"`tollgate keys revoke {key.key_id}`, then {again}."
         )
     check_expiry(policy, None, now)
-    if named_key(session, key.key_id) is None:
+    there = named_key(session, key.key_id)
+    if there is None:
         raise Refused(
             f"{key.name} ({key.key_id}) is gone from API Gateway: somebody deleted it there. "
             f"`tollgate keys revoke {key.key_id}`, then {again}."
         )
-    if key.status != "active":
-        _write(session, key, "keys.enable", "active")
+    plans = plans_of(session, key.key_id)
+    wanted = plans if key.by_terraform else [policy["plan"]]
+    before = {"status": key.status, "enabled": there.enabled, "plan": ", ".join(plans)}
+    after = {"status": "active", "enabled": True, "plan": ", ".join(wanted)}
+    if before != after:  # API Gateway alone may differ, where somebody changed it there or the consumer changed plans
+        changes = [] if key.status == "active" else [key.changed(session, status="active")]
+        session.table.change(changes, Audit("keys.enable", f"{key.name} {key.key_id}", before, after))
     with left_half(session, "the ledger has it, API Gateway not yet: give the same command again to finish."):
         if not key.by_terraform:
-            move_to_plan(session, policy["plan"], key.key_id)
+            move_to_plan(session, policy["plan"], key.key_id, plans)
         enable(session, key.key_id, True)
 
 

@@ -22,15 +22,15 @@ _BATCH = 100
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One item to write. values: the whole item (None: delete it); condition: what must hold of it before.
+    """One item to write, whole. condition: what must hold of it before.
 
-    condition: `new` it is not there, `there` it is, None either, `at …` its `at` still is that moment (of a STATE item
-    that was read, so that no other operator's change is lost).
+    condition: `new` it is not there, None nothing, `at …` its `at` still is that moment (of a STATE item that was
+    read, so that no other operator's change is lost).
     """
 
     pk: str
     sk: str
-    values: Mapping[str, object] | None
+    values: Mapping[str, object]
     condition: str | None = None
 
 
@@ -99,10 +99,11 @@ class Table:
         return [(each[PK]["S"], each[SK]["S"]) for page in pages for each in page["Items"]]
 
     def get_many(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
-        """Items by their keys; those that are not there are left out."""
+        """Items by their keys, read consistently; those that are not there are left out."""
         found: dict[tuple[str, str], dict[str, Any]] = {}
         for start in range(0, len(keys), _BATCH):
-            asked: Any = {self._name: {"Keys": [_key(*each) for each in keys[start : start + _BATCH]]}}
+            wanted = [_key(*each) for each in keys[start : start + _BATCH]]
+            asked: Any = {self._name: {"Keys": wanted, "ConsistentRead": True}}
             while asked:
                 answer = self._client.batch_get_item(RequestItems=asked)
                 for each in map(_plain, answer["Responses"].get(self._name, [])):
@@ -140,10 +141,7 @@ class Table:
             members |= {"ConditionExpression": "#a = :a", "ExpressionAttributeNames": {"#a": "at"}}
             members["ExpressionAttributeValues"] = {":a": {"S": change.condition.removeprefix("at ")}}
         elif change.condition is not None:
-            test = "attribute_not_exists" if change.condition == "new" else "attribute_exists"
-            members |= {"ConditionExpression": f"{test}(#p)", "ExpressionAttributeNames": {"#p": PK}}
-        if change.values is None:
-            return {"Delete": {**members, "Key": _key(change.pk, change.sk)}}
+            members |= {"ConditionExpression": "attribute_not_exists(#p)", "ExpressionAttributeNames": {"#p": PK}}
         return {"Put": {**members, "Item": {**_key(change.pk, change.sk), **item(change.values)}}}
 
 

@@ -61,6 +61,10 @@ def test_show_reveals_only_when_asked_and_leaves_a_row(tollgate: Command) -> Non
     new = issued(tollgate, "shown")
     assert tollgate.here("keys", "show", new["key_id"]).out.count(new["value"]) == 0
     assert new["value"] in tollgate.run("keys", "show", "desk/shown", "--reveal").out
+    dry = tollgate.here("--dry-run", "keys", "show", "desk/shown", "--reveal")
+    assert "dry run, nothing done: reveal the value" in dry.err
+    assert new["key_id"] in dry.out
+    assert new["value"] not in dry.out
     rows = tollgate.here("--output", "json", "audit", "--action", "keys.reveal", "--target", new["key_id"]).json
     assert [row["by"] for row in rows] == [OPERATOR]
 
@@ -88,6 +92,8 @@ def test_enabling_puts_a_key_on_the_plan_its_consumer_is_on_now(system: System, 
     assert "slow, but desk's is open" in tollgate.here("keys", "show", "desk/moved").out
     tollgate.here("keys", "enable", "desk/moved")
     assert tollgate.here("--output", "json", "keys", "show", "desk/moved").json["plan"] == "open"
+    (row,) = tollgate.here("--output", "json", "audit", "--action", "keys.enable", "--target", new["key_id"]).json
+    assert (row["before"]["plan"], row["after"]["plan"]) == ("slow", "open")
 
 
 def test_a_revoked_key_is_refused_at_once_and_gone_from_api_gateway(system: System, tollgate: Command) -> None:

@@ -85,6 +85,7 @@ def test_all_bad_lines_are_named_and_none_is_applied(system: System, tollgate: C
         "desk,good,\n"
         "desk,five,yesterday\n"
         "desk,six,2040-01-01\n"
+        "dsek,B#d,yesterday\n"
     )
     said = tollgate.here("keys", "issue", "--from-csv", str(file), accepted=2).err
     for line, words in {
@@ -96,7 +97,9 @@ def test_all_bad_lines_are_named_and_none_is_applied(system: System, tollgate: C
         8: "after its consumer",
     }.items():
         assert f"line {line}: {words}" in said.replace("the key would expire on 2040-01-01T00:00:00+00:00, ", "")
-    assert "6 of 7 lines cannot be used; nothing was done" in said
+    assert "7 of 8 lines cannot be used; nothing was done" in said
+    for words in ("no consumer 'dsek'", "label 'B#d'", "expires 'yesterday'"):
+        assert f"line 9: {words}" in said
     assert in_gateway(system, "good") == []
 
 
@@ -124,7 +127,7 @@ def test_ids_are_exported_and_existing_keys_imported(system: System, tollgate: C
     said = tollgate.here("keys", "import", str(file), accepted=2).err
     for words in (
         "line 3: API Gateway has no key zzzzzzzz",
-        "is in the ledger already",
+        f"key {system.key_id('alpha')} is in the ledger already: alpha/default, active",
         "is on plan slow, and desk on open",
         "line 6: key_id of 40 characters",
     ):
@@ -138,6 +141,36 @@ def test_ids_are_exported_and_existing_keys_imported(system: System, tollgate: C
     exported = list(csv.DictReader(io.StringIO(tollgate.run("keys", "export").out)))
     assert {"consumer": "desk", "key_id": made["id"], "label": "adopted", "expires": ""} in exported
     assert tollgate.here("keys", "export", "--format", "json").json[0].keys() == exported[0].keys()
+    again = tollgate.here("--output", "json", "keys", "import", str(file))
+    assert again.json == []
+    assert f"desk/stopped ({stopped['id']}) is in the ledger already; left as it is" in again.err
     for key in (made, stopped):
         tollgate.here("keys", "revoke", key["id"], "--yes")
+    assert "is in the ledger already: desk/adopted, revoked" in tollgate.here(
+        "keys", "import", str(file), accepted=2
+    ).err  # fmt: skip
     gateway.delete_api_key(apiKey=busy["id"])
+
+
+def test_an_import_that_a_fault_ended_goes_on_with_the_same_file(
+    system: System, tollgate: Command, tmp_path: Path
+) -> None:
+    gateway = system.cloud.client("apigateway")
+    first, last = (gateway.create_api_key(name=f"adopt-{each}", enabled=each == "first") for each in ("first", "last"))
+    file = tmp_path / "adopt.csv"
+    file.write_text(f"consumer,key_id,label\ndesk,{first['id']},went-1\n")
+    tollgate.here("keys", "import", str(file))
+    middle = gateway.create_api_key(name="adopt-middle", enabled=False)
+    file.write_text(file.read_text() + f"desk,{middle['id']},went-2\ndesk,{last['id']},went-3\n")
+    for done, (service, operation) in enumerate(
+        [("apigateway", "CreateUsagePlanKey"), ("dynamodb", "TransactWriteItems")]
+    ):
+        with system.cloud.fault(service, "InternalFailure", status=500, operations=[operation]):
+            said = tollgate.here("keys", "import", str(file), accepted=254, **ONCE)
+        assert f"{done} of 2 keys are imported. Give the same file again" in said.err
+    (row,) = tollgate.here("--output", "json", "keys", "import", str(file)).json
+    assert row["label"] == "went-3"
+    for key in (first, middle, last):
+        shown = tollgate.here("--output", "json", "keys", "show", key["id"]).json
+        assert (shown["plan"], shown["state"]) == ("open", "active" if key is first else "disabled")
+        tollgate.here("keys", "revoke", key["id"], "--yes")

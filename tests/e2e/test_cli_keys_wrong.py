@@ -128,6 +128,7 @@ def test_hostile_consumers_are_unknown(consumer: str, tollgate: Command) -> None
         (["keys", "issue"], 2, "give CONSUMER for one key, or --from-csv"),
         (["keys", "issue", "desk", "--from-csv", "x.csv"], 2, "--from-csv says consumers"),
         (["keys", "rotate", "desk/wrong", "--grace", "-1h", "--yes"], 2, "--grace '-1h'"),
+        (["keys", "rotate", "desk/wrong", "--grace", "999999w", "--yes"], 2, "--grace '999999w' is too long"),
         (["keys", "revoke", "desk/wrong"], 2, "give --yes to go on"),
         (["--env", "nowhere", "keys", "list"], 253, "nowhere is not deployed here"),
         (["--region", "us-east-2", "keys", "list"], 253, "no function tollgate-e2e-gateway in us-east-2"),
