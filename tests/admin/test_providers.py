@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import urllib3
 
-from admin.faults import Usage
-from admin.providers import doubts
+from admin.faults import ServiceFault, Usage
+from admin.output import Output
+from admin.providers import _put, doubts
+from admin.providers_check import _asked, _usable
 from admin.secret_input import checked, read_secret
+from admin.session import Options, Session
 
 OPENAI, ANTHROPIC, OTHER = "https://api.openai.com/v1", "https://api.anthropic.com", "https://llm.example.com/v1"
 
@@ -61,3 +69,66 @@ def test_a_pipe_of_bytes_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"sk-\xff\xfe"), encoding="utf-8"))
     with pytest.raises(Usage, match="printable ASCII"):
         read_secret("key")
+
+
+@contextmanager
+def answering(body: bytes | None) -> Iterator[str]:
+    """URL of a server that answers everything with 200 and `body`; None: it hangs up before it answers."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            if body is not None:
+                self.send_response(200)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        do_GET = do_POST  # noqa: N815 - http.server's name
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+MODEL = {"sk": "small", "prices": {"standard": [{"input": 1, "output": 2}]}}
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), [(b"<h1>Sign in", "<h1>Sign in"), (b"", "an empty answer"), (b"[1]", "[1]"), (None, "no answer")]
+)
+def test_an_answer_that_is_none_is_a_failed_check(body: bytes | None, said: str) -> None:
+    """A captive portal or a proxy answers 200 as well."""
+    with answering(body) as url:
+        found = _asked(urllib3.PoolManager(retries=False), url, "key", "openai", "openai", MODEL)
+    assert found.ok is False
+    assert found.error is not None
+    assert found.error.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b"<h1>Sign in", "is no gateway"), (b"{}", "is no gateway"), (None, "did not answer: ProtocolError")],
+)
+def test_what_is_no_gateway_is_said(body: bytes | None, said: str) -> None:
+    with answering(body) as url, pytest.raises(ServiceFault, match=said):
+        _usable(urllib3.PoolManager(retries=False), url, "key")
+
+
+def test_a_gateway_that_is_not_there_is_said() -> None:
+    with pytest.raises(ServiceFault, match="did not answer: NewConnectionError"):
+        _usable(urllib3.PoolManager(retries=False), "http://127.0.0.1:9", "key")
+
+
+def test_a_key_that_may_have_been_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with answering(None) as url:
+        session = Session(Options(environment="none", region="eu-west-1", endpoint_url=url), Output())
+        with pytest.raises(ServiceFault, match="It may have been") as caught:
+            _put(session, "openai", "a-secret", "sk-not-to-be-told")
+    assert "tollgate providers list" in str(caught.value)
+    assert "sk-not-to-be-told" not in str(caught.value)

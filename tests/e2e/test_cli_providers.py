@@ -106,6 +106,29 @@ def test_a_provider_that_fails_ends_with_1(system: System, tollgate: Command) ->
     assert found["error"]
 
 
+def test_a_dry_run_asks_no_provider(system: System, tollgate: Command) -> None:
+    before = len(system.log_lines("/tollgate/e2e/usage"))
+    words = ("--dry-run", "--output", "json", "providers", "check", "openai")
+    (found,) = tollgate.here(*words, stdin=system.key("limited")).json
+    assert (found["ok"], found["model"], found["error"]) == (True, "standin-small", "not called: a dry run")
+    asked = [json.loads(line) for line in system.log_lines("/tollgate/e2e/usage")[before:]]
+    assert {line["route"] for line in asked if line.get("kind") == "usage"} == {"models"}
+
+
+def test_a_variable_that_no_header_can_carry(tollgate: Command) -> None:
+    key = "key-of-a-canary-0123456789"
+    said = tollgate.run("providers", "check", "openai", accepted=2, TOLLGATE_KEY=f"{key}\r\nx-more: y")
+    assert "TOLLGATE_KEY: there is white space inside of it" in said.err
+    assert key not in said.out + said.err
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_the_end_of_a_variables_line_is_no_part_of_the_key(system: System, tollgate: Command, end: str) -> None:
+    words = ("--dry-run", "--output", "json", "providers", "check", "openai")
+    (found,) = tollgate.here(*words, TOLLGATE_KEY=system.key("limited") + end).json
+    assert found["ok"] is True
+
+
 @pytest.mark.parametrize(
     ("stdin", "code", "said"),
     [("", 2, "nothing was given"), ("no-key-of-anybody-at-all", 1, "the gateway did not take the key: 401")],
