@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 NEEDS_MORE = {
     "Charged by estimate, or not as held", "Errors of functions of your own", "Failed calls of anthropic, percent",
     "Failed calls of bedrock, percent", "Ledger", "Provider keys that could not be read", "Sweeper",
+    "With keys that must not work any more",
 }  # fmt: skip
 """Widgets that stay empty as long as nobody calls that provider or function, and nothing goes wrong."""
 BLUE, RED = bytes.fromhex("0072b2"), bytes.fromhex("b3261e")
