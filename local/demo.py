@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,8 @@ CONSUMERS: Final = ("search", "support", "trial", "pilot")
 """Of environments/local.toml: one with room, one on Anthropic, one on a slow plan, one with a budget of half a cent."""
 AT_ONCE: Final = 12
 BUDGET_TOKENS: Final = 300
+SHORT_LIFE: Final = 4
+"""Seconds that a key lives which is to be seen refused."""
 
 console = Console(highlight=False)
 
@@ -54,11 +57,15 @@ class Demo:
         """Value of a consumer's key."""
         return self.deployment.key_value(self.outputs["key_ids"][consumer]["default"])
 
-    def openai(self, consumer: str) -> openai.OpenAI:
-        """OpenAI's client with a consumer's key."""
-        headers = {"x-api-key": self.key(consumer)}
+    def client(self, key: str) -> openai.OpenAI:
+        """OpenAI's client with a key."""
+        headers = {"x-api-key": key}
         url = f"{self.outputs['invoke_url']}/v1"
         return openai.OpenAI(base_url=url, api_key="unused", default_headers=headers, max_retries=0)
+
+    def openai(self, consumer: str) -> openai.OpenAI:
+        """OpenAI's client with a consumer's key."""
+        return self.client(self.key(consumer))
 
     def anthropic(self, consumer: str) -> anthropic.Anthropic:
         """Anthropic's client with a consumer's key."""
@@ -100,14 +107,18 @@ def trouble(demo: Demo) -> None:
     """What callers are told when something is broken; it also gives the dashboard's graphs of failures their lines."""
     table = Table("broken", "status", "said", title="Things that go wrong", title_justify="left")
 
-    def ask(what: str, model: str = "standin-small") -> None:
+    def ask(what: str, model: str = "standin-small", client: openai.OpenAI | None = None) -> None:
         messages: Any = [{"role": "user", "content": "Hello"}]
+        create = (client or demo.openai("search")).chat.completions.create
         try:
-            demo.openai("search").chat.completions.create(model=model, messages=messages, max_completion_tokens=20)
+            create(model=model, messages=messages, max_completion_tokens=20)
         except openai.APIStatusError as error:
             said = error.body["message"] if isinstance(error.body, dict) else error
             table.add_row(what, str(error.status_code), str(said))
 
+    soon = (datetime.now(UTC) + timedelta(seconds=SHORT_LIFE)).isoformat()
+    issue = ("keys", "issue", "search", "--label", "for-a-moment", "--expires", soon)
+    short_lived = tollgate(demo.deployment, *issue).strip()
     ask("the provider's key is not set yet")
     cloud, keys = demo.deployment.cloud, {**STANDIN_KEYS, **demo.choice.secrets}
     put_secrets(cloud, {secret_name("local", name): value for name, value in keys.items()})
@@ -117,6 +128,8 @@ def trouble(demo: Demo) -> None:
     with cloud.fault("dynamodb", "ProvisionedThroughputExceededException", times=1):
         ask("the ledger is throttled for a moment")
     cloud.client("lambda").invoke(FunctionName=f"{prefix('local')}-sweeper", Payload=b"{}")
+    time.sleep(max(0.0, (datetime.fromisoformat(soon) - datetime.now(UTC)).total_seconds()))
+    ask("a key that has expired", client=demo.client(short_lived))
     console.print(table)
 
 
