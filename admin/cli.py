@@ -1,34 +1,24 @@
 """`tollgate`: what a platform team lives in. Keys, consumers, usage, budgets, providers, logs, doctor.
 
-Modules of commands are imported here, so they import nothing slow at their top: boto3 and tables come with the first
-command that needs them.
+A command line loads the module of the command that it names, and of the others only says what they are for. boto3 and
+tables come with the first command that needs them.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
 
-from admin import audit, budgets, consumers, dashboard, doctor, keys, logs, providers, usage
-from admin import open as open_module
 from admin.faults import Fault, of_client, of_service
 from admin.output import Format, Output
 from admin.session import ENVIRONMENT_VARIABLE, Options, Session
 
-app = typer.Typer(
-    name="tollgate",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 ok, 1 a finding or refused, 2 usage, 253 credentials or configuration, 254 an AWS service, "
-    "130 Ctrl-C. The options above may stand anywhere in the command line.",
-)
 
-
-@app.callback()
 def root(
     context: typer.Context,
     env: Annotated[
@@ -67,17 +57,50 @@ def root(
     context.obj = Session(options, Output(form=output, yes=yes, dry_run=dry_run))
 
 
-# Groups, in the order of the help.
-app.add_typer(keys.app, name="keys")
-app.add_typer(consumers.app, name="consumers")
-app.add_typer(usage.app, name="usage")
-app.add_typer(budgets.app, name="budgets")
-app.add_typer(providers.app, name="providers")
-app.add_typer(logs.app, name="logs")
-app.command("doctor")(doctor.doctor)
-app.command("open")(open_module.open_place)
-app.command("dashboard")(dashboard.dashboard)
-app.command("audit")(audit.audit)
+COMMANDS: Final = {
+    "keys": ("admin.keys", "app", "Issue, rotate, revoke the keys of consumers."),
+    "consumers": ("admin.consumers", "app", "Who calls: their budgets and keys, and a switch for each."),
+    "usage": ("admin.usage", "app", "Who used what, what it cost, and every single request."),
+    "budgets": ("admin.budgets", "app", "Where budgets stand, and raising one for a while."),
+    "providers": ("admin.providers", "app", "AI APIs the gateway forwards to: their keys, and whether they answer."),
+    "logs": ("admin.logs", "app", "Ask the usage and access logs; book lines that the ledger lacks."),
+    "doctor": ("admin.doctor", "doctor", "Is everything deployed and healthy? Each finding comes with its fix."),
+    "open": ("admin.open", "open_place", "Print where the gateway is called, and where the console shows it."),
+    "dashboard": (
+        "admin.dashboard",
+        "dashboard",
+        "Draw the deployed CloudWatch dashboard into one page that needs no network: to look at, or to attach.",
+    ),
+    "audit": ("admin.audit", "audit", "Changes that operators made, newest first."),
+}
+"""Where each is, and what its own help begins with; in the order of the help."""
+
+
+def application(only: str | None = None) -> typer.Typer:
+    """The command with all that it can do, or with what is below `only` alone."""
+    app = typer.Typer(
+        name="tollgate",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Exit codes: 0 ok, 1 a finding or refused, 2 usage, 253 credentials or configuration, 254 an AWS "
+        "service, 130 Ctrl-C. The options above may stand anywhere in the command line.",
+    )
+    app.callback()(root)
+    for name, (module, member, words) in COMMANDS.items():
+        found = getattr(import_module(module), member) if only in (None, name) else None
+        if found is None:
+            app.command(name, help=words)(_not_loaded)
+        elif isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    return app
+
+
+def _not_loaded() -> None:
+    """Stands for a command in the help of all of them."""
+
 
 _TAKE_A_VALUE: Final = ("--env", "--profile", "--region", "--endpoint-url", "--output")
 _FLAGS: Final = ("--yes", "-y", "--dry-run")
@@ -102,10 +125,23 @@ def first_things_first(arguments: Sequence[str]) -> list[str]:
     return [*ahead, *rest, *words]
 
 
+def _named(arguments: Sequence[str]) -> str | None:
+    """The command that a command line names; "" where it names none, None where a shell asks for completions."""
+    if "_TOLLGATE_COMPLETE" in os.environ:
+        return None
+    words = iter(arguments)
+    for word in words:
+        if word in _TAKE_A_VALUE:
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return ""
+
+
 def run(arguments: Sequence[str]) -> int:
     """The exit code of a command line."""
     try:
-        app(first_things_first(arguments), prog_name="tollgate")
+        application(_named(arguments))(first_things_first(arguments), prog_name="tollgate")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     except Fault as fault:

@@ -30,7 +30,7 @@ def page() -> str:
     """The whole page."""
     from typer.main import get_command
 
-    root = get_command(cli.app)
+    root = get_command(cli.application())
     seen: dict[type, str] = {}
     body = "\n".join(_command(root, "tollgate", 1, seen))
     return re.sub(r"\n{3,}", "\n\n", f"{_HEAD}\n{body.strip()}\n")

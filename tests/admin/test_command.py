@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
+from admin import cli
 from admin.cli import first_things_first
 from tests.e2e.command import INSTALLED, Command
 
@@ -22,6 +24,30 @@ def test_help_loads_nothing_slow() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "Usage: tollgate" in done.stdout
     assert not SLOW & set(done.stderr.split())
+
+
+def test_the_help_of_all_says_what_each_says_itself() -> None:
+    """Modules are loaded only for the command that is named; the words for the others are in admin/cli.py."""
+    from typer.main import get_command
+
+    whole: Any = get_command(cli.application())
+    listed: Any = get_command(cli.application(""))
+    assert list(listed.commands) == list(cli.COMMANDS)
+    assert whole.commands.keys() == listed.commands.keys()
+    for name, command in whole.commands.items():
+        assert command.help.splitlines()[0] == listed.commands[name].help, name
+
+
+def test_one_command_loads_no_other() -> None:
+    program = (
+        "import sys\nfrom admin import cli\ncli.run(['--env', 'usage', 'providers', '--help'])\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert "admin.providers" in loaded
+    assert not {"admin.usage", "admin.keys", "admin.doctor", "admin.dashboard"} & loaded
+    assert "secret" in done.stdout
 
 
 def test_the_command_is_installed() -> None:

@@ -13,7 +13,7 @@ from admin import cli
 from admin.cli import first_things_first
 from admin.docs import PAGE, meanings_of, page
 
-ROOT: Any = get_command(cli.app)
+ROOT: Any = get_command(cli.application())
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:

@@ -65,7 +65,7 @@ def verbs(command: Any, path: tuple[str, ...] = ()) -> list[str]:
     return [verb for name, each in below.items() for verb in verbs(each, (*path, name))]
 
 
-VERBS = verbs(get_command(cli.app))
+VERBS = verbs(get_command(cli.application()))
 
 
 @dataclasses.dataclass(frozen=True)
