@@ -64,8 +64,8 @@ def text(environment: Environment) -> str:
 
 
 def series_of(environment: Environment) -> int:
-    """Series that the gateway and the sweeper can write."""
-    return sum(1 + sum(_values(environment, metric)) for metric in METRICS.values())
+    """Series that the gateway and the sweeper can write, and that of the access log's filter."""
+    return 1 + sum(1 + sum(_values(environment, metric)) for metric in METRICS.values())
 
 
 def _values(environment: Environment, metric: Metric) -> Iterator[int]:

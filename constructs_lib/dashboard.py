@@ -175,7 +175,9 @@ class Dashboard(Construct):
             self._widgets.by("Refusals by reason", metrics.REFUSALS, "reason"),
             self._widgets.by("Errors by reason", metrics.ERRORS, "reason"),
             self._widgets.graph("Refused by the gateway", [self._own(metrics.REFUSALS)]),
-            *self._watched("Refused by API Gateway, before any function", "refused-at-the-door"),
+            self._widgets.graph(
+                "Refused by API Gateway, before any function", [sources.refused_at_the_door(self._environment.name)]
+            ),
             self._widgets.graph("With keys that must not work any more", [self._own(metrics.DEAD_KEY_REQUESTS)]),
             self._widgets.graph("Addresses one key was used from", [self._own(metrics.ADDRESSES_PER_KEY)]),
             self._widgets.graph("Calls of providers", [self._own(each) for each in upstream]),

@@ -32,3 +32,8 @@ def own(environment: str, metric: Metric, statistic: str | None = None, **by: st
     """A metric of Tollgate's, over the whole environment or by one more dimension: `provider="openai"`."""
     dimensions = (("environment", environment), *by.items())
     return Source(METRIC_NAMESPACE, metric.name, statistic or metric.statistic, dimensions)
+
+
+def refused_at_the_door(environment: str) -> Source:
+    """Requests that API Gateway refused by itself, which a filter of its access log counts."""
+    return Source(METRIC_NAMESPACE, "RefusedAtTheDoor", "Sum", (("environment", environment),))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from constructs_lib import metric_sources as sources
 from constructs_lib.alarm_catalogue import KINDS, UNHEALTHY, UNHEALTHY_TITLE, Kind, anchor
 from constructs_lib.query_catalogue import INDEXED, QUERIES, Query
 from constructs_lib.settings.alerts import Alerts
@@ -118,6 +119,8 @@ def _metrics() -> str:
             "Each has the dimension `environment`, and one more series for each value of what it is told by. Never the "
             "key: ask the logs. Those by consumer exist unless `metering.metrics_per_consumer` is off.\n",
             *_table(["metric", "unit", "statistic", "by", "meaning"], rows),
+            f"\nBeside them `{sources.refused_at_the_door('').name}` (Count, Sum): requests that API Gateway refused "
+            "before any function saw them. A metric filter counts it, from the lines of the access log.",
             "",
         ]
     )

@@ -9,6 +9,7 @@ from constructs_lib.alarms import Alarms
 from constructs_lib.aws import Construct, TerraformStack
 from constructs_lib.chat import Chat
 from constructs_lib.dashboard import Dashboard
+from constructs_lib.door import Door
 from constructs_lib.functions import bedrock_access, gateway_function, own_functions, sweeper_function
 from constructs_lib.ledger import Ledger
 from constructs_lib.ledger_items import key_item, model_item, policy_item
@@ -53,6 +54,7 @@ class TollgateStack(TerraformStack):
         self.plans = Plans(self, environment=environment, api=self.api, stage=self.stage)
         self._write_items(environment)
 
+        Door(self, environment=environment, stage=self.stage)
         self.alarms = Alarms(self, environment=environment, notifications=self.notifications)
         Chat(self, environment=environment, notifications=self.notifications)
         self.dashboard = Dashboard(self, environment=environment, alarms=self.alarms)

@@ -73,10 +73,20 @@ class Stage(Construct):
                 stage_name=gateway.stage,
                 xray_tracing_enabled=gateway.tracing,
                 access_log_settings=ApiGatewayStageAccessLogSettings(
-                    destination_arn=self.access_logs.arn, format=json.dumps(ACCESS_LOG_FIELDS)
+                    destination_arn=self.access_logs.arn,
+                    # A metric filter takes dimensions from the line alone, and the metrics have one of this name.
+                    format=json.dumps({"environment": environment.name, **ACCESS_LOG_FIELDS}),
                 ),
                 depends_on=self._account_role(environment) if gateway.manage_account_role else None,
             ),
+        )
+        # Else API Gateway makes it at the first failure: without retention or key, and left behind by a destroy
+        # (docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html).
+        execution_logs = LogGroup(
+            self,
+            "execution",
+            environment=environment,
+            group_name=f"API-Gateway-Execution-Logs_{api.id}/{gateway.stage}",
         )
         settings = ApiGatewayMethodSettings(
             self,
@@ -94,6 +104,7 @@ class Stage(Construct):
                 throttling_rate_limit=gateway.throttle.rate,
                 throttling_burst_limit=gateway.throttle.burst,
             ),
+            depends_on=[execution_logs.group],
         )
         addressed("gateway", settings)
         if gateway.waf_acl_arn is not None:

@@ -114,6 +114,7 @@ USAGE_FIELDS: Final = {
 """Fields of a usage line, beside the metrics by their names (lambda_src/metrics.py) and `_aws`, which declares them."""
 
 ACCESS_FIELDS: Final = {
+    "environment": "its name",
     "request_id": "API Gateway's extended request id: also in the usage log",
     "time": "when the request came, in epoch milliseconds",
     "key_id": 'id of the API key, never its value; "-" where the caller sent none that exists',

@@ -2,38 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from constructs_lib import metric_sources as sources
-from constructs_lib.alarm_catalogue.kind import Condition, Kind, over
+from constructs_lib.alarm_catalogue.kind import Kind, over
 from lambda_src import metrics
-
-if TYPE_CHECKING:
-    from constructs_lib.settings import Environment
-
-MOST_METRICS: Final = 10
-"""Of one alarm (docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html)."""
-
-
-def _at_the_door(environment: Environment, _: str) -> Condition | None:
-    """Requests that no function saw. None with more functions than one alarm can count."""
-    names = ["gateway", *environment.functions]
-    if 1 + len(names) > MOST_METRICS:
-        return None
-    requests = sources.api(environment.prefix, environment.gateway.stage, "Count", "Sum")
-    seen = {
-        f"seen{number}": sources.function(environment.function_name(name), "Invocations")
-        for number, name in enumerate(names)
-    }
-    parts = {"requests": requests} | seen
-    return Condition(
-        sources=parts,
-        expression=" - ".join(f"FILL({name}, 0)" for name in parts),
-        label="requests",
-        threshold=environment.alerts.refused_at_the_door,
-        period_seconds=60 * environment.alerts.minutes,
-    )
-
 
 KINDS: Final = (
     Kind(
@@ -54,7 +27,9 @@ KINDS: Final = (
         action="Run the saved query `refused-at-the-door`: reason, address and key id.",
         severity="look",
         settings=("refused_at_the_door",),
-        condition=_at_the_door,
+        condition=lambda environment, _: over(
+            environment, sources.refused_at_the_door(environment.name), environment.alerts.refused_at_the_door
+        ),
     ),
     Kind(
         name="dead-keys",

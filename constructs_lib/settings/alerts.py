@@ -58,7 +58,9 @@ class Alerts(Section):
     slack: Slack | None = Field(default=None, description="A channel that gets the alarms. Default: none.")
     teams: Teams | None = Field(default=None, description="A channel that gets the alarms. Default: none.")
     runbook_url: Text = Field(
-        default="docs/monitoring.md", description="Page that alarms link to; `#alarm-NAME` is put behind it."
+        default="docs/monitoring.md",
+        description="Page that alarms link to; `#alarm-NAME` is put behind it. The default is a path of the checkout "
+        "and no link: set the URL that docs/monitoring.md is published at.",
     )
     disabled: Annotated[tuple[str, ...], Field(strict=False), Unique] = Field(
         default=(), description="Alarms to leave out, by name; each costs about $0.10 a month."

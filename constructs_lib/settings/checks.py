@@ -20,7 +20,7 @@ Known = Mapping[str, frozenset[str]]
 EVERY_MODEL: Final = "*"
 MOST_PLANS: Final = 300
 """API Gateway's quota per region."""
-OWN_FUNCTIONS: Final = ("gateway", "sweeper", "access", "account", "chat", "prompts")
+OWN_FUNCTIONS: Final = ("gateway", "sweeper", "access", "account", "chat", "execution", "prompts")
 """Names that Tollgate's own Lambdas, roles and log groups have."""
 OWN_PATHS: Final = ("v1", "bedrock")
 MOST_CONFIGURATION_BYTES: Final = 3_800

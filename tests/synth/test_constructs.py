@@ -17,6 +17,7 @@ CONSTRUCTS = [
     "function-example",
     "schedule",
     "stage",
+    "door",
     "plans",
     "alarms",
     "dashboard",

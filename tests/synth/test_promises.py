@@ -110,11 +110,22 @@ def test_execution_log_has_no_bodies(every: list[Synthesized]) -> None:
 
 def test_access_log_has_the_key_id_and_never_the_value(every: list[Synthesized]) -> None:
     assert ACCESS_LOG_FIELDS["key_id"] == "$context.identity.apiKeyId"
-    assert set(ACCESS_LOG_FIELDS) == set(ACCESS_FIELDS), "each is explained"
+    assert {"environment", *ACCESS_LOG_FIELDS} == set(ACCESS_FIELDS), "each is explained"
     for _, stage in named(every, "aws_api_gateway_stage"):
         log_format = json.loads(stage["access_log_settings"]["format"])
         assert "$context.identity.apiKey" not in log_format.values()
         assert {"request_id", "status", "latency_ms"} <= set(log_format)
+
+
+def test_execution_log_is_made_before_api_gateway_would(every: list[Synthesized]) -> None:
+    """Made by API Gateway, it would stay for ever, unencrypted, and be there after a destroy."""
+    for stack in every:
+        group = stack.one("aws_cloudwatch_log_group.execution")
+        stage = stack.environment.gateway.stage
+        assert group["name"] == f"API-Gateway-Execution-Logs_${{aws_api_gateway_rest_api.gateway.id}}/{stage}"
+        assert group.get("kms_key_id") == stack.environment.gateway.kms_key_arn
+        settings = stack.one("aws_api_gateway_method_settings.gateway")
+        assert settings["depends_on"] == ["aws_cloudwatch_log_group.execution"]
 
 
 def test_no_log_is_kept_for_ever(every: list[Synthesized]) -> None:
@@ -521,6 +532,7 @@ def test_names_start_with_the_prefix(full: Synthesized) -> None:
         ("aws_cloudwatch_dashboard", "dashboard_name"),
         ("aws_cloudwatch_event_rule", "name"),
         ("aws_cloudwatch_contributor_insight_rule", "rule_name"),
+        ("aws_cloudwatch_log_metric_filter", "name"),
         ("aws_cloudwatch_query_definition", "name"),
         ("aws_dynamodb_table", "name"),
         ("aws_iam_policy", "name"),
@@ -532,7 +544,8 @@ def test_names_start_with_the_prefix(full: Synthesized) -> None:
             assert resource[argument].startswith("tollgate-full"), name
     for resource_type in ("aws_cloudwatch_log_group", "aws_secretsmanager_secret"):
         for name, resource in named([full], resource_type):
-            assert resource["name"].lstrip("/").startswith("tollgate/full/"), name
+            if name != "execution":  # whose name is API Gateway's, made of the API's id
+                assert resource["name"].lstrip("/").startswith("tollgate/full/"), name
 
 
 def test_policies_for_people_fit_into_what_iam_takes(tmp_path: Path) -> None:

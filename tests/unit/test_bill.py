@@ -32,13 +32,13 @@ burst = 1
 [consumers.c]
 plan = "p"
 """
-# By hand, from the table of metrics: 31 metrics, each once for the environment.
+# By hand: the access log's RefusedAtTheDoor, and from the table 31 metrics, each once for the environment.
 ONCE = 31
 PER_MODEL = 7  # Requests, Errors, Refusals, InputTokens, OutputTokens, CostNanoUsd, Latency
 PER_CONSUMER = 8  # the first six, BudgetSpentPercent, BudgetCommittedPercent
 PER_PROVIDER = 4  # UpstreamLatency, UpstreamRequests, UpstreamErrors, UpstreamThrottles
 PER_REASON = 2  # Errors, Refusals
-SERIES = ONCE + 3 * PER_MODEL + 1 * PER_CONSUMER + 2 * PER_PROVIDER + 12 * PER_REASON
+SERIES = 1 + ONCE + 3 * PER_MODEL + 1 * PER_CONSUMER + 2 * PER_PROVIDER + 12 * PER_REASON
 
 
 def environment(folder: Path, text: str) -> Environment:
@@ -53,16 +53,16 @@ def by_name(found: Environment) -> dict[str, tuple[int, Decimal]]:
 
 def test_bill_is_what_a_count_by_hand_gives(tmp_path: Path) -> None:
     items = by_name(environment(tmp_path, TEXT))
-    assert SERIES == 92
-    assert items["metric series"] == (92, Decimal("27.60"))
-    # 19 of one metric; client-errors and two upstream-errors of two; refused-at-the-door of two; the anomaly, which
-    # counts three.
+    assert SERIES == 93
+    assert items["metric series"] == (93, Decimal("27.90"))
+    # 20 of one metric; client-errors and two upstream-errors of two; the anomaly, which counts three.
     single = [
         "server-errors", "latency", "gateway-latency", "lambda-errors", "throttles", "concurrency", "duration",
         "ledger-failures", "ledger-throttles", "secret-failures", "budget", "unsettled", "overdue-holds",
-        "sweeper-errors", "over-estimate", "unpriced", "refusals", "dead-keys", "shared-key",
+        "sweeper-errors", "over-estimate", "unpriced", "refusals", "refused-at-the-door", "dead-keys",
+        "shared-key",
     ]  # fmt: skip
-    assert items["metrics that alarms evaluate"] == (len(single) + 2 + 2 * 2 + 2 + 3, Decimal("3.00"))
+    assert items["metrics that alarms evaluate"] == (len(single) + 2 + 2 * 2 + 3, Decimal("2.90"))
     assert items["composite alarms"] == (1, Decimal("0.50"))
     assert items["dashboards"] == (1, Decimal("3.00"))
     assert items["Contributor Insights rules"] == (2, Decimal("1.00"))
@@ -75,7 +75,7 @@ def test_what_is_switched_off_costs_nothing(tmp_path: Path) -> None:
     text += '[gateway]\ncontributor_insights = false\n[alerts]\ndisabled = ["unhealthy", "spend-anomaly"]\n'
     items = by_name(environment(tmp_path, text))
     assert items["metric series"][0] == SERIES - PER_CONSUMER
-    assert items["metrics that alarms evaluate"][0] == 27
+    assert items["metrics that alarms evaluate"][0] == 26
     assert items["composite alarms"] == items["Contributor Insights rules"] == (0, Decimal("0"))
 
 
@@ -84,10 +84,10 @@ def test_many_series_cost_less_each(tmp_path: Path) -> None:
     consumers = "".join(f'[consumers.c{number}]\nplan = "p"\n' for number in range(1_999))
     items = by_name(environment(tmp_path, TEXT + consumers))
     count, usd = items["metric series"]
-    assert count == 92 - 8 + 2_000 * 8 == 16_084
-    assert usd == Decimal("3000") + Decimal("608.40")
+    assert count == 93 - 8 + 2_000 * 8 == 16_085
+    assert usd == Decimal("3000") + Decimal("608.50")
 
 
-@pytest.mark.parametrize("part", ["at most $35.10 a month", "27.60      92  metric series"])
+@pytest.mark.parametrize("part", ["at most $35.30 a month", "27.90      93  metric series"])
 def test_text_has_the_sum_and_the_items(tmp_path: Path, part: str) -> None:
     assert part in bill.text(environment(tmp_path, TEXT))
