@@ -291,6 +291,21 @@ def test_operators_change_only_what_is_theirs(full: Synthesized, bare: Synthesiz
     ]
 
 
+@pytest.mark.parametrize("who", ["viewer", "operator"])
+def test_people_may_use_the_key_where_the_command_meets_what_it_encrypts(
+    full: Synthesized, bare: Synthesized, who: str
+) -> None:
+    """Without Lambda's part of it the command could not read the gateway's configuration, and would do nothing."""
+    use = people(full, who)["UseKey"]
+    assert use["Resource"] == [full.environment.gateway.kms_key_arn]
+    assert use["Condition"] == {
+        "StringEquals": {
+            "kms:ViaService": [f"{name}.eu-west-3.amazonaws.com" for name in ("dynamodb", "lambda", "secretsmanager")]
+        }
+    }
+    assert "UseKey" not in people(bare, who)
+
+
 def test_people_meet_no_star_but_where_aws_knows_no_resources(every: list[Synthesized]) -> None:
     for stack in every:
         operator = people(stack, "operator")
