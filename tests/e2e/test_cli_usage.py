@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -15,8 +16,21 @@ from typing import Any
 import duckdb
 import pytest
 
+from lambda_src.account import Hold
 from lambda_src.attributes import item
-from lambda_src.contract import PK, SK, rollup_pk, rollup_sk, usage_pk, usage_sk
+from lambda_src.contract import (
+    ACCOUNT_SK,
+    ACCOUNTS_INDEX_KEY,
+    LISTED_ACCOUNT,
+    PK,
+    SK,
+    access_log_group,
+    account_pk,
+    rollup_pk,
+    rollup_sk,
+    usage_pk,
+    usage_sk,
+)
 from tests.e2e.command import Command
 from tests.e2e.conftest import System
 
@@ -194,6 +208,62 @@ def test_one_request_in_full(tollgate: Command, called: Called) -> None:
     assert (refused["error_code"], refused["nano_usd"]) == ("model_not_found", 0)
 
 
+@pytest.fixture(scope="module")
+def swept(system: System) -> str:
+    """A request whose end nobody saw: it reserved money, and the sweeper booked it."""
+    late = int(NOW.timestamp()) - 60
+    hold = Hold(
+        request_id="sweptRequestOfTests=", amount=2_500, deadline=late, at_ms=late * 1000, tokens=7,
+        key_id=system.key_id("limited"), route="chat", provider="openai", model="standin-small", price_version="p",
+    )  # fmt: skip
+    system.cloud.client("dynamodb").update_item(
+        TableName=str(system.outputs["table"]),
+        Key={PK: {"S": account_pk("limited")}, SK: {"S": ACCOUNT_SK}},
+        UpdateExpression="SET #h = :h, #a = :a",
+        ExpressionAttributeNames={"#h": f"h|{hold.request_id}", "#a": ACCOUNTS_INDEX_KEY},
+        ExpressionAttributeValues={":h": {"S": hold.text}, ":a": {"S": LISTED_ACCOUNT}},
+    )
+    system.cloud.client("lambda").invoke(FunctionName="tollgate-e2e-sweeper", Payload=b"{}")
+    return hold.request_id
+
+
+def test_a_request_that_the_sweeper_booked(tollgate: Command, swept: str) -> None:
+    found = tollgate.here("--output", "json", "usage", "show", swept).json
+    assert (found["booked"], found["request"]["settlement"], found["request"]["nano_usd"]) == (True, "unsettled", 2_500)
+    (reason,) = (
+        each for each in tollgate.here("--output", "json", "logs", "errors").json if each["code"] == "unsettled"
+    )
+    assert (reason["by"], reason["status"]) == ("gateway", 504)
+    assert swept in reason["request_ids"]
+    with tollgate.running("usage", "tail", "--consumer", "limited", "--errors", "--since", "1h") as process:
+        assert process.stdout is not None
+        assert any(line.rstrip("\n").endswith(swept) for line in process.stdout)
+
+
+@pytest.mark.parametrize(
+    ("error_type", "path", "said"),
+    [
+        ("THROTTLED", "/v1/messages", "answered 429 (THROTTLED) before any function saw it"),
+        ("INTEGRATION_TIMEOUT", "/v1/messages", "the sweeper books that within 8 minutes"),
+        ("-", "/v1/messages", "from the gateway, whose own line takes a few seconds"),
+        ("-", "/tools/echo", "from a route of your own function"),
+    ],
+)
+def test_a_request_that_has_no_usage_line(
+    system: System, tollgate: Command, error_type: str, path: str, said: str
+) -> None:
+    """API Gateway's lines, as it writes them."""
+    request_id = f"lineless{error_type.strip('-')}{path.replace('/', '')}="
+    at_ms = int(NOW.timestamp() * 1000)
+    line = {"request_id": request_id, "time": at_ms, "key_id": "k", "method": "POST", "path": path, "status": "429"}
+    logs, group = system.cloud.client("logs"), access_log_group("e2e")
+    with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_stream(logGroupName=group, logStreamName="tests")
+    event: Any = {"timestamp": at_ms, "message": json.dumps({**line, "error_type": error_type})}
+    logs.put_log_events(logGroupName=group, logStreamName="tests", logEvents=[event])
+    assert said in tollgate.here("usage", "show", request_id, accepted=1).err.replace("\n", " ")
+
+
 def test_a_request_that_the_logs_forgot_is_found_by_consumer_and_day(tollgate: Command, called: Called) -> None:
     found = tollgate.here(
         "--output", "json", "usage", "show", "earlier-request=", "--consumer", "metered", "--day", EARLIER
@@ -262,6 +332,13 @@ def test_an_export_of_one_kind(tollgate: Command, called: Called) -> None:
     assert line["request_id"] == "earlier-request="
 
 
+def test_json_is_lines_on_stdout(tollgate: Command, called: Called) -> None:
+    words = ("--output", "json", "usage", "export", "--since", "3d", "--consumer", "metered")
+    lines = [json.loads(line) for line in tollgate.here(*words).out.splitlines()]
+    assert {line["request_id"] for line in lines} >= {*called.ids.values(), "earlier-request="}
+    assert tollgate.here(*words, "--format", "csv").out.startswith("request_id,time,")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -271,6 +348,13 @@ def test_an_export_of_one_kind(tollgate: Command, called: Called) -> None:
         (("report", "--since", "2026-05", "--until", "2026-04"), 2, "ends before it begins"),
         (("report", "--since", "0d"), 2, "at least 1d"),
         (("report", "--consumer", "meterd"), 1, "Did you mean metered"),
+        (("report", "--model", "standin-smal"), 1, "no model 'standin-smal'. Did you mean standin-small"),
+        (("report", "--model", "standin-smal", "--format", "html"), 1, "Did you mean standin-small"),
+        (("top", "--model", "standin-smal"), 1, "Did you mean standin-small"),
+        (("top", "--consumer", "meterd"), 1, "Did you mean metered"),
+        (("tail", "--model", "standin-smal"), 1, "Did you mean standin-small"),
+        (("tail", "--consumer", "meterd"), 1, "Did you mean metered"),
+        (("export", "--since", "1d", "--consumer", "meterd"), 1, "Did you mean metered"),
         (("report", "--to", "/nowhere/at/all.csv"), 2, "cannot be written"),
         (("top", "--by", "day"), 2, "consumer, model, key"),
         (("show", '" or 1'), 2, "is no request id"),
