@@ -44,7 +44,7 @@ destroy: setup ## destroy ENV
 	@$(RUN) -m local.cdktf destroy $(ENV) $(if $(YES),--auto-approve)
 
 test: setup $(VENV)/checkov/.ready check ## everything that must hold: format, lint, types, unit, synth, plan, end to end
-	@$(RUN) -m pytest --numprocesses 2 --dist loadgroup
+	@$(RUN) -m pytest --numprocesses 2 --dist loadscope
 
 check: setup ## format, lint, types
 	@$(VENV)/bin/ruff format --check --quiet . || { echo "not formatted: run make format"; exit 1; }

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from local.cloud import Cloud
 from tests.browser import Browser, running
 from tests.browser_program import executable
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class TwoHalves(LoadScopeScheduling):
     """`make test` runs in two processes: one has the deployment of the end-to-end tests, the other all the rest."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("deployed" if "e2e" in item.path.parts else "rest"))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "deployed" if nodeid.startswith("tests/e2e/") else "rest"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoHalves:
+    """What runs where."""
+    return TwoHalves(config, log)
 
 
 @pytest.fixture(scope="session")
