@@ -83,3 +83,16 @@ def readable(value: Any) -> Any:
         except json.JSONDecodeError:
             pass  # API Gateway's templates look alike, and are none until it fills them in
     return _HASH.sub("HASH", value)
+
+
+def named(stacks: list[Synthesized], resource_type: str) -> list[tuple[str, dict[str, Any]]]:
+    """Resources of a type in all stacks; at least one, lest a test passes for want of anything to look at."""
+    found = [(name, resource) for stack in stacks for name, resource in stack.all(resource_type).items()]
+    assert found
+    return found
+
+
+def people(stack: Synthesized, name: str) -> dict[str, dict[str, Any]]:
+    """Statements of a managed policy by what they are for."""
+    document = readable(stack.one(f"aws_iam_policy.{name}"))["policy"]
+    return {statement["Sid"]: statement for statement in document["Statement"]}

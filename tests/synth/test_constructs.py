@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
@@ -19,8 +21,6 @@ CONSTRUCTS = [
     "stage",
     "door",
     "plans",
-    "alarms",
-    "dashboard",
     "queries",
     "prompts",
     "access",
@@ -82,6 +82,35 @@ def test_refusals(full: Synthesized, small: SnapshotAssertion) -> None:
         for name, response in full.all("aws_api_gateway_gateway_response").items()
     }
     assert refusals == small
+
+
+def test_alarms(full: Synthesized, small: SnapshotAssertion) -> None:
+    """One line each; what it says is in docs/monitoring.md, and its shape the same as all others'."""
+    assert {name: ring(alarm) for name, alarm in full.all("aws_cloudwatch_metric_alarm").items()} == small
+
+
+def ring(alarm: dict[str, Any]) -> str:
+    """When an alarm rings, in a line."""
+    queries = alarm.get("metric_query") or [{"metric": alarm}]
+    measured = "; ".join(each.get("expression") or measure(each["metric"]) for each in queries)
+    return f"{measured}: {alarm['comparison_operator']} {alarm.get('threshold', 'the band')}"
+
+
+def measure(metric: dict[str, Any]) -> str:
+    """A metric with its statistic, dimensions and period."""
+    statistic = metric.get("stat") or metric.get("statistic") or metric.get("extended_statistic")
+    return f"{statistic} {metric['metric_name']} {sorted(metric['dimensions'].values())} per {metric['period']} s"
+
+
+def test_dashboard(full: Synthesized, small: SnapshotAssertion) -> None:
+    """What is where; `test_dashboard.py` looks into the widgets."""
+    body = readable(full.one("aws_cloudwatch_dashboard.overview"))["dashboard_body"]
+    placed = [
+        f"{each['y']:>3} {each['x']:>2} {each['width']:>2}x{each['height']} {each['type']}: "
+        + str(each["properties"].get("title") or each["properties"].get("markdown"))[:80]
+        for each in body["widgets"]
+    ]
+    assert {"variables": [each["id"] for each in body["variables"]], "widgets": placed} == small
 
 
 def test_outputs(full: Synthesized, small: SnapshotAssertion) -> None:
