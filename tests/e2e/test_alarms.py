@@ -85,7 +85,7 @@ class Causes:
         assert self.chat("standin-slow-3") == [504]
 
     def gateway_latency(self) -> None:
-        # The ledger pauses before each try, at random but longer and longer: eight pauses are never a tenth of a second.
+        # Pauses between tries are random, and longer and longer: eight of them are never a tenth of a second.
         with self.system.cloud.fault("dynamodb", "ProvisionedThroughputExceededException", times=8):
             self.chat("standin-small")
 
