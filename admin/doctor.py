@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from admin.doctor_check import Check, Deployed, Finding, Severity, error, warning
-from admin.faults import Fault, Unconfigured, unknown
+from admin.faults import DENIED, Fault, Unconfigured, unknown
 from admin.output import control_free, shows
 from admin.session import Session, session_of
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 8
 _MARKS: Final[dict[Severity, str]] = {"error": "✗", "warning": "!", "note": "·"}
 _STYLES: Final[dict[Severity, str]] = {"error": "red", "warning": "yellow", "note": "dim"}
-_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,11 @@ def doctor(
 
 
 def every_check() -> tuple[Check, ...]:
-    """Every check, in the order they are shown."""
+    """Every check, in the order they are shown.
+
+    All that checks need is imported here, in one thread: threads that import parts of one package at once can hold each
+    other's import locks, which importlib ends with a deadlock error (github.com/python/cpython/issues/83065).
+    """
     from admin import doctor_alerts, doctor_drift, doctor_gateway, doctor_keys, doctor_money, doctor_storage
 
     parts = (doctor_gateway, doctor_storage, doctor_money, doctor_keys, doctor_alerts, doctor_drift)
@@ -144,7 +147,7 @@ def _run(check: Check, deployed: Deployed) -> Iterator[Finding]:
     except ClientError as fault:
         code = fault.response.get("Error", {}).get("Code", "Unknown")
         said = f"not looked at: {fault.operation_name} was answered {code}"
-        if code in _DENIED:
+        if code in DENIED:
             yield warning(
                 said, f"run it with the policy tollgate-{deployed.session.environment}-operator, which sees keys"
             )

@@ -8,14 +8,13 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from admin.keys_ledger import Key, all_keys
+from admin.keys_view import bounded
 from admin.session import Session, environment_files
 from lambda_src.contract import (
     ACCOUNT_SK,
-    KEY_SK,
     LISTED_ACCOUNT,
-    LISTED_KEY,
     MODELS_PK,
-    PK,
     STATE_SK,
     account_pk,
     consumer_pk,
@@ -121,16 +120,10 @@ class Deployed:
         return {pk.removeprefix(consumer_pk("")): item for (pk, _), item in found.items()}
 
     @cached_property
-    def ledger_keys(self) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
-        """KEY and STATE items of every key of the ledger, by key id."""
-        table = self.session.table
-        keys = [pk for pk, sk in table.listed(LISTED_KEY) if sk == KEY_SK]
-        items = table.get_many([(pk, sk) for pk in keys for sk in (KEY_SK, STATE_SK)])
-        return {
-            pk.partition("#")[2]: (items[pk, KEY_SK], items.get((pk, STATE_SK), {}))
-            for pk in keys
-            if (pk, KEY_SK) in items and items[pk, KEY_SK][PK] == pk
-        }
+    def keys(self) -> dict[str, Key]:
+        """Every key of the ledger by id, each ending with its consumer at the latest."""
+        policies = self.session.policies
+        return {key.key_id: bounded(key, policies.get(key.consumer, {})) for key in all_keys(self.session)}
 
     @cached_property
     def gateway_keys(self) -> dict[str, ApiKeyTypeDef]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
-from typing import Any, Final
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
 
 from admin.doctor_check import Check, Deployed, Finding, error, note, warning
+from admin.keys_ledger import Key
 from lambda_src.contract import prefix
 from lambda_src.policy import instant
 
@@ -15,32 +16,31 @@ SOON: Final = timedelta(days=14)
 
 def places(deployed: Deployed) -> Iterator[Finding]:
     """Every live key is in API Gateway, in the ledger, and on its consumer's plan."""
-    for key_id, item in _live(deployed):
-        yield from _place(deployed, key_id, item)
-    plans, ledger = deployed.plans_of_keys, deployed.ledger_keys
+    for key in _live(deployed):
+        yield from _place(deployed, key)
+    plans, ledger = deployed.plans_of_keys, deployed.keys
     for key_id in sorted(plans.keys() - ledger.keys()):
         yield warning(
             f"key {key_id} is on plan {' and '.join(sorted(plans[key_id]))} and not in the ledger: it is refused",
             f"{deployed.command('keys import FILE')}, or `aws apigateway delete-api-key --api-key {key_id}`",
         )
     ours = f"{prefix(deployed.session.environment)}-"
-    for key_id, key in sorted(deployed.gateway_keys.items()):
-        if key.get("name", "").startswith(ours) and key_id not in ledger and key_id not in plans:
+    for key_id, there in sorted(deployed.gateway_keys.items()):
+        if there.get("name", "").startswith(ours) and key_id not in ledger and key_id not in plans:
             yield note(
-                f"key {key_id} ({key['name']}) is in API Gateway alone: it works nowhere",
+                f"key {key_id} ({there['name']}) is in API Gateway alone: it works nowhere",
                 f"the same `keys issue` again finishes it; else `aws apigateway delete-api-key --api-key {key_id}`",
             )
 
 
-def _place(deployed: Deployed, key_id: str, item: Mapping[str, Any]) -> Iterator[Finding]:
-    policy, plans = deployed.session.policies.get(item["consumer"]), deployed.plans_of_keys.get(key_id, set())
-    said = f"key {key_id} of {item['consumer']}"
-    by_terraform = item.get("created_by") == "terraform"
-    to_plan = deployed.deploy if by_terraform else deployed.command(f"keys enable {key_id}")
+def _place(deployed: Deployed, key: Key) -> Iterator[Finding]:
+    policy, plans = deployed.session.policies.get(key.consumer), deployed.plans_of_keys.get(key.key_id, set())
+    said = f"key {key.key_id} of {key.consumer}"
+    to_plan = deployed.deploy if key.by_terraform else deployed.command(f"keys enable {key.key_id}")
     if policy is None:
-        yield error(f"{said} is refused: its consumer has no policy", deployed.command(f"keys revoke {key_id}"))
-    elif key_id not in deployed.gateway_keys:
-        yield warning(f"{said} is gone from API Gateway", deployed.command(f"keys revoke {key_id}"))
+        yield error(f"{said} is refused: its consumer has no policy", deployed.command(f"keys revoke {key.key_id}"))
+    elif key.key_id not in deployed.gateway_keys:
+        yield warning(f"{said} is gone from API Gateway", deployed.command(f"keys revoke {key.key_id}"))
     elif not plans:
         yield error(f"{said} is refused: it is on no plan", to_plan)
     elif policy["plan"] not in plans:
@@ -49,87 +49,63 @@ def _place(deployed: Deployed, key_id: str, item: Mapping[str, Any]) -> Iterator
 
 def dead_keys(deployed: Deployed) -> Iterator[Finding]:
     """What is over in the ledger is over in API Gateway as well, which refuses it before anything is spent on it."""
-    for key_id, (item, state) in deployed.ledger_keys.items():
+    for key_id, key in deployed.keys.items():
         if key_id not in deployed.gateway_keys:
             continue
-        enabled, status = deployed.gateway_keys[key_id].get("enabled"), state.get("status", "active")
-        over = "expired" if _past(_end(deployed, item, state), deployed.now) else status
-        if over != "active" and enabled:
-            verb = "disable" if over == "disabled" else "revoke"
+        enabled, state = deployed.gateway_keys[key_id].get("enabled"), key.state(deployed.now)
+        if state != "active" and enabled:
+            verb = "disable" if state == "disabled" else "revoke"
             yield warning(
-                f"key {key_id} of {item['consumer']} is {over} in the ledger and enabled in API Gateway: "
+                f"key {key_id} of {key.consumer} is {state} in the ledger and enabled in API Gateway: "
                 "each of its calls still costs one of the gateway's",
                 deployed.command(f"keys {verb} {key_id}"),
             )
-        if over == "active" and not enabled:
+        if state == "active" and not enabled:
             yield note(
-                f"key {key_id} of {item['consumer']} is disabled in API Gateway alone",
+                f"key {key_id} of {key.consumer} is disabled in API Gateway alone",
                 deployed.command(f"keys enable {key_id}"),
             )
 
 
 def expiring(deployed: Deployed) -> Iterator[Finding]:
     """No key in use ends in the next 14 days, but for those that were rotated."""
-    for key_id, item in _live(deployed):
-        state = deployed.ledger_keys[key_id][1]
-        end = _end(deployed, item, state)
-        if end is not None and "replaced_by" not in state and end - deployed.now < SOON:
+    for key in _live(deployed):
+        if key.expires is not None and key.replaced_by is None and key.expires - deployed.now < SOON:
             yield warning(
-                f"key {key_id} of {item['consumer']} expires {end:%Y-%m-%d %H:%M} UTC",
-                _longer(deployed, item, key_id, end),
+                f"key {key.key_id} of {key.consumer} expires {key.expires:%Y-%m-%d %H:%M} UTC", _longer(deployed, key)
             )
 
 
-def _longer(deployed: Deployed, item: Mapping[str, Any], key_id: str, end: datetime) -> str:
-    if item.get("created_by") == "terraform" or end == _consumer_ends(deployed, item):
+def _longer(deployed: Deployed, key: Key) -> str:
+    consumer_ends = instant(deployed.session.policies.get(key.consumer, {}).get("expires"))
+    if key.by_terraform or key.expires == consumer_ends:
         file = f"environments/{deployed.session.environment}.toml"
-        return f"consumers.{item['consumer']}.expires in {file}, then {deployed.deploy}"
-    return deployed.command(f"keys rotate {key_id}")
-
-
-def _end(deployed: Deployed, item: Mapping[str, Any], state: Mapping[str, Any]) -> datetime | None:
-    """When a key ends: by its own expiry or its consumer's."""
-    ends = (instant(state.get("expires", item.get("expires"))), _consumer_ends(deployed, item))
-    return min((each for each in ends if each is not None), default=None)
-
-
-def _consumer_ends(deployed: Deployed, item: Mapping[str, Any]) -> datetime | None:
-    return instant(deployed.session.policies.get(item["consumer"], {}).get("expires"))
+        return f"consumers.{key.consumer}.expires in {file}, then {deployed.deploy}"
+    return deployed.command(f"keys rotate {key.key_id}")
 
 
 def rotations(deployed: Deployed) -> Iterator[Finding]:
     """Every rotation came to its end: the new key is there, and the old one has an end."""
-    keys = deployed.ledger_keys
-    for key_id, (item, _) in keys.items():
-        old = item.get("replaces")
-        if old in keys and keys[old][1].get("status", "active") == "active" and not _ends(keys[old]):
+    keys = deployed.keys
+    for key in keys.values():
+        old = keys.get(key.replaces or "")
+        if old is not None and old.status == "active" and (old.replaced_by is None or old.expires is None):
             yield warning(
-                f"the rotation of key {old} of {item['consumer']} stopped half-way: {key_id} is new, {old} has no end",
-                deployed.command(f"keys rotate {old}"),
+                f"the rotation of key {old.key_id} of {key.consumer} stopped half-way: {key.key_id} is new, "
+                f"{old.key_id} has no end",
+                deployed.command(f"keys rotate {old.key_id}"),
             )
-    for key_id, (item, state) in keys.items():
-        new = state.get("replaced_by")
-        if new is not None and new not in keys:
+        if key.replaced_by is not None and key.replaced_by not in keys:
             yield warning(
-                f"key {key_id} of {item['consumer']} was to be replaced by {new}, which is not in the ledger",
-                deployed.command(f"keys rotate {key_id}"),
+                f"key {key.key_id} of {key.consumer} was to be replaced by {key.replaced_by}, which is not in the "
+                "ledger",
+                deployed.command(f"keys rotate {key.key_id}"),
             )
 
 
-def _ends(key: tuple[Mapping[str, Any], Mapping[str, Any]]) -> bool:
-    item, state = key
-    return "replaced_by" in state and bool(state.get("expires", item.get("expires")))
-
-
-def _live(deployed: Deployed) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Ids and KEY items of the keys that the ledger lets through now."""
-    for key_id, (item, state) in sorted(deployed.ledger_keys.items()):
-        if state.get("status", "active") == "active" and not _past(_end(deployed, item, state), deployed.now):
-            yield key_id, item
-
-
-def _past(moment: datetime | None, now: datetime) -> bool:
-    return moment is not None and moment <= now
+def _live(deployed: Deployed) -> list[Key]:
+    """The keys that the ledger lets through now."""
+    return [key for _, key in sorted(deployed.keys.items()) if key.state(deployed.now) == "active"]
 
 
 CHECKS: Final = (

@@ -10,14 +10,13 @@ from typing import Any, Final
 
 from admin.doctor_check import Check, Deployed, Finding, error, note, warning
 from lambda_src.account import Account
-from lambda_src.contract import METRIC_NAMESPACE, prefix, rollup_pk
+from lambda_src.contract import METRIC_NAMESPACE, SWEEP_MINUTES, prefix, rollup_pk
 from lambda_src.metrics import OVERDUE_HOLDS
 from lambda_src.policy import Budget, model_of, policy_of
 from lambda_src.pricing import usd
 from lambda_src.windows import frees_at
 
 OLD_PRICES_DAYS: Final = 90
-SWEEP_MINUTES: Final = 5
 LATE: Final = timedelta(minutes=3 * SWEEP_MINUTES)
 """The sweeper runs every five minutes; one failed run is made good by the next."""
 LOOK_BACK_DAYS: Final = 7

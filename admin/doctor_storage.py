@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from admin.doctor_check import Check, Deployed, Finding, error, note, warning
+from admin.providers import has_value
 from lambda_src.contract import ACCOUNTS_INDEX, TTL_ATTRIBUTE
 
 OLD_SECRET_DAYS: Final = 180
@@ -60,7 +61,7 @@ def _secret(deployed: Deployed, provider: str, name: str) -> Iterator[Finding]:
             f"the secret of {provider} is marked for deletion",
             f"`aws secretsmanager restore-secret --secret-id {name}`",
         )
-    elif not any("AWSCURRENT" in stages for stages in found.get("VersionIdsToStages", {}).values()):
+    elif not has_value(found):
         yield error(f"the secret of {provider} has no value: its requests are answered 503", fix)
     elif (age := _days_since(found.get("LastChangedDate"), deployed.now)) > OLD_SECRET_DAYS:
         yield note(f"the key of {provider} was set {age} days ago", f"make a new one there, then {fix}")

@@ -56,7 +56,7 @@ _CREDENTIALS = frozenset(
     }
 )
 _SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException", "SignatureDoesNotMatch"})
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 _THROTTLED = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
 
 
@@ -77,7 +77,7 @@ def of_service(error: ClientError) -> Fault:
     if code in _CREDENTIALS:
         clock = " Is this machine's clock right? AWS refuses requests more than five minutes off." * (code in _SKEWED)
         return Unconfigured(f"{said}\nCredentials were not accepted: sign in again, or choose --profile.{clock}")
-    if code in _DENIED:
+    if code in DENIED:
         return ServiceFault(
             f"{said}\nThe stack's managed policies allow it: tollgate-ENVIRONMENT-viewer to read, -operator to change."
         )

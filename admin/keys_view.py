@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from admin.faults import DENIED
 from admin.keys_gateway import named_key, plans_of, used_today
 from admin.keys_ledger import Key, State
 from admin.moments import written
@@ -140,7 +141,7 @@ def _in_gateway(session: Session, key: Key) -> tuple[bool | None, str | None]:
         there = named_key(session, key.key_id)
         plans = [] if there is None else plans_of(session, key.key_id)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("AccessDeniedException", "AccessDenied"):
+        if error.response["Error"]["Code"] not in DENIED:
             raise
         session.output.say("these credentials may not ask API Gateway for keys: what it knows is left out")
         return None, None

@@ -75,7 +75,7 @@ def _providers(session: Session) -> Iterator[Shown]:
     models = {str(each[SK]): each["provider"] for each in session.table.query(MODELS_PK)}
     for name, settings in session.config.providers.items():
         described = _described(session, settings)
-        is_set = described is not None and _has_value(described)
+        is_set = described is not None and has_value(described)
         yield Shown(
             name=name,
             kind=settings.kind,
@@ -97,7 +97,8 @@ def _described(session: Session, settings: Provider) -> DescribeSecretResponseTy
         return None
 
 
-def _has_value(described: DescribeSecretResponseTypeDef) -> bool:
+def has_value(described: DescribeSecretResponseTypeDef) -> bool:
+    """Whether somebody put a value into a secret: Terraform makes it without one."""
     return any("AWSCURRENT" in stages for stages in described.get("VersionIdsToStages", {}).values())
 
 
@@ -165,9 +166,9 @@ def _provider(session: Session, name: str) -> Provider:
 
 
 def _goes_on(session: Session, name: str, described: DescribeSecretResponseTypeDef) -> bool:
-    if not _has_value(described) and not session.output.dry_run:
+    if not has_value(described) and not session.output.dry_run:
         return True
-    age = f" (set {described['LastChangedDate']:%Y-%m-%d})" if _has_value(described) else ""
+    age = f" (set {described['LastChangedDate']:%Y-%m-%d})" if has_value(described) else ""
     return session.output.confirm(f"Replace the key of provider {name}{age} in {session.environment}?")
 
 

@@ -23,14 +23,22 @@ from admin.report.text import milliseconds
 from admin.session import Session, session_of
 from admin.usage_names import known_model
 from admin.usage_requests import Request, request
-from lambda_src.contract import ROUTES, SK, access_log_group, gateway_log_group, sweeper_log_group, usage_pk, usage_sk
+from lambda_src.contract import (
+    ROUTES,
+    SK,
+    SWEEP_MINUTES,
+    access_log_group,
+    gateway_log_group,
+    sweeper_log_group,
+    usage_pk,
+    usage_sk,
+)
 
 POLL_SECONDS: Final = 2.0
 _LATE: Final = timedelta(seconds=30)
 """How long after its time a line may still come in; lines seen before are told apart by their event id."""
 _ID: Final = re.compile(r"[A-Za-z0-9_=+/-]{6,128}")
 _FAILED: Final = 400
-_SWEEP_MINUTES: Final = 5
 _OURS: Final = frozenset(route.path for route in ROUTES)
 
 
@@ -218,7 +226,7 @@ def _not_there(session: Session, request_id: str, access: dict[str, Any] | None)
     if reason.startswith("INTEGRATION_"):
         return (
             f"{answered} ({reason}) as its function failed or took too long; {who}. If money was held for it, the "
-            f"sweeper books that within {session.config.hold_seconds // 60 + _SWEEP_MINUTES + 1} minutes, and it is "
+            f"sweeper books that within {session.config.hold_seconds // 60 + SWEEP_MINUTES + 1} minutes, and it is "
             "here then."
         )
     if reason != "-":

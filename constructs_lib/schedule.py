@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from constructs_lib.aws import CloudwatchEventRule, CloudwatchEventTarget, Construct, LambdaPermission, addressed
 from constructs_lib.function import Function
 from constructs_lib.settings import Environment
-
-SWEEP_MINUTES: Final = 5
+from lambda_src.contract import SWEEP_MINUTES
 
 
 class Schedule(Construct):

@@ -137,6 +137,8 @@ class Config:
 
 
 GATEWAY_HANDLER: Final = "lambda_src.handler.handler"
+SWEEP_MINUTES: Final = 5
+"""Between two passes of the sweeper."""
 SWEEPER_HANDLER: Final = "lambda_src.sweeper.handler"
 
 # --- the ledger ---------------------------------------------------------------------------------------

@@ -138,9 +138,3 @@ def embedded(
 @lru_cache(maxsize=256)
 def _sets(by: tuple[Dimension, ...], have: frozenset[str]) -> tuple[tuple[str, ...], ...]:
     return (("environment",), *(("environment", name) for name in by if name in have))
-
-
-DIMENSION_SETS: Final = tuple(
-    dict.fromkeys(each for metric in METRICS.values() for each in _sets(metric.by, frozenset(metric.by)))
-)
-"""All that any metric has."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from admin.output import table
 from admin.report.rows import UsageReport, UsageRow
-from admin.report.text import compact, counted, milliseconds, money
+from admin.report.text import compact, milliseconds, money
 from lambda_src.pricing import usd
 
 _LEVELS: Final = "▁▂▃▄▅▆▇█"
@@ -92,8 +92,3 @@ def top(title: str, rows: Sequence[tuple[str, UsageRow]], total: int) -> Any:
         cells.append((place, name, bar(nano, most), usd(nano), share, f"{row.requests:,}", tokens))
     right = ("", "USD", "share", "requests", "tokens")
     return table(title, ("", "who", "spend", "USD", "share", "requests", "tokens"), cells, right=right)
-
-
-def written(path: str, count: int, what: str) -> str:
-    """What is said of a file that was written."""
-    return f"{path}: {counted(count, what)}"

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 from constructs_lib import metric_sources as sources
 from constructs_lib.alarm_catalogue.kind import Condition, Kind, over, share
 from lambda_src import metrics
+from lambda_src.contract import SWEEP_MINUTES
 
 if TYPE_CHECKING:
     from constructs_lib.settings import Environment
 
-SWEEPS_MINUTES: Final = 15
+SWEEPS_MINUTES: Final = 3 * SWEEP_MINUTES
 """The sweeper runs every five minutes; one failed run is made good by the next."""
 _USUAL_CONCURRENCY: Final = 1_000
 """AWS's default per account and region (docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
