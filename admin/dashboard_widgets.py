@@ -13,6 +13,7 @@ from admin.charts import Limit, Series, barred
 from admin.dashboard_metrics import Grid, Line, grid, lines
 from admin.dashboard_text import html_of, is_heading
 from admin.faults import Fault, of_service
+from admin.logs_insights import ask
 from admin.page import Raw, empty, table, text
 from admin.report.text import compact
 
@@ -154,8 +155,6 @@ _VIEWS: Final[dict[str, Callable[[Mapping[str, Any], Sequence[Line], Grid], str]
 
 
 def _log(session: Session, properties: Mapping[str, Any], now: datetime, span: timedelta) -> tuple[str, int]:
-    from admin.logs_insights import ask
-
     query, groups = str(properties["query"]), []
     while (source := _SOURCE.match(query)) is not None:
         groups.append(source[1] or source[2])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from admin.doctor_check import Check, Deployed, Finding, error, warning
+from constructs_lib.alarm_catalogue import KINDS, UNHEALTHY, alarms_of, outage_names
+from constructs_lib.settings import Environment
 from lambda_src.contract import prefix
-
-if TYPE_CHECKING:
-    from constructs_lib.settings import Environment
 
 SILENT: Final = timedelta(days=1)
 """An alarm that has seen no data for so long watches nothing."""
@@ -18,8 +17,6 @@ SILENT: Final = timedelta(days=1)
 
 def alarms(deployed: Deployed) -> Iterator[Finding]:
     """Every alarm of the environment file is there, acts, has data and does not ring."""
-    from constructs_lib.alarm_catalogue import KINDS, UNHEALTHY
-
     head = f"{prefix(deployed.session.environment)}-"
     found = _alarms(deployed, head)
     if not found:
@@ -36,8 +33,6 @@ def alarms(deployed: Deployed) -> Iterator[Finding]:
 
 def _wanted(file: Environment) -> list[str]:
     """Names of the alarms that an environment has, the composite among them."""
-    from constructs_lib.alarm_catalogue import UNHEALTHY, alarms_of, outage_names
-
     alarms = alarms_of(file)
     return [*([UNHEALTHY] if outage_names(file, alarms) else []), *(each.name for each in alarms)]
 

@@ -7,6 +7,9 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from admin.doctor_check import Check, Deployed, Finding, error, note, warning
+from constructs_lib.ledger_items import model_item, policy_item
+from constructs_lib.settings import runtime_config
+from constructs_lib.settings.tariff import tariff_of
 from lambda_src.attributes import plain_item
 from lambda_src.contract import PK, SK
 from lambda_src.pricing import usd
@@ -31,8 +34,6 @@ def file(deployed: Deployed) -> Iterator[Finding]:
 
 def policies(deployed: Deployed) -> Iterator[Finding]:
     """The ledger's policies are the file's."""
-    from constructs_lib.ledger_items import policy_item
-
     if deployed.file is not None:
         wanted = {name: policy_item(deployed.file, name) for name in deployed.file.consumers}
         yield from _compared(deployed, "consumer", wanted, deployed.session.policies)
@@ -40,9 +41,6 @@ def policies(deployed: Deployed) -> Iterator[Finding]:
 
 def models(deployed: Deployed) -> Iterator[Finding]:
     """The ledger's models and prices are the file's."""
-    from constructs_lib.ledger_items import model_item
-    from constructs_lib.settings.tariff import tariff_of
-
     if deployed.file is not None:
         source = deployed.file
         wanted = {name: model_item(source, name, tariff_of(source, name)) for name in source.models}
@@ -51,8 +49,6 @@ def models(deployed: Deployed) -> Iterator[Finding]:
 
 def configuration(deployed: Deployed) -> Iterator[Finding]:
     """The gateway function is configured as the file says."""
-    from constructs_lib.settings import runtime_config
-
     if deployed.file is None:
         return
     wanted, found = asdict(runtime_config(deployed.file)), asdict(deployed.session.config)

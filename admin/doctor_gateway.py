@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+import urllib3
+
 from admin.doctor_check import Check, Deployed, Finding, error, note, warning
 from lambda_src.contract import access_log_group, gateway_log_group, prefix
 
@@ -75,8 +77,6 @@ def account_role(deployed: Deployed) -> Iterator[Finding]:
 
 def answers(deployed: Deployed) -> Iterator[Finding]:
     """A request without a key is refused by API Gateway, in our words."""
-    import urllib3
-
     url = f"{deployed.session.invoke_url}/v1/models"
     try:
         answer = urllib3.request("GET", url, timeout=_ANSWER_SECONDS, retries=False)

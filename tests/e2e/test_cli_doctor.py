@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,36 @@ def test_a_healthy_deployment_ends_with_0(system: System, tollgate: Command) -> 
     found = {check["name"]: [each["severity"] for each in check["findings"]] for check in quiet if check["findings"]}
     # A role for the account's logs and protection from deletion are nothing that tests should ask for.
     assert found == {"account-role": ["warning"], "table": ["note"]}
+
+
+_IMPORTED_IN_THREADS = """
+import sys, threading
+from importlib.abc import MetaPathFinder
+
+class Watch(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if threading.current_thread() is not threading.main_thread():
+            print("in a thread:", name, file=sys.stderr)
+
+sys.meta_path.insert(0, Watch())
+watched = threading.Thread(target=__import__, args=("colorsys",))
+watched.start()
+watched.join()
+from admin.cli import run
+run(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["dashboard", "--to", "page.html"]])
+def test_threads_import_nothing_of_ours(tollgate: Command, tmp_path: Path, words: list[str]) -> None:
+    """Two threads that import parts of one package at once can end each other (importlib's deadlock error)."""
+    variables = {**os.environ, **tollgate.variables, "PYTHONPATH": str(Path.cwd())}
+    line = [sys.executable, "-c", _IMPORTED_IN_THREADS, *words]
+    done = subprocess.run(line, env=variables, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr  # alarms that other tests set off are findings
+    names = re.findall(r"^in a thread: (\S+)$", done.stderr, re.MULTILINE)
+    ours = [name for name in names if name.startswith(("admin", "constructs_lib", "lambda_src"))]
+    assert ("colorsys" in names, ours) == (True, [])
 
 
 def test_people_read_marks_and_fixes(tollgate: Command) -> None:
