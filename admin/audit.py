@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from admin.keys_view import who
+from admin.keys.view import who
 from admin.moments import moment
 from admin.output import shows, table
 from admin.session import Session, session_of

@@ -58,20 +58,28 @@ def root(
 
 
 COMMANDS: Final = {
-    "keys": ("admin.keys", "app", "Issue, rotate, revoke the keys of consumers."),
-    "consumers": ("admin.consumers", "app", "Who calls: their budgets and keys, and a switch for each."),
-    "usage": ("admin.usage", "app", "Who used what, what it cost, and every single request."),
-    "budgets": ("admin.budgets", "app", "Where budgets stand, and raising one for a while."),
-    "providers": ("admin.providers", "app", "AI APIs the gateway forwards to: their keys, and whether they answer."),
-    "logs": ("admin.logs", "app", "Ask the usage and access logs; book lines that the ledger lacks."),
-    "doctor": ("admin.doctor", "doctor", "Is everything deployed and healthy? Each finding comes with its fix."),
-    "open": ("admin.open", "open_place", "Print where the gateway is called, and where the console shows it."),
+    "keys": ("keys.commands", "app", "Issue, rotate, revoke the keys of consumers."),
+    "consumers": ("consumers.commands", "app", "Who calls: their budgets and keys, and a switch for each."),
+    "usage": ("usage.commands", "app", "Who used what, what it cost, and every single request."),
+    "budgets": ("budgets.commands", "app", "Where budgets stand, and raising one for a while."),
+    "providers": (
+        "providers.commands",
+        "app",
+        "AI APIs the gateway forwards to: their keys, and whether they answer.",
+    ),
+    "logs": ("logs.commands", "app", "Ask the usage and access logs; book lines that the ledger lacks."),
+    "doctor": (
+        "doctor.commands",
+        "doctor",
+        "Is everything deployed and healthy? Each finding comes with its fix.",
+    ),
+    "open": ("open", "open_place", "Print where the gateway is called, and where the console shows it."),
     "dashboard": (
-        "admin.dashboard",
+        "dashboard.commands",
         "dashboard",
         "Draw the deployed CloudWatch dashboard into one page that needs no network: to look at, or to attach.",
     ),
-    "audit": ("admin.audit", "audit", "Changes that operators made, newest first."),
+    "audit": ("audit", "audit", "Changes that operators made, newest first."),
 }
 """Where each is, and what its own help begins with; in the order of the help."""
 
@@ -88,7 +96,7 @@ def application(only: str | None = None) -> typer.Typer:
     )
     app.callback()(root)
     for name, (module, member, words) in COMMANDS.items():
-        found = getattr(import_module(module), member) if only in (None, name) else None
+        found = getattr(import_module(f"admin.{module}"), member) if only in (None, name) else None
         if found is None:
             app.command(name, help=words)(_not_loaded)
         elif isinstance(found, typer.Typer):

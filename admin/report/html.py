@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from admin import budgets_standing
 from admin import page as frame
-from admin.budgets_standing import Standing
+from admin.budgets import standing
+from admin.budgets.standing import Standing
 from admin.page import Raw, text
 from admin.report import html_summary, html_time, html_who, rollups
 from admin.report.figures import COST, INPUT_CLASSES, OUTPUT_CLASSES, Figures
@@ -118,7 +118,7 @@ def of_sums(*, sums: Sequence[Sums], **known: Any) -> Found:
 def _budgets(session: Session, names: Sequence[str], now: datetime) -> list[tuple[str, Standing]]:
     found = [
         (each.consumer, budget)
-        for each in budgets_standing.all_standings(session)
+        for each in standing.all_standings(session)
         if each.consumer in names
         for budget in each.budgets(now)
     ]

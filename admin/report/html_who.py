@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from admin.budgets_standing import Standing
+from admin.budgets.standing import Standing
 from admin.charts import barred, share_bar
 from admin.page import behind, card, empty, table, text
 from admin.report.html_time import NOTHING, model_name

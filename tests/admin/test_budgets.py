@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from admin.budgets_forecast import Forecast, forecasts
-from admin.budgets_raise import amount_of, window_of
-from admin.budgets_standing import Standings, dollars
+from admin.budgets.forecast import Forecast, forecasts
+from admin.budgets.raises import amount_of, window_of
+from admin.budgets.standing import Standings, dollars
 from admin.faults import Refused, Usage
 from lambda_src.account import Account
 

@@ -45,8 +45,11 @@ def test_one_command_loads_no_other() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = set(done.stderr.split())
-    assert "admin.providers" in loaded
-    assert not {"admin.usage", "admin.keys", "admin.doctor", "admin.dashboard"} & loaded
+    assert "admin.providers.commands" in loaded
+    assert (
+        not {"admin.usage.commands", "admin.keys.commands", "admin.doctor.commands", "admin.dashboard.commands"}
+        & loaded
+    )
     assert "secret" in done.stdout
 
 

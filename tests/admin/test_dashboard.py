@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from admin.dashboard_body import choices, widgets
-from admin.dashboard_metrics import Grid, grid, queries
-from admin.dashboard_text import html_of, is_heading
+from admin.dashboard.body import choices, widgets
+from admin.dashboard.metrics import Grid, grid, queries
+from admin.dashboard.text import html_of, is_heading
 from admin.faults import Usage
 
 NOW = datetime(2026, 11, 23, 14, 7, 30, tzinfo=UTC)

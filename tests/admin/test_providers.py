@@ -14,9 +14,9 @@ import urllib3
 
 from admin.faults import ServiceFault, Usage
 from admin.output import Output
-from admin.providers import _put, doubts
-from admin.providers_check import _asked, _usable
-from admin.secret_input import checked, read_secret
+from admin.providers.check import _asked, _usable
+from admin.providers.commands import _put, doubts
+from admin.providers.secret_input import checked, read_secret
 from admin.session import Options, Session
 
 OPENAI, ANTHROPIC, OTHER = "https://api.openai.com/v1", "https://api.anthropic.com", "https://llm.example.com/v1"

@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from admin.doctor import chosen, every_check, examine
+from admin.doctor.commands import chosen, every_check, examine
 from admin.output import Output
 from admin.session import Options, Session
 from lambda_src.account import Hold

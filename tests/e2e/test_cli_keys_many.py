@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from admin.keys_gateway import Pace
+from admin.keys.gateway import Pace
 from tests.e2e.command import INSTALLED, Command
 from tests.e2e.conftest import System
 from tests.e2e.keys import ONCE, asked, in_gateway, in_ledger, issued

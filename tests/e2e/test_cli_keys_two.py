@@ -12,8 +12,8 @@ import botocore.exceptions
 import pytest
 
 from admin.faults import Refused
-from admin.keys_ledger import find
-from admin.keys_rotate import pair, rotate
+from admin.keys.ledger import find
+from admin.keys.rotate import pair, rotate
 from admin.output import Output
 from admin.session import Options, Session
 from lambda_src.contract import ACCOUNTS_INDEX_KEY, KEY_SK, STATE_SK, key_pk

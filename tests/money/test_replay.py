@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from admin import cli, replay
+from admin import cli
+from admin.logs import replay
 from lambda_src.aws import Aws
 from lambda_src.contract import AUDIT_MONTH, CONFIG_VARIABLE, audit_pk
 from lambda_src.gateway import Gateway

@@ -1,0 +1,1 @@
+"""Consumers: who they are, and their switch."""

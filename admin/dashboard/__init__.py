@@ -1,0 +1,1 @@
+"""The deployed dashboard, drawn as a page."""

@@ -1,0 +1,1 @@
+"""Keys: issued, rotated, switched off and on, taken over."""

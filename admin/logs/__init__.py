@@ -1,0 +1,1 @@
+"""Questions to the logs, and booking what the ledger lacks."""

@@ -1,0 +1,1 @@
+"""Providers: their secrets, and whether they answer."""

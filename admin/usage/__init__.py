@@ -1,0 +1,1 @@
+"""Who used what, from rollups, rows and lines."""
