@@ -62,17 +62,9 @@ COMMANDS: Final = {
     "consumers": ("consumers.commands", "app", "Who calls: their budgets and keys, and a switch for each."),
     "usage": ("usage.commands", "app", "Who used what, what it cost, and every single request."),
     "budgets": ("budgets.commands", "app", "Where budgets stand, and raising one for a while."),
-    "providers": (
-        "providers.commands",
-        "app",
-        "AI APIs the gateway forwards to: their keys, and whether they answer.",
-    ),
+    "providers": ("providers.commands", "app", "AI APIs the gateway forwards to: their keys, and whether they answer."),
     "logs": ("logs.commands", "app", "Ask the usage and access logs; book lines that the ledger lacks."),
-    "doctor": (
-        "doctor.commands",
-        "doctor",
-        "Is everything deployed and healthy? Each finding comes with its fix.",
-    ),
+    "doctor": ("doctor.commands", "doctor", "Is everything deployed and healthy? Each finding comes with its fix."),
     "open": ("open", "open_place", "Print where the gateway is called, and where the console shows it."),
     "dashboard": (
         "dashboard.commands",
