@@ -138,6 +138,16 @@ def test_an_unknown_path_falls_back_to_the_default_refusal(api: Api) -> None:
     assert answer.headers["x-tollgate-request-id"] == answer.headers["x-amzn-requestid"]
 
 
+def test_an_unknown_path_asks_for_a_signature_where_there_is_an_authorization_header(api: Api) -> None:
+    """As OpenAI's SDKs always send one, and boto3 another."""
+    bearer = api.call("/nowhere", headers={"authorization": "Bearer unused"})
+    assert (bearer.status, bearer.headers["x-amzn-errortype"]) == (403, "IncompleteSignatureException")
+    assert "Authorization header requires 'Credential' parameter" in bearer.json()["text"]
+    signed = api.call("/nowhere", headers={"authorization": "AWS4-HMAC-SHA256 Credential=A/1/r/bedrock/aws4_request"})
+    assert (signed.status, signed.json()["type"]) == (403, "INVALID_SIGNATURE")
+    assert "'execute-api'" in signed.json()["text"]
+
+
 @pytest.mark.parametrize("size", [6 * 1024 * 1024, 10 * 1024 * 1024 + 1])
 def test_a_body_too_large_is_refused(api: Api, size: int) -> None:
     answer = api.call(body=b"x" * size)
