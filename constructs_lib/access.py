@@ -91,14 +91,20 @@ class Access(Construct):
         if key is None:
             return []
         region = self._environment.aws.region
-        services = [f"{name}.{region}.amazonaws.com" for name in ("dynamodb", "lambda", "secretsmanager")]
+        services = [
+            f"{name}.{region}.{self._environment.aws.domain}" for name in ("dynamodb", "lambda", "secretsmanager")
+        ]
         return [
             allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key])
             | {"Condition": {"StringEquals": {"kms:ViaService": services}}}
         ]
 
+    def _arn(self, service: str, rest: str, *, region: str | None = None) -> str:
+        aws = self._environment.aws
+        return f"arn:{aws.partition}:{service}:{aws.region if region is None else region}:{rest}"
+
     def _api_arn(self, path: str) -> str:
-        return f"arn:aws:apigateway:{self._environment.aws.region}::{path}"
+        return self._arn("apigateway", f":{path}")
 
     def _read_api(self, api: RestApi, stage: Stage) -> Statement:
         """What is deployed. No `/apikeys` and no `/usageplans/ID/keys`: both answer with the values of keys where the
@@ -109,17 +115,16 @@ class Access(Construct):
         return allow("ReadApi", ["apigateway:GET"], [self._api_arn(path) for path in paths])
 
     def _read_logs(self, groups: Sequence[str]) -> list[Statement]:
-        region = self._environment.aws.region
         # Neither knows a resource of ours: a query is named by its id alone, a saved query by nothing.
         queries = ["logs:DescribeQueryDefinitions", "logs:GetQueryResults", "logs:StopQuery"]
         return [
             allow("ReadLogs", ["logs:StartQuery", "logs:FilterLogEvents"], [f"{group}:*" for group in groups]),
-            allow("ListLogs", ["logs:DescribeLogGroups"], [f"arn:aws:logs:{region}:{self._account}:log-group:*"]),
+            allow("ListLogs", ["logs:DescribeLogGroups"], [self._arn("logs", f"{self._account}:log-group:*")]),
             allow("FollowQueries", queries, ["*"]),
         ]
 
     def _read_health(self, functions: Sequence[Function], notifications: Notifications) -> list[Statement]:
-        dashboard = f"arn:aws:cloudwatch::{self._account}:dashboard/{self._environment.prefix}"
+        dashboard = self._arn("cloudwatch", f"{self._account}:dashboard/{self._environment.prefix}", region="")
         return [
             # Metrics know no resources, and whoever may not describe all alarms is shown no composite
             # (docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html).

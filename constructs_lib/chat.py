@@ -16,7 +16,7 @@ from constructs_lib.notifications import Notifications
 from constructs_lib.permissions import allow, document, trusted_by
 from constructs_lib.settings import Environment
 
-_GUARDRAIL: Final = "arn:aws:iam::aws:policy/CloudWatchReadOnlyAccess"
+_GUARDRAIL: Final = "arn:{}:iam::aws:policy/CloudWatchReadOnlyAccess"
 """The most that anybody may do from the channel. Left out, AWS allows everything
 (docs.aws.amazon.com/chatbot/latest/adminguide/understanding-permissions.html)."""
 
@@ -30,6 +30,7 @@ class Chat(Construct):
         if slack is None and teams is None:
             return
         role_arn = self._role(f"{environment.prefix}-chat")
+        guardrail = _GUARDRAIL.format(environment.aws.partition)
         if slack is not None:
             channel = ChatbotSlackChannelConfiguration(
                 self,
@@ -39,7 +40,7 @@ class Chat(Construct):
                 slack_team_id=slack.workspace_id,
                 slack_channel_id=slack.channel_id,
                 sns_topic_arns=[notifications.arn],
-                guardrail_policy_arns=[_GUARDRAIL],
+                guardrail_policy_arns=[guardrail],
                 logging_level="ERROR",
             )
             addressed("slack", channel)
@@ -53,7 +54,7 @@ class Chat(Construct):
                 team_id=teams.team_id,
                 channel_id=teams.channel_id,
                 sns_topic_arns=[notifications.arn],
-                guardrail_policy_arns=[_GUARDRAIL],
+                guardrail_policy_arns=[guardrail],
                 logging_level="ERROR",
             )
             addressed("teams", team_channel)

@@ -106,10 +106,12 @@ def bedrock_access(environment: Environment, account_of: str) -> list[Statement]
     """Permission to call the models of Bedrock that the environment offers, and no other.
 
     account_of: an ARN in the account. A cross-region inference profile (`eu.NAME`) needs itself and NAME in whatever
-    region it routes to.
+    region it routes to. An ARN of a profile does not say which models those are: they may be called through it alone
+    (docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html).
     """
-    account = account_in(account_of)
+    account, partition = account_in(account_of), environment.aws.partition
     arns: list[str] = []
+    profiles: list[str] = []
     for name, model in environment.models.items():
         provider = environment.providers[model.provider]
         if provider.kind != "bedrock":
@@ -118,13 +120,19 @@ def bedrock_access(environment: Environment, account_of: str) -> list[Statement]
         profile = _GEOGRAPHY.match(upstream)
         if upstream.startswith("arn:"):
             arns.append(upstream)
+            profiles += [upstream] if "inference-profile/" in upstream else []
         elif profile:
-            arns.append(f"arn:aws:bedrock:{region}:{account}:inference-profile/{upstream}")
-            arns.append(f"arn:aws:bedrock:*::foundation-model/{profile[2]}")
+            arns.append(f"arn:{partition}:bedrock:{region}:{account}:inference-profile/{upstream}")
+            arns.append(f"arn:{partition}:bedrock:*::foundation-model/{profile[2]}")
         else:
-            arns.append(f"arn:aws:bedrock:{region}::foundation-model/{upstream}")
+            arns.append(f"arn:{partition}:bedrock:{region}::foundation-model/{upstream}")
     actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
-    return [allow("InvokeModels", actions, arns)] if arns else []
+    statements = [allow("InvokeModels", actions, arns)] if arns else []
+    if profiles:
+        through = {"StringEquals": {"bedrock:InferenceProfileArn": profiles}}
+        models = allow("InvokeThroughProfiles", actions, [f"arn:{partition}:bedrock:*::foundation-model/*"])
+        statements.append(models | {"Condition": through})
+    return statements
 
 
 def _tollgate(checkout: Path, build_folder: Path) -> Package:

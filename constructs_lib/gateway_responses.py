@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +14,7 @@ from lambda_src.contract import HEADER_REQUEST_ID, HEADER_SHOULD_RETRY
 class Refusal:
     """One of API Gateway's response types. status: None keeps API Gateway's own. retry: whether the SDKs should.
 
-    message: None quotes API Gateway's own text.
+    message: None quotes API Gateway's own text. detail: it is quoted beside the message.
     """
 
     response_type: str
@@ -23,16 +24,16 @@ class Refusal:
     message: str | None
     retry: bool = False
     retry_after: int | None = None
+    detail: bool = False
 
     def template(self) -> str:
         """Body; API Gateway fills in what starts with `$context`."""
-        body = {
-            "type": "error",
-            "error": {"type": self.error_type, "code": self.code, "message": self.message, "param": None},
-            "request_id": "$context.extendedRequestId",
-        }
+        error = {"type": self.error_type, "code": self.code, "message": self.message, "param": None}
+        if self.detail:
+            error["detail"] = None
+        body = {"type": "error", "error": error, "request_id": "$context.extendedRequestId"}
         # The variable is a JSON string with its quotes already.
-        return json.dumps(body).replace('"message": null', '"message": $context.error.messageString')
+        return re.sub(r'"(message|detail)": null', r'"\1": $context.error.messageString', json.dumps(body))
 
     def headers(self) -> dict[str, str]:
         """Headers: a context variable, or a literal in single quotes, as API Gateway wants them."""
@@ -43,6 +44,11 @@ class Refusal:
             headers["retry-after"] = f"'{self.retry_after}'"
         return headers
 
+
+_NO_ROUTE: Final = (
+    "There is no such path or method here. Check the base URL (…/STAGE/v1 for OpenAI clients, …/STAGE for Anthropic's) "
+    "and the HTTP method."
+)
 
 REFUSALS: Final = (
     Refusal(
@@ -58,9 +64,12 @@ REFUSALS: Final = (
         404,
         "not_found_error",
         "route_not_found",
-        "There is no such path or method here. Check the base URL (…/STAGE/v1 for OpenAI clients, …/STAGE for "
-        "Anthropic's) and the HTTP method.",
+        _NO_ROUTE,
     ),
+    # No method here asks for a signature. Where there is none, API Gateway looks for one in `Authorization` all the
+    # same: boto3's is of another service, or of credentials that have expired.
+    Refusal("INVALID_SIGNATURE", 404, "not_found_error", "route_not_found", _NO_ROUTE),
+    Refusal("EXPIRED_TOKEN", 404, "not_found_error", "route_not_found", _NO_ROUTE),
     Refusal(
         "RESOURCE_NOT_FOUND",
         404,
@@ -128,7 +137,16 @@ REFUSALS: Final = (
         "gateway_failed",
         "The gateway's function could not be reached or gave no valid answer. Its operator sees why in the usage log.",
     ),
-    Refusal("DEFAULT_4XX", None, "invalid_request_error", "refused", None),
+    Refusal(
+        "DEFAULT_4XX",
+        None,
+        "invalid_request_error",
+        "refused",
+        # To be expected of what has no name: API Gateway's answer to a Bearer token, as OpenAI's SDKs send it, on a
+        # path that is not there (github.com/aws/chalice/issues/828). They show the message and no more.
+        f"API Gateway refused this request, for the reason in `detail`. If that speaks of Authorization: {_NO_ROUTE}",
+        detail=True,
+    ),
     Refusal("DEFAULT_5XX", None, "api_error", "gateway_error", None),
 )
 """Named types first; the defaults shape whatever AWS adds."""

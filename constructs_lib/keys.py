@@ -14,12 +14,12 @@ def account_in(arn: str) -> str:
     return account
 
 
-def own_key(scope: Construct, name: str, *, description: str, account: str, user: Statement) -> str:
+def own_key(scope: Construct, name: str, *, description: str, account: str, partition: str, user: Statement) -> str:
     """ARN of a rotated key that its account administers and that `user` lets a service use."""
     owner = {
         "Sid": "Administer",
         "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+        "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
         "Action": "kms:*",
         "Resource": "*",
     }

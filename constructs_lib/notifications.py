@@ -52,7 +52,8 @@ class Notifications(Construct):
             "Resource": "*",
         }
         description = f"Alerts of {environment.prefix}"
-        return own_key(self, "alerts", description=description, account=account_in(account_of), user=alarms)
+        account, partition = account_in(account_of), environment.aws.partition
+        return own_key(self, "alerts", description=description, account=account, partition=partition, user=alarms)
 
 
 def _terraform_name(endpoint: str) -> str:

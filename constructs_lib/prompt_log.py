@@ -34,15 +34,15 @@ class PromptLog(Construct):
 
     def _key(self, environment: Environment, account: str) -> str:
         """docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html"""
-        region = environment.aws.region
-        group_arn = f"arn:aws:logs:{region}:{account}:log-group:{prompt_log_group(environment.name)}"
+        aws = environment.aws
+        group_arn = f"arn:{aws.partition}:logs:{aws.region}:{account}:log-group:{prompt_log_group(environment.name)}"
         user: Statement = {
             "Sid": "LetLogsEncrypt",
             "Effect": "Allow",
-            "Principal": {"Service": f"logs.{region}.amazonaws.com"},
+            "Principal": {"Service": f"logs.{aws.region}.{aws.domain}"},
             "Action": ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
             "Resource": "*",
             "Condition": {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": group_arn}},
         }
         description = f"Prompts and answers of {environment.prefix}"
-        return own_key(self, "prompts", description=description, account=account, user=user)
+        return own_key(self, "prompts", description=description, account=account, partition=aws.partition, user=user)

@@ -15,6 +15,7 @@ class ProviderSecrets(Construct):
 
     def __init__(self, scope: Construct, *, environment: Environment) -> None:
         super().__init__(scope, "secrets")
+        self._aws = environment.aws
         self.arns: dict[str, str] = {}
         for provider in environment.providers:
             secret = provider_secret(environment, provider)
@@ -36,4 +37,25 @@ class ProviderSecrets(Construct):
     def read(self) -> Sequence[Statement]:
         """Permission to read these secrets, and no other."""
         arns = list(self.arns.values())
-        return [allow("ReadProviderKeys", ["secretsmanager:GetSecretValue"], arns)] if arns else []
+        if not arns:
+            return []
+        return [allow("ReadProviderKeys", ["secretsmanager:GetSecretValue"], arns), *self._decrypt()]
+
+    def _decrypt(self) -> Sequence[Statement]:
+        """What decrypts secrets that others own, with keys that nobody names here: through Secrets Manager, and those
+        alone. AWS's own key asks for no such permission, but cannot be used from another account
+        (docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html)."""
+        others = [arn for arn in self.arns.values() if arn.startswith("arn:")]
+        if not others:
+            return []
+        keys = sorted({f"arn:{self._aws.partition}:kms:{_place(arn)}:key/*" for arn in others})
+        through = {
+            "kms:ViaService": f"secretsmanager.{self._aws.region}.{self._aws.domain}",
+            "kms:EncryptionContext:SecretARN": others,
+        }
+        return [allow("DecryptProviderKeys", ["kms:Decrypt"], keys) | {"Condition": {"StringEquals": through}}]
+
+
+def _place(arn: str) -> str:
+    """Region and account."""
+    return ":".join(arn.split(":")[3:5])

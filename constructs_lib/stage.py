@@ -50,7 +50,7 @@ makes: callers choose `$context.requestId` with a header
 
 _OUTSIDE_THE_PICTURE: Final = ("name", "description", "endpoint_configuration", "lifecycle")
 """Arguments of the API itself that hold without a deployment."""
-_LOG_WRITER: Final = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+_LOG_WRITER: Final = "arn:{}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
 
 class Stage(Construct):
@@ -148,7 +148,9 @@ class Stage(Construct):
                 assume_role_policy=trusted_by("apigateway.amazonaws.com"),
             ),
         )
-        attachment = IamRolePolicyAttachment(self, "account policy", role=role.name, policy_arn=_LOG_WRITER)
+        attachment = IamRolePolicyAttachment(
+            self, "account policy", role=role.name, policy_arn=_LOG_WRITER.format(environment.aws.partition)
+        )
         addressed("account", attachment)
         account = ApiGatewayAccount(self, "account", cloudwatch_role_arn=role.arn, depends_on=[attachment])
         return [addressed("account", account)]

@@ -51,6 +51,7 @@ PATTERN_WORDS: Final = {
 USD_FORMAT: Final = "usd"
 """What the JSON Schema calls an amount of money."""
 _USD_PLACES: Final = 9
+_TAGGABLE: Final = re.compile(r"[\w .:/=+@-]*")
 _USD_SCHEMA: Final = {
     "anyOf": [
         {"type": "number", "minimum": 0, "format": USD_FORMAT},
@@ -95,6 +96,12 @@ def _compiles(value: str) -> str:
     return value
 
 
+def _taggable(value: str) -> str:
+    if not _TAGGABLE.fullmatch(value) or value.lower().startswith("aws:"):
+        raise ValueError("letters, digits, spaces and _ . : / = + - @, not beginning with aws:, as AWS takes tags")
+    return value
+
+
 Usd = Annotated[Decimal, BeforeValidator(_usd), WithJsonSchema(_USD_SCHEMA)]
 """An exact amount. `Environment` files may quote it; a TOML number is just as exact here."""
 
@@ -105,6 +112,10 @@ Unique = AfterValidator(_unique)
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 ModelName = Annotated[str, StringConstraints(pattern=MODEL_NAME)]
 Text = Annotated[str, StringConstraints(max_length=256)]
+TagName = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_taggable)]
+TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(_taggable)]
+"""What every service takes; IAM, the strictest, would refuse others in the middle of an apply
+(docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html)."""
 RegularExpression = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_compiles)]
 Arn = Annotated[str, StringConstraints(pattern=ARN)]
 Count = Annotated[int, Field(ge=0)]

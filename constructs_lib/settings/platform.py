@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
@@ -18,10 +18,14 @@ from constructs_lib.settings.kinds import (
     Positive,
     RegularExpression,
     Section,
+    TagName,
+    TagValue,
     Text,
     Unique,
 )
 from lambda_src.contract import EstimateMode
+
+_PARTITIONS: Final = {"us-gov-": "aws-us-gov", "cn-": "aws-cn"}
 
 
 class Backend(Section):
@@ -58,8 +62,19 @@ class Aws(Section):
         description="URL that stands in for every AWS service: the embedded cloud. Where it is set, the environment "
         "variables TOLLGATE_LOCAL_ENDPOINT and TOLLGATE_LOCAL_PROVIDER_URL may move it and the stand-in provider.",
     )
-    tags: dict[str, Text] = Field(default_factory=dict, description="Tags of every resource.")
+    tags: dict[TagName, TagValue] = Field(default_factory=dict, description="Tags of every resource.")
     backend: Backend = Field(default_factory=Backend, description="Where Terraform keeps its state.")
+
+    @property
+    def partition(self) -> str:
+        """What ARNs of the region say after `arn:`. AWS GovCloud (US) and China are apart from the rest
+        (docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html)."""
+        return next((found for start, found in _PARTITIONS.items() if self.region.startswith(start)), "aws")
+
+    @property
+    def domain(self) -> str:
+        """What the names of services by region end with."""
+        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
 
 
 class Throttle(Section):

@@ -2,6 +2,8 @@
 
 - `REQUEST_TOO_LARGE` above 10 MB (apigateway/latest/developerguide/limits.html).
 - One request id in the event, the log, the gateway response and `x-amzn-requestid`.
+- A path or method that is not there asks for a signature of AWS's where there is an `Authorization` header, and says
+  what is wrong with it, instead of `MISSING_AUTHENTICATION_TOKEN` (github.com/aws/chalice/issues/828).
 - Access logs in the stage's format to its log group, for answered and refused calls alike
   (apigateway/latest/developerguide/set-up-logging.html). MiniStack writes none.
 """
@@ -19,6 +21,11 @@ from local.repairs.call import Call, begin, current, render
 from local.repairs.gateway_responses import FunctionError
 
 PAYLOAD_LIMIT_BYTES: Final = 10 * 1024 * 1024
+_UNSIGNED: Final = (
+    "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. "
+    "Authorization header requires 'SignedHeaders' parameter. Authorization header requires existence of either a "
+    "'X-Amz-Date' or a 'Date' header."
+)
 
 _check_api_key = apigateway_v1._check_api_key
 
@@ -64,6 +71,8 @@ async def handle_call(
         answer = await apigateway_v1._execute_in_scope(
             request, api_id, stage_name, method, path, headers, body, query_params, account_id, region
         )
+    if getattr(answer, "response_type", None) == "MISSING_AUTHENTICATION_TOKEN":
+        answer = _signature_error(headers) or answer
     if isinstance(answer, (apigateway_v1._GatewayError, FunctionError)):
         call.error = answer
         answer = apigateway_v1._gateway_error_response(answer, request)
@@ -71,6 +80,17 @@ async def handle_call(
     call.status, call.response_length = status, len(answer_body)
     write_access_log(call)
     return status, answer_headers | {"x-amzn-requestid": call.request_id}, answer_body
+
+
+def _signature_error(headers: dict[str, str]) -> Any:
+    """What API Gateway says of an `Authorization` header on a path that is not there; None where there is no header."""
+    given = next((value for name, value in headers.items() if name.lower() == "authorization"), None)
+    if given is None:
+        return None
+    if not given.startswith("AWS4-HMAC-SHA256 "):
+        return apigateway_v1._GatewayError("DEFAULT_4XX", _UNSIGNED, "IncompleteSignatureException")
+    text = "Credential should be scoped to correct service: 'execute-api'."
+    return apigateway_v1._GatewayError("INVALID_SIGNATURE", text, "InvalidSignatureException")
 
 
 def write_access_log(call: Call) -> None:

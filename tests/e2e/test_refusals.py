@@ -38,9 +38,15 @@ def test_the_sdks_raise_their_own_exceptions(system: System) -> None:
 
 
 def test_an_unknown_path_is_refused(system: System) -> None:
-    answer = system.call("GET", "/v1/nothing", headers={"x-api-key": system.key("alpha")})
-    assert answer.status in (403, 404)
-    assert json.loads(answer.data)["error"]["message"]
+    """Whoever asks is told so: boto3, whose signature is of another service, too, and OpenAI's client, whose token API
+    Gateway takes for a signature gone wrong."""
+    for headers in ({}, {"authorization": "AWS4-HMAC-SHA256 Credential=A/1/us-east-1/bedrock/aws4_request"}):
+        answer = system.call("GET", "/v1/nothing", headers={"x-api-key": system.key("alpha"), **headers})
+        assert (answer.status, json.loads(answer.data)["error"]["code"]) == (404, "route_not_found")
+    client = system.openai("alpha").with_options(base_url=f"{system.url}/v2")
+    with pytest.raises(openai.PermissionDeniedError, match=r"There is no such path.*base URL") as refused:
+        client.models.list()
+    assert "requires 'Credential' parameter" in str(refused.value.body)
 
 
 def test_a_disabled_key_is_refused(system: System) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.synth.reading import CHECKOUT, Synthesized, people, synthesize
+from tests.synth.reading import CHECKOUT, ENVIRONMENTS, Synthesized, people, synthesize
 
 ANY_RESOURCE = {("SendTraces", "*"), ("DrawAlarms", "*")}
 """X-Ray's write actions and CloudWatch's reads of metrics know no resources. Nothing else may be here."""
@@ -79,15 +79,19 @@ def test_people_meet_no_star_but_where_aws_knows_no_resources(every: list[Synthe
 
 
 def test_wildcards_in_arns_are_the_known_ones(every: list[Synthesized]) -> None:
-    """Streams of the own log group; and the regions that a Bedrock inference profile routes to."""
+    """Streams of the own log group; the regions that a Bedrock inference profile routes to; and the unnamed key of a
+    secret that another team owns, which a condition ties to that secret."""
     allowed = re.compile(
         r"\*|\$\{aws_cloudwatch_log_group\.[\w-]+\.arn\}:\*|arn:aws:bedrock:\*::foundation-model/[\w.:-]+"
+        r"|arn:aws:kms:[\w-]+:\d{12}:key/\*"
     )
     for stack in every:
         for role in stack.all("aws_iam_role_policy"):
             for statement in stack.statements(role):
                 wild = [resource for resource in statement["Resource"] if "*" in resource]
                 assert all(allowed.fullmatch(resource) for resource in wild), wild
+                keys = [resource for resource in wild if ":kms:" in resource]
+                assert not keys or "kms:EncryptionContext:SecretARN" in statement["Condition"]["StringEquals"]
 
 
 def test_gateway_may_do_to_the_ledger_what_it_does(full: Synthesized) -> None:
@@ -109,6 +113,21 @@ def test_gateway_reads_its_own_providers_secrets_alone(full: Synthesized) -> Non
     assert "ReadProviderKeys" not in {each["Sid"] for each in full.statements("sweeper")}
 
 
+def test_gateway_decrypts_a_secret_of_others_through_secrets_manager_alone(full: Synthesized) -> None:
+    """It may be encrypted with a key that nobody names here; from another account it always is."""
+    (statement,) = [each for each in full.statements("gateway") if each["Sid"] == "DecryptProviderKeys"]
+    assert statement["Action"] == ["kms:Decrypt"]
+    assert statement["Resource"] == ["arn:aws:kms:eu-west-3:111122223333:key/*"]
+    assert statement["Condition"] == {
+        "StringEquals": {
+            "kms:ViaService": "secretsmanager.eu-west-3.amazonaws.com",
+            "kms:EncryptionContext:SecretARN": [
+                "arn:aws:secretsmanager:eu-west-3:111122223333:secret:shared/anthropic-AbCdEf"
+            ],
+        }
+    }
+
+
 def test_bedrock_access_is_limited_to_the_models_offered(full: Synthesized, bare: Synthesized) -> None:
     (statement,) = [each for each in full.statements("gateway") if each["Sid"] == "InvokeModels"]
     account = "${element(split(':', aws_dynamodb_table.ledger.arn), 4)}"
@@ -118,6 +137,31 @@ def test_bedrock_access_is_limited_to_the_models_offered(full: Synthesized, bare
         "arn:aws:bedrock:eu-central-1::foundation-model/amazon.titan-text-express-v1",
     ]
     assert "InvokeModels" not in {each["Sid"] for each in bare.statements("gateway")}
+
+
+def test_a_profile_given_by_its_arn_may_reach_models_through_it_alone(tmp_path: Path) -> None:
+    """The ARN does not say which models it routes to, and Bedrock asks for the permission to call those too."""
+    profile = "arn:aws:bedrock:eu-west-1:111122223333:application-inference-profile/a1b2c3"
+    text = '[aws]\nregion = "eu-west-1"\n[providers.aws]\nkind = "bedrock"\n'
+    text += f'[models.ours]\nprovider = "aws"\nfree = true\nupstream = "{profile}"\n'
+    (tmp_path / "profile.toml").write_text(text)
+    stack = synthesize(tmp_path / "profile.toml", tmp_path / "out")
+    found = {each["Sid"]: each for each in stack.statements("gateway")}
+    assert found["InvokeModels"]["Resource"] == [profile]
+    assert found["InvokeThroughProfiles"]["Resource"] == ["arn:aws:bedrock:*::foundation-model/*"]
+    assert found["InvokeThroughProfiles"]["Condition"] == {"StringEquals": {"bedrock:InferenceProfileArn": [profile]}}
+
+
+@pytest.mark.parametrize(("region", "partition"), [("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")])
+def test_govcloud_and_china_have_arns_of_their_own(tmp_path: Path, region: str, partition: str) -> None:
+    """With `arn:aws:` there, IAM refuses each policy and KMS each key, in the middle of an apply."""
+    text = (ENVIRONMENTS / "full.toml").read_text().replace("arn:aws:", f"arn:{partition}:")
+    text = re.sub(r"(eu|us)-[a-z]+-[0-9]", region, text)
+    (tmp_path / "full.toml").write_text(text)
+    found = synthesize(tmp_path / "full.toml", tmp_path / "out").text
+    assert f"arn:{partition}:iam::aws:policy/" in found
+    assert "arn:aws:" not in found
+    assert (".amazonaws.com.cn" in found) is (partition == "aws-cn")
 
 
 def test_brought_functions_may_write_logs_and_traces_only(full: Synthesized) -> None:
