@@ -23,9 +23,6 @@ _RETRIED = frozenset(
         "ThrottlingException",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
-        "InternalServerError",
-        "InternalFailure",
-        "ServiceUnavailable",
         "TransactionConflictException",
         "TransactionInProgressException",
     }
@@ -39,12 +36,13 @@ _ONE_TRY = 4.0
 class AwsError(Exception):
     """An AWS service refused or could not be reached.
 
-    code: the service's name of the error, or `Unreachable`. details: the whole error object.
+    code: the service's name of the error, or `Unreachable`. details: the whole error object. status: HTTP's; 0: none.
     """
 
-    def __init__(self, code: str, message: str, details: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, code: str, message: str, details: Mapping[str, Any] | None = None, status: int = 0) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+        self.status = status
         self.details = details or {}
 
 
@@ -140,7 +138,7 @@ def _refusal(service: str, status: int, body: bytes) -> AwsError:
     named = str(details.get("__type", "")).rpartition("#")[2]
     code = named or ("ServiceUnavailable" if status >= 500 else "Refused")
     message = details.get("message") or details.get("Message") or ""
-    return AwsError(code, f"{service} answered {status} {message}"[:300], details)
+    return AwsError(code, f"{service} answered {status} {message}"[:300], details, status)
 
 
 def _throttled(error: AwsError) -> bool:
@@ -155,4 +153,6 @@ def _passing(error: AwsError) -> bool:
     if error.code == "TransactionCanceledException":
         codes, passing = _reasons(error), _THROTTLED_PARTS | {"TransactionConflict"}
         return bool(codes & passing) and codes <= passing | {"None"}
-    return error.code == "Unreachable" or error.code in _RETRIED
+    # Each service has names of its own for its failures: DynamoDB InternalServerError, Secrets Manager
+    # InternalServiceError, CloudWatch Logs ServiceUnavailableException; 429 is SNS's way of throttling.
+    return error.status >= 500 or error.status == 429 or error.code == "Unreachable" or error.code in _RETRIED

@@ -58,7 +58,7 @@ LINE_KINDS: Final = {
     "usage": "one per request, and one per hold that the sweeper ended",
     "sweep": "one per pass of the sweeper: accounts seen and skipped, holds ended and left open, events, failures",
     "prompt": "prompt and answer of a request, in the prompt log's own group",
-    "budget_event": "a budget reached one of its thresholds; the same goes to the SNS topic",
+    "budget_event": "a budget reached one of its thresholds; the SNS topic has it too, as chat channels take it",
     "sweep_failed": "an account's holds could not be ended now; the next pass tries again",
     "withdraw_failed": "a hold that may have been placed could not be taken back; replay the request's line",
     "budget_event_failed": "a budget event could not be raised or published now; the next pass tries again",

@@ -96,7 +96,7 @@ class Herald:
             if (event.consumer, event.sk) in self._known:
                 continue
             at = int(self._ledger.now())
-            values = {"event": _text(event), "subject": event.subject, "raised_at": at, "published": False}
+            values = {"event": message(event), "subject": event.subject, "raised_at": at, "published": False}
             if event.per != "total":
                 values[TTL_ATTRIBUTE] = at + _KEPT_SECONDS
             if self._ledger.put_new(consumer_pk(event.consumer), event.sk, values, deadline):
@@ -130,6 +130,16 @@ class Herald:
         self._ledger.set(consumer_pk(consumer), sk, {"published": True}, deadline)
 
 
-def _text(event: BudgetEvent) -> str:
+def message(event: BudgetEvent) -> str:
+    """What SNS carries: a custom notification of Amazon Q Developer in chat applications, which drops anything else
+    that is not AWS's own. Programs read `metadata.additionalContext`, whose values have to be text
+    (docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html)."""
     spent, limit = usd(event.spent_nano_usd), usd(event.limit_nano_usd)
-    return json.dumps({"kind": "budget_event", **asdict(event), "spent_usd": spent, "limit_usd": limit})
+    content = {
+        "title": event.subject,
+        "description": f"{spent} of {limit} USD are spent in the window {event.window}.",
+        "nextSteps": ["See who spends it: `tollgate usage top`", "Help out for a while: `tollgate budgets raise`"],
+    }
+    context = {name: str(value) for name, value in asdict(event).items()} | {"spent_usd": spent, "limit_usd": limit}
+    metadata = {"summary": event.subject, "eventType": "budget_event", "additionalContext": context}
+    return json.dumps({"version": "1.0", "source": "custom", "content": content, "metadata": metadata})

@@ -136,6 +136,28 @@ def test_a_ledger_that_is_down_means_503_and_no_call(bench: Bench) -> None:
     assert (response.status, error_of(response)["code"]) == (503, "ledger_unavailable")
 
 
+@pytest.mark.parametrize(
+    ("service", "code", "status"),
+    [
+        ("secretsmanager", "InternalServiceError", 500),
+        ("secretsmanager", "ThrottlingException", 400),
+        ("dynamodb", "InternalServerError", 500),
+        ("dynamodb", "ServiceUnavailable", 503),
+        ("dynamodb", "RequestLimitExceeded", 400),
+    ],
+)
+def test_a_service_that_fails_once_is_asked_again(bench: Bench, service: str, code: str, status: int) -> None:
+    """Each has names of its own for that; no caller hears of it."""
+    with bench.cloud.fault(service, code, status=status, times=1):
+        assert send(bench.gateway(), request("key-free", chat())).status == 200
+
+
+def test_a_service_that_refuses_is_not_asked_again(bench: Bench) -> None:
+    with bench.cloud.fault("secretsmanager", "AccessDeniedException", times=1):
+        response = send(bench.gateway(), request("key-free", chat()))
+    assert (response.status, error_of(response)["code"]) == (503, "provider_secret_unavailable")
+
+
 def test_a_missing_secret_means_503_and_no_hold(bench: Bench) -> None:
     gateway = bench.gateway()
     gateway.config.providers["openai"] = (

@@ -8,7 +8,7 @@ import pytest
 
 from lambda_src.account import Account
 from lambda_src.policy import Budget, Policy
-from lambda_src.thresholds import reached
+from lambda_src.thresholds import BudgetEvent, message, reached
 
 AT_MS = 1_795_437_000_000  # 2026-11-23
 
@@ -40,6 +40,29 @@ def test_an_event_is_named_by_window_and_share() -> None:
     assert event.subject == "Tollgate env: acme spent 100 % of its budget per total"
     assert (event.limit_nano_usd, event.window) == (10_000, "all")
     assert json.dumps(event.sk)
+
+
+def test_a_message_is_a_custom_notification() -> None:
+    """AWS Chatbot shows nothing in a channel that is neither AWS's own nor of this schema
+    (docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html)."""
+    event = BudgetEvent("env", "acme", "day", "2026-11-23", 80, 50_000_000_000, 40_500_000_000)
+    told = json.loads(message(event))
+    assert (told["version"], told["source"]) == ("1.0", "custom")
+    assert set(told) == {"version", "source", "content", "metadata"}
+    assert told["content"]["title"] == "Tollgate env: acme spent 80 % of its budget per day"
+    assert told["content"]["description"] == "40.5 of 50 USD are spent in the window 2026-11-23."
+    assert told["metadata"]["additionalContext"] == {
+        "environment": "env",
+        "consumer": "acme",
+        "per": "day",
+        "window": "2026-11-23",
+        "percent": "80",
+        "limit_nano_usd": "50000000000",
+        "spent_nano_usd": "40500000000",
+        "raised_nano_usd": "0",
+        "spent_usd": "40.5",
+        "limit_usd": "50",
+    }
 
 
 def test_a_budget_of_nothing_has_no_shares() -> None:
