@@ -62,6 +62,15 @@ class Stage(Construct):
         self.access_logs = LogGroup(
             self, "access", environment=environment, group_name=access_log_group(environment.name)
         )
+        # Else API Gateway makes it, at a deployment or the first failure: without retention or key, and left behind
+        # by a destroy (docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html).
+        execution_logs = LogGroup(
+            self,
+            "execution",
+            environment=environment,
+            group_name=f"API-Gateway-Execution-Logs_{api.id}/{gateway.stage}",
+        )
+        account = self._account_role(environment) if gateway.manage_account_role else []
         self.deployment = addressed("gateway", self._deployment(api))
         self.stage = addressed(
             "gateway",
@@ -77,16 +86,8 @@ class Stage(Construct):
                     # A metric filter takes dimensions from the line alone, and the metrics have one of this name.
                     format=json.dumps({"environment": environment.name, **ACCESS_LOG_FIELDS}),
                 ),
-                depends_on=self._account_role(environment) if gateway.manage_account_role else None,
+                depends_on=[execution_logs.group, *account],
             ),
-        )
-        # Else API Gateway makes it at the first failure: without retention or key, and left behind by a destroy
-        # (docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html).
-        execution_logs = LogGroup(
-            self,
-            "execution",
-            environment=environment,
-            group_name=f"API-Gateway-Execution-Logs_{api.id}/{gateway.stage}",
         )
         settings = ApiGatewayMethodSettings(
             self,
@@ -104,7 +105,6 @@ class Stage(Construct):
                 throttling_rate_limit=gateway.throttle.rate,
                 throttling_burst_limit=gateway.throttle.burst,
             ),
-            depends_on=[execution_logs.group],
         )
         addressed("gateway", settings)
         if gateway.waf_acl_arn is not None:

@@ -150,10 +150,19 @@ def current() -> Call:
     return _current.get()
 
 
-def render(template: str, absent: str) -> str:
-    """Replace every `$context` variable of the current call; `absent` stands for those without a value."""
+def render(template: str, absent: str, *, escaped: bool = False) -> str:
+    """Replace every `$context` variable of the current call; `absent` stands for those without a value.
+
+    escaped: quotes and backslashes as JSON has them, but for `error.messageString`, which is a JSON string already.
+    """
     values = current().variables()
+    if escaped:
+        values = {name: _escaped(name, value) for name, value in values.items()}
     return VARIABLE.sub(lambda match: values.get(match.group(1), absent), template)
+
+
+def _escaped(name: str, value: str) -> str:
+    return value if name == "error.messageString" else json.dumps(value, ensure_ascii=False)[1:-1]
 
 
 def _milliseconds(seconds: float) -> int:

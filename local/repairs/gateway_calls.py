@@ -5,7 +5,8 @@
 - A path or method that is not there asks for a signature of AWS's where there is an `Authorization` header, and says
   what is wrong with it, instead of `MISSING_AUTHENTICATION_TOKEN` (github.com/aws/chalice/issues/828).
 - Access logs in the stage's format to its log group, for answered and refused calls alike
-  (apigateway/latest/developerguide/set-up-logging.html). MiniStack writes none.
+  (apigateway/latest/developerguide/set-up-logging.html), with quotes and backslashes of a caller escaped
+  (github.com/DataBiosphere/azul/issues/4348). MiniStack writes none.
 """
 
 from __future__ import annotations
@@ -103,5 +104,5 @@ def write_access_log(call: Call) -> None:
     name = {"logGroupName": group, "logStreamName": stream}
     # Answers an error where the stream exists already, which is what we want of it.
     cloudwatch_logs._create_log_stream(name)
-    line = {"timestamp": int(time.time() * 1000), "message": render(settings["format"], "-")}
+    line = {"timestamp": int(time.time() * 1000), "message": render(settings["format"], "-", escaped=True)}
     cloudwatch_logs._put_log_events(name | {"logEvents": [line]})

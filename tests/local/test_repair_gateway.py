@@ -125,6 +125,14 @@ def test_the_access_log_has_a_line_for_every_call_and_never_the_key(cloud: Cloud
     assert own.key not in json.dumps([good, bad])
 
 
+def test_quotes_of_a_caller_do_not_end_the_line_of_the_access_log(cloud: Cloud, function: str) -> None:
+    own = deploy_api(cloud, function)
+    agent = 'probe "3", "key": "forged" \\'
+    own.call(headers={"x-api-key": own.key, "user-agent": agent})
+    (line,) = own.log_lines(1)
+    assert (line["agent"], line["key"]) == (agent, own.key_id)
+
+
 def test_a_wrong_key_gets_the_customized_refusal(api: Api) -> None:
     answer = api.call(headers={"x-api-key": "wrong-wrong-wrong-wrong"})
     assert answer.status == 401
