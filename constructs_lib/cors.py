@@ -15,10 +15,9 @@ from constructs_lib.aws import (
 )
 
 ALLOW_ORIGIN: Final = "access-control-allow-origin"
-_HEADERS: Final = (
-    "authorization,content-type,x-api-key,anthropic-version,anthropic-beta,x-tollgate-tags,x-tollgate-log,"
-    "traceparent,tracestate"
-)
+_HEADERS: Final = "*,authorization"
+"""The SDKs send a dozen of their own (`x-stainless-…`), others with each release. A star is every header but this one,
+where no cookies are sent (developer.mozilla.org/docs/Web/HTTP/Headers/Access-Control-Allow-Headers)."""
 
 
 def allow_origin(origin: str | None) -> dict[str, str]:

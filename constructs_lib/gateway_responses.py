@@ -96,7 +96,8 @@ REFUSALS: Final = (
         413,
         "request_too_large",
         "request_too_large",
-        "The request is larger than API Gateway takes (10 MB). Send less, for instance smaller images.",
+        "The request is too large: API Gateway takes 10 MB, and its function 6 MB, headers and escapes included. Send "
+        "less, for instance smaller images.",
     ),
     Refusal(
         "UNSUPPORTED_MEDIA_TYPE",

@@ -130,7 +130,11 @@ class Gateway(Section):
         default=None,
         description="Origin whose browser pages may call the API. Default: none; keys do not belong in browsers.",
     )
-    waf_acl_arn: Arn | None = Field(default=None, description="Regional WAF web ACL in front of the stage.")
+    waf_acl_arn: Arn | None = Field(
+        default=None,
+        description="Regional WAF web ACL in front of the stage. SizeRestrictions_BODY in AWS's core rule set blocks "
+        "bodies over 8 KB, which prompts are: have it count instead.",
+    )
     manage_account_role: bool = Field(
         default=False,
         description="Set the account's one role that lets API Gateway write logs. Only one stack per account and "

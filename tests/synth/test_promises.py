@@ -24,6 +24,13 @@ def test_every_method_requires_a_key(every: list[Synthesized]) -> None:
         assert method["api_key_required"] is (method["http_method"] != "OPTIONS"), name
 
 
+def test_preflights_allow_the_headers_that_the_sdks_send(full: Synthesized) -> None:
+    """Of a header that is not allowed, browsers send no request at all; `x-stainless-…` are a dozen. A star alone would
+    leave out `authorization`, which OpenAI's client always sends."""
+    parameters = full.one("aws_api_gateway_integration_response.v1_chat_completions_options")["response_parameters"]
+    assert parameters["method.response.header.access-control-allow-headers"] == "'*,authorization'"
+
+
 def test_preflights_exist_only_where_cors_was_asked_for(full: Synthesized, shipped: dict[str, Synthesized]) -> None:
     assert any(method["http_method"] == "OPTIONS" for method in full.all("aws_api_gateway_method").values())
     for stack in shipped.values():
