@@ -11,6 +11,7 @@ from constructs_lib import alarm_catalogue
 from constructs_lib.settings.addresses import slug
 from constructs_lib.settings.environment import LAMBDA_EXTRA_SECONDS, Environment
 from constructs_lib.settings.faults import Fault, KeyPath, listing, nearest, shown
+from constructs_lib.settings.function_checks import functions
 from constructs_lib.settings.runtime import runtime_config
 from constructs_lib.settings.tariff import tariff_faults
 
@@ -20,9 +21,6 @@ Known = Mapping[str, frozenset[str]]
 EVERY_MODEL: Final = "*"
 MOST_PLANS: Final = 300
 """API Gateway's quota per region."""
-OWN_FUNCTIONS: Final = ("gateway", "sweeper", "access", "account", "chat", "execution", "prompts")
-"""Names that Tollgate's own Lambdas, roles and log groups have."""
-OWN_PATHS: Final = ("v1", "bedrock")
 MOST_CONFIGURATION_BYTES: Final = 3_800
 """Lambda takes 4 KB of environment variables, names included; the topic's ARN is known after apply only."""
 
@@ -112,46 +110,19 @@ def _providers(environment: Environment, known: Known) -> Iterator[Fault]:
             )
 
 
-def _functions(environment: Environment, known: Known) -> Iterator[Fault]:
+def _regions(environment: Environment, known: Known) -> Iterator[Fault]:
+    """What the stack is encrypted with, guarded by or reads at run time: AWS finds none of it in another region."""
     del known
-    taken: dict[str, str] = {}
-    for name, function in environment.functions.items():
-        path = function.path or f"/{name}"
-        if name in OWN_FUNCTIONS:
-            yield Fault(("functions", name), None, f"any name but {', '.join(OWN_FUNCTIONS)}", "rename it")
-        where: KeyPath = ("functions", name, "path")
-        if path.split("/")[1] in OWN_PATHS:
-            accepted = f"a path outside of {' and '.join(f'/{each}' for each in OWN_PATHS)}"
-            yield Fault(where, shown(path), accepted, "choose a path of your own")
-        other = taken.setdefault(_shape(path), name)
-        if other != name:
-            yield Fault(where, shown(path), f"a path that functions.{other} does not have", "choose another path")
-        if "ANY" in function.methods and len(function.methods) > 1:
-            yield Fault(("functions", name, "methods"), None, '["ANY"] alone, or methods', "remove one or the other")
-    yield from _parameters(environment)
-
-
-def _shape(path: str) -> str:
-    return "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
-
-
-def _parameters(environment: Environment) -> Iterator[Fault]:
-    """API Gateway takes one parameter name at each place of the tree."""
-    first: dict[str, tuple[str, str]] = {}
-    for name, function in environment.functions.items():
-        path = function.path or f"/{name}"
-        for part_index, part in enumerate(path.split("/")):
-            if not part.startswith("{"):
-                continue
-            parent = "/".join(path.split("/")[:part_index])
-            other, other_part = first.setdefault(parent, (name, part))
-            if other_part != part:
-                yield Fault(
-                    ("functions", name, "path"),
-                    shown(path),
-                    f"{other_part} after {parent}, as in functions.{other}",
-                    "give the parameter the same name",
-                )
+    region = environment.aws.region
+    arns: dict[KeyPath, str | None] = {
+        ("gateway", "kms_key_arn"): environment.gateway.kms_key_arn,
+        ("gateway", "waf_acl_arn"): environment.gateway.waf_acl_arn,
+        **{("providers", name, "secret"): provider.secret for name, provider in environment.providers.items()},
+    }
+    for where, arn in arns.items():
+        parts = (arn or "").split(":")
+        if parts[0] == "arn" and len(parts) > 3 and parts[3] != region:
+            yield Fault(where, shown(arn), f"an ARN in aws.region, {region}", "name or make one there")
 
 
 def _same_address(environment: Environment, known: Known) -> Iterator[Fault]:
@@ -207,7 +178,8 @@ _CHECKS: Final[tuple[Callable[[Environment, Known], Iterable[Fault]], ...]] = (
     _references,
     _prices,
     _providers,
-    _functions,
+    _regions,
+    functions,
     _times,
     _backend,
     _same_address,
