@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from constructs_lib import alarm_catalogue
 from constructs_lib import metric_sources as sources
+from constructs_lib.alarm_catalogue.kind import LEAST_REQUESTS
 from constructs_lib.alarms import Alarms
 from constructs_lib.aws import CloudwatchDashboard, Construct, addressed
 from constructs_lib.metric_sources import Source
@@ -53,13 +54,19 @@ class Dashboard(Construct):
         )
 
     def _healthy(self, alarms: Alarms) -> list[Widget]:
-        whole = [self._own(each) for each in (metrics.REQUESTS, metrics.ERRORS, metrics.REFUSALS, metrics.LATENCY)]
+        whole = {
+            "Requests": self._own(metrics.REQUESTS),
+            "Errors, 5xx": self._own(metrics.ERRORS),
+            "Refused, 4xx": self._own(metrics.REFUSALS),
+            "Latency p99, ms": self._own(metrics.LATENCY),
+        }
         runbook = self._environment.alerts.runbook_url
         link = f"[what to do when an alarm rings]({runbook})" if "://" in runbook else f"`{runbook}`"
         return [
             self._widgets.text(
                 f"# {self._environment.prefix}\nRunbooks: {link}. Saved queries are in the folder "
-                f"`{self._environment.prefix}` of Logs Insights; one request: `one-request`.",
+                f"`{self._environment.prefix}` of Logs Insights; one request: `one-request`. "
+                "A graph of failures without data: there were none.",
                 height=2,
             ),
             self._widgets.text("## Is it healthy?"),
@@ -109,7 +116,9 @@ class Dashboard(Construct):
         return [
             self._widgets.usd("The chosen consumer: spent, USD", [("spent", self._own(metrics.COST, consumer=name))]),
             self._widgets.graph("The chosen consumer: requests", [self._own(each, consumer=name) for each in told]),
-            self._widgets.graph("The chosen consumer: budget", [self._own(each, consumer=name) for each in budget]),
+            self._widgets.graph(
+                "The chosen consumer: fullest budget, percent", [self._own(each, consumer=name) for each in budget]
+            ),
         ]
 
     def _models(self) -> list[Widget]:
@@ -127,7 +136,7 @@ class Dashboard(Construct):
                 "The chosen model: tokens",
                 [self._own(each, model=name) for each in (metrics.TOKENS_IN, metrics.TOKENS_OUT)],
             ),
-            self._widgets.graph("The chosen model: time to the answer", [self._own(metrics.LATENCY, model=name)]),
+            self._widgets.graph("The chosen model: time to the answer, ms", [self._own(metrics.LATENCY, model=name)]),
         ]  # fmt: skip
         return [
             self._widgets.text("## On which models?"),
@@ -171,7 +180,7 @@ class Dashboard(Construct):
         ]
         return [
             self._widgets.text("## What failed?"),
-            *self._watched("Share of 4xx, percent", "client-errors"),
+            *self._watched(f"Share of 4xx, percent; alarm from {LEAST_REQUESTS} requests on", "client-errors"),
             self._widgets.by("Refusals by reason", metrics.REFUSALS, "reason"),
             self._widgets.by("Errors by reason", metrics.ERRORS, "reason"),
             self._widgets.graph("Refused by the gateway", [self._own(metrics.REFUSALS)]),
@@ -185,7 +194,10 @@ class Dashboard(Construct):
             *[
                 widget
                 for provider in self._environment.providers
-                for widget in self._watched(f"Failed calls of {provider}, percent", f"upstream-errors-{provider}")
+                for widget in self._watched(
+                    f"Failed calls of {provider}, percent; alarm from {LEAST_REQUESTS} on",
+                    f"upstream-errors-{provider}",
+                )
             ],
             *([self._widgets.graph("Errors of functions of your own", own)] if own else []),
             self._widgets.table("Latest errors", _QUERIES["errors"]),

@@ -149,7 +149,7 @@ def _logs() -> str:
             "\n### Prompt log `/tollgate/ENVIRONMENT/prompts`\n",
             "There only where a consumer has `prompt_log = true`; kept for `prompts.retention_days`, encrypted with a "
             "key of its own. Keys, e-mail addresses, card numbers and what matches `prompts.patterns` are masked. A "
-            f"caller opts a request out with the header `{HEADER_PROMPT_LOG}: off`.\n",
+            f"caller opts a request out with the header `{HEADER_PROMPT_LOG}: off` (or any value but `on`).\n",
             *_named("field", PROMPT_FIELDS),
             "",
         ]

@@ -71,7 +71,7 @@ QUERIES: Final = (
         name="errors-by-reason",
         purpose="Why requests are refused or fail, and whose.",
         text=f"{_USAGE} and status >= 400\n"
-        "| stats count(*) as requests, latest(request_id) as example by error_code, status, consumer, model\n"
+        "| stats count(*) as requests, latest(request_id) as example by error_code, status, consumer, key_id, model\n"
         "| sort requests desc\n| limit 100",
     ),
     Query(
@@ -97,6 +97,13 @@ QUERIES: Final = (
         "by source_ip, user_agent\n| sort requests desc\n| limit 100",
     ),
     Query(
+        name="addresses-by-key",
+        purpose="How many addresses each key is used from; `key-addresses` lists those of one.",
+        logs=("access",),
+        text='filter key_id != "-"\n| stats count_distinct(source_ip) as addresses, count(*) as requests by key_id\n'
+        "| sort addresses desc\n| limit 20",
+    ),
+    Query(
         name="refused-at-the-door",
         purpose="What API Gateway refused before any function saw it: wrong keys, throttles, quotas, unknown paths.",
         logs=("access",),
@@ -108,6 +115,18 @@ QUERIES: Final = (
         purpose="Requests that died before they were settled, and were charged at the held amount.",
         logs=("usage", "sweeper"),
         text=f'{_WHO}, held_nano_usd, cost_nano_usd\n| {_USAGE} and settlement = "unsettled"\n'
+        "| sort @timestamp desc\n| limit 200",
+    ),
+    Query(
+        name="crashes",
+        purpose="What Python and Lambda say of runs that failed or were cut off: every line that is none of ours.",
+        logs=("usage", "sweeper"),
+        text="fields @timestamp, @message\n| filter not ispresent(kind)\n| sort @timestamp desc\n| limit 200",
+    ),
+    Query(
+        name="over-estimate",
+        purpose="Requests that cost more than was held for them.",
+        text=f"{_WHO}, held_nano_usd, cost_nano_usd, price_version\n| {_USAGE} and cost_nano_usd > held_nano_usd\n"
         "| sort @timestamp desc\n| limit 200",
     ),
     Query(

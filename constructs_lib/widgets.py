@@ -5,7 +5,7 @@ docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Bo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ Widget = dict[str, Any]
 COLUMNS: Final = 24
 WIDTH: Final = 8
 HEIGHT: Final = 6
+_WHOSE: Final = {"AWS/ApiGateway": "API Gateway: ", "AWS/Lambda": "Lambda: "}
+"""Before the names of AWS's own metrics: two parts have a `Latency`, two have `Errors`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class Widgets:
     def watched(self, title: str, condition: Condition, alarm_name: str) -> Widget:
         """What an alarm computes, and its threshold where the environment has that alarm."""
         visible = condition.threshold is None
-        rows = [[{"id": "result", "expression": condition.expression, "label": condition.label or title}]]
+        expression = condition.shown or condition.expression
+        rows = [[{"id": "result", "expression": expression, "label": condition.label or title}]]
         rows += [_row(source, id=name, visible=visible) for name, source in condition.sources.items()]
         lines = [each for each in self.alarms if each.name == alarm_name and each.condition.threshold is not None]
         return self._metrics(title, rows, [_line(each) for each in lines], minutes=condition.period_seconds // 60)
@@ -72,12 +75,13 @@ class Widgets:
         lines = self._thresholds([source for _, source in shown], minutes, scale=NANO_PER_USD)
         return self._metrics(title, rows, lines, minutes=minutes)
 
-    def numbers(self, title: str, shown: Iterable[Source], cost: Source) -> Widget:
-        """Figures of the whole time that the page is set to."""
-        rows = [_row(source) for source in shown]
+    def numbers(self, title: str, shown: Mapping[str, Source], cost: Source) -> Widget:
+        """Figures of the whole time that the page is set to, by their label."""
+        rows = [_row(source, label=label) for label, source in shown.items()]
         rows.append([{"id": "usd", "expression": f"nano / {NANO_PER_USD}", "label": "Spent, USD"}])
         rows.append(_row(cost, id="nano", visible=False))
         widget = self._metrics(title, rows, [])
+        del widget["properties"]["yAxis"]
         widget["properties"] |= {"view": "singleValue", "setPeriodToTimeRange": True}
         return widget | {"width": COLUMNS, "height": 3}
 
@@ -101,13 +105,14 @@ class Widgets:
         return self.environment.alerts.minutes
 
     def _thresholds(self, sources: Sequence[Source], minutes: int | None, scale: int = 1) -> list[dict[str, Any]]:
-        """Of alarms on these metrics that count over the same window: another one's line would mislead."""
+        """Of alarms on these metrics that count over the same window: another one's line would mislead, but for the
+        most that there was."""
         seconds = 60 * (self._minutes if minutes is None else minutes)
         return [
             _line(alarm, scale)
             for alarm in self.alarms
             if alarm.condition.expression is None
-            and alarm.condition.period_seconds == seconds
+            and (alarm.condition.period_seconds == seconds or _most(alarm))
             and set(alarm.condition.sources.values()) <= set(sources)
         ]
 
@@ -120,6 +125,7 @@ class Widgets:
             "region": self.environment.aws.region,
             "period": 60 * (self._minutes if minutes is None else minutes),
             "metrics": rows,
+            "yAxis": {"left": {"min": 0}},
         }
         if lines:
             properties["annotations"] = {"horizontal": lines}
@@ -140,8 +146,13 @@ def arranged(widgets: Iterable[Widget]) -> list[Widget]:
 
 def _row(source: Source, **options: Any) -> list[Any]:
     dimensions = [part for pair in source.dimensions for part in pair]
-    label = f"{source.name} {source.statistic}"
+    statistic = "" if source.statistic == "Sum" else f" {source.statistic}"
+    label = f"{_WHOSE.get(source.namespace, '')}{source.name}{statistic}"
     return [source.namespace, source.name, *dimensions, {"stat": source.statistic, "label": label, **options}]
+
+
+def _most(alarm: Alarm) -> bool:
+    return all(source.statistic == "Maximum" for source in alarm.condition.sources.values())
 
 
 def _line(alarm: Alarm, scale: int = 1) -> dict[str, Any]:

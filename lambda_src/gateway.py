@@ -207,7 +207,8 @@ class Gateway:
 
 
 def _wants_prompt_log(request: Request, caller: Caller) -> bool:
-    return caller.policy.prompt_log and request.headers.get(HEADER_PROMPT_LOG, "").strip().lower() != "off"
+    # Whoever writes "false" or "no" means the same as "off": only what says yes is taken for it.
+    return caller.policy.prompt_log and request.headers.get(HEADER_PROMPT_LOG, "on").strip().lower() == "on"
 
 
 def _asked(request: Request, route: Route) -> Ask:

@@ -34,7 +34,7 @@ def _counts(record: UsageRecord) -> dict[Metric, int]:
     return {
         metrics.REQUESTS: 1,
         metrics.ERRORS: int(record.status >= 500),
-        metrics.REFUSALS: int(record.settlement == "refused"),
+        metrics.REFUSALS: int(record.settlement == "refused" and record.status < 500),
         metrics.TOKENS_IN: tokens.total_input,
         metrics.TOKENS_OUT: tokens.total_output,
         metrics.CACHE_READ_TOKENS: tokens.cache_read,

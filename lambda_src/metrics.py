@@ -34,14 +34,14 @@ class Metric:
 
 
 _WHO: Final[tuple[Dimension, ...]] = ("model", "consumer")
-_WHY: Final[tuple[Dimension, ...]] = ("model", "consumer", "reason")
+_WHY: Final[tuple[Dimension, ...]] = ("consumer", "reason")
 
 REQUESTS: Final = Metric("Requests", "Count", "Sum", "requests the gateway answered, refused ones included", _WHO)
 ERRORS: Final = Metric("Errors", "Count", "Sum", "answers with status 500 or above", _WHY)
-REFUSALS: Final = Metric("Refusals", "Count", "Sum", "requests refused before a provider was called", _WHY)
+REFUSALS: Final = Metric("Refusals", "Count", "Sum", "requests refused with 4xx before a provider was called", _WHY)
 
-TOKENS_IN: Final = Metric("InputTokens", "Count", "Sum", "input tokens of every class", _WHO)
-TOKENS_OUT: Final = Metric("OutputTokens", "Count", "Sum", "output tokens, reasoning included", _WHO)
+TOKENS_IN: Final = Metric("InputTokens", "Count", "Sum", "input tokens of every class", ("model",))
+TOKENS_OUT: Final = Metric("OutputTokens", "Count", "Sum", "output tokens, reasoning included", ("model",))
 CACHE_READ_TOKENS: Final = Metric("CacheReadTokens", "Count", "Sum", "input tokens that a provider's cache served")
 CACHE_WRITE_TOKENS: Final = Metric("CacheWriteTokens", "Count", "Sum", "input tokens that a provider's cache stored")
 REASONING_TOKENS: Final = Metric("ReasoningTokens", "Count", "Sum", "output tokens spent on reasoning")
@@ -68,9 +68,7 @@ UPSTREAM_REQUESTS: Final = Metric(
 UPSTREAM_ERRORS: Final = Metric(
     "UpstreamErrors", "Count", "Sum", "calls of providers that ended in 5xx, 429 or without an answer", ("provider",)
 )
-UPSTREAM_THROTTLES: Final = Metric(
-    "UpstreamThrottles", "Count", "Sum", "calls that a provider refused with 429", ("provider",)
-)
+UPSTREAM_THROTTLES: Final = Metric("UpstreamThrottles", "Count", "Sum", "calls that a provider refused with 429")
 RETRIES: Final = Metric("Retries", "Count", "Sum", "calls repeated where nothing was billed")
 
 ESTIMATED: Final = Metric("EstimatedRows", "Count", "Sum", "requests charged by estimate: usage missing or cut")

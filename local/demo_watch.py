@@ -16,7 +16,7 @@ from local.deployment import ROOT, CommandError, Deployment
 
 PAGES: Final = ROOT / "build" / "demo"
 ALARM: Final = f"{prefix('local')}-budget"
-MINUTES_LATER: Final = 10
+HOURS_LATER: Final = 2
 
 
 def alarm(console: Console, deployment: Deployment, listener: Listener) -> None:
@@ -24,7 +24,7 @@ def alarm(console: Console, deployment: Deployment, listener: Listener) -> None:
     table = Table("when", "now", "why", title_justify="left")
     table.title = f"{ALARM}, as its topic told it"
     seen: set[str] = set()
-    for moment, seconds in (("at once", 0), (f"{MINUTES_LATER} minutes without a call", 60 * MINUTES_LATER)):
+    for moment, seconds in (("at once", 0), (f"{HOURS_LATER} hours without a call", 3_600 * HOURS_LATER)):
         deployment.cloud.advance(seconds)
         for said in listener.messages():
             # A new alarm tells OK as soon as it has data; here only what begins, and then ends, is of interest.

@@ -57,9 +57,12 @@ def outage_names(environment: Environment, alarms: list[Alarm]) -> list[str]:
     return [alarm.name for alarm in alarms if alarm.kind.severity == "outage"]
 
 
-def description(kind: Kind, runbook_url: str) -> str:
-    """What a notification says; CloudWatch takes 1,024 characters."""
-    return f"{kind.title}. {kind.why} First: {kind.action} Runbook: {runbook_url}#{anchor(kind.name)}"
+def description(alarm: Alarm, environment: Environment) -> str:
+    """What a notification says, its commands as one types them; CloudWatch takes 1,024 characters."""
+    kind, name = alarm.kind, environment.name
+    action = kind.action.replace("`tollgate ", f"`tollgate --env {name} ").replace("/ENVIRONMENT/", f"/{name}/")
+    action = action.replace("/FUNCTION", f"/{alarm.subject}")
+    return f"{kind.title}. {kind.why} First: {action} Runbook: {environment.alerts.runbook_url}#{anchor(kind.name)}"
 
 
 def anchor(name: str) -> str:

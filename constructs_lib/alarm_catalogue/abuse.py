@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from constructs_lib import metric_sources as sources
-from constructs_lib.alarm_catalogue.kind import Kind, over
+from constructs_lib.alarm_catalogue.kind import HOUR_MINUTES, Kind, over
 from lambda_src import metrics
 
 KINDS: Final = (
@@ -13,7 +13,8 @@ KINDS: Final = (
         name="refusals",
         title="The gateway refuses a surge of requests",
         why="A client hammers against a limit, or somebody tries out what a stolen key may do.",
-        action="Run the saved query `errors-by-reason`; disable the key if its owner does not know these calls.",
+        action="`tollgate logs query errors-by-reason --since 1h` names key and code; `tollgate keys disable KEY` if "
+        "its owner does not know these calls.",
         severity="look",
         settings=("refusals",),
         condition=lambda environment, _: over(
@@ -24,7 +25,7 @@ KINDS: Final = (
         name="refused-at-the-door",
         title="API Gateway refuses a surge of requests before any function sees them",
         why="Somebody guesses keys, a client uses a deleted one, or a plan's rate or quota is used up.",
-        action="Run the saved query `refused-at-the-door`: reason, address and key id.",
+        action="`tollgate logs query refused-at-the-door --since 1h`: reason, address and key id.",
         severity="look",
         settings=("refused_at_the_door",),
         condition=lambda environment, _: over(
@@ -35,7 +36,8 @@ KINDS: Final = (
         name="dead-keys",
         title="Keys that must not work any more are used",
         why="A revoked, expired or paused key is still in a client, or in a stranger's hands.",
-        action="Run the saved query `key-addresses` for the key; tell its owner, or block the address.",
+        action="`tollgate logs query errors-by-reason --since 1h` names the key, and its addresses `tollgate logs "
+        "query key-addresses --param key_id=KEY`. Tell its owner, or block the address.",
         severity="look",
         settings=("dead_key_requests",),
         condition=lambda environment, _: over(
@@ -46,11 +48,15 @@ KINDS: Final = (
         name="shared-key",
         title="One key is used from many addresses",
         why="It may have leaked: it spends its consumer's budget for strangers.",
-        action="Run the saved query `key-addresses`; rotate the key: `tollgate keys rotate`.",
+        action="`tollgate logs query addresses-by-key --since 2h` names the key. Not its owner? `tollgate keys rotate "
+        "KEY`.",
         severity="act",
         settings=("addresses_per_key",),
         condition=lambda environment, _: over(
-            environment, sources.own(environment.name, metrics.ADDRESSES_PER_KEY), environment.alerts.addresses_per_key
+            environment,
+            sources.own(environment.name, metrics.ADDRESSES_PER_KEY),
+            environment.alerts.addresses_per_key,
+            minutes=HOUR_MINUTES,
         ),
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from constructs_lib.metric_sources import Source
@@ -11,6 +11,7 @@ from constructs_lib.metric_sources import Source
 if TYPE_CHECKING:
     from constructs_lib.settings import Environment
 
+HOUR_MINUTES: Final = 60
 Severity = Literal["outage", "act", "look"]
 """outage: callers are not served, which `unhealthy` says too. act: money or service is being lost. look: find out."""
 
@@ -24,7 +25,8 @@ class Condition:
 
     sources: metrics by the id that `expression` calls them by. expression: metric math; None: the one metric itself.
     threshold: from where on it rings, in the metric's unit; None: outside of the band that `expression` computes.
-    below: it rings under the threshold instead.
+    below: it rings under the threshold instead. breaching: in how many of the last `periods` it has to be over it.
+    shown: the expression that a graph has instead, where the alarm's leaves something out.
     """
 
     sources: Mapping[str, Source]
@@ -33,6 +35,9 @@ class Condition:
     expression: str | None = None
     label: str = ""
     below: bool = False
+    breaching: int = 1
+    periods: int = 1
+    shown: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +76,17 @@ def over(environment: Environment, source: Source, threshold: float, *, minutes:
     return Condition(sources={"measured": source}, threshold=threshold, period_seconds=seconds)
 
 
+def lasting(environment: Environment, source: Source, threshold: float) -> Condition:
+    """The same, in two of three windows: one slow request is no alarm, and in a quiet hour it is all of its window."""
+    return replace(over(environment, source, threshold), breaching=2, periods=3)
+
+
 def share(environment: Environment, part: Source, whole: Source, percent: float) -> Condition:
     """`part` in percent of `whole`, once there are LEAST_REQUESTS of the whole."""
     return Condition(
         sources={"part": part, "whole": whole},
         expression=f"IF(whole >= {LEAST_REQUESTS}, 100 * part / whole, 0)",
+        shown="100 * part / whole",
         label="percent",
         threshold=percent,
         period_seconds=60 * environment.alerts.minutes,

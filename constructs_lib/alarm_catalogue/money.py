@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from constructs_lib import metric_sources as sources
-from constructs_lib.alarm_catalogue.kind import Condition, Kind, over
+from constructs_lib.alarm_catalogue.kind import HOUR_MINUTES, Condition, Kind, over
 from constructs_lib.alarm_catalogue.service import SWEEPS_MINUTES
 from lambda_src import metrics
 from lambda_src.contract import NANO_PER_USD
 
 if TYPE_CHECKING:
     from constructs_lib.settings import Environment
-
-HOUR_MINUTES: Final = 60
 
 
 def _spend(environment: Environment, _: str) -> Condition | None:
@@ -46,7 +44,8 @@ KINDS: Final = (
         name="spend",
         title="More is spent in an hour than was thought possible",
         why="A loop or a stolen key spends what budgets still leave.",
-        action="`tollgate usage top` names the consumer and the key; pause the one or disable the other.",
+        action="`tollgate logs query usage-by-key --since 1h` names consumer and key: `tollgate consumers pause "
+        "CONSUMER`, or `tollgate keys disable KEY`.",
         severity="act",
         settings=("usd_per_hour",),
         condition=_spend,
@@ -55,7 +54,8 @@ KINDS: Final = (
         name="spend-anomaly",
         title="More is spent in this hour than is usual for it",
         why="Something changed: a new client, a loop, a stolen key. CloudWatch needs two weeks to know what is usual.",
-        action="`tollgate usage top` names the consumer and the key; compare with the dashboard's week before.",
+        action="`tollgate logs query usage-by-key --since 1h` names consumer and key; compare with the dashboard's "
+        "week before.",
         severity="look",
         settings=("spend_deviations",),
         condition=_anomaly,
@@ -64,20 +64,21 @@ KINDS: Final = (
         name="budget",
         title="A consumer's budget is nearly committed",
         why="Once it is used up, all of that consumer's requests are refused until the window ends.",
-        action="`tollgate budgets show` names it; `tollgate budgets raise` helps out until a date.",
+        action="`tollgate budgets show` names it; `tollgate budgets raise CONSUMER --usd 20 --until 7d` helps out.",
         severity="look",
         settings=("budget_committed_percent",),
         condition=lambda environment, _: over(
             environment,
             sources.own(environment.name, metrics.BUDGET_COMMITTED),
             environment.alerts.budget_committed_percent,
+            minutes=HOUR_MINUTES,  # a full budget stays full: less, and every pause between requests would end it
         ),
     ),
     Kind(
         name="unsettled",
         title="Requests ended without a settle",
         why="They are charged at the held amount, which is more than they cost: Lambdas are dying or being cut off.",
-        action="Run the saved query `unsettled`, then look at lambda-errors and duration.",
+        action="`tollgate logs query unsettled`; then look at lambda-errors and duration.",
         severity="look",
         settings=("unsettled_rows",),
         condition=lambda environment, _: over(
@@ -116,7 +117,7 @@ KINDS: Final = (
         name="over-estimate",
         title="A request cost more than the most it could cost",
         why='With estimate = "strict" no budget may be passed; this request may have passed one.',
-        action="Find it in the usage log (cost_nano_usd > held_nano_usd): a price is too low, or a token class new.",
+        action="`tollgate logs query over-estimate` shows it: a price is too low, or a token class new.",
         severity="look",
         settings=("over_estimates",),
         condition=_over_estimate,
@@ -125,7 +126,8 @@ KINDS: Final = (
         name="unpriced",
         title="Models are asked for that have no price here",
         why="Such requests are refused: a client is ahead of the environment file.",
-        action="Run the saved query `errors-by-reason`; add the model, or tell the client which ones there are.",
+        action="`tollgate logs query errors-by-reason --since 1h` names consumer and key. Ask which model they want, "
+        "as no log keeps names that are none; add it, or tell them of GET /v1/models.",
         severity="look",
         settings=("unpriced_requests",),
         condition=lambda environment, _: over(

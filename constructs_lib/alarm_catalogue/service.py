@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from constructs_lib import metric_sources as sources
-from constructs_lib.alarm_catalogue.kind import Condition, Kind, over, share
+from constructs_lib.alarm_catalogue.kind import Condition, Kind, lasting, over, share
 from lambda_src import metrics
 from lambda_src.contract import SWEEP_MINUTES
 
@@ -36,7 +36,7 @@ def _concurrency(environment: Environment, _: str) -> Condition:
 
 def _duration(environment: Environment, _: str) -> Condition:
     milliseconds = 1_000 * environment.lambda_timeout_seconds * environment.alerts.duration_percent / 100
-    return over(environment, _gateway(environment, "Duration", "Maximum"), milliseconds)
+    return lasting(environment, _gateway(environment, "Duration", "Maximum"), milliseconds)
 
 
 def _upstream(environment: Environment, provider: str) -> Condition:
@@ -58,7 +58,7 @@ KINDS: Final = (
         name="server-errors",
         title="Callers get 5xx answers",
         why="Their requests fail through no fault of theirs.",
-        action="Run the saved query `errors`: it tells the provider's failures from the gateway's own.",
+        action="`tollgate logs errors` tells the provider's failures (`upstream_*`) from the gateway's own.",
         severity="outage",
         settings=("server_errors",),
         condition=lambda environment, _: over(
@@ -69,7 +69,8 @@ KINDS: Final = (
         name="client-errors",
         title="Many requests are refused with 4xx",
         why="A client is broken, or a limit is too tight: somebody's work stands still.",
-        action="Run the saved query `errors-by-reason`; it names the consumer and the code.",
+        action="`tollgate logs errors` says why; `tollgate logs query errors-by-reason --since 1h` names consumer and "
+        "key.",
         severity="look",
         settings=("client_error_percent",),
         condition=lambda environment, _: share(
@@ -83,10 +84,11 @@ KINDS: Final = (
         name="latency",
         title="The slowest answers come near the time-out",
         why="A little slower, and callers get 504 for answers that are charged.",
-        action="Run the saved query `slowest`. If the provider is slow, ask for less output or raise the time-outs.",
+        action="`tollgate logs query slowest --since 1h`. If the provider is slow, ask for less output or raise the "
+        "time-outs.",
         severity="look",
         settings=("latency_p99_ms",),
-        condition=lambda environment, _: over(
+        condition=lambda environment, _: lasting(
             environment, _api(environment, "Latency", "p99"), environment.alerts.latency_p99_ms
         ),
     ),
@@ -97,7 +99,7 @@ KINDS: Final = (
         action="Look at ledger throttles and cold starts on the dashboard; then raise gateway.memory_mb.",
         severity="look",
         settings=("gateway_latency_p99_ms",),
-        condition=lambda environment, _: over(
+        condition=lambda environment, _: lasting(
             environment,
             sources.own(environment.name, metrics.GATEWAY_LATENCY),
             environment.alerts.gateway_latency_p99_ms,
@@ -117,7 +119,8 @@ KINDS: Final = (
         name="lambda-errors",
         title="The gateway Lambda failed or timed out",
         why="The caller got a 502 or 504; what the provider charged is booked at the held amount.",
-        action="Read the function's log: `tollgate logs errors`. The sweeper ends the holds that were left.",
+        action="`tollgate logs query crashes --since 1h` shows what the function said. The sweeper ends what it left "
+        "open.",
         severity="outage",
         settings=("lambda_errors",),
         condition=lambda environment, _: over(
@@ -139,7 +142,8 @@ KINDS: Final = (
         name="concurrency",
         title="The gateway Lambda comes near its limit of requests at once",
         why="Beyond it, requests are refused.",
-        action="Find out who sends so much (`tollgate usage top`); raise gateway.reserved_concurrency or the limit.",
+        action="`tollgate logs query top-consumers --since 1h` tells who sends so much; raise "
+        "gateway.reserved_concurrency or the limit.",
         severity="act",
         settings=("concurrency",),
         condition=_concurrency,
@@ -157,7 +161,8 @@ KINDS: Final = (
         name="ledger-failures",
         title="The ledger does not answer or refuses",
         why="Requests are refused with 503, or their rows wait in the log to be replayed.",
-        action="Look at DynamoDB's health and at ledger-throttles; then `tollgate logs replay`.",
+        action="Look at DynamoDB's health and at ledger-throttles. Afterwards book what waits: `tollgate logs replay "
+        "-h`.",
         severity="outage",
         settings=("ledger_failures",),
         condition=lambda environment, _: over(
@@ -168,7 +173,7 @@ KINDS: Final = (
         name="ledger-throttles",
         title="DynamoDB throttles the ledger",
         why="One consumer's account takes 1,000 write units a second; beyond that its requests slow down, then fail.",
-        action="Find the consumer (`tollgate usage top`) and split it into several.",
+        action="`tollgate logs query top-consumers --since 1h` finds the consumer; split it into several.",
         severity="act",
         settings=("ledger_throttles",),
         condition=lambda environment, _: over(
@@ -178,7 +183,7 @@ KINDS: Final = (
     Kind(
         name="secret-failures",
         title="A provider's key cannot be read",
-        why="Every request to that provider fails.",
+        why="Requests to that provider fail, or will once the copies in memory are gone.",
         action="`tollgate doctor` says which. Set it: `tollgate providers secret set NAME`; look at its KMS key.",
         severity="outage",
         settings=("secret_failures",),
@@ -190,7 +195,7 @@ KINDS: Final = (
         name="quiet",
         title="No request has come for a while",
         why="Clients cannot reach the gateway at all: DNS, a firewall, a deleted stage. No error counts that.",
-        action="Call GET /v1/models yourself; `tollgate doctor` looks at the stage and its deployment.",
+        action="Call GET /v1/models yourself (`tollgate open` has the address); `tollgate doctor` looks at the stage.",
         severity="outage",
         settings=("quiet_minutes",),
         missing="breaching",
@@ -200,7 +205,7 @@ KINDS: Final = (
         name="function-errors",
         title="A function of your own failed or timed out",
         why="Callers of its path get a 502 or 504.",
-        action="Read its log: group /tollgate/ENVIRONMENT/functions/NAME.",
+        action="Read its log: group /tollgate/ENVIRONMENT/functions/FUNCTION.",
         severity="act",
         settings=("lambda_errors",),
         each="function",

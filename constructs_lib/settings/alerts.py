@@ -75,16 +75,18 @@ class Alerts(Section):
     server_errors: Positive = Field(default=5, description="Answers with 5xx.")
     client_error_percent: Share = Field(default=25, description="Share of 4xx among at least 20 requests.")
     latency_p99_ms: Positive = Field(
-        default=25_000, description="99th percentile of the time to the answer, in milliseconds."
+        default=25_000,
+        description="99th percentile of the time to the answer, in milliseconds, in two of three windows.",
     )
     gateway_latency_p99_ms: Positive = Field(
-        default=1_000, description="99th percentile of the gateway's own part of it, in milliseconds."
+        default=1_000,
+        description="99th percentile of the gateway's own part of it, in milliseconds, in two of three windows.",
     )
     upstream_error_percent: Share = Field(
         default=20, description="Share of a provider's failed or throttled calls among at least 20."
     )
     lambda_errors: Positive = Field(
-        default=1, description="Invocations that failed, of the gateway Lambda or of a function of your own."
+        default=3, description="Invocations that failed, of the gateway Lambda or of a function of your own."
     )
     throttled: Positive = Field(default=5, description="Requests the gateway Lambda had no room for.")
     concurrency: Positive | None = Field(
@@ -92,12 +94,15 @@ class Alerts(Section):
         description="Requests at once in the gateway Lambda. Default: 80 % of gateway.reserved_concurrency, else 800, "
         "since AWS's usual limit is 1,000.",
     )
-    duration_percent: Share = Field(default=85, description="Longest invocation, in percent of the Lambda's time-out.")
-    ledger_failures: Positive = Field(default=1, description="Ledger calls that failed in the end.")
+    duration_percent: Share = Field(
+        default=85, description="Longest invocation, in percent of the Lambda's time-out, in two of three windows."
+    )
+    ledger_failures: Positive = Field(default=3, description="Ledger calls that failed in the end.")
     ledger_throttles: Positive = Field(default=10, description="Tries of ledger calls that DynamoDB throttled.")
-    secret_failures: Positive = Field(default=1, description="Failed reads of a provider's key.")
+    secret_failures: Positive = Field(default=3, description="Failed reads of a provider's key.")
     quiet_minutes: Annotated[int, Field(ge=1, le=1440)] | None = Field(
-        default=None, description="Without any request for so long. Default: silence is no alarm."
+        default=None,
+        description="Without any request for so long, as before the first one. Default: silence is no alarm.",
     )
 
     usd_per_hour: Usd | None = Field(default=None, description="Spent in an hour. Default: no alarm.")
@@ -106,7 +111,7 @@ class Alerts(Section):
         description="Standard deviations by which an hour's spend may exceed what CloudWatch expects of it.",
     )
     budget_committed_percent: Percent = Field(
-        default=90, description="Spent and held share of a consumer's fullest budget."
+        default=90, description="Spent and held share of a consumer's fullest budget, within an hour."
     )
     unsettled_rows: Positive = Field(default=3, description="Requests charged at the held amount.")
     overdue_holds: Positive = Field(default=1, description="Holds that a sweep could not end.")

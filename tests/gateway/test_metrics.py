@@ -133,7 +133,7 @@ def test_a_settled_request(bench: Bench, told: Told) -> None:
     assert point(line, "UpstreamRequests", provider="openai") == 1
     assert point(line, "InputTokens", model="priced") == line["tokens_input"] + line["tokens_cache_read"]
     assert point(line, "CacheReadTokens") == line["tokens_cache_read"] > 0
-    assert point(line, "OutputTokens", consumer="settled") == line["tokens_output"]
+    assert point(line, "OutputTokens", model="priced") == line["tokens_output"]
     assert point(line, "ReasoningTokens") == line["tokens_reasoning"] > 0
     assert point(line, "CostNanoUsd", consumer="settled") == line["cost_nano_usd"] > 0
     assert point(line, "HeldNanoUsd") == line["held_nano_usd"] > line["cost_nano_usd"]
@@ -198,7 +198,7 @@ def test_every_try_of_a_provider_counts(
     line = told.line()
     assert point(line, "UpstreamRequests", provider="openai") == point(line, "UpstreamRequests") == tries
     assert point(line, "UpstreamErrors", provider="openai") == point(line, "UpstreamErrors") == errors
-    assert (point(line, "UpstreamThrottles", provider="openai") or 0) == throttles
+    assert (point(line, "UpstreamThrottles") or 0) == throttles
     assert (point(line, "Retries") or 0) == retries
     assert point(line, "Errors") == failed
     assert line["error_code"] == reason
@@ -214,7 +214,6 @@ def test_an_unreachable_provider_counts_its_tries(bench: Bench, told: Told) -> N
     line = told.line()
     assert point(line, "UpstreamErrors", provider="openai") == point(line, "UpstreamRequests") == 3
     assert point(line, "Errors", reason="upstream_unreachable") == 1
-    assert point(line, "Errors", model="standin-small") == 1
 
 
 def test_refusals_say_why(bench: Bench, told: Told) -> None:
@@ -297,6 +296,7 @@ def test_throttled_tries_and_failed_calls_of_the_ledger(bench: Bench, told: Told
     line = told.line()
     assert point(line, "LedgerFailures") == 1
     assert point(line, "Errors", reason="ledger_unavailable") == 1
+    assert point(line, "Refusals") == 0, "an outage of ours is no surge of refusals: that would look like a stolen key"
     budget = [{"usd_nano": 1, "per": "day"}]
     send(gateway, request(bench.consumer("condition", budgets=budget), chat()))
     assert point(told.line(), "LedgerFailures") is None, "a condition that does not hold is an answer"

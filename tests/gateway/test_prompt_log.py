@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lambda_src.contract import prompt_log_group
+from lambda_src.contract import HEADER_PROMPT_LOG, prompt_log_group
 from lambda_src.gateway import Gateway
 from lambda_src.glossary import PROMPT_FIELDS
 from tests.bench import Bench, chat, request
@@ -203,3 +203,16 @@ def test_only_a_request_that_needs_it_pays_for_the_import() -> None:
         "print([name for name in ('prompts', 'redaction', 'streamed') if f'lambda_src.{name}' in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("said", ["off", " OFF ", "false", "no", "0", ""])
+def test_a_caller_who_says_anything_but_on_is_not_logged(
+    bench: Bench, logging: Gateway, watched: str, said: str
+) -> None:
+    send(logging, request(watched, chat(text=TEXT), request_id=f"out-{said}", headers={HEADER_PROMPT_LOG: said}))
+    assert f"out-{said}" not in {each["request_id"] for each in logged(bench)}
+
+
+def test_a_caller_who_says_on_is_logged(bench: Bench, logging: Gateway, watched: str) -> None:
+    send(logging, request(watched, chat(text=TEXT), request_id="in", headers={HEADER_PROMPT_LOG: "On"}))
+    assert last(bench, "in")["status"] == 200

@@ -108,7 +108,22 @@ def test_thresholds_are_those_of_the_environment(full: Synthesized) -> None:
     }
     windows = {name: alarm["period"] for name, alarm in metric_alarms(full).items() if "period" in alarm}
     longer = {"quiet": 22 * 60, "spend": 3_600, "overdue-holds": 900, "sweeper-errors": 900}
+    longer |= {"budget": 3_600, "shared-key": 3_600}
     assert windows == {name: longer.get(name, 600) for name in windows}
+
+
+def test_one_failed_or_slow_request_in_a_quiet_hour_rings_nothing_by_default() -> None:
+    """It gets somebody up for nothing. Each 503 of the ledger is two failed calls: its own, and the take-back."""
+    alerts = Alerts()
+    assert min(alerts.server_errors, alerts.throttled, alerts.lambda_errors, alerts.secret_failures) > 1
+    assert alerts.ledger_failures > 2
+
+
+def test_slowness_has_to_last(every: list[Synthesized]) -> None:
+    for stack in every:
+        for name, alarm in metric_alarms(stack).items():
+            windows = (alarm["evaluation_periods"], alarm.get("datapoints_to_alarm"))
+            assert windows == ((3, 2) if name in {"latency", "gateway-latency", "duration"} else (1, None)), name
 
 
 def test_every_setting_moves_an_alarm_and_every_alarm_can_be_moved() -> None:
@@ -158,8 +173,13 @@ def test_every_alarm_says_why_and_what_to_do(every: list[Synthesized]) -> None:
             assert len(made["alarm_name"]) <= 255
             text = made["alarm_description"]
             assert len(text) <= 1024
-            for part in (alarm.kind.title, alarm.kind.why, alarm.kind.action, f"{runbook}#alarm-{alarm.kind.name}"):
+            for part in (alarm.kind.title, alarm.kind.why, f"{runbook}#alarm-{alarm.kind.name}"):
                 assert part in text
+            assert text.count(f"`tollgate --env {stack.environment.name} ") == text.count("`tollgate ")
+            assert "ENVIRONMENT" not in text
+            assert "FUNCTION" not in text
+            assert len(text) > len(alarm.kind.title) + len(alarm.kind.why) + len(alarm.kind.action)
+            assert text.isascii(), "as every channel can show it"
 
 
 def test_unhealthy_is_made_of_the_outages(full: Synthesized) -> None:

@@ -73,6 +73,35 @@ def test_every_metric_is_shown(every: list[Synthesized]) -> None:
         assert shown | {metric for metric, _ in searches(stack)} == {*METRICS, DOOR.name}
 
 
+def test_every_series_is_shown_or_watched(every: list[Synthesized]) -> None:
+    """Each costs $0.30 a month, for every model, consumer or reason there is."""
+    for stack in every:
+        shown = {(row[1], row[4] if len(row) > 5 else None) for row in rows(stack) if row[0] == METRIC_NAMESPACE}
+        shown |= {*searches(stack)}
+        for alarm in alarms_of(stack.environment):
+            watched = [each for each in alarm.condition.sources.values() if each.namespace == METRIC_NAMESPACE]
+            shown |= {(each.name, name) for each in watched for name, _ in each.dimensions[1:]}
+        if stack.environment.metering.metrics_per_consumer and stack.environment.models:
+            told = {(name, by) for name, metric in METRICS.items() for by in metric.by}
+            assert told <= shown
+
+
+def test_shares_are_shown_as_they_are(full: Synthesized) -> None:
+    """An alarm takes a share of few requests for 0; a graph of that would say that nothing failed."""
+    shares = [widget for widget in widgets(full, "metric") if "percent; alarm from 20" in widget["title"]]
+    assert len(shares) == 1 + len(full.environment.providers), "of 4xx, and of each provider's failed calls"
+    assert {widget["metrics"][0][0]["expression"] for widget in shares} == {"100 * part / whole"}
+
+
+def test_lines_of_a_graph_can_be_told_apart_and_begin_at_zero(every: list[Synthesized]) -> None:
+    for stack in every:
+        for widget in widgets(stack, "metric"):
+            labels = [row[-1]["label"] for row in widget["metrics"] if row[-1].get("visible", True) and len(row) > 1]
+            assert len(labels) == len(set(labels)), widget["title"]
+            if widget["view"] == "timeSeries":
+                assert widget["yAxis"]["left"]["min"] == 0
+
+
 def test_metrics_that_are_shown_are_emitted(every: list[Synthesized]) -> None:
     """A misspelt metric or dimension leaves a graph empty for ever."""
     for stack in every:
@@ -105,7 +134,8 @@ def test_a_line_is_drawn_over_the_window_that_its_alarm_counts(every: list[Synth
         seconds = {f"alarm {alarm.name}": alarm.condition.period_seconds for alarm in alarms_of(stack.environment)}
         for widget in widgets(stack, "metric"):
             for line in widget.get("annotations", {}).get("horizontal", []):
-                assert seconds[line["label"]] == widget["period"], line
+                most = all(row[-1]["stat"] == "Maximum" for row in widget["metrics"] if len(row) > 1)
+                assert most or seconds[line["label"]] == widget["period"], line
 
 
 def test_layout_has_no_overlap_and_fits(every: list[Synthesized]) -> None:

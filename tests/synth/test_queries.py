@@ -18,7 +18,7 @@ USAGE_FIELDS = set(json.loads(UsageRecord(request_id="r", at_ms=0, environment="
 FIELDS: dict[Log, set[str]] = {"usage": USAGE_FIELDS, "sweeper": USAGE_FIELDS, "access": set(ACCESS_LOG_FIELDS)}
 LANGUAGE = {
     *("filter", "stats", "sort", "limit", "fields", "by", "as", "and", "or", "like", "desc", "asc"),
-    *("count", "sum", "min", "max", "pct", "latest", "bin"),
+    *("not", "ispresent", "count_distinct", "count", "sum", "min", "max", "pct", "latest", "bin"),
 }
 """Words that are no fields."""
 
@@ -57,6 +57,9 @@ def test_saved_queries_are_all_there_and_read_their_logs(every: list[Synthesized
             "by-hour",
             "errors",
             "errors-by-reason",
+            "addresses-by-key",
+            "crashes",
+            "over-estimate",
             "slowest",
             "one-request",
             "key-addresses",

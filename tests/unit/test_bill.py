@@ -34,9 +34,9 @@ plan = "p"
 """
 # By hand: the access log's RefusedAtTheDoor, and from the table 31 metrics, each once for the environment.
 ONCE = 31
-PER_MODEL = 7  # Requests, Errors, Refusals, InputTokens, OutputTokens, CostNanoUsd, Latency
-PER_CONSUMER = 8  # the first six, BudgetSpentPercent, BudgetCommittedPercent
-PER_PROVIDER = 4  # UpstreamLatency, UpstreamRequests, UpstreamErrors, UpstreamThrottles
+PER_MODEL = 5  # Requests, InputTokens, OutputTokens, CostNanoUsd, Latency
+PER_CONSUMER = 6  # Requests, Errors, Refusals, CostNanoUsd, BudgetSpentPercent, BudgetCommittedPercent
+PER_PROVIDER = 3  # UpstreamLatency, UpstreamRequests, UpstreamErrors
 PER_REASON = 2  # Errors, Refusals
 SERIES = 1 + ONCE + 3 * PER_MODEL + 1 * PER_CONSUMER + 2 * PER_PROVIDER + 12 * PER_REASON
 
@@ -53,8 +53,8 @@ def by_name(found: Environment) -> dict[str, tuple[int, Decimal]]:
 
 def test_bill_is_what_a_count_by_hand_gives(tmp_path: Path) -> None:
     items = by_name(environment(tmp_path, TEXT))
-    assert SERIES == 93
-    assert items["metric series"] == (93, Decimal("27.90"))
+    assert SERIES == 83
+    assert items["metric series"] == (83, Decimal("24.90"))
     # 20 of one metric; client-errors and two upstream-errors of two; the anomaly, which counts three.
     single = [
         "server-errors", "latency", "gateway-latency", "lambda-errors", "throttles", "concurrency", "duration",
@@ -80,14 +80,14 @@ def test_what_is_switched_off_costs_nothing(tmp_path: Path) -> None:
 
 
 def test_many_series_cost_less_each(tmp_path: Path) -> None:
-    """10,000 at 30 cents, the rest at ten: 2,000 consumers of eight series each, and what there was before."""
+    """10,000 at 30 cents, the rest at ten: 2,000 consumers of six series each, and what there was before."""
     consumers = "".join(f'[consumers.c{number}]\nplan = "p"\n' for number in range(1_999))
     items = by_name(environment(tmp_path, TEXT + consumers))
     count, usd = items["metric series"]
-    assert count == 93 - 8 + 2_000 * 8 == 16_085
-    assert usd == Decimal("3000") + Decimal("608.50")
+    assert count == 83 - 6 + 2_000 * 6 == 12_077
+    assert usd == Decimal("3000") + Decimal("207.70")
 
 
-@pytest.mark.parametrize("part", ["at most $35.30 a month", "27.90      93  metric series"])
+@pytest.mark.parametrize("part", ["at most $32.30 a month", "24.90      83  metric series"])
 def test_text_has_the_sum_and_the_items(tmp_path: Path, part: str) -> None:
     assert part in bill.text(environment(tmp_path, TEXT))

@@ -107,10 +107,9 @@ def test_a_log_line_carries_its_metrics_and_low_cardinality_dimensions() -> None
     over = json.loads(UsageRecord(**{**FULL, "cost_nano_usd": 901}).line(per_consumer=False))
     assert over["OverEstimate"] == 1
     assert not any("consumer" in names for sets in series(over).values() for names in sets)
-    assert series(line)["Errors"] == [
-        ["environment"], ["environment", "model"], ["environment", "consumer"], ["environment", "reason"],
-    ]  # fmt: skip
-    assert series(line)["Refusals"] == [["environment"], ["environment", "model"], ["environment", "consumer"]]
+    assert series(line)["Errors"] == [["environment"], ["environment", "consumer"], ["environment", "reason"]]
+    assert series(line)["Requests"] == [["environment"], ["environment", "model"], ["environment", "consumer"]]
+    assert series(line)["Refusals"] == [["environment"], ["environment", "consumer"]]
     assert series(refused)["Refusals"] == [["environment"]], "neither model nor consumer nor reason are known"
 
 
