@@ -1,0 +1,195 @@
+"""Every promise about keys, plans, the API and its refusals, for every environment, with what would break for whom."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from constructs_lib.stage import ACCESS_LOG_FIELDS
+from lambda_src.contract import ROUTES
+from lambda_src.glossary import ACCESS_FIELDS
+from tests.synth.reading import Synthesized, named
+
+# --- keys, plans and routes
+
+
+def test_every_method_requires_a_key(every: list[Synthesized]) -> None:
+    """One open method is a free way to spend the owner's money. A browser's preflight cannot carry a key."""
+    for name, method in named(every, "aws_api_gateway_method"):
+        assert method["api_key_required"] is (method["http_method"] != "OPTIONS"), name
+
+
+def test_preflights_allow_the_headers_that_the_sdks_send(full: Synthesized) -> None:
+    """Of a header that is not allowed, browsers send no request at all; `x-stainless-…` are a dozen. A star alone would
+    leave out `authorization`, which OpenAI's client always sends."""
+    parameters = full.one("aws_api_gateway_integration_response.v1_chat_completions_options")["response_parameters"]
+    assert parameters["method.response.header.access-control-allow-headers"] == "'*,authorization'"
+
+
+def test_preflights_exist_only_where_cors_was_asked_for(full: Synthesized, shipped: dict[str, Synthesized]) -> None:
+    assert any(method["http_method"] == "OPTIONS" for method in full.all("aws_api_gateway_method").values())
+    for stack in shipped.values():
+        assert all(method["http_method"] != "OPTIONS" for method in stack.all("aws_api_gateway_method").values())
+        assert "access-control" not in stack.text
+
+
+def test_every_route_of_the_contract_is_deployed(full: Synthesized) -> None:
+    routes = {route.name: route.method for route in ROUTES}
+    methods = full.all("aws_api_gateway_method")
+    assert {name: methods[name]["http_method"] for name in routes} == routes
+
+
+def test_bedrock_routes_need_a_bedrock_provider(bare: Synthesized, full: Synthesized) -> None:
+    """A route that can only fail is worse than none."""
+    assert "converse" in full.all("aws_api_gateway_method")
+    assert not [name for name in bare.all("aws_api_gateway_resource") if "bedrock" in name]
+
+
+def test_starter_plan_is_the_documented_example(shipped: dict[str, Synthesized]) -> None:
+    plan = shipped["local"].one("aws_api_gateway_usage_plan.starter")
+    assert plan["throttle_settings"] == {"rate_limit": 10, "burst_limit": 5}
+    assert plan["quota_settings"] == {"limit": 1000, "period": "MONTH"}
+
+
+def test_operator_issued_keys_are_no_resources(shipped: dict[str, Synthesized], full: Synthesized) -> None:
+    """Their values would be in Terraform's state otherwise, which is what `operator` is chosen against."""
+    prod = shipped["prod"]
+    assert prod.environment.consumers
+    assert not prod.all("aws_api_gateway_api_key")
+    assert not prod.all("aws_api_gateway_usage_plan_key")
+    assert set(full.all("aws_api_gateway_api_key")) == {"acme_blue", "acme_green"}
+    assert "policy_issued" in full.all("aws_dynamodb_table_item")
+
+
+def test_no_key_has_a_value(every: list[Synthesized]) -> None:
+    """A value in the program would be in git, in the JSON and in every plan."""
+    for name, key in named(every, "aws_api_gateway_api_key"):
+        assert "value" not in key, name
+    for stack in every:
+        assert not re.search(r"aws_api_gateway_(api|usage_plan)_key\.[\w-]+\.value", stack.text)
+
+
+def test_disabling_a_key_survives_an_apply(every: list[Synthesized]) -> None:
+    """An operator who stops a leaked key must not have it switched on again by the next deploy."""
+    for name, key in named(every, "aws_api_gateway_api_key"):
+        assert key["lifecycle"]["ignore_changes"] == ["enabled"], name
+
+
+# --- the API, its stage and its logs
+
+
+def test_api_is_regional_and_described(every: list[Synthesized]) -> None:
+    for _, api in named(every, "aws_api_gateway_rest_api"):
+        assert api["endpoint_configuration"] == {"types": ["REGIONAL"]}
+        assert api["description"] == "API for logging and monitoring AI API usage"
+        assert api["api_key_source"] == "HEADER"
+
+
+def test_throttles_are_explicit(every: list[Synthesized]) -> None:
+    """Left out, Terraform sends -1: no limit on AWS."""
+    for _, settings in named(every, "aws_api_gateway_method_settings"):
+        assert settings["method_path"] == "*/*"
+        assert settings["settings"]["throttling_rate_limit"] > 0
+        assert settings["settings"]["throttling_burst_limit"] > 0
+
+
+def test_execution_log_has_no_bodies(every: list[Synthesized]) -> None:
+    """Data traces would write prompts, answers and keys into a log."""
+    for _, settings in named(every, "aws_api_gateway_method_settings"):
+        assert settings["settings"]["data_trace_enabled"] is False
+        assert settings["settings"]["logging_level"] == "ERROR"
+        assert settings["settings"]["metrics_enabled"] is False, "billed by method, and nobody reads them"
+
+
+def test_access_log_has_the_key_id_and_never_the_value(every: list[Synthesized]) -> None:
+    assert ACCESS_LOG_FIELDS["key_id"] == "$context.identity.apiKeyId"
+    assert {"environment", *ACCESS_LOG_FIELDS} == set(ACCESS_FIELDS), "each is explained"
+    for _, stage in named(every, "aws_api_gateway_stage"):
+        log_format = json.loads(stage["access_log_settings"]["format"])
+        assert "$context.identity.apiKey" not in log_format.values()
+        assert {"request_id", "status", "latency_ms"} <= set(log_format)
+
+
+def test_execution_log_is_made_before_api_gateway_would(every: list[Synthesized]) -> None:
+    """Made by API Gateway, it would stay for ever, unencrypted, and be there after a destroy."""
+    for stack in every:
+        group = stack.one("aws_cloudwatch_log_group.execution")
+        stage = stack.environment.gateway.stage
+        assert group["name"] == f"API-Gateway-Execution-Logs_${{aws_api_gateway_rest_api.gateway.id}}/{stage}"
+        assert group.get("kms_key_id") == stack.environment.gateway.kms_key_arn
+        settings = stack.one("aws_api_gateway_method_settings.gateway")
+        assert "aws_cloudwatch_log_group.execution" in stack.one("aws_api_gateway_stage.gateway")["depends_on"]
+        assert "aws_api_gateway_stage.gateway" in settings["stage_name"]
+
+
+def test_no_log_is_kept_for_ever(every: list[Synthesized]) -> None:
+    """Without retention, logs cost more each month and outlive every promise about personal data."""
+    for name, group in named(every, "aws_cloudwatch_log_group"):
+        assert group["retention_in_days"] >= 1, name
+
+
+def test_tracing_follows_the_environment(every: list[Synthesized]) -> None:
+    for _, stage in named(every, "aws_api_gateway_stage"):
+        assert stage["xray_tracing_enabled"] is True
+    for name, function in named(every, "aws_lambda_function"):
+        assert function["tracing_config"]["mode"] == "Active", name
+
+
+def test_account_wide_role_is_opt_in(shipped: dict[str, Synthesized]) -> None:
+    """There is one per account and region; a stack that owns it uninvited takes it from all the others."""
+    owners = {name for name, stack in shipped.items() if stack.all("aws_api_gateway_account")}
+    assert owners == {"dev"}
+
+
+def test_deployment_comes_after_everything_it_photographs(every: list[Synthesized]) -> None:
+    kinds = ("resource", "method", "integration", "method_response", "integration_response", "gateway_response")
+    for stack in every:
+        waits_for = set(stack.one("aws_api_gateway_deployment.gateway")["depends_on"])
+        for kind in kinds:
+            resource_type = f"aws_api_gateway_{kind}"
+            assert {f"{resource_type}.{name}" for name in stack.all(resource_type)} <= waits_for
+        assert stack.one("aws_api_gateway_deployment.gateway")["lifecycle"] == {"create_before_destroy": True}
+
+
+# --- refusals
+
+
+def test_refusals_are_json_that_the_sdks_read(every: list[Synthesized]) -> None:
+    """OpenAI's SDK reads error.message and error.code, Anthropic's error.type; both show a request id."""
+    for name, response in named(every, "aws_api_gateway_gateway_response"):
+        template = response["response_templates"]["application/json"]
+        body = json.loads(template.replace("$context.error.messageString", '"said by API Gateway"'))
+        assert body["type"] == "error", name
+        assert body["request_id"] == "$context.extendedRequestId"
+        assert {"type", "code", "message", "param"} == set(body["error"]) - {"detail"}
+        assert len(body["error"]["message"]) > 15
+        headers = response["response_parameters"]
+        assert headers["gatewayresponse.header.x-tollgate-request-id"] == "context.extendedRequestId"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "retried"),
+    [
+        ("invalid_api_key", "401", False),
+        ("access_denied", "403", False),
+        ("waf_filtered", "403", False),
+        ("request_too_large", "413", False),
+        ("throttled", "429", True),
+        ("quota_exceeded", "429", False),
+        ("integration_timeout", "504", False),
+        ("missing_authentication_token", "404", False),
+    ],
+)
+def test_sdks_repeat_only_what_may_help(full: Synthesized, refusal: str, status: str, retried: bool) -> None:
+    """A time-out that an SDK repeats is a second bill from the provider."""
+    response = full.one(f"aws_api_gateway_gateway_response.{refusal}")
+    assert response["status_code"] == status
+    header = response["response_parameters"].get("gatewayresponse.header.x-should-retry")
+    assert header == (None if retried else "'false'")
+
+
+def test_defaults_shape_what_has_no_response_of_its_own(full: Synthesized) -> None:
+    assert {"default_4xx", "default_5xx"} <= set(full.all("aws_api_gateway_gateway_response"))
+    assert "status_code" not in full.one("aws_api_gateway_gateway_response.default_5xx")
