@@ -1,4 +1,4 @@
-"""Every promise about functions, secrets, the ledger, alerts and the whole, for every environment, with what would break for whom."""
+"""Every promise about functions, secrets, ledger, alerts and the whole, with what would break for whom."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every promise about keys, plans, the API and its refusals, for every environment, with what would break for whom."""
+"""Every promise about keys, plans, the API and its refusals, with what would break for whom."""
 
 from __future__ import annotations
 
