@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from admin.budgets.standing import dollars
 from admin.keys.view import who
 from admin.moments import moment
 from admin.output import shows, table
@@ -68,7 +69,10 @@ def audit(
         and (action is None or fnmatchcase(row.action, action))
         and (target is None or target in row.target)
     ]
-    cells = [(row.at[:19], who(row.by), row.action, row.target, _words(row.before), _words(row.after)) for row in rows]
+    cells = [
+        (row.at[:19].replace("T", " "), who(row.by), row.action, row.target, _words(row.before), _words(row.after))
+        for row in rows
+    ]
     session.output.show(rows, lambda: table("", ("when (UTC)", "who", "action", "target", "before", "after"), cells))
 
 
@@ -98,6 +102,13 @@ def _parsed(text: str | None) -> dict[str, Any] | None:
 def _words(values: dict[str, Any] | None) -> str:
     """Values for people, those that are not set left out."""
     told = {name: value for name, value in (values or {}).items() if value not in (None, [])}
-    return ", ".join(
-        f"{name}={value if isinstance(value, str | int) else json.dumps(value)}" for name, value in told.items()
-    )
+    return ", ".join(f"{name}={_raises(value) if name == 'raises' else _word(value)}" for name, value in told.items())
+
+
+def _word(value: object) -> str:
+    return str(value) if isinstance(value, str | int) else json.dumps(value)
+
+
+def _raises(raises: list[dict[str, Any]]) -> str:
+    """Raises as one says them; who made each, and when, is in JSON."""
+    return " and ".join(f"{dollars(each['usd_nano'])} per {each['per']} until {each['until']}" for each in raises)

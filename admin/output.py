@@ -69,7 +69,7 @@ class Output:
         if self.form == "json":
             self.show_json(document)
         else:
-            self.stdout.print(render())
+            self.stdout.print(render(), crop=False)  # what is wider than a terminal is wrapped there, never cut
 
     def show_json(self, document: DataclassInstance | Sequence[DataclassInstance]) -> None:
         """Print data as JSON, whatever was asked for."""
@@ -97,20 +97,24 @@ class Output:
         return True
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> Any:
-    """A plain table; the columns named in `right` are numbers. Cells are text, never markup."""
-    from rich.table import Table
-    from rich.text import Text
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+    spare: Sequence[str] = (),
+    total: Sequence[object] = (),
+) -> RenderableType:
+    """A plain table; the columns named in `right` are numbers, and those in `spare` go, the first first, where a
+    terminal has no room. Cells are text, never markup."""
+    from admin.columns import Columns
 
-    made = Table(title=title or None, title_justify="left", show_edge=False, box=None if not columns else _box())
-    for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(cell if hasattr(cell, "__rich_console__") else Text(control_free(cell)) for cell in row))
-    return made
-
-
-def _box() -> Any:
-    from rich import box
-
-    return box.SIMPLE_HEAD
+    return Columns(
+        title=title,
+        names=columns,
+        rows=[[control_free(cell) for cell in row] for row in rows],
+        right=right,
+        spare=spare,
+        total=[control_free(cell) for cell in total],
+    )

@@ -80,4 +80,4 @@ def budgets_table(budgets: Sequence[tuple[Standings, Standing]], now: datetime) 
         for found, each in budgets
     ]
     columns = ("consumer", "per", "window", "spent █ held ▒", "share", "spent", "held", "left", "limit", "frees")
-    return table("", columns, rows, right=("share", "spent", "held", "left", "limit"))
+    return table("", columns, rows, right=("share", "spent", "held", "left", "limit"), spare=("window", columns[3]))

@@ -205,7 +205,7 @@ def errors(context: typer.Context, since: Since = "1h", until: Until = None) -> 
     session = session_of(context)
     first, last = _between(since, until, session.now())
     found = _failures(session, first, last)
-    columns = ("by", "status", "code", "requests", "consumers", "last", "request id")
+    columns = ("by", "status", "code", "requests", "consumers", "last (UTC)", "request id")
     rows = [
         (
             e.by,
@@ -213,12 +213,12 @@ def errors(context: typer.Context, since: Since = "1h", until: Until = None) -> 
             e.code or "–",
             e.requests,
             "–" if e.consumers is None else e.consumers,
-            e.last,
+            e.last[:19].replace("T", " "),
             e.request_ids[0],
         )
         for e in found
     ]
-    session.output.show(found, lambda: table("", columns, rows, right=("requests", "consumers")))
+    session.output.show(found, lambda: table("", columns, rows, right=("requests", "consumers"), spare=("consumers",)))
 
 
 def _failures(session: Session, since: datetime, until: datetime) -> list[Failures]:

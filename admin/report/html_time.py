@@ -34,10 +34,9 @@ def tokens(found: Found) -> str:
 
 def _stacks(found: Found, what: str, value: Callable[[Figures], int], show: Show) -> str:
     step = found.period.step
+    words = f"no {what.lower()} in this period" if found.total.requests else NOTHING
     drawn = (
-        stacked(
-            f"{what} per {step}, by {name}", labels(found), _largest(found, whole, parts, value, show), show, NOTHING
-        )
+        stacked(f"{what} per {step}, by {name}", labels(found), _largest(found, whole, parts, value, show), show, words)
         for name, whole, parts in (
             ("consumer", found.by_consumer, found.by_consumer_bar),
             ("model", found.by_model, found.by_model_bar),
@@ -77,10 +76,13 @@ def _bars(found: Found) -> list[str]:
 
 
 def labels(found: Found) -> list[str]:
-    """The bars as one reads them: 3 Nov, or Nov 2026."""
+    """The bars as one reads them: 3 Nov, or Nov 2026; with the year where a day may come twice."""
     if found.period.step == "month":
         return [f"{date.fromisoformat(each + '-01'):%b %Y}" for each in _bars(found)]
-    return [f"{date.fromisoformat(each):%-d %b}" for each in _bars(found)]
+    named = (
+        "%-d %b %Y" if found.period.step == "week" and found.period.first.year < found.period.last.year else "%-d %b"
+    )
+    return [format(date.fromisoformat(each), named) for each in _bars(found)]
 
 
 def reliability(found: Found) -> str:

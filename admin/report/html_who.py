@@ -11,7 +11,7 @@ from admin.page import behind, card, empty, table, text
 from admin.report.html_time import NOTHING, model_name
 from admin.report.rollups import Sums
 from admin.report.rows import PERCENTILES
-from admin.report.text import compact, counted, milliseconds, money, percent
+from admin.report.text import compact, counted, milliseconds, money, percent, same_places
 from lambda_src.pricing import usd
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ def _everybody(found: Found) -> str:
         "p99",
     )
     rows = []
-    for name in names[:_IN_THE_TABLE]:
+    costs = same_places([usd(found.by_consumer[name].cost) for name in names[:_IN_THE_TABLE]])
+    for name, cost in zip(names[:_IN_THE_TABLE], costs, strict=True):
         each = found.by_consumer[name]
         counts = (
             each.requests,
@@ -130,7 +131,7 @@ def _everybody(found: Found) -> str:
             each.tokens_out,
         )
         latencies = (milliseconds(each.percentile(share)) for share in PERCENTILES)
-        rows.append((name, *(f"{count:,}" for count in counts), usd(each.cost), *latencies))
+        rows.append((name, *(f"{count:,}" for count in counts), cost, *latencies))
     more = f" (the first {_IN_THE_TABLE})" if len(names) > _IN_THE_TABLE else ""
     return "<h3>Every consumer</h3>" + (
         behind(f"{counted(len(names), 'consumer')}, exact{more}", table(columns, rows, len(columns) - 1))

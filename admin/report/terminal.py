@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from admin.output import table
 from admin.report.rows import UsageReport, UsageRow
-from admin.report.text import compact, milliseconds, money
-from lambda_src.pricing import usd
+from admin.report.text import compact, milliseconds, money, same_places
 
 _LEVELS: Final = "▁▂▃▄▅▆▇█"
 _WIDEST: Final = 60
 BAR: Final = 24
 _NUMBERS: Final = ("requests", "errors", "refused", "in", "cached", "out", "USD", "p50", "p95", "p99", "status")
+_SPARE: Final = ("p50", "p99", "cached", "p95", "refused", "in", "out")
 
 
 def sparkline(values: Sequence[int], width: int = _WIDEST) -> str:
@@ -35,23 +35,22 @@ def rendered(report: UsageReport) -> Any:
     from rich.console import Group
 
     title = f"{report.environment}: usage {report.since} to {report.until} (UTC)"
-    columns = [*report.by, *(each for each in _NUMBERS if each != "status"), "to note"]
-    made = table(title, columns, (_cells(report.by, row) for row in report.rows), right=_NUMBERS)
     if not report.rows:
         return Group(f"{title}\n\nno requests in this period")
-    made.add_section()
-    made.add_row("total", *[""] * (len(report.by) - 1), *_numbers(report.total), notes(report.total))
-    return Group(made, "", *_tail(report))
+    columns = [*report.by, *(each for each in _NUMBERS if each != "status"), "to note"]
+    *costs, whole = same_places([row.usd for row in (*report.rows, report.total)])
+    rows = [
+        [*(getattr(row, each) for each in report.by), *_numbers(row, cost), notes(row)]
+        for row, cost in zip(report.rows, costs, strict=True)
+    ]
+    total = ["total", *[""] * (len(report.by) - 1), *_numbers(report.total, whole), notes(report.total)]
+    return Group(table(title, columns, rows, right=_NUMBERS, spare=_SPARE, total=total), "", *_tail(report))
 
 
-def _cells(by: Sequence[str], row: UsageRow) -> list[object]:
-    return [*(getattr(row, each) for each in by), *_numbers(row), notes(row)]
-
-
-def _numbers(row: UsageRow) -> list[str]:
+def _numbers(row: UsageRow, cost: str) -> list[str]:
     counts = (row.requests, row.errors, row.refusals, row.tokens_in, row.tokens_cached, row.tokens_out)
     latencies = (milliseconds(each) for each in (row.p50_ms, row.p95_ms, row.p99_ms))
-    return [*("" if each is None else f"{each:,}" for each in counts), row.usd or "", *latencies]
+    return [*("" if each is None else f"{each:,}" for each in counts), cost, *latencies]
 
 
 def notes(row: UsageRow) -> str:
@@ -85,10 +84,13 @@ def top(title: str, rows: Sequence[tuple[str, UsageRow]], total: int) -> Any:
     """Who spends most, with bars."""
     most = max((row.nano_usd or 0 for _, row in rows), default=0)
     cells = []
-    for place, (name, row) in enumerate(rows, start=1):
+    costs = same_places([row.usd for _, row in rows])
+    for place, ((name, row), cost) in enumerate(zip(rows, costs, strict=True), start=1):
         nano = row.nano_usd or 0
         share = f"{100 * nano / total:.1f} %" if total else "–"
         tokens = compact((row.tokens_in or 0) + (row.tokens_out or 0))
-        cells.append((place, name, bar(nano, most), usd(nano), share, f"{row.requests:,}", tokens))
+        cells.append((place, name, bar(nano, most), cost, share, f"{row.requests:,}", tokens))
     right = ("", "USD", "share", "requests", "tokens")
-    return table(title, ("", "who", "spend", "USD", "share", "requests", "tokens"), cells, right=right)
+    return table(
+        title, ("", "who", "spend", "USD", "share", "requests", "tokens"), cells, right=right, spare=("spend", "tokens")
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from lambda_src.contract import NANO_PER_USD
@@ -10,6 +11,8 @@ from lambda_src.pricing import usd
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet takes a cell that begins so for a formula (owasp.org/www-community/attacks/CSV_Injection)."""
+_NO_NAME: Final = "-"
+"""What stands where there is no model; alone it is no formula."""
 _A_DOLLAR: Final = 999_500_000
 """From here on three digits round to a dollar."""
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
@@ -17,7 +20,8 @@ _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
 
 def csv_safe(cell: object) -> object:
     """A cell that no spreadsheet runs: text that begins like a formula gets an apostrophe before it."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    risky = isinstance(cell, str) and cell.startswith(_FORMULA) and cell != _NO_NAME
+    return f"'{cell}" if risky else cell
 
 
 def markdown_safe(text: object) -> str:
@@ -34,6 +38,18 @@ def money(nano: int) -> str:
     scale = 10 ** max(0, len(str(nano)) - 3)
     short = usd((nano + scale // 2) // scale * scale)
     return f"${short}0" if len(short) == 3 else f"${short}"
+
+
+def same_places(amounts: Sequence[str | None]) -> list[str]:
+    """Exact decimals with zeros behind them until all have as many places, two at least, so that one can compare them
+    down a column; None is empty."""
+    places = max(2, *(len(each.partition(".")[2]) for each in amounts if each), 0)
+    return ["" if each is None else _padded(each, places) for each in amounts]
+
+
+def _padded(amount: str, places: int) -> str:
+    whole, _, part = amount.partition(".")
+    return f"{whole}.{part:0<{places}}"
 
 
 def compact(value: float) -> str:
@@ -60,7 +76,9 @@ def percent(part: int, whole: int) -> str:
     if whole == 0:
         return "–"
     share = 100 * part / whole
-    return f"{share:.0f} %" if share >= 10 or share == 0 else f"{max(share, 0.01):.2g} %"
+    if 0 < share < 0.01:
+        return "< 0.01 %"
+    return f"{share:.0f} %" if share >= 10 or share == 0 else f"{share:.2g} %"
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

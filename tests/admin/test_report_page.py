@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from admin.report.html import written
+from admin.report.html_time import labels
+from admin.report.period import Period
 from tests.admin.pages import period_found
 from tests.browser import Browser, Page
 from tests.browser_pixels import pixels
@@ -132,3 +136,19 @@ def test_what_was_spent_is_exact_where_it_is_pointed_at() -> None:
     assert found.total.cost == 901 * 2_100_000
     made = written(found)
     assert 'title="1.8921 USD"><b>$1.89</b>' in made
+
+
+def test_requests_that_cost_nothing_are_requests() -> None:
+    """A consumer whose every request was refused: nothing was spent, but something was asked."""
+    found = replace(period_found(NAMES, 3), by_consumer={}, by_model={}, by_consumer_bar={}, by_model_bar={})
+    made = written(found)
+    assert made.count("no spend in this period") == made.count("no tokens in this period") == 2
+
+
+def test_weeks_of_two_years_are_told_apart() -> None:
+    """With 100 weeks a bar `23 Nov` would be there twice."""
+    weeks = replace(period_found(NAMES, 3), period=Period(date(2025, 10, 1), date(2026, 11, 23)))
+    named = labels(weeks)
+    assert (named[0], named[-1]) == ("29 Sep 2025", "23 Nov 2026")
+    assert len(set(named)) == len(named)
+    assert labels(period_found(NAMES, 3)) == ["21 Nov", "22 Nov", "23 Nov"]

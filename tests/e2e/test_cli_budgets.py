@@ -57,6 +57,8 @@ def test_a_raise_lets_requests_through_until_it_is_cleared(
     (audited, *_) = tollgate.here("--output", "json", "audit", "--action", "budgets.raise").json
     assert audited["target"] == "raisable"
     assert audited["after"]["raises"][0]["usd_nano"] == 500_000_000
+    told = tollgate.here("audit", "--action", "budgets.raise", "--target", "raisable").out
+    assert "raises=$0.50 per day until" in " ".join(told.split())
     shown = tollgate.here("--output", "json", "consumers", "show", "raisable").json
     assert [(each["usd"], each["per"]) for each in shown["raises"]] == [("0.5", "day")]
     (row,) = tollgate.here("--output", "json", "budgets", "raise", "raisable", "--clear").json
