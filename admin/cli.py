@@ -14,7 +14,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from admin.faults import Fault, of_client, of_service
+from admin import streams
+from admin.faults import Fault, Refused, of_client, of_service
 from admin.output import Format, Output
 from admin.session import ENVIRONMENT_VARIABLE, Options, Session
 
@@ -148,7 +149,17 @@ def run(arguments: Sequence[str]) -> int:
         return _tell(fault)
     except _boto_errors() as error:
         return _tell(of_service(error) if hasattr(error, "operation_name") else of_client(error))
+    except OSError as error:
+        return _tell(_unwritten(error))
     return 0
+
+
+def _unwritten(error: OSError) -> Fault:
+    """Of a full disk, say; the files that options name have words of their own."""
+    return Refused(
+        f"{error.filename or 'what it prints'} could not be read or written: {error.strerror}. What it changed before "
+        "is in `tollgate audit`; the value of a key that was made is shown by `tollgate keys show KEY --reveal`."
+    )
 
 
 def _tell(fault: Fault) -> int:
@@ -167,9 +178,7 @@ def _boto_errors() -> tuple[type[Any], ...]:
 
 def main() -> None:
     """Entry of the installed command."""
+    streams.prepare()
     code = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read it has enough; Python would complain once more at its end
-    sys.exit(code)
+    error = streams.empty()
+    sys.exit(code if error is None else _tell(_unwritten(error)))

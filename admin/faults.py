@@ -93,7 +93,12 @@ def of_client(error: BotoCoreError) -> Fault:
         return Unconfigured(f"{error}. Set AWS_PROFILE or --profile, or sign in (`aws sso login`).")
     if name in ("TokenRetrievalError", "SSOTokenLoadError", "UnauthorizedSSOTokenError"):
         return Unconfigured(f"{error}. Sign in again: `aws sso login`.")
-    if name in ("NoRegionError", "ProfileNotFound", "ConfigParseError", "InvalidRegionError"):
+    if name == "ProfileNotFound":
+        return Unconfigured(
+            f"{error}. It is named by --profile, AWS_PROFILE or `profile` in the environment file, that early; "
+            "`aws configure list-profiles` lists those there are."
+        )
+    if name in ("NoRegionError", "ConfigParseError", "InvalidRegionError"):
         return Unconfigured(f"{error}. Set --region or AWS_REGION, or --profile.")
     if name in ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError"):
         return ServiceFault(f"{error} Is the network up, and --region (or --endpoint-url) right?")

@@ -7,6 +7,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from admin.faults import Unconfigured, Usage, unknown
 from admin.output import Output
 from admin.table import Table
+from admin.waiting import Waiting
 from lambda_src.contract import LISTED_POLICY, NAME_PATTERN, POLICY_SK, Config, consumer_pk, prefix
 
 if TYPE_CHECKING:
@@ -163,9 +165,15 @@ class Session:
         )
         make: Any = self.boto.client
         try:
-            return make(service, region_name=self.region, endpoint_url=self.endpoint, config=config)
+            client = make(service, region_name=self.region, endpoint_url=self.endpoint, config=config)
+            client.meta.events.register("needs-retry", self._waiting)
+            return client
         except ValueError as error:  # of a region that is none, or a URL in AWS_ENDPOINT_URL_… or the profile
             raise Unconfigured(f"{service}: {error} Look at --region, and at endpoint URLs of the profile.") from None
+
+    @cached_property
+    def _waiting(self) -> Waiting:
+        return Waiting(self.output.say, self.endpoint or f"AWS in {self.region}")
 
     @cached_property
     def apigateway(self) -> APIGatewayClient:
@@ -235,7 +243,7 @@ class Session:
             raise Unconfigured(
                 f"{self.environment} is not deployed here: no function {name} in {self.region}"
                 f"{f' at {self.endpoint}' if self.endpoint else ''}. Deploy it (`make deploy "
-                f"ENV={self.environment}`), or choose another --env, --region or --profile."
+                f"ENV={self.environment}`), or choose another --env, --region or --profile.{self._near()}"
             ) from None
         variables = found.get("Environment", {}).get("Variables")
         if variables is None:  # an error is in their place (docs.aws.amazon.com/lambda/latest/api/API_Environment.html)
@@ -246,6 +254,15 @@ class Session:
                 "account's policies decide."
             )
         return config(variables)
+
+    def _near(self) -> str:
+        """A word on environment files of another name, where this environment has none here."""
+        names = sorted(path.stem for path in environment_files().glob("*.toml"))
+        if not names or self.environment in names:
+            return ""
+        near = get_close_matches(self.environment, names, n=1, cutoff=0.5)
+        meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}."
+        return f" No environment file here has that name: {meant}"
 
     @cached_property
     def table(self) -> Table:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -107,3 +108,63 @@ def test_what_keeps_it_from_aws_is_said(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     err = Command(variables).here("--env", "nowhere", *words, "doctor", accepted=code).err
     assert any(each in err for each in said.split("|"))
+
+
+NOWHERE = "keys issue nobody --label x --env local --region eu-west-1 --endpoint-url http://127.0.0.1:9"
+OFFLINE = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1"}
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_end_in_no_traceback(closed: str) -> None:
+    """As cron jobs and daemons leave them."""
+    for words, code in ((NOWHERE, 254), ("--help", 0), ("keys list", 2)):
+        done = subprocess.run(
+            ["sh", "-c", f"{INSTALLED} {words} {closed}"],
+            capture_output=True, text=True, check=False, env=without_tollgate() | OFFLINE,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr
+        assert done.returncode == code, done.stderr
+
+
+def without_tollgate() -> dict[str, str]:
+    """This environment without what chooses one for the command."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("TOLLGATE_", "AWS_"))}
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk's: not all of the help fits."""
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -f 1; {INSTALLED} usage report --help > help.txt"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "what it prints could not be read or written: File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_locale_without_our_characters_is_no_fault(tmp_path: Path) -> None:
+    """JSON is UTF-8 in any locale, and nothing ends in an error over a bar or an arrow."""
+    said = Command({"PYTHONIOENCODING": "ascii"}).run("usage", "show", "--help").out
+    assert "Usage: tollgate usage show" in said
+    page = tmp_path / "help.txt"
+    with page.open("wb") as file:
+        subprocess.run(
+            [INSTALLED, "keys", "--help"], stdout=file, check=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}
+        )
+    assert "╭" in page.read_text(encoding="utf-8")
+
+
+def test_whoever_waits_is_told() -> None:
+    """Eight attempts at a service that refuses connections take half a minute."""
+    process = subprocess.Popen(
+        [INSTALLED, "--env", "local", "--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9", "keys", "list"],
+        stderr=subprocess.PIPE, text=True, env=without_tollgate() | {**OFFLINE, "AWS_MAX_ATTEMPTS": "4"},
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline().strip() == (
+            "GetFunctionConfiguration: no answer from http://127.0.0.1:9 so far; trying on, Ctrl-C ends it"
+        )
+    finally:
+        process.kill()
+        process.communicate()
