@@ -66,7 +66,7 @@ def raise_budget(
 
     Examples:
 
-      tollgate budgets raise search --usd 20 --until 7d
+      tollgate budgets raise support --usd 20 --until 7d
 
       tollgate budgets raise search --usd 5 --until 2026-12-01 --per day
 

@@ -26,11 +26,14 @@ from admin.keys.issue import (
 from admin.keys.ledger import Key, all_keys, checked_label
 from admin.moments import later
 from admin.output import control_free
+from admin.report.text import counted
 from admin.session import Session
 from lambda_src.contract import prefix
 
 _T = TypeVar("_T")
 
+_NAMED: Final = 50
+"""Keys that a dry run tells one by one."""
 ISSUED_COLUMNS: Final = ("consumer", "label", "key_id", "expires", "value")
 
 
@@ -153,9 +156,11 @@ def issue_file(session: Session, file: Path, to: Path | None, resume: bool) -> N
         return
     with destination(to) as opened:
         count = write_all(issue_all(session, wanted), opened)
-    session.output.say(f"{count} keys issued{'' if to is None else f'; their values are in {to}'}")
+    session.output.say(f"{counted(count, 'key')} issued{'' if to is None else f'; their values are in {to}'}")
 
 
 def summary(wanted: Sequence[Order]) -> str:
     """How many keys for whom, for a dry run."""
-    return f"{len(wanted)} keys: " + ", ".join(f"{each.consumer}/{each.label}" for each in wanted)
+    names = [f"{each.consumer}/{each.label}" for each in wanted]
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"{counted(len(names), 'key')}: {', '.join(names[:_NAMED])}{more}"

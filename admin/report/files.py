@@ -22,6 +22,8 @@ _MEASURES: Final = tuple(each.name for each in fields(UsageRow) if each.name not
 @contextmanager
 def whole(to: Path) -> Iterator[Path]:
     """Where to write what is to be in `to`, which it replaces when all of it is there; Usage where it cannot."""
+    if not to.name:
+        raise Usage(f"--to {str(to)!r} names no file. Give one such as usage.csv.")
     passing = to.with_name(f".{to.name}.part")
     try:
         yield passing

@@ -9,8 +9,12 @@ from typing import Final
 
 from admin.faults import Usage
 
-SINCE_HELP: Final = "First day: 2026-11-01, 2026-11, or 30d for the 30 days that end with --until."
+SINCE_HELP: Final = "First day: 2026-11-01, 2026-11, or the days that end with --until: 30d, 4w."
 UNTIL_HELP: Final = "Last day, included: 2026-11-30 or 2026-11. Default: today (UTC)."
+LONGEST: Final = 3_650
+"""Days: no ledger keeps more, and each is a line of the report."""
+_EARLIEST, _LATEST = date(2000, 1, 1), date(2999, 12, 31)
+"""Days further off are slips of the pen; adding to them would leave the calendar."""
 _MOST_BARS: Final = 92
 """Three months stay a bar per day; more than that, and a bar is a week or a month."""
 
@@ -52,26 +56,30 @@ def _bar(day: date, step: str) -> str:
 def period(since: str, until: str | None, today: date) -> Period:
     """The period that --since and --until name; Usage where they cannot be read or are the wrong way round."""
     last = today if until is None else _day(until, "--until", last=True)
-    counted = re.fullmatch(r"([0-9]{1,4})d", since)
+    counted = re.fullmatch(r"([0-9]{1,4})([dw])", since, re.ASCII)
+    days = 0 if counted is None else int(counted[1]) * (7 if counted[2] == "w" else 1)
     if counted is None:
         first = _day(since, "--since", last=False)
-    elif int(counted[1]) == 0:
-        raise Usage("--since is 0d; accepted: at least 1d, the last day alone.")
+    elif not 0 < days <= LONGEST:
+        raise Usage(f"--since is {since}; accepted: 1d, the last day alone, to {LONGEST}d.")
     else:
-        first = last - timedelta(days=int(counted[1]) - 1)
+        first = last - timedelta(days=days - 1)
     if first > last:
         raise Usage(f"the period ends before it begins: {first} to {last}. Turn --since and --until round.")
+    if (last - first).days >= LONGEST:
+        raise Usage(f"{first} to {last} is too long; accepted: at most {LONGEST} days.")
     return Period(first, last)
 
 
 def _day(text: str, option: str, *, last: bool) -> date:
-    month = re.fullmatch(r"([0-9]{4})-([0-9]{2})", text)
+    month = re.fullmatch(r"[0-9]{4}-[0-9]{2}", text, re.ASCII)
     try:
-        if month is None:
-            return date.fromisoformat(text)
-        begin = date(int(month[1]), int(month[2]), 1)
+        begin = date.fromisoformat(text if month is None else f"{text}-01")
+        if _EARLIEST <= begin <= _LATEST:
+            end = (begin + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+            return end if last and month is not None else begin
     except ValueError:
-        accepted = "a day such as 2026-11-30 or a month such as 2026-11"
-        more = "" if last else ", or a number of days such as 30d"
-        raise Usage(f"{option} is {text!r}; accepted: {accepted}{more}.") from None
-    return (begin + timedelta(days=31)).replace(day=1) - timedelta(days=1) if last else begin
+        pass
+    accepted = "a day such as 2026-11-30 or a month such as 2026-11"
+    more = "" if last else ", or a number of days or weeks such as 30d or 4w"
+    raise Usage(f"{option} is {text!r}; accepted: {accepted}{more}.")

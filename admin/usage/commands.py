@@ -60,7 +60,9 @@ def report(
       tollgate usage report --since 90d --to usage.html
     """
     session = session_of(context)
-    form = form or (_ENDINGS.get(to.suffix.lower(), "table") if to else "table")
+    form = form or _ENDINGS.get("" if to is None else to.suffix.lower(), session.output.form)
+    if form == "table" and to is not None:
+        raise Usage("a table is for terminals; accepted with --to: json, csv, html and md, by --format or by ending.")
     days = period(since, until, session.now().date())
     by_names = rows.dimensions(by)
     known_model(session, model, consumer, days)
@@ -68,16 +70,10 @@ def report(
         _html(session, days, consumer, model, to)
         return
     found = _report(session, days, by_names, consumer, model)
-    if form == "table" and to is None:
+    if form == "table":
         session.output.show(found, render=lambda: terminal.rendered(found))
         return
-    write(session, _written(found, form), to)
-
-
-def _written(found: UsageReport, form: ReportFormat) -> str:
-    if form == "table":
-        raise Usage("a table is for terminals; accepted with --to: json, csv, html and md, by --format or by ending.")
-    return {"json": files.as_json, "csv": files.as_csv, "md": files.as_markdown}[form](found)
+    write(session, {"json": files.as_json, "csv": files.as_csv, "md": files.as_markdown}[form](found), to)
 
 
 def _report(

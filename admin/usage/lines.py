@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import typer
@@ -119,7 +119,10 @@ def _tell(session: Session, found: Request) -> None:
         from rich.text import Text
 
         style = "red" if found.status >= 500 else "yellow" if found.status >= _FAILED else ""
-        session.output.stdout.print(Text(_line(found), style=style), soft_wrap=True)
+        line = _line(found)
+        if session.output.stdout.width < len(line):  # a terminal that would break it in the middle of a number
+            line = " ".join(line.split())
+        session.output.stdout.print(Text(line, style=style), soft_wrap=True)
     sys.stdout.flush()
 
 
@@ -175,10 +178,21 @@ def show(
     if (consumer is None) != (day is None):
         raise Usage("--consumer and --day go together: they name the part of the ledger to look in.")
     if consumer is not None and day is not None:
+        _check_day(day)
         found = _in_partition(session, request_id, consumer, day)
     else:
         found = _in_logs(session, request_id, session.now() - span(since, "--since"))
     session.output.show(found, render=lambda: _table(found))
+
+
+def _check_day(day: str) -> None:
+    """Usage for what is no day as the ledger spells it."""
+    try:
+        sound = date.fromisoformat(day).isoformat() == day
+    except ValueError:
+        sound = False
+    if not sound:
+        raise Usage(f"--day {day!r}; accepted is a UTC day such as 2026-11-23.")
 
 
 def _in_partition(session: Session, request_id: str, consumer: str, day: str) -> Shown:

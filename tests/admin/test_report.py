@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,11 @@ import pytest
 from admin.faults import Usage
 from admin.report import rollups, rows
 from admin.report.figures import Figures, percentile
-from admin.report.files import as_csv, as_markdown
+from admin.report.files import as_csv, as_markdown, whole
 from admin.report.period import Period, period
 from admin.report.rows import UsageReport, report
 from admin.report.terminal import bar, sparkline
-from admin.report.text import compact, csv_safe, markdown_safe, milliseconds, money, percent
+from admin.report.text import compact, csv_safe, markdown_safe, milliseconds, money, percent, same_places
 
 TODAY = date(2026, 11, 23)
 
@@ -34,6 +35,8 @@ TODAY = date(2026, 11, 23)
         ("2026-02", "2026-02", "2026-02-01", "2026-02-28"),
         ("2025-12", "2025-12", "2025-12-01", "2025-12-31"),
         ("2024-02-29", "2024-02", "2024-02-29", "2024-02-29"),
+        ("2w", None, "2026-11-10", "2026-11-23"),
+        ("3650d", None, "2016-11-26", "2026-11-23"),
     ],
 )
 def test_periods(since: str, until: str | None, first: str, last: str) -> None:
@@ -41,10 +44,34 @@ def test_periods(since: str, until: str | None, first: str, last: str) -> None:
     assert (found.first.isoformat(), found.last.isoformat()) == (first, last)
 
 
-@pytest.mark.parametrize("since", ["", "30", "0d", "-3d", "2026-13", "2026-02-30", "yesterday", "2026-12-01", "٣d"])
+@pytest.mark.parametrize(
+    "since",
+    [
+        "",
+        "30",
+        "0d",
+        "-3d",
+        "2026-13",
+        "2026-02-30",
+        "yesterday",
+        "2026-12-01",
+        "٣d",
+        "3651d",
+        "9999w",
+        "2016-11-25",
+        "0001-01",
+        "2026-11-23T10:00",
+    ],
+)
 def test_what_is_no_period(since: str) -> None:
     with pytest.raises(Usage):
         period(since, None, TODAY)
+
+
+@pytest.mark.parametrize("until", ["9999-12", "9999-12-31", "0001-01-01", "2023-02-29", "7d", ""])
+def test_what_is_no_last_day(until: str) -> None:
+    with pytest.raises(Usage, match="--until is"):
+        period("30d", until, TODAY)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +193,7 @@ def test_cells_that_sheets_would_run(cell: str) -> None:
     assert csv_safe(cell) == f"'{cell}"
 
 
-@pytest.mark.parametrize("cell", ["search", "a-b", -5, 0, None, ""])
+@pytest.mark.parametrize("cell", ["search", "a-b", "-", -5, 0, None, ""])
 def test_cells_that_they_would_not(cell: object) -> None:
     assert csv_safe(cell) == cell
 
@@ -216,8 +243,21 @@ def test_latencies_and_shares_for_people() -> None:
         "2 min 5 s",
     ]
     assert [percent(*each) for each in ((1, 0), (0, 9), (1, 3000), (1, 3), (1, 10**9))] == [
-        "–", "0 %", "0.033 %", "33 %", "0.01 %",
+        "–", "0 %", "0.033 %", "33 %", "< 0.01 %",
     ]  # fmt: skip
+
+
+def test_amounts_in_a_column_have_as_many_places() -> None:
+    """Right-aligned, 0.25 below 0.000207 looks like the smaller amount."""
+    assert same_places(["0.000207", "12", None, "0.25"]) == ["0.000207", "12.000000", "", "0.250000"]
+    assert same_places(["3", "0"]) == ["3.00", "0.00"]
+    assert same_places([]) == []
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", ".."])
+def test_a_place_that_is_no_file(name: str) -> None:
+    with pytest.raises(Usage, match=r"names no file|cannot be written"), whole(Path(name)) as passing:
+        passing.write_text("x")
 
 
 def test_sparklines_and_bars() -> None:

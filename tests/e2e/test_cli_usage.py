@@ -169,7 +169,7 @@ def test_csv_runs_no_formula(tollgate: Command, called: Called, tmp_path: Path) 
     tollgate.here("usage", "report", "--consumer", "metered", "--since", "3d", "--by", "model", "--to", str(file))
     rows = {row["model"]: row for row in csv.DictReader(io.StringIO(file.read_text()))}
     assert rows[f"'{HOSTILE}"]["usd"] == "2.000000007"
-    assert all(not name.startswith(("=", "+", "-", "@")) for name in rows)
+    assert all(name == "-" or not name.startswith(("=", "+", "-", "@")) for name in rows)
 
 
 def test_markdown_has_no_markup_of_others(tollgate: Command, called: Called) -> None:
@@ -339,6 +339,13 @@ def test_json_is_lines_on_stdout(tollgate: Command, called: Called) -> None:
     assert tollgate.here(*words, "--format", "csv").out.startswith("request_id,time,")
 
 
+def test_json_is_written_to_a_file_of_any_name(tollgate: Command, called: Called, tmp_path: Path) -> None:
+    file = tmp_path / "usage"
+    words = ("--output", "json", "usage", "report", "--since", "3d", "--consumer", "metered")
+    assert tollgate.here(*words, "--to", str(file)).out == ""
+    assert json.loads(file.read_text())["total"] == tollgate.here(*words).json["total"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -346,7 +353,9 @@ def test_json_is_lines_on_stdout(tollgate: Command, called: Called) -> None:
         (("report", "--since", "30"), 2, "--since is '30'"),
         (("report", "--since", "2026-02-30"), 2, "2026-02-30"),
         (("report", "--since", "2026-05", "--until", "2026-04"), 2, "ends before it begins"),
-        (("report", "--since", "0d"), 2, "at least 1d"),
+        (("report", "--since", "0d"), 2, "accepted: 1d, the last day alone, to 3650d"),
+        (("report", "--until", "9999-12"), 2, "--until is '9999-12'"),
+        (("report", "--to", "usage.txt"), 2, "a table is for terminals"),
         (("report", "--consumer", "meterd"), 1, "Did you mean metered"),
         (("report", "--model", "standin-smal"), 1, "no model 'standin-smal'. Did you mean standin-small"),
         (("report", "--model", "standin-smal", "--format", "html"), 1, "Did you mean standin-small"),
@@ -361,6 +370,8 @@ def test_json_is_lines_on_stdout(tollgate: Command, called: Called) -> None:
         (("show", "AAAAAAAAAAAAAAA="), 1, "no request AAAAAAAAAAAAAAA= in the logs"),
         (("show", "AAAAAAAA=", "--day", "2026-01-01"), 2, "go together"),
         (("show", "AAAAAAAA=", "--day", "2026-01-01", "--consumer", "metered"), 1, "Is it another day"),
+        (("show", "AAAAAAAA=", "--day", "2026-02-30", "--consumer", "metered"), 2, "accepted is a UTC day"),
+        (("show", "AAAAAAAA=", "--day", "20260201", "--consumer", "metered"), 2, "accepted is a UTC day"),
         (("export", "--since", "1d", "--format", "parquet"), 2, "give --to FILE"),
         (("export", "--since", "1d", "--to", "/nowhere/at/all.parquet"), 2, "cannot be written"),
     ],
