@@ -18,22 +18,44 @@ MARGIN = 1_024
 _KEYS = re.compile(
     r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,}+"  # OpenAI, Anthropic (sk-ant-…), Stripe and others
     r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"  # AWS access key ids
-    r"|\bgh[oprsu]_[A-Za-z0-9]{20,}+|\bxox[a-z]-[A-Za-z0-9-]{10,}+|\bAIza[A-Za-z0-9_-]{30,}+"  # GitHub, Slack, Google
+    r"|\bgh[oprsu]_[A-Za-z0-9]{20,}+|\bgithub_pat_\w{20,}+|\bglpat-[\w-]{20,}+"  # GitHub, GitLab
+    r"|\bxox[a-z]-[A-Za-z0-9-]{10,}+|\bxapp-[A-Za-z0-9-]{10,}+|\bAIza[A-Za-z0-9_-]{30,}+"  # Slack, Google
+    r"|\b(?:gsk_|xai-|hf_|pplx-|npm_)[\w-]{20,}+"  # Groq, xAI, Hugging Face, Perplexity, npm
+    r"|\bSG\.[\w-]{20,}+\.[\w-]{20,}+"  # SendGrid
+    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s\\]{0,8000}+(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
     r"|\beyJ[A-Za-z0-9_-]{10,}+(?:\.[A-Za-z0-9_-]++)*+"  # JSON web tokens
 )
+_MADE_BY_AWS = re.compile(
+    "(?<![A-Za-z0-9])(?=[A-Z0-9]{0,39}[a-z])(?=[a-z0-9]{0,39}[A-Z])(?=[A-Za-z]{0,39}[0-9])[A-Za-z0-9]{40}(?![A-Za-z0-9])"
+)
+"""What API Gateway makes as the value of a key. Digests have small letters alone."""
 _BEARER = re.compile(r"(?i)\b(bearer)\s{1,3}(?:(?=[a-z._~+/=-]*+\d)[\w.~+/=-]{8,}+|[\w.~+/=-]{20,}+)")
 _NAMED = re.compile(
-    r"(?i)\b(x-api-key|api[-_]?key|authorization)\b([\"']?\s{0,3}[:=]\s{0,3}[\"']?)(?:(?:basic|bearer)\s{1,3})?"
-    r"(?!\[redacted)[^\s\"',;]{8,}+"
+    r"(?i)(?<![A-Za-z0-9])(api[-_]?key|authorization|passw(?:or)?d|(?:secret[-_]?)?access[-_]?key|(?:client|api)[-_]?secret"
+    r"|(?:access|refresh|auth)[-_]?token)\b(\\{0,3}[\"']?\s{0,3}[:=]\s{0,3}\\{0,3}[\"']?)(?:(?:basic|bearer)\s{1,3})?"
+    r"(?!\[redacted)[^\s\"',;\\]{8,}+"
 )
-_EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]++@[\w-]++(?:\.[\w-]++)++")
+_EMAIL = re.compile(
+    "(?<![\\w.%+-])[\\w.%+-]++[@\uff20][\\w-]++(?:\\.[\\w-]++)++"  # U+FF20 is the @ of East Asian keyboards
+    r"|(?<![\w.+-])[\w.+-]++%40[\w-]++(?:\.[\w-]++)++"
+)
+_ESCAPED = re.compile(r"\\u00([2-7][0-9A-Fa-f])")
+"""ASCII as JSON may write it: in strings that hold JSON, and in bodies that are none."""
 _DIGITS = re.compile(r"\d++(?:[ \u00a0-]{1,2}\d++)*+")
+_GROUPED = re.compile(
+    r"(?<!\d)(?:\d{4}([\W_]{1,2})\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|\d{4}([\W_]{1,2})\d{6}\2\d{5})(?!\d)"
+)
+"""As cards are printed, whatever stands between the groups."""
 _GROUP = re.compile(r"\d+")
 _CARD_DIGITS = range(13, 20)
 
-_SECRET_MEMBERS = frozenset(
-    {"authorization", "x-api-key", "api-key", "api_key", "apikey", "password", "client_secret", "access_token"}
-)
+_SECRET_MEMBERS = (
+    "authorization", "apikey", "password", "passwd", "secret", "accesskey", "secretkey", "privatekey", "accesstoken",
+    "refreshtoken", "authtoken",
+)  # fmt: skip
+"""Ends of the names of members that hold one, in small letters and digits alone."""
+_PIECEMEAL = "logprobs"
+"""A member that has the answer once more, cut into pieces in which nothing is recognized."""
 _DATA_URL = re.compile(r"data:[\w/+.-]{1,100};base64,([A-Za-z0-9+/=_-]++)")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\r\n-]{256,}+[=\r\n]*+")
 _MEDIA_PREFIX = 2_048
@@ -53,11 +75,14 @@ class Redaction:
         """`text` with everything masked that a pattern knows."""
         for pattern in self._patterns:
             text = pattern.sub("[redacted:pattern]", text)
+        text = _ESCAPED.sub(_written, text)
         text = _DATA_URL.sub(lambda found: _media(len(found[1])), text)
         text = _KEYS.sub("[redacted:key]", text)
+        text = _MADE_BY_AWS.sub("[redacted:key]", text)
         text = _BEARER.sub(r"\1 [redacted:key]", text)
         text = _NAMED.sub(r"\1\2[redacted:key]", text)
         text = _EMAIL.sub("[redacted:email]", text)
+        text = _GROUPED.sub(_without_card, text)
         return _DIGITS.sub(lambda found: _without_cards(found[0]), text)
 
     def kept(self, value: object, most_bytes: int) -> tuple[str, bool]:
@@ -89,8 +114,10 @@ class Redaction:
         return value
 
     def _member(self, name: str, value: object, room: _Room, depth: int) -> object:
-        if isinstance(value, str) and name.lower() in _SECRET_MEMBERS:
+        if isinstance(value, str | int) and not isinstance(value, bool) and _plain(name).endswith(_SECRET_MEMBERS):
             return "[redacted:secret]"
+        if isinstance(value, dict | list) and name == _PIECEMEAL:
+            return "[left out]"
         return self._masked(value, room, depth + 1)
 
     def _string(self, text: str, room: _Room) -> str:
@@ -131,6 +158,20 @@ class _Room:
                 return
             self.left -= 2
             yield item
+
+
+def _plain(name: str) -> str:
+    return "".join(each for each in name[:MARGIN].lower() if each.isalnum())
+
+
+def _written(found: re.Match[str]) -> str:
+    character = chr(int(found[1], 16))
+    return found[0] if character in '"\\' else character  # they would end a string that holds JSON
+
+
+def _without_card(found: re.Match[str]) -> str:
+    digits = "".join(each for each in found[0] if each.isdecimal())
+    return "[redacted:card]" if _luhn(digits)(0, len(digits)) else found[0]
 
 
 def _media(base64_length: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Any
@@ -26,6 +27,10 @@ KEYS = (
     "sk-proj-abcdEFGH1234_-ijklMNOP", "sk-ant-api03-" + "x" * 90, "sk_live_" + "9" * 24, "AKIAIOSFODNN7EXAMPLE",
     "ASIAIOSFODNN7EXAMPLE", "ghp_" + "a" * 36, "xoxb-123456789012-abc", "AIza" + "S" * 35,
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+    "github_pat_11ABCDEFG0abcdefghijkl_1234567890", "glpat-ABCdef123456_7890xyz", "xapp-1-A0123-4567-abcdef0123",
+    "gsk_" + "a1B2" * 8, "xai-" + "a1B2" * 8, "hf_" + "aB" * 12, "pplx-" + "c3" * 12, "npm_" + "d4" * 18,
+    "SG." + "e5" * 11 + "." + "f6" * 20, "a1B2c3D4e5F6g7H8i9J0a1B2c3D4e5F6g7H8i9J0",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAK+/==\n-----END RSA PRIVATE KEY-----",
 )  # fmt: skip
 
 
@@ -43,6 +48,17 @@ def test_keys_are_masked(key: str, around: str) -> None:
         ("authorization: Basic dXNlcjpwYXNzd29yZA==", "authorization: [redacted:key]"),
         ('curl -H "x-api-key: abcdef-0123456789"', 'curl -H "x-api-key: [redacted:key]"'),
         ("api_key=abcdefgh12345678&x=1", "api_key=[redacted:key]"),
+        ("OPENAI_API_KEY=abcdefgh12345678", "OPENAI_API_KEY=[redacted:key]"),
+        ("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG", "aws_secret_access_key = [redacted:key]"),
+        ("Password: hunter2hunter2", "Password: [redacted:key]"),
+        ('{\\"client_secret\\": \\"abcdefgh1234\\"}', '{\\"client_secret\\": \\"[redacted:key]\\"}'),
+        ("the password is forgotten", "the password is forgotten"),
+        ("commit 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567", "commit 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"),
+        ("\\u0073k-proj-abcdEFGH1234_-ijklMNOP, a\\u0040b.de \\u0022", "[redacted:key], [redacted:email] \\u0022"),
+        ("a\uff20b.de, a%40b.de", "[redacted:email], [redacted:email]"),
+        ("4111.1111.1111.1111 3782/822463/10005", "[redacted:card] [redacted:card]"),
+        ("4111\u202f1111\u202f1111\u202f1111 4111\n1111\n1111\n1111", "[redacted:card] [redacted:card]"),
+        ("4111.1111.1111.1112", "4111.1111.1111.1112"),
         ("the bearer of this letter", "the bearer of this letter"),
         ("a risk-free-and-very-long-word", "a risk-free-and-very-long-word"),
         ("mail jörg.b+x@ex-ample.co.uk now", "mail [redacted:email] now"),
@@ -98,6 +114,35 @@ def test_json_is_searched_in_every_corner() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "Passwd",
+        "x-goog-api-key",
+        "apiKey",
+        "client_secret",
+        "SecretAccessKey",
+        "refresh_token",
+        "private_key ",
+    ],
+)
+def test_members_that_hold_a_secret(name: str) -> None:
+    assert json.loads(PLAIN.kept({name: "short", "max_tokens": 9}, 999)[0]) == {
+        name: "[redacted:secret]",
+        "max_tokens": 9,
+    }
+    assert json.loads(PLAIN.kept({name: 12345678}, 999)[0]) == {name: "[redacted:secret]"}
+    assert json.loads(PLAIN.kept({name: {"type": "string"}}, 999)[0]) == {name: {"type": "string"}}, "a tool's schema"
+
+
+def test_an_answer_in_pieces_is_left_out() -> None:
+    """A pattern finds nothing in tokens, of which each stands by itself."""
+    pieces = {"content": [{"token": "4111", "logprob": -0.1, "bytes": [52, 49]}, {"token": " 1111", "logprob": 0}]}
+    kept, _ = PLAIN.kept({"choices": [{"logprobs": pieces}], "logprobs": True}, 999)
+    assert json.loads(kept) == {"choices": [{"logprobs": "[left out]"}], "logprobs": True}
+
+
 def test_media_is_named_by_its_size() -> None:
     image = "iVBOR" + "A" * 3_995
     value = {"image_url": {"url": f"data:image/png;base64,{image}"}, "data": image + "==", "vector": [0.25] * 1_536}
@@ -145,7 +190,29 @@ def nested(depth: int) -> list[Any]:
 MEGABYTES = 4_000_000
 PATHOLOGICAL: dict[str, Any] = {
     unit: unit * (MEGABYTES // len(unit))
-    for unit in ("a", "a ", "1 ", "1", "12-345 ", "a@", "a.", "sk-", "eyJ.", "bearer ", "data:", "api_key:", "\u00a0-")
+    for unit in (
+        "a",
+        "a ",
+        "1 ",
+        "1",
+        "12-345 ",
+        "a@",
+        "a.",
+        "sk-",
+        "eyJ.",
+        "bearer ",
+        "data:",
+        "api_key:",
+        "\u00a0-",
+        "-----BEGIN PRIVATE KEY-----",
+        "password:",
+        "a%40",
+        "\\u0061",
+        "aA1",
+        "1234.",
+        "github_pat_",
+        "SG.",
+    )
 } | {
     "@ at the end": "x" * MEGABYTES + "@",
     "small strings": ["4111 1111 1111 111"] * 200_000,
