@@ -148,9 +148,9 @@ def _logs() -> str:
             *_named("field", ACCESS_FIELDS),
             "\n### Prompt log `/tollgate/ENVIRONMENT/prompts`\n",
             "There only where a consumer has `prompt_log = true`; kept for `prompts.retention_days`, encrypted with a "
-            "key of its own. Keys, passwords, e-mail addresses, card numbers and what matches `prompts.patterns` are masked, "
-            "as far as their form, or the name before them, tells; names and telephone numbers are not. `logprobs` are "
-            "left out: they have the answer in pieces. A "
+            "key of its own. Keys, passwords, e-mail addresses, card numbers and what matches `prompts.patterns` are "
+            "masked, as far as their form, or the name before them, tells; names and telephone numbers are not. "
+            "`logprobs` are left out: they have the answer in pieces. A "
             f"caller opts a request out with the header `{HEADER_PROMPT_LOG}: off` (or any value but `on`).\n",
             *_named("field", PROMPT_FIELDS),
             "",
