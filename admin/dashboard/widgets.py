@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from admin import charts
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from admin.session import Session
 
 NO_DATA: Final = "no data in this time"
-_DRAWN: Final = 12
-_COLOURS: Final = 6
+_DRAWN: Final = 6
+"""As many as there are colours."""
 _ROWS: Final = 20
 _SOURCE: Final = re.compile(r"\s*SOURCE\s+(?:'([^']+)'|\"([^\"]+)\")\s*\|")
 _ALARMS_AT_ONCE: Final = 100
@@ -107,12 +107,11 @@ def _title(properties: Mapping[str, Any], found: Sequence[Line]) -> str:
 
 
 def _series(found: Sequence[Line]) -> list[Series]:
-    """The largest, each in a colour of its own as long as there are any."""
+    """The largest, each in a colour of its own."""
     kept = sorted(found, key=lambda each: -sum(value or 0 for value in each.values))[:_DRAWN]
     shown = [each for each in found if each in kept and each.points]
     return [
-        Series(each.label, each.values, str(place % _COLOURS + 1), compact(_last(each) or 0))
-        for place, each in enumerate(shown)
+        Series(each.label, each.values, str(place + 1), compact(_last(each) or 0)) for place, each in enumerate(shown)
     ]
 
 
@@ -199,7 +198,14 @@ def _state(alarm: Mapping[str, Any] | None) -> str:
 def _alarm_cell(name: str, alarm: Mapping[str, Any] | None) -> str:
     kind, words = _SAID.get(_state(alarm), ("soft", "no data"))
     reason = text("" if alarm is None else alarm.get("StateReason", ""))
-    return f'<div class="{kind}" title="{reason}"><b>{Raw(words)}</b> <span>{text(name)}</span></div>'
+    more = "" if alarm is None or kind != "bad" else f" {_ringing(alarm)}"
+    return f'<div class="{kind}" title="{reason}"><b>{Raw(words)}</b> <span>{text(name)}</span>{more}</div>'
+
+
+def _ringing(alarm: Mapping[str, Any]) -> Raw:
+    """Since when, what it means and what to do: nobody should have to look that up."""
+    since = alarm["StateUpdatedTimestamp"].astimezone(UTC)
+    return Raw(f"<small>since {since:%-d %B, %H:%M} UTC. {text(alarm.get('AlarmDescription', ''))}</small>")
 
 
 _KINDS: Final[dict[str, Callable[[Any, Mapping[str, Any], datetime, timedelta], tuple[str, int]]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
 
 from lambda_src.contract import NANO_PER_USD
@@ -53,11 +54,11 @@ def _padded(amount: str, places: int) -> str:
 
 
 def compact(value: float) -> str:
-    """A count in three digits and a letter: 950, 12.3k, 4.56M."""
+    """A number in three digits and a letter: 950, 12.3k, 4.56M, 0.0000504."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= 0.9995 * size:
             return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
+    return f"{Decimal(f'{value:.3g}'):f}"  # 0.0000504, never 5.04e-05
 
 
 def milliseconds(value: float | None) -> str:

@@ -228,6 +228,7 @@ def test_money_for_people(nano: int, words: str) -> None:
         (999_700, "1M"),
         (4_560_000_000, "4.56G"),
         (0.25, "0.25"),
+        (0.00005042, "0.0000504"),
     ],
 )
 def test_counts_for_people(value: float, words: str) -> None:
