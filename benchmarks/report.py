@@ -131,7 +131,7 @@ def page_of(counted: Counted, table: str, names: Sequence[str], days: int) -> tu
     began = time.perf_counter()
     sums = rollups.add_up(reader, names, period, html.views(period))
     known: dict[str, Any] = {"environment": "bench", "period": period, "at": datetime.now(UTC), "only": []}
-    made = html.written(html.of_sums(sums=sums, budgets=[], prices=[], **known))
+    made = html.written(html.of_sums(sums=sums, budgets=[], prices=[], labels={}, **known))
     counted.cost(0)
     return time.perf_counter() - began, len(made.encode())
 

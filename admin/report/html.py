@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +13,7 @@ from admin.budgets.standing import Standing
 from admin.page import Raw, text
 from admin.report import html_summary, html_time, html_who, rollups
 from admin.report.figures import COST, INPUT_CLASSES, OUTPUT_CLASSES, Figures
+from admin.report.labels import key_labels
 from admin.report.period import Period
 from admin.report.rollups import Sums, View, grouped
 from lambda_src.contract import MODELS_PK
@@ -28,7 +29,7 @@ class Found:
     """What the page is made from. The sums are by what their names say; a bar is a day, a week or a month.
 
     only: consumer and model that the page is limited to. budgets: with their consumers, the fullest first. prices:
-    versions of the price table in force.
+    versions of the price table in force. labels: of the keys that used most, by id.
     """
 
     environment: str
@@ -44,6 +45,7 @@ class Found:
     by_model_bar: Sums
     budgets: Sequence[tuple[str, Standing]]
     prices: Sequence[str]
+    labels: Mapping[str, str]
 
 
 def page(session: Session, period: Period, consumer: str | None, model: str | None) -> str:
@@ -74,15 +76,21 @@ def written(found: Found) -> str:
 
 def _find(session: Session, period: Period, consumer: str | None, model: str | None) -> Found:
     names, now = rollups.chosen(session, consumer), session.now()
+    sums = rollups.add_up(session.table, names, period, views(period), model)
     return of_sums(
         environment=session.environment,
         period=period,
         at=now,
         only=[each for each in (consumer, model) if each is not None],
-        sums=rollups.add_up(session.table, names, period, views(period), model),
+        sums=sums,
         budgets=_budgets(session, names, now),
         prices=sorted({str(each["price_version"]) for each in session.table.query(MODELS_PK)}),
+        labels=key_labels(session, (key for _, key in html_who.first(sums[_BY_KEY]))),
     )
+
+
+_BY_KEY: Final = 2
+"""Place among `views` of the sums by consumer and key."""
 
 
 def views(period: Period) -> list[View]:

@@ -9,6 +9,7 @@ from admin.budgets.standing import Standing
 from admin.charts import barred, share_bar
 from admin.page import behind, card, empty, table, text
 from admin.report.html_time import NOTHING, model_name
+from admin.report.labels import labelled
 from admin.report.rollups import Sums
 from admin.report.rows import PERCENTILES
 from admin.report.text import compact, counted, milliseconds, money, percent, same_places
@@ -76,7 +77,7 @@ def top(found: Found) -> str:
     lists = (
         ("Consumers", found.by_consumer, str),
         ("Models", found.by_model, model_name),
-        ("Keys", found.by_key, " / ".join),
+        ("Keys", found.by_key, lambda each: f"{each[0]} / {labelled(each[1], found.labels)}"),
     )
     cards = "".join(card(_ranking(title, sums, name, found.total.cost)) for title, sums, name in lists)
     return f'<div class="grid three">{cards}</div><div class="wide screen">{card(_everybody(found))}</div>'
@@ -94,9 +95,14 @@ def _ranking(title: str, sums: Sums, name: Callable[[Any], str], whole: int) -> 
             percent(sums[each].cost, whole),
             compact(sums[each].requests),
         )
-        for each in ranked[:_LISTED]
+        for each in first(sums)
     ]
     return f"<h3>{title}</h3>{table(('', 'spend', 'share', 'requests'), rows, 3, 'tops')}"
+
+
+def first(sums: Sums) -> list[Any]:
+    """Who is listed."""
+    return _ranked(sums)[:_LISTED]
 
 
 def _ranked(sums: Sums) -> list[Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from admin.output import table
+from admin.report.labels import labelled
 from admin.report.rows import UsageReport, UsageRow
 from admin.report.text import compact, milliseconds, money, same_places
 
@@ -30,8 +31,8 @@ def bar(value: int, most: int, width: int = BAR) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
-def rendered(report: UsageReport) -> Any:
-    """The table, its total, and what each day cost."""
+def rendered(report: UsageReport, labels: Mapping[str, str]) -> Any:
+    """The table, its total, and what each day cost. labels: of keys, by id."""
     from rich.console import Group
 
     title = f"{report.environment}: usage {report.since} to {report.until} (UTC)"
@@ -40,11 +41,17 @@ def rendered(report: UsageReport) -> Any:
     columns = [*report.by, *(each for each in _NUMBERS if each != "status"), "to note"]
     *costs, whole = same_places([row.usd for row in (*report.rows, report.total)])
     rows = [
-        [*(getattr(row, each) for each in report.by), *_numbers(row, cost), notes(row)]
+        [*named(report.by, row, labels), *_numbers(row, cost), notes(row)]
         for row, cost in zip(report.rows, costs, strict=True)
     ]
     total = ["total", *[""] * (len(report.by) - 1), *_numbers(report.total, whole), notes(report.total)]
     return Group(table(title, columns, rows, right=_NUMBERS, spare=_SPARE, total=total), "", *_tail(report))
+
+
+def named(by: Sequence[str], row: UsageRow, labels: Mapping[str, str]) -> list[object]:
+    """What a row is about; a key with its label."""
+    values = ((each, getattr(row, each)) for each in by)
+    return [labelled(value, labels) if each == "key" else value for each, value in values]
 
 
 def _numbers(row: UsageRow, cost: str) -> list[str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from admin.faults import Usage
 from admin.output import shows
 from admin.report import files, rollups, rows, terminal
+from admin.report.labels import key_labels
 from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, period
 from admin.report.rows import UsageReport, UsageRow
 from admin.session import Session, session_of
@@ -71,7 +73,7 @@ def report(
         return
     found = _report(session, days, by_names, consumer, model)
     if form == "table":
-        session.output.show(found, render=lambda: terminal.rendered(found))
+        session.output.show(found, render=lambda: terminal.rendered(found, _labels(session, found.rows)))
         return
     write(session, {"json": files.as_json, "csv": files.as_csv, "md": files.as_markdown}[form](found), to)
 
@@ -83,6 +85,10 @@ def _report(
     found = rollups.add_up(session.table, names, days, rows.views(by), model)
     at = session.now().isoformat(timespec="seconds")
     return rows.report(session.environment, at, days, by, found)
+
+
+def _labels(session: Session, found: Sequence[UsageRow]) -> dict[str, str]:
+    return key_labels(session, (row.key for row in found if row.key is not None))
 
 
 def _html(session: Session, days: Period, consumer: str | None, model: str | None, to: Path | None) -> None:
@@ -148,13 +154,22 @@ def top(
     known_model(session, model, consumer, days)
     found = _report(session, days, named, consumer, model)
     total = found.total.nano_usd or 0
-    first = [("/".join(str(getattr(row, each)) for each in named), row) for row in found.rows[:count]]
+    first = found.rows[:count]
     spenders = [
-        Spender(place=place, name=name, share_percent=_share(row.nano_usd or 0, total), usage=row)
-        for place, (name, row) in enumerate(first, start=1)
+        Spender(place=place, name=_name(named, row, {}), share_percent=_share(row.nano_usd or 0, total), usage=row)
+        for place, row in enumerate(first, start=1)
     ]
     title = f"{session.environment}: who spends most, {days} (UTC)"
-    session.output.show(spenders, render=lambda: terminal.top(title, first, total))
+
+    def drawn() -> Any:
+        labels = _labels(session, first)
+        return terminal.top(title, [(_name(named, row, labels), row) for row in first], total)
+
+    session.output.show(spenders, drawn)
+
+
+def _name(by: Sequence[str], row: UsageRow, labels: Mapping[str, str]) -> str:
+    return "/".join(map(str, terminal.named(by, row, labels)))
 
 
 def _share(part: int, whole: int) -> str:

@@ -59,6 +59,7 @@ def period_found(names: list[str], days: int, models: int = len(MODELS)) -> Foun
         sums=totals,
         budgets=[(name, budget(place)) for place, name in enumerate(names)],
         prices=["2026-11-02"],
+        labels={"key000": "ci"},
     )
 
 

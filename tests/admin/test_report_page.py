@@ -117,6 +117,12 @@ def test_nothing_used_is_said(browser: Browser, tmp_path: Path) -> None:
     assert shown.evaluate("document.querySelectorAll('svg').length") == 0
 
 
+def test_keys_are_called_by_their_labels_too() -> None:
+    made = written(period_found(NAMES, 3))
+    assert "search / key000 (ci)" in made
+    assert "support / key001<" in made
+
+
 def test_many_consumers_are_a_page_all_the_same(browser: Browser, tmp_path: Path) -> None:
     made = written(period_found([f"team-{place:02d}" for place in range(50)], 90))
     assert len(made.encode()) < 300_000

@@ -159,6 +159,18 @@ def test_the_table_has_totals_marks_and_a_sparkline(tollgate: Command, called: C
     assert f"most on {EARLIER}: $2.00" in said
 
 
+def test_keys_are_called_by_their_labels_too(tollgate: Command, called: Called, tmp_path: Path) -> None:
+    """An id says nothing to who has to pay for it; JSON and CSV keep to ids, which never change."""
+    named = f"{called.key_id} (default)"
+    assert named in tollgate.here("usage", "report", "--since", "1d", "--by", "consumer,key").out
+    assert f"metered/{named}" in tollgate.here("usage", "top", "--since", "1d", "--by", "consumer,key").out
+    (first, *_) = tollgate.here("--output", "json", "usage", "top", "--consumer", "metered", "--by", "key").json
+    assert first["name"] == called.key_id
+    file = tmp_path / "usage.html"
+    tollgate.here("usage", "report", "--since", "1d", "--consumer", "metered", "--to", str(file))
+    assert f"metered / {named}" in file.read_text()
+
+
 def test_nothing_asked_is_said_so(tollgate: Command) -> None:
     said = tollgate.here("usage", "report", "--since", "2020-01", "--until", "2020-01", "--consumer", "metered").out
     assert "no requests in this period" in said

@@ -1,0 +1,21 @@
+"""Keys as people call them: an id says nothing to whoever has to pay for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from admin.keys.ledger import keys_of
+
+if TYPE_CHECKING:
+    from admin.session import Session
+
+
+def key_labels(session: Session, ids: Iterable[str]) -> dict[str, str]:
+    """Labels by key id, of those keys that the ledger knows."""
+    return {key.key_id: key.label for key in keys_of(session, sorted(set(ids)))}
+
+
+def labelled(key_id: str, labels: Mapping[str, str]) -> str:
+    """A key's id with its label, where it is known."""
+    return f"{key_id} ({labels[key_id]})" if key_id in labels else key_id
