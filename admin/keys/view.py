@@ -47,14 +47,16 @@ class KeyShown:
 class KeyDetails(KeyShown):
     """A key as the ledger and API Gateway have it: all of the list's attributes, and
 
-    enabled: whether API Gateway accepts it; null: it is gone there, or these credentials may not ask.
-    plan: the usage plan it is on; null: none, so that it works nowhere, or these credentials may not ask.
+    asked: whether API Gateway could be asked; false: these credentials may not, and null below says nothing of it.
+    enabled: whether API Gateway accepts it; null: it is gone there.
+    plan: the usage plan it is on; null: none, so that it works nowhere.
     consumer_plan: the plan its consumer is on.
     requests_today: requests that API Gateway counted today (UTC); null: the plan has no quota, or it counted none.
     quota_left: requests left of the plan's quota; null likewise.
     value: the secret, with --reveal alone; else null.
     """
 
+    asked: bool
     enabled: bool | None
     plan: str | None
     consumer_plan: str | None
@@ -120,10 +122,11 @@ def who(arn: str) -> str:
 
 def details(session: Session, key: Key, consumer_plan: str | None, value: str | None) -> KeyDetails:
     """What the ledger and API Gateway know of a key."""
-    enabled, plan = _in_gateway(session, key)
+    asked, enabled, plan = _in_gateway(session, key)
     used = None if plan is None else used_today(session, plan, key.key_id)
     return KeyDetails(
         **asdict(shown(key, session.now())),
+        asked=asked,
         enabled=enabled,
         plan=plan,
         consumer_plan=consumer_plan,
@@ -133,8 +136,9 @@ def details(session: Session, key: Key, consumer_plan: str | None, value: str | 
     )
 
 
-def _in_gateway(session: Session, key: Key) -> tuple[bool | None, str | None]:
-    """Whether it is enabled, and its plan; viewers may not ask, since the same calls could read values."""
+def _in_gateway(session: Session, key: Key) -> tuple[bool, bool | None, str | None]:
+    """Whether it could be asked for, whether it is enabled, and its plan. Viewers may not ask, since the same calls
+    could read values."""
     from botocore.exceptions import ClientError
 
     try:
@@ -144,8 +148,8 @@ def _in_gateway(session: Session, key: Key) -> tuple[bool | None, str | None]:
         if error.response["Error"]["Code"] not in DENIED:
             raise
         session.output.say("these credentials may not ask API Gateway for keys: what it knows is left out")
-        return None, None
-    return (None if there is None else there.enabled), (plans[0] if plans else None)
+        return False, None, None
+    return True, (None if there is None else there.enabled), (plans[0] if plans else None)
 
 
 def details_table(key: Key, told: KeyDetails, now: datetime) -> Any:
@@ -157,14 +161,13 @@ def details_table(key: Key, told: KeyDetails, now: datetime) -> Any:
         if told.plan in (None, told.consumer_plan)
         else f"{told.plan}, but {key.consumer}'s is {told.consumer_plan}"
     )
+    in_gateway = [("in API Gateway", there), ("plan", plan or "none"), ("requests today", used or "not counted")]
     rows: list[tuple[str, object]] = [
         ("key", told.key_id),
         ("name", key.name),
         ("state", key.described(now)),
         ("expires", told.expires or "never"),
-        ("in API Gateway", there),
-        ("plan", plan or "none"),
-        ("requests today", used or "not counted"),
+        *(in_gateway if told.asked else ()),
         ("made by", f"{told.created_by}{f' on {told.created}' if told.created else ''}"),
         ("replaces", told.replaces),
         ("replaced by", told.replaced_by),

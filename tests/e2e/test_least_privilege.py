@@ -178,6 +178,15 @@ def test_a_viewer_is_told_what_was_not_looked_at(viewer: Person) -> None:
     assert all("tollgate-e2e-operator" in each["fix"] for found in unseen.values() for each in found)
 
 
+def test_a_viewer_is_not_told_that_a_key_is_gone(viewer: Person, operator: Person) -> None:
+    """What nobody asked nobody knows: "not there" would send somebody off to issue a new one."""
+    words = ("keys", "show", viewer.words["alpha"])
+    assert "in API Gateway" not in viewer.command.here(*words).out
+    seen = viewer.command.here("--output", "json", *words).json
+    assert (seen["asked"], seen["enabled"], seen["plan"]) == (False, None, None)
+    assert "in API Gateway   enabled" in operator.command.here(*words).out
+
+
 @pytest.mark.parametrize("line", ["doctor --only keys", "keys show {alpha}", "usage report", "logs errors", "audit"])
 def test_an_operator_needs_no_second_policy_to_look(operator: Person, line: str) -> None:
     assert "not looked at" not in operator.tries(line)
