@@ -1,9 +1,10 @@
 """PutMetricData, ListMetrics, GetMetricStatistics and GetMetricData over every value that was published.
 
-AWS: the operations of these names (AmazonCloudWatch/latest/APIReference). Periods begin at multiples of themselves
-since the epoch; a metric is found by exactly its dimensions; GetMetricData answers latest first, with metric math.
-MiniStack mixes metrics when no dimension is asked for, has no expressions, and answers oldest first. Not restored:
-Metrics Insights (SELECT), pages, MaxDatapoints, metrics of other accounts, rounding by the age of the data.
+AWS: the operations of these names (AmazonCloudWatch/latest/APIReference). Periods begin with the StartTime, rounded
+down to the minute (github.com/boto/boto3/issues/3457); a metric is found by exactly its dimensions; GetMetricData
+answers latest first, with metric math. MiniStack mixes metrics when no dimension is asked for, has no expressions, and
+answers oldest first. Not restored: Metrics Insights (SELECT), pages, MaxDatapoints, metrics of other accounts, rounding
+by the age of the data.
 """
 
 from __future__ import annotations
@@ -181,4 +182,5 @@ def _window(request: Mapping[str, Any]) -> Window:
     if start is None or end is None or start >= end:
         raise Refused("The parameter StartTime must be less than the parameter EndTime.")
     # A period is answered whole if it begins before the end, also where the end lies within it.
-    return Window(int(start), int(end) + (end > int(end)))
+    begin = int(start) // 60 * 60
+    return Window(begin, int(end) + (end > int(end)), anchor=begin)

@@ -93,8 +93,8 @@ def _at(ordered: list[tuple[float, float]], index: int) -> float:
 class Window:
     """Seconds from `start` up to, but without, `end`. Periods begin where `anchor` is a multiple of them away.
 
-    Queries have their periods aligned to the epoch (anchor 0), alarms to the moment of their evaluation. `period` is
-    the one of what has none of its own, a number that becomes a time series.
+    Queries have their periods aligned to their start, alarms to the moment of their evaluation. `period` is the one
+    of what has none of its own, a number that becomes a time series.
     """
 
     start: int

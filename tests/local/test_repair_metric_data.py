@@ -43,6 +43,16 @@ def test_every_statistic_of_a_period_is_of_its_values_and_of_no_others(metrics: 
     ]
 
 
+def test_periods_begin_with_the_start(metrics: Metrics) -> None:
+    """Figures of "the last three hours" are of all of them, wherever they begin."""
+    hours = 3 * 60 * MINUTE
+    for ago in (60, hours - 60):  # whatever the time of day, one of them is in another period since the epoch
+        metrics.put("m", 1.0, ago=ago)
+    start = metrics.end + MINUTE - hours
+    (point,) = statistics(metrics, "m", StartTime=start + 7, EndTime=start + hours, Period=hours, Statistics=["Sum"])
+    assert (point["Timestamp"], point["Sum"]) == (utc(start), 2.0), "of whole minutes"
+
+
 def test_percentiles_are_exact(metrics: Metrics) -> None:
     metrics.client.put_metric_data(
         Namespace=metrics.namespace,
