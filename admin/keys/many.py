@@ -92,17 +92,26 @@ def orders(session: Session, file: Path, resume: bool) -> list[Order]:
     return [each for each in found if isinstance(each, Order)]
 
 
-def issue_all(session: Session, wanted: Sequence[Order]) -> Iterator[Issued]:
-    """Make them one after the other."""
-    waiting = half_made(session, f"{prefix(session.environment)}-")
-    for each in paced(session, wanted, "issuing keys"):
-        yield issue(session, each, waiting)
+def issue_all(session: Session, wanted: Sequence[Order], *, bar: bool) -> Iterator[Issued]:
+    """Make them one after the other; whatever ends it early is followed by how many are done."""
+    waiting, done = half_made(session, f"{prefix(session.environment)}-"), 0
+    try:
+        for each in paced(session, wanted, "issuing keys", bar=bar):
+            yield issue(session, each, waiting)
+            done += 1
+    finally:
+        if done < len(wanted):
+            session.output.say(
+                f"{done} of {len(wanted)} keys are issued and their values written. Give the same file with "
+                "--resume-safe: it goes on with the rest.",
+                style="yellow",
+            )
 
 
-def paced(session: Session, wanted: Sequence[_T], words: str) -> Iterator[_T]:
-    """One after the other, no faster than API Gateway lets an account; a terminal sees how far it is."""
+def paced(session: Session, wanted: Sequence[_T], words: str, *, bar: bool = True) -> Iterator[_T]:
+    """One after the other, no faster than API Gateway lets an account. bar: a terminal sees how far it is."""
     pace, shown = Pace(CREATES_PER_SECOND), iter(wanted)
-    if session.output.stderr.is_terminal:
+    if bar and session.output.stderr.is_terminal:
         from rich.progress import track
 
         shown = iter(track(wanted, words, console=session.output.stderr, transient=True))
@@ -150,12 +159,13 @@ def issue_file(session: Session, file: Path, to: Path | None, resume: bool) -> N
     if session.output.form == "json" and to is None:
         made: list[Issued] = []
         try:
-            made.extend(issue_all(session, wanted))
+            made.extend(issue_all(session, wanted, bar=True))
         finally:  # a fault must not lose the values of those that were made
             session.output.show_json(made)
         return
     with destination(to) as opened:
-        count = write_all(issue_all(session, wanted), opened)
+        bar = not opened.isatty()  # there the lines themselves say how far it is
+        count = write_all(issue_all(session, wanted, bar=bar), opened)
     session.output.say(f"{counted(count, 'key')} issued{'' if to is None else f'; their values are in {to}'}")
 
 

@@ -51,6 +51,27 @@ def test_a_terminal_sees_how_far_it_is(tollgate: Command, tmp_path: Path) -> Non
     assert [row["label"] for row in csv.DictReader(io.StringIO(done.stdout.decode()))] == ["bar-a", "bar-b"]
 
 
+def test_values_stand_alone_on_a_terminal(tollgate: Command, tmp_path: Path) -> None:
+    """A bar in the line of a value would be copied with it."""
+    file = tmp_path / "teams.csv"
+    file.write_text("consumer,label\ndesk,tty-a\ndesk,tty-b\n")
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run(
+            [str(INSTALLED), "keys", "issue", "--from-csv", str(file)],
+            env={**os.environ, **tollgate.variables, "TERM": "xterm"},
+            stdout=theirs, stderr=theirs, check=True, timeout=60,
+        )  # fmt: skip
+        seen = os.read(ours, 65_536).decode().splitlines()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert [line.rpartition(",")[0].split(",")[:2] for line in seen[:-1]] == [
+        ["consumer", "label"], ["desk", "tty-a"], ["desk", "tty-b"],
+    ]  # fmt: skip
+    assert seen[-1] == "2 keys issued"
+
+
 def test_many_keys_from_csv_into_a_file_of_ones_own(system: System, tollgate: Command, tmp_path: Path) -> None:
     file, values = tmp_path / "teams.csv", tmp_path / "values.csv"
     file.write_text("\ufeffconsumer, label ,expires\ndesk,csv-a,30d\npausable,csv-b,\n")
@@ -110,6 +131,7 @@ def test_what_was_made_before_a_fault_is_not_lost(system: System, tollgate: Comm
     with system.cloud.fault("apigateway", "InternalFailure", status=500, operations=["CreateApiKey"]):
         said = tollgate.here("keys", "issue", "--from-csv", str(file), "--resume-safe", accepted=254, **ONCE)
     assert first["key_id"] in said.err
+    assert "0 of 1 keys are issued and their values written. Give the same file with --resume-safe" in said.err
     resumed = tollgate.here("--output", "json", "keys", "issue", "--from-csv", str(file), "--resume-safe").json
     assert [each["label"] for each in resumed] == ["fails"]
 
