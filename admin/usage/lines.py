@@ -33,6 +33,7 @@ from lambda_src.contract import (
     usage_pk,
     usage_sk,
 )
+from lambda_src.windows import moment
 
 POLL_SECONDS: Final = 2.0
 _LATE: Final = timedelta(seconds=30)
@@ -119,10 +120,10 @@ def _tell(session: Session, found: Request) -> None:
         from rich.text import Text
 
         style = "red" if found.status >= 500 else "yellow" if found.status >= _FAILED else ""
-        line = _line(found)
-        if session.output.stdout.width < len(line):  # a terminal that would break it in the middle of a number
+        line, console = _line(found), session.output.stdout
+        if console.is_terminal and console.width < len(line):  # it would be broken in the middle of a number
             line = " ".join(line.split())
-        session.output.stdout.print(Text(line, style=style), soft_wrap=True)
+        console.print(Text(line, style=style), soft_wrap=True)
     sys.stdout.flush()
 
 
@@ -253,6 +254,14 @@ def _not_there(session: Session, request_id: str, access: dict[str, Any] | None)
 def _table(found: Shown) -> Any:
     rows = [(name, value) for name, value in asdict(found.request).items() if value not in (None, 0, {}, "")]
     rows.append(("booked", "yes" if found.booked else "no: replay it with `tollgate logs replay`"))
-    rows += [(f"access {name}", value) for name, value in (found.access or {}).items() if value not in (None, "-")]
+    access = {name: _written(name, value) for name, value in (found.access or {}).items()}
+    rows += [(f"access {name}", value) for name, value in access.items() if value not in (None, "-")]
     shown = ((name, json.dumps(value) if isinstance(value, dict) else value) for name, value in rows)
     return table(f"request {found.request.request_id}", ("field", "value"), shown)
+
+
+def _written(name: str, value: object) -> object:
+    """A member of the access log's line, whose time is milliseconds since 1970, for people."""
+    if name == "time" and str(value).isdecimal():
+        return moment(int(str(value))).isoformat(timespec="milliseconds")
+    return value

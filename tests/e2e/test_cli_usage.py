@@ -6,7 +6,10 @@ import contextlib
 import csv
 import io
 import json
+import os
+import pty
 import signal
+import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -31,7 +34,7 @@ from lambda_src.contract import (
     usage_pk,
     usage_sk,
 )
-from tests.e2e.command import Command
+from tests.e2e.command import INSTALLED, Command
 from tests.e2e.conftest import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
@@ -215,7 +218,9 @@ def test_one_request_in_full(tollgate: Command, called: Called) -> None:
     assert found["request"]["tags"] == {"job": "-1+1"}
     assert found["access"]["request_id"] == called.ids["first"]
     assert found["access"]["key_id"] == called.key_id
-    assert called.ids["first"] in tollgate.here("usage", "show", called.ids["first"]).out
+    told = tollgate.here("usage", "show", called.ids["first"]).out
+    assert called.ids["first"] in told
+    assert f"access time {TODAY}T" in " ".join(told.split())
     refused = tollgate.here("--output", "json", "usage", "show", called.ids["refused"]).json["request"]
     assert (refused["error_code"], refused["nano_usd"]) == ("model_not_found", 0)
 
@@ -250,6 +255,23 @@ def test_a_request_that_the_sweeper_booked(tollgate: Command, swept: str) -> Non
     with tollgate.running("usage", "tail", "--consumer", "limited", "--errors", "--since", "1h") as process:
         assert process.stdout is not None
         assert any(line.rstrip("\n").endswith(swept) for line in process.stdout)
+
+
+def test_a_narrow_terminal_has_no_number_in_two_lines(tollgate: Command, called: Called) -> None:
+    """Lines of 140 columns would be broken wherever the terminal ends."""
+    ours, theirs = pty.openpty()
+    words = ("usage", "tail", "--consumer", "metered", "--since", "1h")
+    wide = {**os.environ, **tollgate.variables, "TERM": "xterm", "COLUMNS": "110"}
+    process = subprocess.Popen([str(INSTALLED), *words], stdout=theirs, stderr=subprocess.DEVNULL, env=wide)
+    try:
+        with os.fdopen(ours, encoding="utf-8") as terminal:
+            line = terminal.readline().rstrip()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(theirs)
+    assert " metered " in line
+    assert len(line) <= 110
 
 
 @pytest.mark.parametrize(
