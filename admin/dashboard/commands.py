@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -13,6 +13,7 @@ import typer
 
 from admin.dashboard.body import body, choices, widgets
 from admin.dashboard.widgets import Drawn, drawn
+from admin.faults import Usage
 from admin.moments import SPAN_WORDS, span, written
 from admin.output import shows, table
 from admin.page import page, text
@@ -20,6 +21,8 @@ from admin.report.files import whole
 from admin.session import Session, session_of
 
 _AT_ONCE: Final = 8
+_SHORTEST: Final = timedelta(minutes=1)
+"""CloudWatch's finest period of what is drawn."""
 _COLUMNS: Final = 24
 
 
@@ -85,6 +88,8 @@ def dashboard(
     """
     session = session_of(context)
     now, back = session.now(), span(since, "--since")
+    if back < _SHORTEST:
+        raise Usage(f"--since {since}: accepted is a minute or more, 1m.")
     file = to or Path(f"tollgate-{session.environment}-dashboard.html")
     found = body(session)
     chosen = choices(found, variable or [])

@@ -149,6 +149,7 @@ def test_a_dashboard_that_is_not_there(tollgate: Command, tmp_path: Path) -> Non
         (("--variable", "team=x"), "accepted: consumer=VALUE model=VALUE"),
         (("--since", "90d"), "accepted: up to 600"),
         (("--since", "soon"), "--since"),
+        (("--since", "0m"), "accepted is a minute or more"),
         (("--to", "/nowhere/at/all.html"), "cannot be written"),
     ],
 )
