@@ -75,6 +75,13 @@ QUERIES: Final = (
         "| sort requests desc\n| limit 100",
     ),
     Query(
+        name="models-asked-for",
+        purpose="Models that callers ask for and may not use, or that have no price here, and who asks.",
+        text=f'{_USAGE} and error_code = "model_not_found"\n'
+        "| stats count(*) as requests, latest(request_id) as example by model_asked, consumer, key_id\n"
+        "| sort requests desc\n| limit 100",
+    ),
+    Query(
         name="slowest",
         purpose="The slowest requests, and whether the provider or the gateway took the time.",
         text="fields @timestamp, request_id, consumer, model, latency_ms, upstream_ms, gateway_ms, first_byte_ms, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,6 +42,7 @@ ADMIT_SECONDS = 6.0
 """The most that the ledger may take before the provider is called."""
 ADDRESS_SECONDS = 0.5
 """The most that counting a new source address may take."""
+_LOOKS_LIKE_A_MODEL = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,79}", re.ASCII)
 
 
 class Gateway:
@@ -109,7 +111,7 @@ class Gateway:
             )
         asked = _asked(request, route)
         record.signals.unpriced = asked.model not in models
-        model = admission.choose_model(asked.model, models, caller.policy, route.dialect, self._kinds)
+        model = self._choose(record, asked.model, models, caller, route)
         record.model, record.provider, record.stream = model.name, model.provider, asked.stream
         record.price_version = model.price_version
         if route.dialect != "bedrock":
@@ -129,6 +131,13 @@ class Gateway:
         admission.check_caller(caller, now)
         policy = caller.policy.at(now)
         return caller if policy is caller.policy else replace(caller, policy=policy)
+
+    def _choose(self, record: UsageRecord, asked: str, models: dict[str, Model], caller: Caller, route: Route) -> Model:
+        try:
+            return admission.choose_model(asked, models, caller.policy, route.dialect, self._kinds)
+        except GatewayError:
+            record.model_asked = _keepable(asked)
+            raise
 
     def _list(self, visit: Visit, caller: Caller, models: dict[str, Model]) -> Response:
         """The models this consumer may use; no provider is called."""
@@ -204,6 +213,15 @@ class Gateway:
             config = self.config
             self._prompts = PromptLog(self._aws, group, config.prompt_log_max_bytes, config.prompt_log_patterns)
         self._prompts.write(visit.record, visit.route, visit.request.body, response.body)
+
+
+def _keepable(asked: str) -> str | None:
+    """A name that a caller made up, for the operator who has to find out what they want: never a text or a secret."""
+    if not _LOOKS_LIKE_A_MODEL.fullmatch(asked):
+        return None
+    from lambda_src.redaction import Redaction
+
+    return Redaction().text(asked)
 
 
 def _wants_prompt_log(request: Request, caller: Caller) -> bool:

@@ -33,8 +33,8 @@ def _counts(record: UsageRecord) -> dict[Metric, int]:
     tokens, signals = record.tokens, record.signals
     return {
         metrics.REQUESTS: 1,
-        metrics.ERRORS: int(record.status >= 500),
-        metrics.REFUSALS: int(record.settlement == "refused" and record.status < 500),
+        metrics.ERRORS: int(record.failed),
+        metrics.REFUSALS: int(record.refused),
         metrics.TOKENS_IN: tokens.total_input,
         metrics.TOKENS_OUT: tokens.total_output,
         metrics.CACHE_READ_TOKENS: tokens.cache_read,

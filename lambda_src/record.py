@@ -30,6 +30,7 @@ class UsageRecord:
 
     at_ms: epoch milliseconds at which API Gateway took it in; it decides the row's day and windows.
     settlement: `settled` charged as metered, `unsettled` charged at the held amount, `refused` no provider was called.
+    model_asked: what the caller called a model that is none of theirs, as far as it may be kept.
     trace_id: X-Ray's; w3c_trace_id: of the `traceparent` that the caller sent. held_nano_usd: what was reserved.
     The latencies are milliseconds; gateway_ms is latency less the provider's part.
     ledger_failed: the ledger has no row of it yet; its log line can be replayed.
@@ -44,6 +45,7 @@ class UsageRecord:
     route: str = "-"
     provider: str = "-"
     model: str = "-"
+    model_asked: str | None = None
     model_served: str | None = None
     service_tier: str | None = None
     stream: bool = False
@@ -72,6 +74,16 @@ class UsageRecord:
         """UTC day the request belongs to."""
         return label("day", moment(self.at_ms))
 
+    @property
+    def failed(self) -> bool:
+        """Whether the caller got no answer through no fault of theirs."""
+        return self.status >= 500
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was turned away, rightly, before a provider was called: an outage of ours is no refusal."""
+        return self.settlement == "refused" and not self.failed
+
     def row(self) -> dict[str, object]:
         """Attributes of the usage row, keys apart. Zeros and what is not known are left out: rows are paid by size."""
         raw = json.dumps(self.usage_raw, separators=(",", ":")) if self.usage_raw else None
@@ -87,8 +99,8 @@ class UsageRecord:
         timed = self.settlement != "unsettled"
         adds = {
             "requests": 1,
-            "errors": int(self.status >= 500),
-            "refusals": int(self.settlement == "refused"),
+            "errors": int(self.failed),
+            "refusals": int(self.refused),
             "estimated": int(self.usage_source == "estimated"),
             "unsettled": int(not timed),
             "over_estimate": int(self.cost_nano_usd > self.held_nano_usd),
@@ -110,7 +122,7 @@ class UsageRecord:
         values = measured(self)
         line: dict[str, Any] = {
             "kind": "usage",
-            "level": "ERROR" if self.status >= 500 else "INFO",
+            "level": "ERROR" if self.failed else "INFO",
             "request_id": self.request_id,
             "time": moment(self.at_ms).isoformat(timespec="milliseconds"),
             "environment": self.environment,
@@ -139,6 +151,7 @@ class UsageRecord:
             "route": self.route,
             "provider": self.provider,
             "model": self.model,
+            "model_asked": self.model_asked,
             "model_served": self.model_served,
             "service_tier": self.service_tier,
             "stream": self.stream,
@@ -175,8 +188,8 @@ def record_of_line(line: Mapping[str, Any]) -> UsageRecord:
 
 
 _FIELDS_OF_LINE = (
-    "request_id", "at_ms", "environment", "consumer", "key_id", "plan", "route", "provider", "model", "model_served",
-    "service_tier", "stream", "status", "error_code", "upstream_status", "settlement", "usage_source", "usage_raw",
-    "held_nano_usd", "cost_nano_usd", "price_version", "latency_ms", "upstream_ms", "first_byte_ms", "retries", "tags",
-    "trace_id", "w3c_trace_id",
+    "request_id", "at_ms", "environment", "consumer", "key_id", "plan", "route", "provider", "model", "model_asked",
+    "model_served", "service_tier", "stream", "status", "error_code", "upstream_status", "settlement", "usage_source",
+    "usage_raw", "held_nano_usd", "cost_nano_usd", "price_version", "latency_ms", "upstream_ms", "first_byte_ms",
+    "retries", "tags", "trace_id", "w3c_trace_id",
 )  # fmt: skip

@@ -87,7 +87,8 @@ def usage_records(text: str, environment: str) -> Iterator[UsageRecord]:
 _NEEDED: Final = ("request_id", "at_ms", "consumer", "key_id", "model", "status", "settlement", "cost_nano_usd")
 """Without them a line would be booked as something else than it was."""
 _TEXTS: Final = (
-    "request_id", "consumer", "key_id", "plan", "route", "provider", "model", "model_served", "service_tier",
+    "request_id", "consumer", "key_id", "plan", "route", "provider", "model", "model_asked", "model_served",
+    "service_tier",
     "error_code", "settlement", "usage_source", "price_version", "trace_id", "w3c_trace_id",
 )  # fmt: skip
 _NUMBERS: Final = (

@@ -27,7 +27,7 @@ class UsageRow:
         id; model is "-" for requests refused before a model was found; status 0 is one that nobody knows.
     requests: all of them, refused ones included.
     errors: answered with status 500 or above.
-    refusals: refused before a provider was called.
+    refusals: refused before a provider was called; where that was our own failure it is an error.
     estimated: charged by estimate, as the provider told no usage.
     unsettled: charged what was held, as no settle came.
     over_estimate: cost more than was held.

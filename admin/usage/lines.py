@@ -130,9 +130,9 @@ def _tell(session: Session, found: Request) -> None:
 def _line(found: Request) -> str:
     """Who, what and how on one line of a terminal."""
     tokens = f"{found.tokens_in:,}→{found.tokens_out:,}"
-    what = found.error_code or found.settlement or ""
+    model, what = found.model or found.model_asked or "-", found.error_code or found.settlement or ""
     words = (
-        f"{found.time[11:23]} {found.status:>3} {found.consumer:<16} {found.model or '-':<22} {tokens:>14} "
+        f"{found.time[11:23]} {found.status:>3} {found.consumer:<16} {model:<22} {tokens:>14} "
         f"{found.usd:>12} USD {milliseconds(found.latency_ms):>8}  {what:<10} {found.request_id}"
     )
     return control_free(words)

@@ -23,7 +23,8 @@ class Request:
     time: when API Gateway took it in, ISO 8601 in UTC.
     consumer, key_id, plan: who asked, with which key, under which usage plan.
     route, provider: where it went.
-    model: the name the caller asked for.
+    model: the name the caller asked for, where it is one that they may use.
+    model_asked: what it was called where it is not.
     model_served: the provider's own name of the model that answered.
     service_tier: of the provider, where it has several.
     stream: whether the answer was a stream.
@@ -56,6 +57,7 @@ class Request:
     route: str | None = None
     provider: str | None = None
     model: str | None = None
+    model_asked: str | None = None
     model_served: str | None = None
     service_tier: str | None = None
     stream: bool = False
@@ -100,7 +102,7 @@ class Request:
         """Whether it belongs to that kind of requests."""
         return {
             "errors": self.status >= _SERVER_ERROR,
-            "refused": self.settlement == "refused",
+            "refused": self.settlement == "refused" and self.status < _SERVER_ERROR,
             "estimated": self.usage_source == "estimated",
             "unsettled": self.settlement == "unsettled",
             "over-estimate": self.nano_usd > self.held_nano_usd,

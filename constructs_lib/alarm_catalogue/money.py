@@ -126,8 +126,8 @@ KINDS: Final = (
         name="unpriced",
         title="Models are asked for that have no price here",
         why="Such requests are refused: a client is ahead of the environment file.",
-        action="`tollgate logs query errors-by-reason --since 1h` names consumer and key. Ask which model they want, "
-        "as no log keeps names that are none; add it, or tell them of GET /v1/models.",
+        action="`tollgate logs query models-asked-for --since 1h` names them, and who asks. Add the model to the file, "
+        "or tell them of GET /v1/models.",
         severity="look",
         settings=("unpriced_requests",),
         condition=lambda environment, _: over(

@@ -60,6 +60,7 @@ def test_saved_queries_are_all_there_and_read_their_logs(every: list[Synthesized
             "addresses-by-key",
             "crashes",
             "over-estimate",
+            "models-asked-for",
             "slowest",
             "one-request",
             "key-addresses",

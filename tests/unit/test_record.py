@@ -52,7 +52,8 @@ def test_a_rollup_adds_what_the_row_says() -> None:
         "tokens_cache_write_5m": 13, "tokens_cache_write_1h": 14, "tokens_input_audio": 15, "tokens_input_image": 16,
         "tokens_output": 17, "tokens_output_audio": 18, "tokens_reasoning": 9,
     }  # fmt: skip
-    assert UsageRecord(request_id="r", at_ms=0, environment="e", status=500).rollup()["errors"] == 1
+    ours = UsageRecord(request_id="r", at_ms=0, environment="e", status=503, settlement="refused").rollup()
+    assert (ours["errors"], ours.get("refusals")) == (1, None), "an outage of ours refuses nobody"
     refused = UsageRecord(request_id="r", at_ms=0, environment="e", status=429, settlement="refused")
     assert refused.rollup() == {
         "requests": 1, "refusals": 1, "cost_nano_usd": 0, "status_429": 1, "ms_10": 1,
