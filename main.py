@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 
 from constructs_lib import bill
-from constructs_lib.settings import EnvironmentFaults, load, relocated
+from constructs_lib.settings import Environment, EnvironmentFaults, load, relocated
+from constructs_lib.settings.faults import nearest
+from constructs_lib.sources import source_faults
 
 CHECKOUT = Path(__file__).resolve().parent
 
@@ -22,16 +24,13 @@ def main(names: list[str]) -> int:
     """Synthesize; 2 where an environment file, or a folder it names, cannot be used."""
     folder = Path(os.environ.get("TOLLGATE_ENVIRONMENTS") or CHECKOUT / "environments")
     files = [folder / f"{name}.toml" for name in names] or sorted(folder.glob("*.toml"))
-    missing = [path for path in files if not path.is_file()]
+    missing = [name for name in names if not (folder / f"{name}.toml").is_file()]
     if missing or not files:
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.toml"))) or "none"
-        named = ", ".join(str(path) for path in missing) or f"{folder}/*.toml"
-        sys.stderr.write(f"{named}: no such environment file. Environments in {folder}: {known}\n")
+        sys.stderr.write(f"{_unknown(folder, missing)}\n")
         return 2
-    try:
-        environments = [relocated(load(path), os.environ) for path in files]
-    except EnvironmentFaults as faults:
-        sys.stderr.write(f"{faults}\n")
+    environments, faults = _loaded(files)
+    if faults:
+        sys.stderr.write("".join(f"{each}\n" for each in faults))
         return 2
 
     for environment in environments:
@@ -40,18 +39,39 @@ def main(names: list[str]) -> int:
 
     # Only now, since loading CDKTF takes seconds and a faulty file should be told at once.
     from constructs_lib.aws import App
-    from constructs_lib.package import NoSourceError
     from constructs_lib.stack import TollgateStack
 
     app = App()
-    try:
-        for environment in environments:
-            TollgateStack(app, environment=environment, checkout=CHECKOUT, build=CHECKOUT / "build" / "packages")
-    except NoSourceError as missing_source:
-        sys.stderr.write(f"{missing_source}\n")
-        return 2
+    for environment in environments:
+        TollgateStack(app, environment=environment, checkout=CHECKOUT, build=CHECKOUT / "build" / "packages")
     app.synth()
     return 0
+
+
+def _loaded(files: list[Path]) -> tuple[list[Environment], list[EnvironmentFaults]]:
+    """The environments, and the faults of every file that has some."""
+    environments, faults = [], []
+    for path in files:
+        try:
+            environment = load(path)
+            if missing := source_faults(environment, CHECKOUT):
+                raise EnvironmentFaults(path, missing)
+            environments.append(relocated(environment, os.environ))
+        except EnvironmentFaults as faulty:
+            faults.append(faulty)
+    return environments, faults
+
+
+def _unknown(folder: Path, names: list[str]) -> str:
+    """What is said where a name has no file."""
+    known = sorted(path.stem for path in folder.glob("*.toml") if path.is_file())
+    lines = [f"{folder / name}.toml: no such environment file." for name in names] or [
+        f"{folder}/*.toml: no such file."
+    ]
+    for name in names:
+        meant = nearest(Path(name).name.removesuffix(".toml"), known)
+        lines += [f'Did you mean "{meant}"?'] if meant else []
+    return " ".join([*lines, f"Environments in {folder}: {', '.join(known) or 'none'}"])
 
 
 if __name__ == "__main__":

@@ -43,26 +43,26 @@ def build(source: Path, zip_path: Path, *, inside: str = "", libraries: tuple[st
     Members are sorted, have one fixed date and one of two modes, and are stored, since compressors differ between
     machines. Raises NoSourceError where `source` is no folder or has no file.
     """
-    members = _members(source, Path(inside))
-    if not members:
+    found = members(source, Path(inside))
+    if not found:
         raise NoSourceError(
             f"{source}: no folder with files in it, but a Lambda's source is expected there; "
             "correct `source` in the environment file, or create the folder"
         )
     for library in libraries:
-        members |= _members(_installed(library), Path(library))
+        found |= members(_installed(library), Path(library))
     zip_path.parent.mkdir(parents=True, exist_ok=True)
     draft = zip_path.with_name(f".{zip_path.name}.{os.getpid()}")
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
-        for name, path in sorted(members.items()):
+        for name, path in sorted(found.items()):
             archive.writestr(_member(path, name), path.read_bytes())
     digest = hashlib.sha256(draft.read_bytes()).hexdigest()
     draft.replace(zip_path)
     return Package(zip_path, digest)
 
 
-def _members(folder: Path, inside: Path) -> dict[str, Path]:
-    """Files of `folder` by the name they get in the archive."""
+def members(folder: Path, inside: Path = Path()) -> dict[str, Path]:
+    """Files of `folder` by the name they get in the archive, under the folder `inside` of it."""
     files = (path for path in folder.rglob("*") if path.is_file() and _belongs(path.relative_to(folder)))
     return {(inside / path.relative_to(folder)).as_posix(): path for path in files}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
@@ -103,6 +104,21 @@ def rotations(deployed: Deployed) -> Iterator[Finding]:
             )
 
 
+def labels(deployed: Deployed) -> Iterator[Finding]:
+    """A label means one key: two operators who issued it at once may each have handed one out."""
+    alike = defaultdict[str, list[str]](list)
+    current = {key.key_id: key for key in _live(deployed) if key.replaced_by is None}
+    for key in current.values():
+        if key.replaces not in current:  # else its rotation is half done, which is said already
+            alike[key.name].append(key.key_id)
+    for name, ids in sorted(alike.items()):
+        if len(ids) > 1:
+            yield warning(
+                f"{len(ids)} keys are called {name}: {', '.join(ids)}",
+                f"{deployed.command('usage report --by key')} tells which is in use; {deployed.command('keys revoke ID')}",
+            )
+
+
 def _live(deployed: Deployed) -> list[Key]:
     """The keys that the ledger lets through now."""
     return [key for _, key in sorted(deployed.keys.items()) if key.state(deployed.now) == "active"]
@@ -113,4 +129,5 @@ CHECKS: Final = (
     Check("keys", "dead-keys", "what is over in the ledger is off in API Gateway", dead_keys),
     Check("keys", "expiring-keys", "none ends within 14 days", expiring),
     Check("keys", "rotations", "none is half done", rotations),
+    Check("keys", "labels", "each means one key", labels),
 )

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from admin.keys.issue import Issued
-from admin.keys.ledger import Key, find
+from admin.keys.ledger import Key, all_keys, find
 from admin.keys.rotate import pair, rotate
-from admin.keys.switch import revoke, start, stop
+from admin.keys.switch import check_stoppable, revoke, start, stop
 from admin.keys.view import KeyShown, keys_table, shown
 from admin.moments import later, span, written
 from admin.output import shows
@@ -73,6 +73,7 @@ def revoke_key(context: typer.Context, key: KeyArgument) -> None:
         _told(session, found, "revoked")
         if found.by_terraform:
             session.output.say(_terraform(found))
+        _name_the_living(session, found)
 
 
 @shows(KeyShown)
@@ -85,9 +86,11 @@ def disable_key(context: typer.Context, key: KeyArgument) -> None:
     """
     session = session_of(context)
     found = find(session, key)
+    check_stoppable(found)
     if session.output.confirm(f"disable {found.name} ({found.key_id})"):
         stop(session, found)
         _told(session, found, "disabled")
+        _name_the_living(session, found)
 
 
 @shows(KeyShown)
@@ -100,11 +103,8 @@ def enable_key(context: typer.Context, key: KeyArgument) -> None:
     """
     session = session_of(context)
     found = find(session, key)
-    if session.output.dry_run:
-        session.output.say(f"dry run, nothing done: enable {found.name} ({found.key_id})")
-        return
-    start(session, found)
-    _told(session, found, "enabled; the gateway knows within a minute")
+    if start(session, found):
+        _told(session, found, "enabled; the gateway knows within a minute")
 
 
 def _told(session: Session, key: Key, what: str) -> None:
@@ -113,6 +113,19 @@ def _told(session: Session, key: Key, what: str) -> None:
     after = find(session, key.key_id)
     now = session.now()
     session.output.show(shown(after, now), lambda: keys_table("", [after], now))
+
+
+def _name_the_living(session: Session, key: Key) -> None:
+    """Other keys of the same name: after a rotation two of them work, and whoever stops one may mean both."""
+    now = session.now()
+    for other in all_keys(session, key.consumer):
+        if other.label == key.label and other.key_id != key.key_id and other.state(now) == "active":
+            until = "" if other.expires is None else f" until {written(other.expires)}"
+            session.output.say(
+                f"another key of that name, {other.key_id}, works{until}; to end it: "
+                f"`tollgate keys revoke {other.key_id}`",
+                style="yellow",
+            )
 
 
 def _terraform(key: Key) -> str:

@@ -28,18 +28,22 @@ def _write(session: Session, key: Key, action: str, status: str) -> None:
     session.table.change([key.changed(session, status=status)], audit)
 
 
-def stop(session: Session, key: Key) -> None:
-    """Disable a key until `start`."""
+def check_stoppable(key: Key) -> None:
+    """Refused for a key that was stopped for good."""
     if key.status == "revoked":
         raise Refused(f"{key.name} ({key.key_id}) is revoked already, which nothing undoes.")
+
+
+def stop(session: Session, key: Key) -> None:
+    """Disable a key until `start`."""
     if key.status != "disabled":
         _write(session, key, "keys.disable", "disabled")
     with left_half(session, _STILL):
         enable(session, key.key_id, False)
 
 
-def start(session: Session, key: Key) -> None:
-    """Let a disabled key work again, on its consumer's plan; Refused for one that cannot."""
+def start(session: Session, key: Key) -> bool:
+    """Let a disabled key work again, on its consumer's plan; Refused for one that cannot. False: a dry run."""
     policy, now = session.policy(key.consumer), session.now()
     again = f"`tollgate keys issue {key.consumer} --label {key.label}`"
     if key.status == "revoked":
@@ -56,6 +60,9 @@ def start(session: Session, key: Key) -> None:
             f"{key.name} ({key.key_id}) is gone from API Gateway: somebody deleted it there. "
             f"`tollgate keys revoke {key.key_id}`, then {again}."
         )
+    if session.output.dry_run:
+        session.output.say(f"dry run, nothing done: enable {key.name} ({key.key_id})")
+        return False
     plans = plans_of(session, key.key_id)
     wanted = plans if key.by_terraform else [policy["plan"]]
     before = {"status": key.status, "enabled": there.enabled, "plan": ", ".join(plans)}
@@ -67,6 +74,7 @@ def start(session: Session, key: Key) -> None:
         if not key.by_terraform:
             move_to_plan(session, policy["plan"], key.key_id, plans)
         enable(session, key.key_id, True)
+    return True
 
 
 def revoke(session: Session, key: Key) -> None:

@@ -13,6 +13,7 @@ from constructs_lib.settings.environment import LAMBDA_EXTRA_SECONDS, Environmen
 from constructs_lib.settings.faults import Fault, KeyPath, listing, nearest, shown
 from constructs_lib.settings.function_checks import functions
 from constructs_lib.settings.runtime import runtime_config
+from constructs_lib.settings.shape import UNKNOWN_REGION
 from constructs_lib.settings.tariff import tariff_faults
 
 Known = Mapping[str, frozenset[str]]
@@ -49,6 +50,21 @@ def _unknown(where: KeyPath, given: str, section: str, known: Known) -> Iterator
         meant = nearest(given, names)
         fix = f'did you mean "{meant}"?' if meant else f"add [{section}.{json.dumps(given)}], or name one that exists"
         yield Fault(where, shown(given), listing(names, f"[{section}]"), fix)
+
+
+def _consumers(environment: Environment, known: Known) -> Iterator[Fault]:
+    """Lines that would have no effect, so that whoever wrote them meant something else."""
+    del known
+    for name, consumer in environment.consumers.items():
+        windows: set[str] = set()
+        for index, budget in enumerate(consumer.budgets):
+            if budget.per in windows:
+                where: KeyPath = ("consumers", name, "budgets", index, "per")
+                yield Fault(where, shown(budget.per), "each window once", "remove one: only the smaller would count")
+            windows.add(budget.per)
+        if consumer.keys == "operator" and "key_names" in consumer.model_fields_set:
+            fix = "remove it, and name keys as you make them: `tollgate keys issue --label`"
+            yield Fault(("consumers", name, "key_names"), None, 'only with keys = "terraform"', fix)
 
 
 def _times(environment: Environment, known: Known) -> Iterator[Fault]:
@@ -114,6 +130,8 @@ def _regions(environment: Environment, known: Known) -> Iterator[Fault]:
     """What the stack is encrypted with, guarded by or reads at run time: AWS finds none of it in another region."""
     del known
     region = environment.aws.region
+    if region == UNKNOWN_REGION:
+        return
     arns: dict[KeyPath, str | None] = {
         ("gateway", "kms_key_arn"): environment.gateway.kms_key_arn,
         ("gateway", "waf_acl_arn"): environment.gateway.waf_acl_arn,
@@ -176,6 +194,7 @@ def _prices(environment: Environment, known: Known) -> Iterable[Fault]:
 
 _CHECKS: Final[tuple[Callable[[Environment, Known], Iterable[Fault]], ...]] = (
     _references,
+    _consumers,
     _prices,
     _providers,
     _regions,

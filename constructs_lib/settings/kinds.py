@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeGuard
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
@@ -20,6 +20,10 @@ PATH: Final = r"^(/[A-Za-z0-9-]+|/\{[A-Za-z0-9]+\})*(/[A-Za-z0-9-]+|/\{[A-Za-z0-
 ORIGIN: Final = r"^(\*|https?://[^\s/?#@]+)$"
 HANDLER: Final = r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+$"
 ARN: Final = r"^arn:[a-z-]+:[^\s]+$"
+KMS_KEY: Final = r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$"
+WEB_ACL: Final = r"^arn:[a-z-]+:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/[^\s/]+/[^\s/]+$"
+BUCKET: Final = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+OBJECT_KEY: Final = r"^[^\s/]([^\n]*[^\s/])?$"
 STAGE: Final = r"^[a-zA-Z0-9_]{1,32}$"
 VARIABLE: Final = r"^[A-Za-z][A-Za-z0-9_]*$"
 HTTPS: Final = r"^https://[^\s/?#@]+(/[^\s?#]*)?$"
@@ -39,6 +43,10 @@ PATTERN_WORDS: Final = {
     ORIGIN: "one origin such as https://app.example.com, or *",
     HANDLER: "FILE.FUNCTION, such as app.handler",
     ARN: "an ARN",
+    KMS_KEY: "the ARN of a KMS key, arn:aws:kms:REGION:ACCOUNT:key/ID; no alias",
+    WEB_ACL: "the ARN of a regional web ACL, arn:aws:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID",
+    BUCKET: "3 to 63 lower-case letters, digits, hyphens and dots",
+    OBJECT_KEY: "a key that neither begins nor ends with /",
     STAGE: "1 to 32 letters, digits and underscores",
     HTTPS: "an https URL without user, query or fragment",
     SLACK_WORKSPACE: "a workspace id such as T01ABCDEFGH",
@@ -52,10 +60,11 @@ USD_FORMAT: Final = "usd"
 """What the JSON Schema calls an amount of money."""
 _USD_PLACES: Final = 9
 _TAGGABLE: Final = re.compile(r"[\w .:/=+@-]*")
+_AMOUNT: Final = r"^[0-9]+(\.[0-9]+)?$"
 _USD_SCHEMA: Final = {
     "anyOf": [
         {"type": "number", "minimum": 0, "format": USD_FORMAT},
-        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "format": USD_FORMAT},
+        {"type": "string", "pattern": _AMOUNT, "format": USD_FORMAT},
     ]
 }
 
@@ -66,9 +75,14 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+def _is_amount(value: object) -> TypeGuard[str]:
+    # Decimal would read "1e3" and "1_000" too, which editors that follow the schema mark as wrong.
+    return isinstance(value, str) and re.fullmatch(_AMOUNT, value) is not None
+
+
 def _usd(value: object) -> Decimal:
     try:
-        if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
+        if (isinstance(value, int | Decimal) and not isinstance(value, bool)) or _is_amount(value):
             amount = Decimal(value)
             if amount.is_finite() and amount >= 0 and amount == round(amount, _USD_PLACES):
                 return amount

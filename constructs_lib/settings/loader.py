@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -14,9 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from constructs_lib.settings.checks import between_sections
 from constructs_lib.settings.environment import Environment, EnvironmentFile
-from constructs_lib.settings.faults import EnvironmentFaults, Fault, KeyPath, is_secret, shown
+from constructs_lib.settings.faults import EnvironmentFaults, Fault, KeyPath, dotted, is_secret, shown
 from constructs_lib.settings.kinds import NAME, PATTERN_WORDS, Name
-from constructs_lib.settings.shape import fault_of, pruned
+from constructs_lib.settings.shape import faults_of, pruned
 
 LONGEST_ENVIRONMENT_NAME: Final = 20
 """AWS names are built from it, and IAM takes 64 characters."""
@@ -33,7 +35,7 @@ def load(path: Path) -> Environment:
     seen = {fault.where for fault in faults}
     faults += [fault for fault in shape_faults if fault.where not in seen]
     rest = document
-    for depth in (3, 2):
+    for depth in (4, 3, 2):
         if checked is None:
             rest = pruned(rest, shape_faults, depth)
             checked, shape_faults = _validated(rest)
@@ -75,19 +77,41 @@ def _moved(url: str | None, origin: str | None) -> str | None:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
+        return tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
-        fault = Fault((), None, "TOML", f"{error}")
+        fault = _syntax_fault(str(error), text)
     except UnicodeDecodeError as error:
-        fault = Fault((), None, "TOML in UTF-8", f"byte {error.start} is none; save the file as UTF-8")
+        line = error.object.count(b"\n", 0, error.start) + 1
+        fault = Fault((), f"line {line}", "TOML in UTF-8", "save the file as UTF-8")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        fault = Fault((), error.strerror, "a file that can be read", "name a file, or let this user read it")
     raise EnvironmentFaults(path, [fault]) from None
+
+
+def _syntax_fault(words: str, text: str) -> Fault:
+    """tomllib's words, and the line they are about."""
+    place = re.search(r"line (\d+)", words)
+    lines = text.splitlines()
+    line = int(place[1]) if place else len(lines)  # else they say "at end of document"
+    given = f"line {line}: {shown(lines[line - 1].strip())}" if 0 < line <= len(lines) else None
+    twice = re.match(r"Cannot declare (\(.*\)) twice", words)
+    if twice:
+        return Fault(
+            (), given, "each table once", f"[{dotted(ast.literal_eval(twice[1]))}] stands further up: merge them"
+        )
+    if words.startswith("Cannot overwrite a value"):
+        return Fault((), given, "each key once", "the key stands further up: remove one of the two")
+    return Fault((), given, "TOML: key = value, text in quotes, lists in brackets", words)
 
 
 def _validated(document: Mapping[str, Any]) -> tuple[EnvironmentFile | None, list[Fault]]:
     try:
         return EnvironmentFile.model_validate(document), []
     except ValidationError as error:
-        return None, [fault_of(each) for each in error.errors(include_url=False)]
+        return None, faults_of(error.errors(include_url=False))
 
 
 def _name_faults(path: Path) -> Iterator[Fault]:

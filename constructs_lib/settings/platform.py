@@ -7,10 +7,14 @@ from typing import Annotated, Final
 from pydantic import Field, StringConstraints
 
 from constructs_lib.settings.kinds import (
+    BUCKET,
+    KMS_KEY,
+    OBJECT_KEY,
     ORIGIN,
     REGION,
     STAGE,
     URL,
+    WEB_ACL,
     Arn,
     Count,
     FromDecimal,
@@ -36,10 +40,10 @@ class Backend(Section):
         description="Local state file, relative to cdktf.out/stacks/tollgate-NAME. "
         "Default: terraform.tollgate-NAME.tfstate in the checkout.",
     )
-    bucket: Text | None = Field(
+    bucket: Annotated[str, StringConstraints(pattern=BUCKET)] | None = Field(
         default=None, description="S3 bucket that holds the state. Create it with versioning on."
     )
-    key: Text | None = Field(
+    key: Annotated[str, StringConstraints(pattern=OBJECT_KEY, max_length=1024)] | None = Field(
         default=None, description="Key of the state in the bucket. Default: tollgate/NAME.tfstate."
     )
     region: Annotated[str, StringConstraints(pattern=REGION)] | None = Field(
@@ -116,7 +120,7 @@ class Gateway(Section):
     )
     log_retention_days: LogRetention = Field(default=90, description="For every log group.")
     tracing: bool = Field(default=True, description="X-Ray traces of the stage and the Lambda.")
-    kms_key_arn: Arn | None = Field(
+    kms_key_arn: Annotated[str, StringConstraints(pattern=KMS_KEY)] | None = Field(
         default=None,
         description="Own KMS key for table, logs, secrets, topic and Lambda. Its policy has to let CloudWatch Logs and "
         "CloudWatch alarms use it. Default: AWS's keys, and one made for the topic.",
@@ -130,7 +134,7 @@ class Gateway(Section):
         default=None,
         description="Origin whose browser pages may call the API. Default: none; keys do not belong in browsers.",
     )
-    waf_acl_arn: Arn | None = Field(
+    waf_acl_arn: Annotated[str, StringConstraints(pattern=WEB_ACL)] | None = Field(
         default=None,
         description="Regional WAF web ACL in front of the stage. SizeRestrictions_BODY in AWS's core rule set blocks "
         "bodies over 8 KB, which prompts are: have it count instead.",

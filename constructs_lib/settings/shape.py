@@ -7,16 +7,59 @@ import itertools
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from constructs_lib.settings.environment import EnvironmentFile
-from constructs_lib.settings.faults import Fault, KeyPath, listing, nearest, shown
+from constructs_lib.settings.faults import Fault, KeyPath, dotted, listing, nearest, shown
 from constructs_lib.settings.kinds import PATTERN_WORDS
 
 _KEY_OF_TABLE = "[key]"
+UNKNOWN_REGION: Final = "xx-unknown-0"
+"""Stands in for a faulty aws.region, so that what else is wrong between sections comes out too."""
+
+_DATE: Final = (
+    "a date such as 2027-12-31, or a date-time such as 2027-12-31T18:00:00Z",
+    "write it so, year first and without quotes",
+)
+_TYPES: Final = {
+    "int_type": ("a whole number", "write a plain number, without quotes, unit or fraction"),
+    "float_type": ("a number", "write a plain number, without quotes or unit"),
+    "bool_type": ("true or false", "write true or false, without quotes"),
+    "string_type": ("text", "write one value, in quotes"),
+    "tuple_type": ("a list", "put it in brackets: [ … ]"),
+    "date_type": _DATE,
+    "datetime_type": _DATE,
+}
+"""Pydantic's types of errors: what is accepted, and the fix."""
+_TABLES: Final = ("dict_type", "model_type", "model_attributes_type")
+_LIMITS: Final = {
+    "greater_than_equal": "at least {ge:g}",
+    "greater_than": "more than {gt:g}",
+    "less_than_equal": "at most {le:g}",
+    "less_than": "less than {lt:g}",
+    "too_short": "at least {min_length}",
+    "string_too_short": "at least {min_length} characters",
+    "string_too_long": "at most {max_length} characters",
+}
+
+
+def faults_of(errors: list[ErrorDetails]) -> list[Fault]:
+    """Pydantic's errors as faults, one for each place.
+
+    A union gives one for each of its members, and a list whose members are faulty also counts as too short.
+    """
+    found: dict[KeyPath, Fault] = {}
+    places = [error["loc"] for error in errors]
+    for error in errors:
+        where = error["loc"]
+        inside = any(len(place) > len(where) and place[: len(where)] == where for place in places)
+        if not (error["type"] == "too_short" and inside):
+            fault = fault_of(error)
+            found.setdefault(fault.where, fault)
+    return [*found.values()]
 
 
 def fault_of(error: ErrorDetails) -> Fault:
@@ -34,7 +77,7 @@ def fault_of(error: ErrorDetails) -> Fault:
             f'did you mean "{meant}"?' if meant else "remove it",
         )
     if error["type"] == "missing":
-        return Fault(where, None, description, "add it")
+        return Fault(where, None, description, f"add [{name}]" if len(where) == 1 else "add it")
     if _KEY_OF_TABLE in error["loc"]:
         return Fault(where, shown(name), _accepted(error), "rename it")
     return Fault(where, shown(error["input"]), _sentence(_accepted(error), description), _fix(error))
@@ -53,6 +96,12 @@ def _accepted(error: ErrorDetails) -> str:
         return f"one of {context['expected'].replace(' or ', ', ')}"
     if error["type"] == "value_error":
         return str(context["error"])
+    if error["type"] in _LIMITS:
+        return _LIMITS[error["type"]].format(**context)
+    if error["type"] in _TABLES:
+        return "a table"
+    if error["type"] in _TYPES:
+        return _TYPES[error["type"]][0]
     words = error["msg"].removeprefix("Input should be ").removeprefix("Value should ")
     return words[:1].lower() + words[1:]
 
@@ -63,9 +112,9 @@ def _fix(error: ErrorDetails) -> str:
         meant = nearest(error["input"], options)
         if meant:
             return f'did you mean "{meant}"?'
-    if error["type"].endswith("_type") and isinstance(error["input"], str):
-        return "write the value without quotes" if error["type"] != "string_type" else "write it in quotes"
-    return "correct the value"
+    if error["type"] in _TABLES:
+        return f"write {{ key = value }}, or such lines below [{dotted(_without_union(error['loc']))}]"
+    return _TYPES.get(error["type"], ("", "correct the value"))[1]
 
 
 def _sentence(accepted: str, description: str) -> str:
@@ -112,4 +161,7 @@ def pruned(document: Mapping[str, Any], faults: list[Fault], depth: int) -> dict
             table = table.get(key) if isinstance(table, dict) else None
         if keys and isinstance(table, dict):
             table.pop(keys[-1], None)
+    aws = left.setdefault("aws", {})
+    if isinstance(aws, dict):
+        aws.setdefault("region", UNKNOWN_REGION)
     return left

@@ -6,12 +6,17 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
 
 from constructs_lib.price_table import nearest, published, seller
-from constructs_lib.settings.catalogue import Model, Rates, TierRates
+from constructs_lib.settings.catalogue import Model, Prices, Rates, TierRates
 from constructs_lib.settings.environment import Environment
 from constructs_lib.settings.faults import Fault
 from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
+
+LEAST_USD: Final = Decimal("0.0001")
+"""Per million tokens; no provider's price is as low."""
 
 Tiers = Mapping[str, list[dict[str, int]]]
 """Service tier → rates by rising `above`; nano-USD per million tokens by token class."""
@@ -85,6 +90,8 @@ def tariff_faults(environment: Environment) -> Iterator[Fault]:
             yield _no_price(environment, name, model)
         elif model.prices is not None:
             yield from _understated(environment, name, model)
+            yield from _per_token(name, model.prices)
+            yield from _steps_twice(name, model.prices)
 
 
 def _no_price(environment: Environment, name: str, model: Model) -> Fault:
@@ -111,6 +118,27 @@ def _understated(environment: Environment, name: str, model: Model) -> Iterator[
                 "a price: Anthropic's is higher than that of plain input (1.25 and 2 times, as of 2026)",
                 "add it from Anthropic's price list",
             )
+
+
+def _per_token(name: str, prices: Prices) -> Iterator[Fault]:
+    """Others, LiteLLM for one, state prices per token: budgets in them would last a million times as long."""
+    for token_class in TOKEN_CLASSES:
+        usd = getattr(prices, token_class)
+        if usd is not None and 0 < usd < LEAST_USD:
+            yield Fault(
+                ("models", name, "prices", token_class),
+                f"{usd:f}",
+                f"USD per million tokens: 0, or at least {LEAST_USD}",
+                f"is it a price per token? Then write {(usd * 1_000_000).normalize():f}",
+            )
+
+
+def _steps_twice(name: str, prices: Prices) -> Iterator[Fault]:
+    above = [step.above for step in prices.long_context]
+    for index, tokens in enumerate(above):
+        if tokens in above[:index]:
+            where = ("models", name, "prices", "long_context", index, "above")
+            yield Fault(where, str(tokens), "each length once", "remove one of the two, or correct its `above`")
 
 
 def tariff_of(environment: Environment, name: str) -> Tariff:

@@ -203,6 +203,18 @@ def test_a_rotation_that_stopped_half_way(system: System, tollgate: Command) -> 
     assert "replaced by new1, which is not in the ledger" in found["found"]
 
 
+def test_a_label_that_two_operators_issued_at_once(system: System, tollgate: Command) -> None:
+    first = system.key_id("alpha")
+    twin = {ACCOUNTS_INDEX_KEY: LISTED_KEY, "consumer": "alpha", "name": "default", "created_by": "arn:x"}
+    assert not [each for each in findings(tollgate, "labels", accepted=0) if first in each["found"]]
+    with changed(system, "KEY#twin1", "KEY", twin):
+        assert f"2 keys are called alpha/default: {first}, twin1" in [
+            each["found"] for each in findings(tollgate, "labels", accepted=0)
+        ]
+        with changed(system, f"KEY#{first}", "STATE", {"status": "revoked"}):
+            assert not [each for each in findings(tollgate, "labels", accepted=0) if first in each["found"]]
+
+
 # --- drift -------------------------------------------------------------------------------------------------------
 
 

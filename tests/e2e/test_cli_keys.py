@@ -103,7 +103,13 @@ def test_a_revoked_key_is_refused_at_once_and_gone_from_api_gateway(system: Syst
     assert asked(system, new["value"])[0] == 401
     assert in_gateway(system, "leaked") == []
     assert tollgate.here("keys", "revoke", new["key_id"], "--yes").code == 0  # again changes nothing
-    for verb in (["enable"], ["disable", "--yes"], ["rotate", "--yes"]):
+    for verb in (
+        ["enable"],
+        ["enable", "--dry-run"],
+        ["disable", "--dry-run"],
+        ["disable", "--yes"],
+        ["rotate", "--yes"],
+    ):
         refused = tollgate.here("keys", *verb, new["key_id"], accepted=1).err
         assert f"desk/leaked ({new['key_id']}) is revoked" in refused
     # The label is free again.
@@ -136,6 +142,11 @@ def test_after_a_rotation_both_keys_work_until_the_old_ones_end(system: System, 
     assert shown["expires"] < "2030"
     again = tollgate.here("keys", "rotate", old["key_id"], "--yes", accepted=1).err
     assert f"was rotated already: {new['key_id']} is in its place" in again
+    # Whoever revokes a leaked key by its name hears of the other that has it, whichever they meant.
+    warned = " ".join(tollgate.here("keys", "revoke", "desk/turning", "--yes").err.split())
+    assert f"another key of that name, {old['key_id']}, works until" in warned
+    assert asked(system, old["value"]) == (200, None)
+    assert "another key" not in tollgate.here("keys", "revoke", old["key_id"], "--yes").err
 
 
 def test_after_the_grace_the_old_key_is_refused(system: System, tollgate: Command) -> None:

@@ -86,6 +86,23 @@ def test_faulty_environment_stops_before_anything_is_written(folder: Path) -> No
     assert not out.exists()
 
 
+def test_every_faulty_file_is_told(folder: Path) -> None:
+    (folder / "good.toml").write_text('[aws]\nregion = "eu-west-1"\n[functions.mine]\nsource = "no/such/folder"\n')
+    done = run(CHECKOUT, "faulty", "good", TOLLGATE_ENVIRONMENTS=str(folder), CDKTF_OUTDIR=str(folder / "out"))
+    assert done.returncode == 2
+    assert "faulty.toml: " in done.stderr
+    assert "good.toml: " in done.stderr
+
+
+@pytest.mark.parametrize("name", ["good.toml", "environments/good.toml", "goood"])
+def test_mistyped_name_is_recognised(folder: Path, name: str) -> None:
+    (folder / "folder.toml").mkdir()
+    done = run(CHECKOUT, name, TOLLGATE_ENVIRONMENTS=str(folder))
+    assert done.returncode == 2
+    assert 'Did you mean "good"?' in done.stderr
+    assert "folder" not in done.stderr.rpartition(":")[2]
+
+
 def test_unknown_environment_lists_the_known(folder: Path) -> None:
     done = run(CHECKOUT, "staging", TOLLGATE_ENVIRONMENTS=str(folder))
     assert done.returncode == 2
@@ -98,4 +115,5 @@ def test_missing_source_of_a_function_is_told_in_words(folder: Path) -> None:
     done = run(CHECKOUT, "good", TOLLGATE_ENVIRONMENTS=str(folder), CDKTF_OUTDIR=str(folder / "out"))
     assert done.returncode == 2
     assert "no/such/folder: no folder with files" in done.stderr
+    assert "functions.mine.source" in done.stderr
     assert "Traceback" not in done.stderr
