@@ -113,9 +113,9 @@ def labels(deployed: Deployed) -> Iterator[Finding]:
             alike[key.name].append(key.key_id)
     for name, ids in sorted(alike.items()):
         if len(ids) > 1:
+            in_use, end = deployed.command("usage report --by key"), deployed.command("keys revoke ID")
             yield warning(
-                f"{len(ids)} keys are called {name}: {', '.join(ids)}",
-                f"{deployed.command('usage report --by key')} tells which is in use; {deployed.command('keys revoke ID')}",
+                f"{len(ids)} keys are called {name}: {', '.join(ids)}", f"{in_use} tells which is in use; then {end}"
             )
 
 
