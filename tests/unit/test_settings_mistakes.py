@@ -39,8 +39,8 @@ CASES = {
                                    ['keys = "terraform"', "tollgate keys issue --label"]),
     "price per token": ("", PRICED.format('input = "0.00000025", output = 2'), "models.own.prices.input",
                         ["0.00000025", "per million tokens", "write 0.25"]),
-    "long context twice": ("", PRICED.format("input = 1, output = 2, long_context = [{ above = 9, input = 2, output = 3 "
-                                             "}, { above = 9, input = 3, output = 4 }]"),
+    "long context twice": ("", PRICED.format("input = 1, output = 2, long_context = [{ above = 9, input = 2, "
+                                             "output = 3 }, { above = 9, input = 3, output = 4 }]"),
                            "models.own.prices.long_context[1].above", ["9", "each length once"]),
     "alias of a key": ("", '[gateway]\nkms_key_arn = "arn:aws:kms:eu-west-1:111122223333:alias/own"\n',
                        "gateway.kms_key_arn", ["no alias"]),
