@@ -78,6 +78,7 @@ class Dashboard(Construct):
                 minutes=self._environment.alerts.quiet_minutes,
             ),
             self._widgets.graph("Answers with 5xx", [self._api("5XXError"), self._own(metrics.ERRORS)]),
+            *self._watched("Share of 5xx, percent", "server-errors"),
             self._widgets.graph(
                 "Requests at once", [self._gateway("ConcurrentExecutions", "Maximum"), self._own(metrics.COLD_STARTS)]
             ),

@@ -81,11 +81,13 @@ def lasting(environment: Environment, source: Source, threshold: float) -> Condi
     return replace(over(environment, source, threshold), breaching=2, periods=3)
 
 
-def share(environment: Environment, part: Source, whole: Source, percent: float) -> Condition:
-    """`part` in percent of `whole`, once there are LEAST_REQUESTS of the whole."""
+def share(
+    environment: Environment, part: Source, whole: Source, percent: float, *, enough: str = f"whole >= {LEAST_REQUESTS}"
+) -> Condition:
+    """`part` in percent of `whole`, once there is `enough` of them: a share of little says little."""
     return Condition(
         sources={"part": part, "whole": whole},
-        expression=f"IF(whole >= {LEAST_REQUESTS}, 100 * part / whole, 0)",
+        expression=f"IF({enough}, 100 * part / whole, 0)",
         shown="100 * part / whole",
         label="percent",
         threshold=percent,

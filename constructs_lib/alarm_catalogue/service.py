@@ -60,9 +60,13 @@ KINDS: Final = (
         why="Their requests fail through no fault of theirs.",
         action="`tollgate logs errors` tells the provider's failures (`upstream_*`) from the gateway's own.",
         severity="outage",
-        settings=("server_errors",),
-        condition=lambda environment, _: over(
-            environment, _api(environment, "5XXError"), environment.alerts.server_errors
+        settings=("server_errors", "server_error_percent"),
+        condition=lambda environment, _: share(
+            environment,
+            _api(environment, "5XXError"),
+            _api(environment, "Count"),
+            environment.alerts.server_error_percent,
+            enough=f"part >= {environment.alerts.server_errors}",
         ),
     ),
     Kind(

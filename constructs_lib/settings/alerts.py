@@ -72,7 +72,8 @@ class Alerts(Section):
         default=5, description="Window of the alarms' counts, shares and percentiles."
     )
 
-    server_errors: Positive = Field(default=5, description="Answers with 5xx.")
+    server_errors: Positive = Field(default=5, description="Answers with 5xx, at the least,")
+    server_error_percent: Share = Field(default=2, description="and their share of all answers.")
     client_error_percent: Share = Field(default=25, description="Share of 4xx among at least 20 requests.")
     latency_p99_ms: Positive = Field(
         default=25_000,

@@ -55,14 +55,14 @@ def test_bill_is_what_a_count_by_hand_gives(tmp_path: Path) -> None:
     items = by_name(environment(tmp_path, TEXT))
     assert SERIES == 83
     assert items["metric series"] == (83, Decimal("24.90"))
-    # 20 of one metric; client-errors and two upstream-errors of two; the anomaly, which counts three.
+    # 19 of one metric; server-errors, client-errors and two upstream-errors of two; the anomaly, which counts three.
     single = [
-        "server-errors", "latency", "gateway-latency", "lambda-errors", "throttles", "concurrency", "duration",
+        "latency", "gateway-latency", "lambda-errors", "throttles", "concurrency", "duration",
         "ledger-failures", "ledger-throttles", "secret-failures", "budget", "unsettled", "overdue-holds",
         "sweeper-errors", "over-estimate", "unpriced", "refusals", "refused-at-the-door", "dead-keys",
         "shared-key",
     ]  # fmt: skip
-    assert items["metrics that alarms evaluate"] == (len(single) + 2 + 2 * 2 + 3, Decimal("2.90"))
+    assert items["metrics that alarms evaluate"] == (len(single) + 4 * 2 + 3, Decimal("3.00"))
     assert items["composite alarms"] == (1, Decimal("0.50"))
     assert items["dashboards"] == (1, Decimal("3.00"))
     assert items["Contributor Insights rules"] == (2, Decimal("1.00"))
@@ -75,7 +75,7 @@ def test_what_is_switched_off_costs_nothing(tmp_path: Path) -> None:
     text += '[gateway]\ncontributor_insights = false\n[alerts]\ndisabled = ["unhealthy", "spend-anomaly"]\n'
     items = by_name(environment(tmp_path, text))
     assert items["metric series"][0] == SERIES - PER_CONSUMER
-    assert items["metrics that alarms evaluate"][0] == 26
+    assert items["metrics that alarms evaluate"][0] == 27
     assert items["composite alarms"] == items["Contributor Insights rules"] == (0, Decimal("0"))
 
 
@@ -88,6 +88,6 @@ def test_many_series_cost_less_each(tmp_path: Path) -> None:
     assert usd == Decimal("3000") + Decimal("207.70")
 
 
-@pytest.mark.parametrize("part", ["at most $32.30 a month", "24.90      83  metric series"])
+@pytest.mark.parametrize("part", ["at most $32.40 a month", "24.90      83  metric series"])
 def test_text_has_the_sum_and_the_items(tmp_path: Path, part: str) -> None:
     assert part in bill.text(environment(tmp_path, TEXT))
