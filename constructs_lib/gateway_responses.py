@@ -1,4 +1,4 @@
-"""API Gateway's own refusals, in the shape that OpenAI's and Anthropic's SDKs parse."""
+"""API Gateway's own refusals, in a shape that OpenAI's and Anthropic's SDKs and boto3 parse."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class Refusal:
         error = {"type": self.error_type, "code": self.code, "message": self.message, "param": None}
         if self.detail:
             error["detail"] = None
-        body = {"type": "error", "error": error, "request_id": "$context.extendedRequestId"}
+        # boto3 reads a `message` of the body's own, and shows no other.
+        message = {"message": self.message, "request_id": "$context.extendedRequestId"}
+        body = {"type": "error", "error": error, **message}
         # The variable is a JSON string with its quotes already.
         return re.sub(r'"(message|detail)": null', r'"\1": $context.error.messageString', json.dumps(body))
 

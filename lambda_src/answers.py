@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from lambda_src.contract import Route
+from lambda_src.contract import ProviderKind, Route
 from lambda_src.dialects.ask import Ask
 from lambda_src.dialects.reading import events
-from lambda_src.errors import GatewayError, UpstreamError, bedrock_type
+from lambda_src.errors import GatewayError, UpstreamError, bedrock_answer
 from lambda_src.http_event import Request, Response
+from lambda_src.listing import asks_as_anthropic
 from lambda_src.metering import error_event
 from lambda_src.record import UsageRecord
 from lambda_src.upstream import Answer, NoAnswer
@@ -14,11 +15,14 @@ from lambda_src.upstream import Answer, NoAnswer
 
 def error_response(request: Request, error: GatewayError) -> Response:
     """An error of ours in the shape of the caller's dialect."""
-    dialect = request.route.dialect if request.route else "openai"
+    dialect: ProviderKind = request.route.dialect if request.route else "openai"
+    if asks_as_anthropic(request):
+        dialect = "anthropic"
     headers = {"content-type": "application/json", **error.headers()}
+    status = error.status
     if dialect == "bedrock":
-        headers["x-amzn-errortype"] = bedrock_type(error.status)
-    return Response(status=error.status, body=error.body(dialect, request.request_id), headers=headers)
+        status, headers["x-amzn-errortype"] = bedrock_answer(error)
+    return Response(status=status, body=error.body(dialect, request.request_id), headers=headers)
 
 
 _RETURNED = (

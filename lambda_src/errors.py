@@ -22,7 +22,13 @@ _BEDROCK_TYPES: Final = {
     404: "ResourceNotFoundException",
     429: "ThrottlingException",
     503: "ServiceUnavailableException",
-    504: "ModelTimeoutException",
+}
+# boto3 repeats every 429, 502, 503 and 504 and knows no header against it; these are Bedrock's own statuses for the
+# same (docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html, …_InvokeModel.html).
+_BEDROCK_FINAL: Final = {
+    429: (400, "ServiceQuotaExceededException"),
+    502: (424, "ModelErrorException"),
+    504: (408, "ModelTimeoutException"),
 }
 
 
@@ -119,9 +125,12 @@ def _bedrock(error: GatewayError, request_id: str) -> dict[str, object]:
     return {"message": error.message, "code": error.code, "request_id": request_id}
 
 
-def bedrock_type(status: int) -> str:
-    """Value of `x-amzn-errortype`, from which boto3 chooses the exception's class."""
-    return _BEDROCK_TYPES.get(status, "ValidationException" if status < 500 else "InternalServerException")
+def bedrock_answer(error: GatewayError) -> tuple[int, str]:
+    """HTTP status, and the `x-amzn-errortype` from which boto3 chooses the exception's class."""
+    status = error.status
+    if error.retry is False and status in _BEDROCK_FINAL:
+        return _BEDROCK_FINAL[status]
+    return status, _BEDROCK_TYPES.get(status, "ValidationException" if status < 500 else "InternalServerException")
 
 
 _SHAPES: Final = {"openai": _openai, "anthropic": _anthropic, "bedrock": _bedrock}

@@ -85,7 +85,7 @@ USAGE_FIELDS: Final = {
     "model_served": "model that the provider says it used",
     "service_tier": "service tier that was charged",
     "stream": "whether an event stream was asked for",
-    "status": "HTTP status of the answer",
+    "status": "HTTP status of the answer; Bedrock's callers get 400, 408, 424 for a 429, 504, 502 not to be repeated",
     "error_code": "what went wrong, a stable code; also of errors that the provider answered with",
     "reason": "the same, for the dimension of Errors and Refusals",
     "upstream_status": "HTTP status of the provider's answer",

@@ -13,11 +13,17 @@ from lambda_src.policy import Model, Policy
 _EPOCH = "1970-01-01T00:00:00Z"
 
 
+def asks_as_anthropic(request: Request) -> bool:
+    """Whether Anthropic's client asks for models: on the same path as OpenAI's, but with a header of its own."""
+    listing = request.route is not None and request.route.name in ("models", "model")
+    return listing and "anthropic-version" in request.headers
+
+
 def models_body(
     request: Request, route: Route, policy: Policy, models: Mapping[str, Model], kinds: Mapping[str, ProviderKind]
 ) -> bytes:
     """The list, or the one model that the path names; BadRequest (404) where the consumer may not use it."""
-    anthropic = "anthropic-version" in request.headers
+    anthropic = asks_as_anthropic(request)
     usable = {name: model for name, model in sorted(models.items()) if policy.allows(name)}
     if anthropic:
         usable = {name: model for name, model in usable.items() if kinds[model.provider] == "anthropic"}

@@ -4,11 +4,14 @@
 
 For an environment on the embedded cloud it talks to the one that `make up` left running. Plain Terraform works as well:
 `make synth`, then `terraform -chdir=cdktf.out/stacks/tollgate-ENV plan`.
+
+Values of keys that Terraform made are masked in what is shown, but not where the CLI asks its question at a terminal.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import Final
@@ -19,6 +22,9 @@ from local.deployment import ENDPOINT_VARIABLE, PROVIDER_VARIABLE, ROOT
 from local.terraform import cli_environment
 from local.up import provider_url
 
+# The AWS provider does not mark aws_api_gateway_usage_plan_key.value as sensitive: a plan that removes a key, or moves
+# one that goes on working to another plan, has it in clear, and so would the log of a review.
+_KEY_VALUE: Final = re.compile(r'(\bvalue\s+=\s+)"[^"\s]{20,128}"')
 CLI: Final = ROOT / "node_modules" / ".bin" / "cdktf"
 VERBS: Final = {
     # Without this flag cdktf asks the public registry for the provider's checksums on every platform.
@@ -38,6 +44,22 @@ def variables() -> dict[str, str]:
     return found
 
 
+def masked(line: str) -> str:
+    """A line of a plan without the value of an API key (20 to 128 characters)."""
+    return _KEY_VALUE.sub(r"\1(a key's value, masked)", line)
+
+
+def run_masked(command: list[str]) -> int:
+    """Run `command` and pass on its output, masked; its exit code."""
+    with subprocess.Popen(
+        command, cwd=ROOT, env=variables(), stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
+    ) as cli:
+        for line in cli.stdout or ():
+            sys.stdout.write(masked(line))
+            sys.stdout.flush()
+    return cli.returncode
+
+
 def main(arguments: list[str]) -> int:
     """The CLI's own exit code; 2 for a wrong call."""
     if len(arguments) < 2 or arguments[0] not in VERBS:
@@ -53,6 +75,8 @@ def main(arguments: list[str]) -> int:
         )
         return 2
     command = [str(CLI), *VERBS[verb], prefix(environment), *(each for each in more if each != "--")]
+    if verb == "diff" or "--auto-approve" in more:
+        return run_masked(command)
     return subprocess.run(command, cwd=ROOT, env=variables(), check=False).returncode
 
 

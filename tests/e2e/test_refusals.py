@@ -6,8 +6,10 @@ import json
 import time
 
 import anthropic
+import boto3
 import openai
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.e2e.conftest import System
 
@@ -35,6 +37,22 @@ def test_the_sdks_raise_their_own_exceptions(system: System) -> None:
     assert "x-api-key" in str(refused.value)
     with pytest.raises(anthropic.AuthenticationError):
         anthropic.Anthropic(base_url=system.url, api_key="wrong").models.list()
+
+
+@pytest.mark.parametrize(("key", "status", "words"), [("wrong", 401, "No valid key"), ("alpha", 404, "no such path")])
+def test_boto3_says_why(system: System, key: str, status: int, words: str) -> None:
+    """It shows no message but one at the top of the body. API Gateway refuses the key, or the verb, by itself."""
+    session = boto3.Session(aws_access_key_id="of", aws_secret_access_key="nobody", region_name="eu-west-1")
+    client = session.client("bedrock-runtime", endpoint_url=f"{system.url}/bedrock")
+    value = "wrong-key-wrong-key" if key == "wrong" else system.key(key)
+    client.meta.events.register(
+        "before-send.bedrock-runtime.*", lambda request, **_: request.headers.update({"x-api-key": value})
+    )
+    asked = {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]} if key == "wrong" else {"body": b"{}"}
+    call = client.converse if key == "wrong" else client.invoke_model
+    with pytest.raises(ClientError, match=words) as refused:
+        call(modelId="nova-standin", **asked)
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
 
 
 def test_an_unknown_path_is_refused(system: System) -> None:

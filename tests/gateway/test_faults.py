@@ -113,6 +113,15 @@ def test_an_anthropic_caller_gets_anthropic_errors(gateway: Gateway) -> None:
     assert body["request_id"] == response.headers["x-tollgate-request-id"]
 
 
+def test_anthropics_client_gets_its_errors_where_it_asks_for_models(gateway: Gateway) -> None:
+    """The path is OpenAI's too; the header tells them apart."""
+    asked = {"path": "/v1/models/{model}", "method": "GET", "model": "nope"}
+    response = send(gateway, request("key-free", {}, **asked, headers={"anthropic-version": "2023-06-01"}))
+    assert json.loads(response.body)["error"]["type"] == "not_found_error"
+    response = send(gateway, request("key-free", {}, **asked))
+    assert json.loads(response.body)["error"]["type"] == "invalid_request_error"
+
+
 def test_a_bedrock_caller_gets_the_exception_that_boto3_raises(gateway: Gateway) -> None:
     response = send(gateway, request("key-free", {}, path="/bedrock/model/{model}/converse", model="nope"))
     assert response.status == 404

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import anthropic
+import boto3
 import openai
 import pytest
+from botocore.exceptions import ClientError
 
 from lambda_src.gateway import Gateway
 from local.provider import Provider
@@ -39,9 +41,12 @@ class _Call(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.server.requests += 1
         body = self.rfile.read(int(self.headers["content-length"]))
-        event = request(
-            self.server.key_id, body, path=self.path, headers=dict(self.headers), request_id=str(uuid.uuid4())
-        )
+        path, model = self.path, None
+        if path.startswith("/bedrock/model/"):
+            model, _, verb = path.removeprefix("/bedrock/model/").partition("/")
+            path = f"/bedrock/model/{{model}}/{verb}"
+        headers, request_id = dict(self.headers), str(uuid.uuid4())
+        event = request(self.server.key_id, body, path=path, model=model, headers=headers, request_id=request_id)
         answer = self.server.gateway.answer(event, API_GATEWAY_SECONDS)
         self.send_response(answer.status)
         for name, value in answer.headers.items():
@@ -60,7 +65,8 @@ def front(bench: Bench, provider: Provider) -> Iterator[Front]:
     for script in ("small", "reset", "cut", "slow-3", "429-then-ok", "500-then-ok", "garbage"):
         bench.model(f"gpt-{script}", upstream=f"standin-{script}")
         bench.model(f"claude-{script}", "anthropic", upstream=f"standin-{script}")
-    for name, kind in (("gpt-dear", "openai"), ("claude-dear", "anthropic")):
+        bench.model(f"nova-{script}", "bedrock", upstream=f"standin-{script}")
+    for name, kind in (("gpt-dear", "openai"), ("claude-dear", "anthropic"), ("nova-dear", "bedrock")):
         dear = {"above": 0, **dict.fromkeys(("input", "cache_read", "cache_write_5m", "cache_write_1h", "input_audio",
                                              "input_image", "output", "output_audio"), 10**17)}  # fmt: skip
         bench.model(name, kind, upstream="standin-small", prices={"standard": [dear]})
@@ -121,6 +127,31 @@ def test_what_must_not_be_retried_is_not(
         ask(front, f"{family}-{script}", stream=stream)
     assert raised.value.status_code == status
     assert raised.value.response.headers["x-should-retry"] == "false"
+    assert (front.requests, len(provider.calls())) == (1, calls)
+    _, rows = books(bench.ledger(), "app", days())
+    assert len(rows) == calls
+    assert all(row["cost_nano_usd"] == row["held_nano_usd"] > 0 for row in rows)
+
+
+@pytest.mark.parametrize("verb", ["converse", "converse_stream"])
+@pytest.mark.parametrize(
+    ("script", "status", "code", "calls"),
+    [
+        ("dear", 400, "ServiceQuotaExceededException", 0),
+        ("slow-3", 408, "ModelTimeoutException", 1),
+        ("reset", 424, "ModelErrorException", 1),
+    ],
+)
+def test_boto3_does_not_repeat_it_either(
+    front: Front, bench: Bench, provider: Provider, verb: str, script: str, status: int, code: str, calls: int
+) -> None:
+    """It goes by the status: of a 429, 502 or 504 it would make five requests, each of which may be billed."""
+    session = boto3.Session(aws_access_key_id="of", aws_secret_access_key="nobody", region_name="eu-west-1")
+    client = session.client("bedrock-runtime", endpoint_url=f"{front.url}/bedrock")
+    with pytest.raises(ClientError) as raised:
+        getattr(client, verb)(modelId=f"nova-{script}", messages=[{"role": "user", "content": [{"text": "Hi"}]}])
+    answer = raised.value.response
+    assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]) == (status, code)
     assert (front.requests, len(provider.calls())) == (1, calls)
     _, rows = books(bench.ledger(), "app", days())
     assert len(rows) == calls

@@ -196,7 +196,8 @@ def test_any_method_is_a_star_in_the_permission(shipped: dict[str, Synthesized])
 def test_policies_for_people_fit_into_what_iam_takes(tmp_path: Path) -> None:
     """6,144 characters without white space: beyond 20 plans they are not named one by one."""
     for plans in (20, 21):
-        text = '[aws]\nregion = "ap-southeast-2"\n[gateway]\nkms_key_arn = "arn:aws:kms:ap-southeast-2:123456789012:key/1"\n'
+        text = '[aws]\nregion = "ap-southeast-2"\n[gateway]\n'
+        text += 'kms_key_arn = "arn:aws:kms:ap-southeast-2:123456789012:key/1"\n'
         text += "".join(f'[providers.p{number}]\nkind = "openai"\n' for number in range(6))
         text += "".join(f"[plans.p{number}]\nrate = 1\nburst = 1\n" for number in range(plans))
         (tmp_path / "environment-of-20-ch.toml").write_text(text)
