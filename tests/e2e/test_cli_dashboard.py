@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ def test_it_is_seen_in_a_browser(browser: Browser, page: tuple[Path, dict[str, A
     assert shown.requests() == []
     assert shown.complaints() == []
     titles = shown.evaluate("[...document.querySelectorAll('.board h3')].map(each => each.textContent)")
-    assert titles == [each["title"] for each in said["widgets"]]
+    # A graph says where it has more lines than are drawn; other tests call many models.
+    assert [re.sub(r" \(\d+ of \d+\)$", "", each) for each in titles] == [each["title"] for each in said["widgets"]]
     assert "consumer: drawn" in shown.evaluate("document.querySelector('header').innerText")
     assert "Is it healthy?" in shown.evaluate("document.body.innerText")
     _, _, colours = pixels(shown.screenshot(tmp_path / "dashboard.png", scale=0.5))
