@@ -56,9 +56,9 @@ format: setup ## format the code
 	@$(VENV)/bin/ruff check --fix --quiet .
 
 lock: $(VENV)/.pipenv ## lock the Python and Node packages anew, without naming an index
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/pipenv lock
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(VENV)/bin/pipenv lock
 	@$(RUN) -m local.machine index-free Pipfile.lock
-	@PIPENV_PIPFILE=$(CHECKOV)/Pipfile VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/pipenv lock
+	@PIPENV_PIPFILE=$(CHECKOV)/Pipfile VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(VENV)/bin/pipenv lock
 	@$(RUN) -m local.machine index-free $(CHECKOV)/Pipfile.lock
 	@npm install --package-lock-only --no-fund --no-audit
 
@@ -84,7 +84,7 @@ $(VENV)/.pipenv:
 
 $(VENV)/.ready: Pipfile.lock local/machine.py $(VENV)/.pipenv
 	@echo "installing Python packages from Pipfile.lock (about a minute)"
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(VENV)/bin/pipenv sync --dev >build.log 2>&1 || { cat build.log; exit 1; }
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(VENV)/bin/pipenv sync --dev >build.log 2>&1 || { cat build.log; exit 1; }
 	@$(RUN) -m local.machine command $(VENV)/bin/tollgate
 	@rm -f build.log
 	@touch $@
@@ -93,7 +93,7 @@ $(VENV)/.ready: Pipfile.lock local/machine.py $(VENV)/.pipenv
 $(VENV)/checkov/.ready: $(CHECKOV)/Pipfile.lock $(VENV)/.pipenv
 	@echo "installing checkov from $(CHECKOV)/Pipfile.lock (about a minute)"
 	@$(PYTHON) -m venv $(VENV)/checkov
-	@PIPENV_PIPFILE=$(CHECKOV)/Pipfile VIRTUAL_ENV=$(CURDIR)/$(VENV)/checkov $(VENV)/bin/pipenv sync >build.log 2>&1 || { cat build.log; exit 1; }
+	@PIPENV_PIPFILE=$(CHECKOV)/Pipfile VIRTUAL_ENV="$(CURDIR)/$(VENV)/checkov" $(VENV)/bin/pipenv sync >build.log 2>&1 || { cat build.log; exit 1; }
 	@rm -f build.log
 	@touch $@
 

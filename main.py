@@ -14,7 +14,7 @@ from pathlib import Path
 
 from constructs_lib import bill
 from constructs_lib.settings import Environment, EnvironmentFaults, load, relocated
-from constructs_lib.settings.faults import nearest
+from constructs_lib.settings.files import environment_files
 from constructs_lib.sources import source_faults
 
 CHECKOUT = Path(__file__).resolve().parent
@@ -22,13 +22,11 @@ CHECKOUT = Path(__file__).resolve().parent
 
 def main(names: list[str]) -> int:
     """Synthesize; 2 where an environment file, or a folder it names, cannot be used."""
-    folder = Path(os.environ.get("TOLLGATE_ENVIRONMENTS") or CHECKOUT / "environments")
-    files = [folder / f"{name}.toml" for name in names] or sorted(folder.glob("*.toml"))
-    missing = [name for name in names if not (folder / f"{name}.toml").is_file()]
-    if missing or not files:
-        sys.stderr.write(f"{_unknown(folder, missing)}\n")
+    try:
+        environments, faults = _loaded(environment_files(CHECKOUT, names))
+    except LookupError as unknown:
+        sys.stderr.write(f"{unknown.args[0]}\n")
         return 2
-    environments, faults = _loaded(files)
     if faults:
         sys.stderr.write("".join(f"{each}\n" for each in faults))
         return 2
@@ -60,18 +58,6 @@ def _loaded(files: list[Path]) -> tuple[list[Environment], list[EnvironmentFault
         except EnvironmentFaults as faulty:
             faults.append(faulty)
     return environments, faults
-
-
-def _unknown(folder: Path, names: list[str]) -> str:
-    """What is said where a name has no file."""
-    known = sorted(path.stem for path in folder.glob("*.toml") if path.is_file())
-    lines = [f"{folder / name}.toml: no such environment file." for name in names] or [
-        f"{folder}/*.toml: no such file."
-    ]
-    for name in names:
-        meant = nearest(Path(name).name.removesuffix(".toml"), known)
-        lines += [f'Did you mean "{meant}"?'] if meant else []
-    return " ".join([*lines, f"Environments in {folder}: {', '.join(known) or 'none'}"])
 
 
 if __name__ == "__main__":

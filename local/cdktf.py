@@ -16,6 +16,7 @@ import subprocess
 import sys
 from typing import Final
 
+from constructs_lib.settings.files import environment_files
 from lambda_src.contract import prefix
 from local import cloud
 from local.deployment import ENDPOINT_VARIABLE, PROVIDER_VARIABLE, ROOT
@@ -68,6 +69,11 @@ def main(arguments: list[str]) -> int:
         )
         return 2
     verb, environment, *more = arguments
+    try:
+        environment_files(ROOT, [environment])
+    except LookupError as unknown:  # told at once, and not after everything else has been synthesized
+        sys.stderr.write(f"{unknown.args[0]}\n")
+        return 2
     if verb != "diff" and "--auto-approve" not in more and not sys.stdin.isatty():
         sys.stderr.write(
             f"{verb} {environment} asks before it changes anything, and there is no terminal to ask at. "

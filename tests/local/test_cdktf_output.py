@@ -1,4 +1,4 @@
-"""A plan goes to reviewers and into CI's logs; keys that it removes or moves must not go along."""
+"""What `make plan` shows. A plan goes to reviewers and into CI's logs; keys that it removes or moves must not go along."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from local.cdktf import masked, run_masked
+from local.cdktf import main, masked, run_masked
 
 # As Terraform 1.11 prints them through the CDKTF CLI; the second is of a key that goes on working on another plan.
 LINES = (
@@ -29,3 +29,9 @@ def test_values_of_keys_are_masked(capfd: pytest.CaptureFixture[str]) -> None:
 )
 def test_the_rest_of_a_plan_is_shown(line: str) -> None:
     assert masked(line) == line
+
+
+@pytest.mark.parametrize("name", ["locla", "local.toml"])
+def test_a_mistyped_environment_is_told_at_once(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert main(["diff", name]) == 2
+    assert 'Did you mean "local"?' in capsys.readouterr().err
