@@ -140,7 +140,7 @@ def test_tracing_follows_the_environment(every: list[Synthesized]) -> None:
 def test_account_wide_role_is_opt_in(shipped: dict[str, Synthesized]) -> None:
     """There is one per account and region; a stack that owns it uninvited takes it from all the others."""
     owners = {name for name, stack in shipped.items() if stack.all("aws_api_gateway_account")}
-    assert owners == {"dev"}
+    assert owners == {"dev", "local"}  # both say so in their files
 
 
 def test_deployment_comes_after_everything_it_photographs(every: list[Synthesized]) -> None:
