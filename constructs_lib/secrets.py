@@ -29,8 +29,8 @@ class ProviderSecrets(Construct):
             name=name,
             description=f"Key of the AI provider {provider}; Tollgate {environment.name} reads it.",
             kms_key_id=environment.gateway.kms_key_arn,
-            # A destroy by mistake can be undone for a week; the embedded cloud is deployed anew all the time.
-            recovery_window_in_days=0 if environment.aws.endpoint else 7,
+            # A destroy by mistake can be undone for a week, for which the name is taken.
+            recovery_window_in_days=7 if environment.gateway.deletion_protection else 0,
         )
         return addressed(provider, secret).arn
 

@@ -144,7 +144,10 @@ class Gateway(Section):
         description="Set the account's one role that lets API Gateway write logs. Only one stack per account and "
         "region may, and a new account has none.",
     )
-    deletion_protection: bool = Field(default=False, description="Refuse to delete the ledger's table.")
+    deletion_protection: bool = Field(
+        default=False,
+        description="Refuse to delete the ledger's table; keep providers' keys for a week after a destroy.",
+    )
 
 
 class Metering(Section):

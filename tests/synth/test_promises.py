@@ -59,6 +59,15 @@ def test_secrets_are_made_without_a_value(every: list[Synthesized]) -> None:
         assert not stack.all("aws_secretsmanager_secret_version")
 
 
+def test_keys_of_providers_survive_a_mistake_where_the_ledger_does(shipped: dict[str, Synthesized]) -> None:
+    """Elsewhere a deploy may follow a `destroy`; a secret that can return keeps its name taken."""
+    windows = {
+        name: {secret["recovery_window_in_days"] for _, secret in named([stack], "aws_secretsmanager_secret")}
+        for name, stack in shipped.items()
+    }
+    assert windows == {"dev": {0}, "local": {0}, "prod": {7}}
+
+
 def test_ledger_survives_mistakes(every: list[Synthesized], shipped: dict[str, Synthesized]) -> None:
     for _, table in named(every, "aws_dynamodb_table"):
         assert table["billing_mode"] == "PAY_PER_REQUEST"
