@@ -1,4 +1,4 @@
-"""What `make plan` shows. A plan goes to reviewers and into CI's logs; keys that it removes or moves must not go along."""
+"""What `make plan` shows. It goes to reviewers and into CI's logs; keys that it removes or moves must not go along."""
 
 from __future__ import annotations
 
