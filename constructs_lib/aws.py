@@ -27,6 +27,9 @@ _register_unexecuted("cdktf_cdktf_provider_aws")
 # jsii prints a banner about Node releases newer or older than it likes. 20 is the oldest that we support and test.
 os.environ.setdefault("JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION", "1")
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+# Its cache is in the home folder. Where that may not be written, as in some CI, synth takes seconds longer.
+if not os.access(os.path.expanduser("~"), os.W_OK):  # noqa: PTH111 - Path.home() fails where there is no home at all
+    os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE", "disabled")
 
 from cdktf import App as App
 from cdktf import AssetType as AssetType

@@ -86,6 +86,15 @@ def test_faulty_environment_stops_before_anything_is_written(folder: Path) -> No
     assert not out.exists()
 
 
+def test_no_home_is_needed(folder: Path) -> None:
+    """CI may have none that can be written, and jsii's cache would be there."""
+    (folder / "good.toml").write_text('[aws]\nregion = "eu-west-1"\n')
+    home = str(folder / "no" / "home")
+    done = run(CHECKOUT, "good", TOLLGATE_ENVIRONMENTS=str(folder), CDKTF_OUTDIR=str(folder / "out"), HOME=home)
+    assert done.returncode == 0, done.stderr
+    assert not Path(home).exists()
+
+
 def test_every_faulty_file_is_told(folder: Path) -> None:
     (folder / "good.toml").write_text('[aws]\nregion = "eu-west-1"\n[functions.mine]\nsource = "no/such/folder"\n')
     done = run(CHECKOUT, "faulty", "good", TOLLGATE_ENVIRONMENTS=str(folder), CDKTF_OUTDIR=str(folder / "out"))
