@@ -150,8 +150,8 @@ class Consumer(Section):
     keys: Literal["terraform", "operator"] = Field(
         default="terraform",
         description="Who makes its keys. terraform: they are there after the first deploy, and their values are in "
-        "Terraform's state, and in what plain `terraform plan` shows where one goes. operator: `tollgate keys issue` makes "
-        "them, and Terraform never sees them.",
+        "Terraform's state, and in what plain `terraform plan` shows where one goes. operator: `tollgate keys issue` "
+        "makes them, and Terraform never sees them.",
     )
     key_names: Annotated[tuple[Name, ...], Field(strict=False, min_length=1), Unique] = Field(
         default=("default",), description="One key each, if Terraform makes them."
