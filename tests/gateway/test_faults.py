@@ -187,3 +187,23 @@ def test_pages_of_the_allowed_origin_may_read_every_answer(bench: Bench) -> None
         assert response.headers["access-control-allow-origin"] == "https://app.example.com"
     silent = send(bench.gateway(), request("key-free", chat()))
     assert "access-control-allow-origin" not in silent.headers
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        ("openai/gpt-9:free@2026", "openai/gpt-9:free@2026"),
+        ("sk-proj-AbCdEf0123456789AbCdEf", "[redacted:key]"),
+        ("somebody@example.com", "[redacted:email]"),
+        ("please summarise my salary", None),
+        ("x" * 81, None),
+        ("\N{LATIN SMALL LETTER E WITH ACUTE}", None),
+    ],
+)
+def test_names_that_callers_make_up_are_kept_where_they_tell_nothing_else(
+    bench: Bench, log: Log, asked: str, kept: str | None
+) -> None:
+    response = send(bench.gateway(), request(bench.consumer("inventive", models=["standin-small"]), chat(asked)))
+    assert response.status == 404
+    (line,) = log.lines()
+    assert line["model_asked"] == kept
