@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Final, Literal, TypeGuard
+from typing import Annotated, Any, Final, Literal, TypeGuard
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core.core_schema import CoreSchema, no_info_after_validator_function
 
 from lambda_src.contract import NAME_PATTERN
 
@@ -102,6 +113,16 @@ def _unique(values: tuple[object, ...]) -> tuple[object, ...]:
     return values
 
 
+class _Unique:
+    """Of a list: no value stands twice, and the JSON Schema says so."""
+
+    def __get_pydantic_core_schema__(self, kind: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(_unique, handler(kind))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(schema) | {"uniqueItems": True}
+
+
 def _compiles(value: str) -> str:
     try:
         re.compile(value)
@@ -121,7 +142,7 @@ Usd = Annotated[Decimal, BeforeValidator(_usd), WithJsonSchema(_USD_SCHEMA)]
 
 FromDecimal = BeforeValidator(_number)
 """Of a plain number; it stands last, so that the limits before it are part of the schema."""
-Unique = AfterValidator(_unique)
+Unique = _Unique()
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 ModelName = Annotated[str, StringConstraints(pattern=MODEL_NAME)]

@@ -240,6 +240,7 @@ def test_schema_refuses_what_the_loader_refuses() -> None:
         ("gateway", "unknown", 1),
         ("metering", "estimate", "exact"),
         ("aws", "region", "Ireland"),
+        ("alerts", "emails", ["oncall@example.com", "oncall@example.com"]),
     ):
         assert not validator.is_valid({**document, section: {**document.get(section, {}), key: wrong}}), key
 
