@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 from constructs_lib import bill
+from constructs_lib.function_sources import source_faults
 from constructs_lib.settings import Environment, EnvironmentFaults, load, relocated
 from constructs_lib.settings.files import environment_files
-from constructs_lib.sources import source_faults
 
 CHECKOUT = Path(__file__).resolve().parent
 
