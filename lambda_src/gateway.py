@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -136,7 +136,7 @@ class Gateway:
         try:
             return admission.choose_model(asked, models, caller.policy, route.dialect, self._kinds)
         except GatewayError:
-            record.model_asked = _keepable(asked)
+            record.model_asked = _keepable(asked, self.config.prompt_log_patterns)
             raise
 
     def _list(self, visit: Visit, caller: Caller, models: dict[str, Model]) -> Response:
@@ -215,13 +215,13 @@ class Gateway:
         self._prompts.write(visit.record, visit.route, visit.request.body, response.body)
 
 
-def _keepable(asked: str) -> str | None:
+def _keepable(asked: str, patterns: Iterable[str]) -> str | None:
     """A name that a caller made up, for the operator who has to find out what they want: never a text or a secret."""
     if not _LOOKS_LIKE_A_MODEL.fullmatch(asked):
         return None
     from lambda_src.redaction import Redaction
 
-    return Redaction().text(asked)
+    return Redaction(patterns).text(asked)
 
 
 def _wants_prompt_log(request: Request, caller: Caller) -> bool:

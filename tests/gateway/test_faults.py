@@ -195,6 +195,7 @@ def test_pages_of_the_allowed_origin_may_read_every_answer(bench: Bench) -> None
         ("openai/gpt-9:free@2026", "openai/gpt-9:free@2026"),
         ("sk-proj-AbCdEf0123456789AbCdEf", "[redacted:key]"),
         ("somebody@example.com", "[redacted:email]"),
+        ("project-bluebird-9", "[redacted:pattern]-9"),
         ("please summarise my salary", None),
         ("x" * 81, None),
         ("\N{LATIN SMALL LETTER E WITH ACUTE}", None),
@@ -203,7 +204,8 @@ def test_pages_of_the_allowed_origin_may_read_every_answer(bench: Bench) -> None
 def test_names_that_callers_make_up_are_kept_where_they_tell_nothing_else(
     bench: Bench, log: Log, asked: str, kept: str | None
 ) -> None:
-    response = send(bench.gateway(), request(bench.consumer("inventive", models=["standin-small"]), chat(asked)))
+    gateway = bench.gateway(prompt_log_patterns=("project-[a-z]+",))
+    response = send(gateway, request(bench.consumer("inventive", models=["standin-small"]), chat(asked)))
     assert response.status == 404
     (line,) = log.lines()
     assert line["model_asked"] == kept
