@@ -10,7 +10,7 @@ PIPENV_VERSION := 2026.10.3
 VENV := .venv
 RUN := $(VENV)/bin/python
 CHECKOV := tests/checkov
-# jsii warns about every Node that is newer than it; the version is checked by local/machine.py.
+# jsii warns about every Node that is newer than it; the version is checked by tools/machine.py.
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 export CHECKPOINT_DISABLE := 1
 export PIPENV_VERBOSITY := -1
@@ -23,25 +23,25 @@ help: ## list what make can do
 	@echo; echo "ENV=NAME picks environments/NAME.toml (now: $(ENV)); YES=1 deploys and destroys without asking"
 
 demo: setup ## deploy onto the embedded cloud, call it, refuse it, show who used what
-	@$(RUN) -m local.demo
+	@$(RUN) -m local.demo.main
 
 up: setup ## deploy onto the embedded cloud and leave it running
-	@$(RUN) -m local.up up
+	@$(RUN) -m local.demo.up up
 
 down: setup ## stop what `make up` left running
-	@$(RUN) -m local.up down
+	@$(RUN) -m local.demo.up down
 
 synth: setup ## write Terraform JSON for every environment to cdktf.out
 	@$(RUN) main.py
 
 plan: setup ## what a deploy of ENV would change; OFFLINE=1: a first deploy, without an account
-	@$(RUN) -m $(if $(OFFLINE),local.offline,local.cdktf diff) $(ENV)
+	@$(RUN) -m $(if $(OFFLINE),tools.offline,tools.cdktf diff) $(ENV)
 
 deploy: setup ## deploy ENV
-	@$(RUN) -m local.cdktf deploy $(ENV) $(if $(YES),--auto-approve)
+	@$(RUN) -m tools.cdktf deploy $(ENV) $(if $(YES),--auto-approve)
 
 destroy: setup ## destroy ENV
-	@$(RUN) -m local.cdktf destroy $(ENV) $(if $(YES),--auto-approve)
+	@$(RUN) -m tools.cdktf destroy $(ENV) $(if $(YES),--auto-approve)
 
 test: setup $(VENV)/checkov/.ready check ## everything that must hold: format, lint, types, unit, synth, plan, end to end
 	@$(RUN) -m pytest --numprocesses 2 --dist loadscope
@@ -57,9 +57,9 @@ format: setup ## format the code
 
 lock: $(VENV)/.pipenv ## lock the Python and Node packages anew, without naming an index
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(VENV)/bin/pipenv lock
-	@$(RUN) -m local.machine index-free Pipfile.lock
+	@$(RUN) -m tools.machine index-free Pipfile.lock
 	@PIPENV_PIPFILE=$(CHECKOV)/Pipfile VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(VENV)/bin/pipenv lock
-	@$(RUN) -m local.machine index-free $(CHECKOV)/Pipfile.lock
+	@$(RUN) -m tools.machine index-free $(CHECKOV)/Pipfile.lock
 	@npm install --package-lock-only --no-fund --no-audit
 
 prices: setup ## generate constructs_lib/prices.json anew
@@ -76,16 +76,16 @@ clean: ## remove what was built; packages stay
 	@rm -rf build cdktf.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.pipenv:
-	@$(PYTHON) local/machine.py check
+	@$(PYTHON) tools/machine.py check
 	@echo "making $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
 	@touch $@
 
-$(VENV)/.ready: Pipfile.lock local/machine.py $(VENV)/.pipenv
+$(VENV)/.ready: Pipfile.lock tools/machine.py $(VENV)/.pipenv
 	@echo "installing Python packages from Pipfile.lock (about a minute)"
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(VENV)/bin/pipenv sync --dev >build.log 2>&1 || { cat build.log; exit 1; }
-	@$(RUN) -m local.machine command $(VENV)/bin/tollgate
+	@$(RUN) -m tools.machine command $(VENV)/bin/tollgate
 	@rm -f build.log
 	@touch $@
 

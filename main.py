@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from constructs_lib import bill
+from constructs_lib import cost_estimate
 from constructs_lib.function_sources import source_faults
 from constructs_lib.settings import Environment, EnvironmentFaults, load, relocated
 from constructs_lib.settings.files import environment_files
@@ -33,7 +33,7 @@ def main(names: list[str]) -> int:
 
     for environment in environments:
         if environment.aws.endpoint is None:  # the embedded cloud costs nothing
-            sys.stderr.write(f"{bill.text(environment)}\n")
+            sys.stderr.write(f"{cost_estimate.text(environment)}\n")
 
     # Only now, since loading CDKTF takes seconds and a faulty file should be told at once.
     from constructs_lib.aws import App

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from admin.budgets.standing import dollars
+from admin.budgets.status import dollars
 from admin.keys.view import who
-from admin.moments import moment
 from admin.output import shows, table
 from admin.session import Session, session_of
+from admin.times import moment
 from lambda_src.contract import AUDIT_MONTH, audit_pk
 
 _NONE_BEFORE: Final = datetime(2025, 1, 1, tzinfo=UTC)

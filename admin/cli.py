@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from admin import streams
-from admin.faults import Fault, Refused, of_client, of_service
+from admin.errors import Fault, Refused, of_client, of_service
 from admin.output import Format, Output
 from admin.session import ENVIRONMENT_VARIABLE, Options, Session
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
-from admin.faults import Refused, Usage
+from admin.errors import Refused, Usage
 
 MOST_BYTES: Final = 5_000_000
 

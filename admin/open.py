@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import typer
 
-from admin.faults import Usage, unknown
+from admin.errors import Usage, unknown
 from admin.output import shows
 from admin.session import Session, session_of
 from lambda_src.contract import access_log_group, gateway_log_group, prefix, sweeper_log_group

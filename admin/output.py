@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from admin.faults import Refused, Usage
+from admin.errors import Refused, Usage
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

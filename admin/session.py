@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from admin.faults import Unconfigured, Usage, unknown
+from admin.errors import Unconfigured, Usage, unknown
 from admin.output import Output
+from admin.progress import Waiting
 from admin.table import Table
-from admin.waiting import Waiting
 from lambda_src.contract import LISTED_POLICY, NAME_PATTERN, POLICY_SK, Config, consumer_pk, prefix
 
 if TYPE_CHECKING:

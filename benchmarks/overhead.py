@@ -28,7 +28,7 @@ from typing import Any, Final
 import urllib3
 
 from lambda_src.contract import CONFIG_VARIABLE
-from local.cloud import Cloud
+from local.cloud.client import Cloud
 from tests.bench import Bench, chat, create_table
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -199,7 +199,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     install()
-    serve = [sys.executable, "-m", "local.provider", "serve", "--port", "0"]
+    serve = [sys.executable, "-m", "local.provider.cli", "serve", "--port", "0"]
     with contextlib.ExitStack() as stack:
         cloud = stack.enter_context(Cloud.start())
         child = stack.enter_context(process(serve, stdout=subprocess.PIPE))

@@ -24,9 +24,9 @@ from typing import Any, Final
 from admin.report import html, rollups, rows
 from admin.report.period import Period
 from admin.table import Table
-from lambda_src.attributes import item
 from lambda_src.contract import PK, SK, rollup_pk, rollup_sk
-from local.cloud import Cloud
+from lambda_src.edges.dynamodb_attributes import item
+from local.cloud.client import Cloud
 from tests.bench import create_table
 
 LAST: Final = date(2026, 11, 23)

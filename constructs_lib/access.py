@@ -10,7 +10,7 @@ from typing import Final
 
 from constructs_lib.aws import Construct, IamPolicy, addressed
 from constructs_lib.function import Function
-from constructs_lib.keys import account_in
+from constructs_lib.kms_keys import account_in
 from constructs_lib.ledger import Ledger
 from constructs_lib.notifications import Notifications
 from constructs_lib.permissions import Statement, allow, document

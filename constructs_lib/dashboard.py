@@ -9,15 +9,15 @@ from typing import Any, Final
 
 from constructs_lib import alarm_catalogue
 from constructs_lib import metric_sources as sources
-from constructs_lib.alarm_catalogue.kind import LEAST_REQUESTS
+from constructs_lib.alarm_catalogue.definition import LEAST_REQUESTS
 from constructs_lib.alarms import Alarms
 from constructs_lib.aws import CloudwatchDashboard, Construct, addressed
 from constructs_lib.metric_sources import Source
 from constructs_lib.query_catalogue import QUERIES
 from constructs_lib.settings import Environment
 from constructs_lib.widgets import Widget, Widgets, arranged
-from lambda_src import metrics
 from lambda_src.contract import METRIC_NAMESPACE
+from lambda_src.core import metrics
 
 _QUERIES: Final = {query.name: query for query in QUERIES}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from constructs_lib.package import members
 from constructs_lib.settings import Environment
 from constructs_lib.settings.catalogue import Function
-from constructs_lib.settings.faults import Fault, KeyPath, shown
+from constructs_lib.settings.validation_errors import Fault, KeyPath, shown
 
 
 def source_faults(environment: Environment, checkout: Path) -> list[Fault]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from constructs_lib.settings.catalogue import Consumer
 from constructs_lib.settings.environment import Environment
-from constructs_lib.settings.tariff import Tariff
+from constructs_lib.settings.model_prices import Tariff
 from lambda_src.contract import (
     ACCOUNTS_INDEX_KEY,
     KEY_SK,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambda_src.contract import METRIC_NAMESPACE
-from lambda_src.metrics import Metric
+from lambda_src.core.metrics import Metric
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from constructs_lib.alarm_catalogue import KINDS, UNHEALTHY, UNHEALTHY_TITLE, Ki
 from constructs_lib.query_catalogue import INDEXED, QUERIES, Query
 from constructs_lib.settings.alerts import Alerts
 from lambda_src.contract import HEADER_PROMPT_LOG, METRIC_NAMESPACE
-from lambda_src.glossary import ACCESS_FIELDS, ERROR_CODES, LINE_KINDS, PROMPT_FIELDS, USAGE_FIELDS
-from lambda_src.metrics import METRICS, Metric
+from lambda_src.core.glossary import ACCESS_FIELDS, ERROR_CODES, LINE_KINDS, PROMPT_FIELDS, USAGE_FIELDS
+from lambda_src.core.metrics import METRICS, Metric
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "monitoring.md"
 

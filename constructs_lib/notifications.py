@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from constructs_lib.aws import Construct, SnsTopic, SnsTopicSubscription, addressed
-from constructs_lib.keys import account_in, own_key
+from constructs_lib.kms_keys import account_in, own_key
 from constructs_lib.permissions import Statement, allow, use_key
 from constructs_lib.settings import Environment
 

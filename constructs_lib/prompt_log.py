@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from constructs_lib.aws import Construct
-from constructs_lib.keys import account_in, own_key
+from constructs_lib.kms_keys import account_in, own_key
 from constructs_lib.logs import LogGroup
 from constructs_lib.permissions import Statement
 from constructs_lib.settings import Environment

@@ -9,7 +9,6 @@ from constructs_lib.alarms import Alarms
 from constructs_lib.aws import Construct, TerraformStack
 from constructs_lib.chat import Chat
 from constructs_lib.dashboard import Dashboard
-from constructs_lib.door import Door
 from constructs_lib.functions import bedrock_access, gateway_function, own_functions, sweeper_function
 from constructs_lib.ledger import Ledger
 from constructs_lib.ledger_items import key_item, model_item, policy_item
@@ -19,13 +18,14 @@ from constructs_lib.plans import Plans
 from constructs_lib.platform import configure
 from constructs_lib.prompt_log import PromptLog
 from constructs_lib.queries import Queries
+from constructs_lib.rejections import Door
 from constructs_lib.rest_api import RestApi
 from constructs_lib.routes import endpoints
 from constructs_lib.schedule import Schedule
 from constructs_lib.secrets import ProviderSecrets
 from constructs_lib.settings import Environment
-from constructs_lib.settings.addresses import slug
-from constructs_lib.settings.tariff import tariff_of
+from constructs_lib.settings.model_prices import tariff_of
+from constructs_lib.settings.terraform_names import slug
 from constructs_lib.stage import Stage
 
 
@@ -88,7 +88,20 @@ class TollgateStack(TerraformStack):
             plans=self.plans,
         )
 
-        write_outputs(self, environment)
+        write_outputs(
+            self,
+            environment=environment,
+            api=self.api,
+            stage=self.stage,
+            plans=self.plans,
+            ledger=self.ledger,
+            secrets=self.secrets,
+            gateway=self.gateway,
+            sweeper=self.sweeper,
+            notifications=self.notifications,
+            dashboard=self.dashboard,
+            access=self.access,
+        )
 
     def _write_items(self, environment: Environment) -> None:
         for name in environment.models:

@@ -14,7 +14,7 @@ from constructs_lib.metric_sources import Source
 from constructs_lib.query_catalogue import Query
 from constructs_lib.settings import Environment
 from lambda_src.contract import METRIC_NAMESPACE, NANO_PER_USD, access_log_group, gateway_log_group, sweeper_log_group
-from lambda_src.metrics import Metric
+from lambda_src.core.metrics import Metric
 
 Widget = dict[str, Any]
 

@@ -259,7 +259,7 @@ LATENCY_BOUNDS_MS: Final = (
 #                                               budget of that window until then
 #   audit    pk AUDIT#<month>       sk <epoch ms>#<random>    at S, by S, action S, target S, before S?, after S? (JSON)
 #
-# Items that the Lambda alone writes: account, rollup, usage row, EVENT (lambda_src/ledger.py), and
+# Items that the Lambda alone writes: account, rollup, usage row, EVENT (lambda_src/edges/ledger.py), and
 #
 #   seen     pk SEEN#<key id>       sk <hour>   addresses SS (12 hex digits of a hash each, at most 500), ttl N (2 days)
 

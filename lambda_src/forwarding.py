@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from lambda_src.answers import cut, no_answer, passed_on
-from lambda_src.books import SETTLE_SECONDS, Books
+from lambda_src.bookkeeping import SETTLE_SECONDS, Books
 from lambda_src.contract import Config
-from lambda_src.dialects.ask import Ask
-from lambda_src.errors import Unavailable
-from lambda_src.headers import standing
-from lambda_src.http_event import Response
-from lambda_src.metering import charge_without_answer, meter, provider_error
-from lambda_src.policy import Model
-from lambda_src.secrets import Secrets
-from lambda_src.ticket import Ticket, Visit
-from lambda_src.upstream import Answer, Call, NoAnswer, Upstream
+from lambda_src.core.dialects.parsed_request import Ask
+from lambda_src.core.error_responses import cut, no_answer, passed_on
+from lambda_src.core.errors import Unavailable
+from lambda_src.core.http_event import Response
+from lambda_src.core.metering import charge_without_answer, meter, provider_error
+from lambda_src.core.policy import Model
+from lambda_src.core.provider_call import Answer, Call, NoAnswer
+from lambda_src.core.request_context import Ticket, Visit
+from lambda_src.core.response_headers import standing
+from lambda_src.edges.provider_client import Upstream
+from lambda_src.edges.secrets import Secrets
 
 
 class Forwarder:

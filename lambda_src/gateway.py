@@ -8,35 +8,36 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lambda_src import admission, listing
-from lambda_src.account import Hold
-from lambda_src.addresses import Addresses
-from lambda_src.admission import Caller
-from lambda_src.answers import error_response
-from lambda_src.aws import Aws
-from lambda_src.books import Books
+from lambda_src.bookkeeping import Books
 from lambda_src.contract import HEADER_PROMPT_LOG, Config, Route
-from lambda_src.dialects import DIALECTS
-from lambda_src.dialects.ask import Ask, limit_output, parse, too_deep
-from lambda_src.directory import Directory
-from lambda_src.errors import BadRequest, GatewayError, Unavailable
-from lambda_src.estimate import estimate
+from lambda_src.core import admission, model_list
+from lambda_src.core.account import Hold
+from lambda_src.core.admission import Caller
+from lambda_src.core.counters import Signals
+from lambda_src.core.dialects import DIALECTS
+from lambda_src.core.dialects.parsed_request import Ask, limit_output, parse, too_deep
+from lambda_src.core.error_responses import error_response
+from lambda_src.core.errors import BadRequest, GatewayError, Unavailable
+from lambda_src.core.estimate import estimate
+from lambda_src.core.http_event import Request, Response
+from lambda_src.core.policy import Model
+from lambda_src.core.request_context import Ticket, Visit, milliseconds
+from lambda_src.core.response_headers import charged, tags
+from lambda_src.core.trace import trace_of
+from lambda_src.core.usage_line import usage_line
+from lambda_src.core.usage_record import UsageRecord
+from lambda_src.core.windows import moment
+from lambda_src.edges.aws import Aws
+from lambda_src.edges.budget_events import Herald
+from lambda_src.edges.ledger import Ledger, NoRoomError
+from lambda_src.edges.policy_cache import Directory
+from lambda_src.edges.provider_client import Upstream
+from lambda_src.edges.secrets import Secrets
+from lambda_src.edges.source_addresses import Addresses
 from lambda_src.forwarding import Forwarder
-from lambda_src.headers import charged, tags
-from lambda_src.http_event import Request, Response
-from lambda_src.ledger import Ledger, NoRoomError
-from lambda_src.policy import Model
-from lambda_src.record import UsageRecord
-from lambda_src.secrets import Secrets
-from lambda_src.signals import Signals
-from lambda_src.thresholds import Herald
-from lambda_src.ticket import Ticket, Visit, milliseconds
-from lambda_src.trace import trace_of
-from lambda_src.upstream import Upstream
-from lambda_src.windows import moment
 
 if TYPE_CHECKING:
-    from lambda_src.prompts import PromptLog
+    from lambda_src.edges.prompt_log import PromptLog
 
 ADMIT_SECONDS = 6.0
 """The most that the ledger may take before the provider is called."""
@@ -141,7 +142,7 @@ class Gateway:
 
     def _list(self, visit: Visit, caller: Caller, models: dict[str, Model]) -> Response:
         """The models this consumer may use; no provider is called."""
-        body = listing.models_body(visit.request, visit.route, caller.policy, models, self._kinds)
+        body = model_list.models_body(visit.request, visit.route, caller.policy, models, self._kinds)
         visit.record.status, visit.record.settlement = 200, "settled"
         self.books.note(visit.record, visit.until)
         return Response(status=200, body=body, headers={"content-type": "application/json"})
@@ -203,12 +204,12 @@ class Gateway:
             signals.key_addresses = self.addresses.count(request.key_id, request.source_ip, deadline)
         signals.ledger_failures, signals.ledger_throttles = self.ledger.take_faults()
         signals.secret_failures = self.secrets.take_failures()
-        print(record.line(self.config.metrics_per_consumer))
+        print(usage_line(record, self.config.metrics_per_consumer))
 
     def _keep(self, visit: Visit, response: Response, group: str) -> None:
         """Prompt and answer into the log of them. Only consumers that want it pay for the import."""
         if self._prompts is None:
-            from lambda_src.prompts import PromptLog
+            from lambda_src.edges.prompt_log import PromptLog
 
             config = self.config
             self._prompts = PromptLog(self._aws, group, config.prompt_log_max_bytes, config.prompt_log_patterns)
@@ -219,7 +220,7 @@ def _keepable(asked: str, patterns: Iterable[str]) -> str | None:
     """A name that a caller made up, for the operator who has to find out what they want: never a text or a secret."""
     if not _LOOKS_LIKE_A_MODEL.fullmatch(asked):
         return None
-    from lambda_src.redaction import Redaction
+    from lambda_src.core.redaction import Redaction
 
     return Redaction(patterns).text(asked)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lambda_src.aws import Aws
 from lambda_src.configuration import config
+from lambda_src.core.http_event import Request
+from lambda_src.edges.aws import Aws
 from lambda_src.gateway import Gateway
-from lambda_src.http_event import Request
 
 _GATEWAY = Gateway(config(), Aws())
 

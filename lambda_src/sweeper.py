@@ -8,15 +8,16 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from lambda_src.account import Account
-from lambda_src.aws import Aws, AwsError
 from lambda_src.configuration import config
 from lambda_src.contract import METRIC_NAMESPACE, POLICY_SK, STATE_SK, Config, consumer_pk
-from lambda_src.ledger import Ledger
-from lambda_src.metrics import LEDGER_FAILURES, LEDGER_THROTTLES, OVERDUE_HOLDS, Metric, embedded
-from lambda_src.policy import policy_of
-from lambda_src.thresholds import Herald, reached
-from lambda_src.windows import moment
+from lambda_src.core.account import Account
+from lambda_src.core.metrics import LEDGER_FAILURES, LEDGER_THROTTLES, OVERDUE_HOLDS, Metric, embedded
+from lambda_src.core.policy import policy_of
+from lambda_src.core.usage_line import usage_line
+from lambda_src.core.windows import moment
+from lambda_src.edges.aws import Aws, AwsError
+from lambda_src.edges.budget_events import Herald, reached
+from lambda_src.edges.ledger import Ledger
 
 _LOOK_BACK_MS = 3_600_000
 """More than the schedule's period."""
@@ -86,7 +87,7 @@ class Sweeper:
             for row in self._ledger.sweep(consumer, account, deadline):
                 left -= 1
                 if row is not None:
-                    print(row.line(self._config.metrics_per_consumer, int(self._ledger.now() * 1000)))
+                    print(usage_line(row, self._config.metrics_per_consumer, int(self._ledger.now() * 1000)))
                     counts["unsettled"] += 1
         finally:
             counts["overdue"] += max(0, left)

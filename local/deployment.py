@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from lambda_src.contract import prefix
-from local.cloud import Cloud
-from local.terraform import cli_environment
+from local.cloud.client import Cloud
+from tools.paths import ROOT
+from tools.terraform import cli_environment
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 ENDPOINT_VARIABLE: Final = "TOLLGATE_LOCAL_ENDPOINT"
 PROVIDER_VARIABLE: Final = "TOLLGATE_LOCAL_PROVIDER_URL"
 ENVIRONMENTS_VARIABLE: Final = "TOLLGATE_ENVIRONMENTS"

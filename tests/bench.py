@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from lambda_src.attributes import item
-from lambda_src.aws import Aws
 from lambda_src.contract import (
     ACCOUNTS_INDEX,
     ACCOUNTS_INDEX_KEY,
@@ -30,10 +28,12 @@ from lambda_src.contract import (
     consumer_pk,
     key_pk,
 )
+from lambda_src.core.http_event import Request, Response
+from lambda_src.edges.aws import Aws
+from lambda_src.edges.dynamodb_attributes import item
+from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
-from lambda_src.http_event import Request, Response
-from lambda_src.ledger import Ledger
-from local.cloud import Cloud
+from local.cloud.client import Cloud
 
 _numbers = itertools.count()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from local.cloud import Cloud
+from local.cloud.client import Cloud
 from tests.browser import Browser, running
 from tests.browser_program import executable
 

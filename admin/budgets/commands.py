@@ -8,12 +8,12 @@ import typer
 
 from admin.budgets.forecast import Forecast, daily_spend, forecasts, forecasts_table
 from admin.budgets.raises import amount_of, clear, raise_by, window_of
-from admin.budgets.standing import chosen, standing
+from admin.budgets.status import chosen, standing
 from admin.budgets.view import BudgetShown, budgets_table, shown_budgets
-from admin.faults import Usage
-from admin.moments import later
+from admin.errors import Usage
 from admin.output import shows
 from admin.session import Session, session_of
+from admin.times import later
 from lambda_src.contract import Window
 
 app = typer.Typer(help="Where budgets stand, and raising one for a while.", no_args_is_help=True)

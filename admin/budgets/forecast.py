@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from admin.budgets.standing import Money, Standing, Standings, dollars
-from admin.moments import apart, written
+from admin.budgets.status import Money, Standing, Standings, dollars
 from admin.output import table
 from admin.session import Session
+from admin.times import apart, written
 from lambda_src.contract import Window, rollup_parts, rollup_pk
-from lambda_src.policy import Policy
-from lambda_src.windows import frees_at, previous
+from lambda_src.core.policy import Policy
+from lambda_src.core.windows import frees_at, previous
 
 AVERAGE_DAYS: Final = 7
 _DAY: Final = timedelta(days=1)

@@ -7,12 +7,12 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from admin.budgets.standing import Standings, dollars, said
-from admin.faults import Refused, Usage
-from admin.moments import written
-from admin.report.text import counted
+from admin.budgets.status import Standings, dollars, said
+from admin.errors import Refused, Usage
+from admin.formatting import counted
 from admin.session import Session
 from admin.table import Audit
+from admin.times import written
 from lambda_src.contract import NANO_PER_USD, Window
 
 _MOST: Final = Decimal(1_000_000_000)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from admin.budgets.standing import Money, Standing, Standings, dollars
-from admin.moments import apart, written
+from admin.budgets.status import Money, Standing, Standings, dollars
 from admin.output import table
+from admin.times import apart, written
 from lambda_src.contract import Window
 
 

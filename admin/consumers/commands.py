@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from admin.budgets.standing import Standings, all_standings, said, standing
+from admin.budgets.status import Standings, all_standings, said, standing
 from admin.consumers.view import ConsumerDetails, ConsumerShown, consumers_table, details, details_view, shown
-from admin.faults import Usage
+from admin.errors import Usage
 from admin.keys.ledger import all_keys
 from admin.output import shows
 from admin.session import Session, session_of

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from admin.budgets.standing import Money, Standings, dollars
+from admin.budgets.status import Money, Standings, dollars
 from admin.budgets.view import BudgetShown, budgets_table, shown_budgets
+from admin.formatting import counted
 from admin.keys.ledger import Key
 from admin.keys.view import KeyShown, bounded, keys_table
 from admin.keys.view import shown as shown_key
-from admin.moments import apart, written
 from admin.output import table
-from admin.report.text import counted
 from admin.session import Session
+from admin.times import apart, written
 from lambda_src.contract import rollup_parts, rollup_pk
 
 

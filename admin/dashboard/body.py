@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from admin.faults import Unconfigured, Usage
+from admin.errors import Unconfigured, Usage
 from admin.session import Session
 from lambda_src.contract import prefix
 

@@ -13,12 +13,12 @@ import typer
 
 from admin.dashboard.body import body, choices, widgets
 from admin.dashboard.widgets import Drawn, drawn
-from admin.faults import Usage
-from admin.moments import SPAN_WORDS, span, written
+from admin.errors import Usage
 from admin.output import shows, table
 from admin.page import page, text
 from admin.report.files import whole
 from admin.session import Session, session_of
+from admin.times import SPAN_WORDS, span, written
 
 _AT_ONCE: Final = 8
 _SHORTEST: Final = timedelta(minutes=1)

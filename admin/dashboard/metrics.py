@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from admin.faults import Usage
+from admin.errors import Usage
 from admin.session import Session
 
 _PERIOD: Final = 300

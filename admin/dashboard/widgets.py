@@ -12,10 +12,10 @@ from admin import charts
 from admin.charts import Limit, Series, barred
 from admin.dashboard.metrics import Grid, Line, grid, lines
 from admin.dashboard.text import html_of, is_heading
-from admin.faults import Fault, of_service
+from admin.errors import Fault, of_service
+from admin.formatting import compact
 from admin.logs.insights import ask
 from admin.page import Raw, empty, table, text
-from admin.report.text import compact
 
 if TYPE_CHECKING:
     from admin.session import Session

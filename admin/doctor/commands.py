@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from admin.doctor.check import Check, Deployed, Finding, Severity, error, warning
-from admin.faults import DENIED, Fault, Unconfigured, unknown
+from admin.errors import DENIED, Fault, Unconfigured, unknown
 from admin.output import control_free, shows
 from admin.session import Session, session_of
 

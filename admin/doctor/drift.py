@@ -9,10 +9,10 @@ from typing import Any, Final
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
 from constructs_lib.ledger_items import model_item, policy_item
 from constructs_lib.settings import runtime_config
-from constructs_lib.settings.tariff import tariff_of
-from lambda_src.attributes import plain_item
+from constructs_lib.settings.model_prices import tariff_of
 from lambda_src.contract import PK, SK
-from lambda_src.pricing import usd
+from lambda_src.core.pricing import usd
+from lambda_src.edges.dynamodb_attributes import plain_item
 
 _LONGEST: Final = 60
 

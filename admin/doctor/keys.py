@@ -10,7 +10,7 @@ from typing import Final
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
 from admin.keys.ledger import Key
 from lambda_src.contract import prefix
-from lambda_src.policy import instant
+from lambda_src.core.policy import instant
 
 SOON: Final = timedelta(days=14)
 

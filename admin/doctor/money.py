@@ -9,12 +9,12 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
-from lambda_src.account import Account
 from lambda_src.contract import METRIC_NAMESPACE, SWEEP_MINUTES, prefix, rollup_pk
-from lambda_src.metrics import OVERDUE_HOLDS
-from lambda_src.policy import Budget, model_of, policy_of
-from lambda_src.pricing import usd
-from lambda_src.windows import frees_at
+from lambda_src.core.account import Account
+from lambda_src.core.metrics import OVERDUE_HOLDS
+from lambda_src.core.policy import Budget, model_of, policy_of
+from lambda_src.core.pricing import usd
+from lambda_src.core.windows import frees_at
 
 OLD_PRICES_DAYS: Final = 90
 LATE: Final = timedelta(minutes=3 * SWEEP_MINUTES)

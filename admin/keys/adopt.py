@@ -9,11 +9,11 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from admin.csv_lines import Line, judged, read
-from admin.faults import Refused, Usage
-from admin.keys.gateway import environment_of, named_key, plans_of, put_on_plan
+from admin.errors import Refused, Usage
+from admin.keys.api_gateway import environment_of, named_key, plans_of, put_on_plan
+from admin.keys.bulk import Desk, paced
 from admin.keys.issue import Order, enter, off_plan, taken
 from admin.keys.ledger import Key, named
-from admin.keys.many import Desk, paced
 from admin.keys.view import Exported
 from admin.session import Session
 

@@ -7,18 +7,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from admin.faults import Usage
+from admin.errors import Usage
 from admin.keys.adopt import adopt_all, adoptable, write_exported
-from admin.keys.gateway import value_of
+from admin.keys.api_gateway import value_of
+from admin.keys.bulk import issue_file, summary
 from admin.keys.issue import Issued, issue, order
 from admin.keys.ledger import all_keys, find, keys_of
 from admin.keys.lifecycle import Expires, KeyArgument, disable_key, enable_key, hand_over, revoke_key, rotate_key
-from admin.keys.many import issue_file, summary
 from admin.keys.view import Exported, KeyDetails, KeyShown, bounded, details, details_table, keys_table, shown
-from admin.moments import later, written
 from admin.output import shows
 from admin.session import session_of
 from admin.table import Audit
+from admin.times import later, written
 from lambda_src.contract import POLICY_SK, consumer_pk
 
 app = typer.Typer(help="Issue, rotate, revoke the keys of consumers.", no_args_is_help=True)

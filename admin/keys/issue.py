@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from admin.faults import Refused
-from admin.keys.gateway import create, description, named_key, named_keys, plans_of, put_on_plan, value_of
+from admin.errors import Refused
+from admin.keys.api_gateway import create, description, named_key, named_keys, plans_of, put_on_plan, value_of
 from admin.keys.ledger import Key, all_keys, checked_label, key_item, named
-from admin.moments import written
 from admin.session import Session
 from admin.table import Audit
+from admin.times import written
 from lambda_src.contract import KEY_SK, api_key_name, key_pk
-from lambda_src.policy import instant
+from lambda_src.core.policy import instant
 
 _AGAIN: Final = "Give the same command again to finish it."
 

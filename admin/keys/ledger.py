@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from admin.faults import Refused, Usage, unknown
-from admin.moments import apart, written
+from admin.errors import Refused, Usage, unknown
 from admin.session import Session
 from admin.table import Change
+from admin.times import apart, written
 from lambda_src.contract import (
     ACCOUNTS_INDEX_KEY,
     KEY_SK,
@@ -20,7 +20,7 @@ from lambda_src.contract import (
     STATE_SK,
     key_pk,
 )
-from lambda_src.policy import instant
+from lambda_src.core.policy import instant
 
 TERRAFORM: Final = "terraform"
 LABEL_WORDS: Final = "1 to 31 lower-case letters, digits and hyphens, the first no hyphen"
@@ -159,7 +159,7 @@ def _by_name(session: Session, consumer: str, label: str) -> Key:
 
 def _not_here(session: Session, key_id: str) -> Refused:
     """Where a key that this ledger does not know might belong, as far as API Gateway tells."""
-    from admin.keys.gateway import environment_of, named_key
+    from admin.keys.api_gateway import environment_of, named_key
 
     there = named_key(session, key_id)
     if there is None:

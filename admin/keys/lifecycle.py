@@ -11,9 +11,9 @@ from admin.keys.ledger import Key, all_keys, find
 from admin.keys.rotate import pair, rotate
 from admin.keys.switch import check_stoppable, revoke, start, stop
 from admin.keys.view import KeyShown, keys_table, shown
-from admin.moments import later, span, written
 from admin.output import shows
 from admin.session import Session, session_of
+from admin.times import later, span, written
 from lambda_src.contract import STATE_SK, consumer_pk
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id of a key, or CONSUMER/LABEL.")]

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from admin.faults import Refused
-from admin.keys.gateway import delete, named_keys
+from admin.errors import Refused
+from admin.keys.api_gateway import delete, named_keys
 from admin.keys.issue import Issued, Order, check_expiry, issue, left_half
 from admin.keys.ledger import Key, by_id, keys_of
-from admin.moments import written
 from admin.session import Session
 from admin.table import Audit
+from admin.times import written
 from lambda_src.contract import api_key_name
-from lambda_src.policy import instant
+from lambda_src.core.policy import instant
 
 
 def pair(session: Session, key: Key) -> tuple[Key, Key | None]:

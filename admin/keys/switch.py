@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from admin.faults import Refused
-from admin.keys.gateway import delete, enable, move_to_plan, named_key, plans_of
+from admin.errors import Refused
+from admin.keys.api_gateway import delete, enable, move_to_plan, named_key, plans_of
 from admin.keys.issue import check_expiry, left_half
 from admin.keys.ledger import Key
-from admin.moments import written
 from admin.session import Session
 from admin.table import Audit
+from admin.times import written
 
 _STILL: Final = (
     "the ledger has it, and the gateway obeys within a minute; API Gateway was not told yet. "

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from admin.faults import DENIED
-from admin.keys.gateway import named_key, plans_of, used_today
+from admin.errors import DENIED
+from admin.formatting import counted
+from admin.keys.api_gateway import named_key, plans_of, used_today
 from admin.keys.ledger import Key, State
-from admin.moments import written
 from admin.output import table
-from admin.report.text import counted
 from admin.session import Session
-from lambda_src.policy import instant
+from admin.times import written
+from lambda_src.core.policy import instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

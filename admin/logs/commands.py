@@ -9,12 +9,12 @@ from typing import Annotated, Final
 
 import typer
 
-from admin.faults import Usage
+from admin.errors import Usage
 from admin.logs.insights import Row, ask, saved_queries, saved_query
 from admin.logs.replay import Replayed, replay_file
-from admin.moments import MOMENT_WORDS, moment, written
 from admin.output import shows, table
 from admin.session import Session, session_of
+from admin.times import MOMENT_WORDS, moment, written
 from lambda_src.contract import access_log_group, gateway_log_group, sweeper_log_group
 
 app = typer.Typer(help="Ask the usage and access logs; book lines that the ledger lacks.", no_args_is_help=True)

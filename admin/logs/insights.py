@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from admin.faults import ServiceFault, Usage, unknown
+from admin.errors import ServiceFault, Usage, unknown
 from admin.session import Session
 from lambda_src.contract import prefix
 

@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from admin.faults import Refused, ServiceFault, Unconfigured, Usage
+from admin.errors import Refused, ServiceFault, Unconfigured, Usage
 from admin.session import Session
 from admin.table import Audit
-from lambda_src.contract import TOKEN_CLASSES
+from lambda_src.core.usage_record import LINE_FIELDS, TOKEN_MEMBERS, UsageRecord, record_of_line
 
 if TYPE_CHECKING:
-    from lambda_src.ledger import Ledger
-    from lambda_src.record import UsageRecord
+    from lambda_src.edges.ledger import Ledger
 
 SECONDS_PER_LINE: Final = 20.0
 NOBODY: Final = "-"
@@ -62,8 +61,6 @@ def replay_file(session: Session, text: str) -> Replayed | None:
 
 def usage_records(text: str, environment: str) -> Iterator[UsageRecord]:
     """The usage lines in a file, each of them whole; other kinds of lines are passed over."""
-    from lambda_src.record import record_of_line
-
     try:
         listed = json.loads(text) if text.lstrip().startswith("[") else text.splitlines()
     except ValueError as error:
@@ -86,15 +83,12 @@ def usage_records(text: str, environment: str) -> Iterator[UsageRecord]:
 
 _NEEDED: Final = ("request_id", "at_ms", "consumer", "key_id", "model", "status", "settlement", "cost_nano_usd")
 """Without them a line would be booked as something else than it was."""
-_TEXTS: Final = (
-    "request_id", "consumer", "key_id", "plan", "route", "provider", "model", "model_asked", "model_served",
-    "service_tier",
-    "error_code", "settlement", "usage_source", "price_version", "trace_id", "w3c_trace_id",
-)  # fmt: skip
+_TEXT_TYPES: Final = ("str", "str | None", "Settlement", "UsageSource")
+_TEXTS: Final = tuple(name for name, each in LINE_FIELDS.items() if each.type in _TEXT_TYPES)
 _NUMBERS: Final = (
-    "at_ms", "status", "upstream_status", "held_nano_usd", "cost_nano_usd", "latency_ms", "upstream_ms",
-    "first_byte_ms", "retries", "tokens_reasoning", *(f"tokens_{name}" for name in TOKEN_CLASSES),
-)  # fmt: skip
+    *(name for name, each in LINE_FIELDS.items() if each.type in ("int", "int | None")),
+    *TOKEN_MEMBERS,
+)
 _BEYOND: Final = 10**18
 """More than any of the numbers can be: a billion dollars."""
 _LATEST_MS: Final = 10**13
@@ -139,7 +133,7 @@ def _parsed(number: int, line: object) -> dict[str, Any]:
 def _book(ledger: Ledger, records: Sequence[UsageRecord], outcomes: Counter[str]) -> str:
     """Count how many were `settled` (were missing), `corrected` (were assumed) and `replayed` (were there already).
     What stopped it; empty where nothing did."""
-    from lambda_src.aws import AwsError
+    from lambda_src.edges.aws import AwsError
 
     for number, record in enumerate(records, start=1):
         try:
@@ -171,8 +165,8 @@ def _audit(session: Session, outcomes: Counter[str], failure: str) -> None:
 
 def _ledger(session: Session) -> Ledger:
     """The ledger as the deployed gateway itself is configured, with the operator's credentials."""
-    from lambda_src.aws import Aws
-    from lambda_src.ledger import Ledger
+    from lambda_src.edges.aws import Aws
+    from lambda_src.edges.ledger import Ledger
 
     settings = session.config
     credentials = session.boto.get_credentials()

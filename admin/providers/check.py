@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from admin.faults import Refused, ServiceFault
+from admin.errors import Refused, ServiceFault
 from admin.session import Session
 from lambda_src.contract import (
     HEADER_COST,

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import typer
 
-from admin.faults import Refused, ServiceFault, unknown
-from admin.moments import written
+from admin.errors import Refused, ServiceFault, unknown
 from admin.output import shows, table
 from admin.providers.check import Checked, check
 from admin.providers.secret_input import checked, read_secret
 from admin.session import Session, session_of
 from admin.table import Audit
+from admin.times import written
 from lambda_src.contract import MODELS_PK, SK, Provider
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def doubts(value: str, base_url: str) -> Iterator[str]:
 def _put(session: Session, name: str, secret_id: str, value: str) -> SecretSet:
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-    from lambda_src.secrets import FRESH_SECONDS
+    from lambda_src.edges.secrets import FRESH_SECONDS
 
     try:
         version = session.secretsmanager.put_secret_value(SecretId=secret_id, SecretString=value)["VersionId"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from admin.faults import Usage
+from admin.errors import Usage
 
 
 def read_secret(what: str) -> str:

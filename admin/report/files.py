@@ -11,10 +11,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Final
 
-from admin.faults import Usage
+from admin.errors import Usage
+from admin.formatting import csv_safe, markdown_safe
 from admin.report.rows import DIMENSIONS, UsageReport, UsageRow
 from admin.report.terminal import notes
-from admin.report.text import csv_safe, markdown_safe
 
 _MEASURES: Final = tuple(each.name for each in fields(UsageRow) if each.name not in DIMENSIONS)
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from admin import page as frame
-from admin.budgets import standing
-from admin.budgets.standing import Standing
+from admin.budgets import status
+from admin.budgets.status import Standing
 from admin.page import Raw, text
 from admin.report import html_summary, html_time, html_who, rollups
 from admin.report.figures import COST, INPUT_CLASSES, OUTPUT_CLASSES, Figures
@@ -126,7 +126,7 @@ def of_sums(*, sums: Sequence[Sums], **known: Any) -> Found:
 def _budgets(session: Session, names: Sequence[str], now: datetime) -> list[tuple[str, Standing]]:
     found = [
         (each.consumer, budget)
-        for each in standing.all_standings(session)
+        for each in status.all_standings(session)
         if each.consumer in names
         for budget in each.budgets(now)
     ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from admin.formatting import compact, counted, milliseconds, money, percent
 from admin.page import text, tiles
 from admin.report.figures import Figures
-from admin.report.text import compact, counted, milliseconds, money, percent
-from lambda_src.pricing import usd
+from lambda_src.core.pricing import usd
 
 if TYPE_CHECKING:
     from admin.report.html import Found

@@ -7,11 +7,11 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from admin.charts import OTHERS, Series, Show, barred, lines, stacked
+from admin.formatting import compact, milliseconds, money, percent
 from admin.page import card, empty, table, text
 from admin.report.figures import Figures
 from admin.report.rollups import Sums
 from admin.report.rows import PERCENTILES
-from admin.report.text import compact, milliseconds, money, percent
 
 if TYPE_CHECKING:
     from admin.report.html import Found

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from admin.budgets.standing import Standing
+from admin.budgets.status import Standing
 from admin.charts import barred, share_bar
+from admin.formatting import compact, counted, milliseconds, money, percent, same_places
 from admin.page import behind, card, empty, table, text
 from admin.report.html_time import NOTHING, model_name
 from admin.report.labels import labelled
 from admin.report.rollups import Sums
 from admin.report.rows import PERCENTILES
-from admin.report.text import compact, counted, milliseconds, money, percent, same_places
-from lambda_src.pricing import usd
+from lambda_src.core.pricing import usd
 
 if TYPE_CHECKING:
     from admin.report.html import Found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from admin.faults import Usage
+from admin.errors import Usage
 
 SINCE_HELP: Final = "First day: 2026-11-01, 2026-11, or the days that end with --until: 30d, 4w."
 UNTIL_HELP: Final = "Last day, included: 2026-11-30 or 2026-11. Default: today (UTC)."

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from admin.faults import Usage
+from admin.errors import Usage
 from admin.report.figures import COST, Figures
 from admin.report.period import Period
 from admin.report.rollups import Cell, Sums, Values, View, grouped
-from lambda_src.pricing import usd
+from lambda_src.core.pricing import usd
 
 DIMENSIONS: Final = ("consumer", "model", "day", "key", "status")
 PERCENTILES: Final = (50, 95, 99)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from admin.formatting import compact, milliseconds, money, same_places
 from admin.output import table
 from admin.report.labels import labelled
 from admin.report.rows import UsageReport, UsageRow
-from admin.report.text import compact, milliseconds, money, same_places
 
 _LEVELS: Final = "▁▂▃▄▅▆▇█"
 _WIDEST: Final = 60

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from admin.faults import Usage
+from admin.errors import Usage
 from admin.output import shows
 from admin.report import files, rollups, rows, terminal
 from admin.report.labels import key_labels

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from admin.faults import Usage
+from admin.errors import Usage
+from admin.formatting import csv_safe
 from admin.output import control_free, shows
 from admin.report import rollups
 from admin.report.figures import Figures
 from admin.report.files import whole
 from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, period
 from admin.report.rollups import grouped
-from admin.report.text import csv_safe
 from admin.session import Session, session_of
 from admin.usage.requests import COLUMNS, Only, Request, request
 from lambda_src.contract import usage_pk

@@ -13,14 +13,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from admin.faults import Refused, Usage
+from admin.errors import Refused, Usage
+from admin.formatting import milliseconds
 from admin.logs.replay import NOBODY
-from admin.moments import SPAN_WORDS, span
 from admin.output import control_free, shows, table
 from admin.report.period import Period
 from admin.report.rollups import chosen
-from admin.report.text import milliseconds
 from admin.session import Session, session_of
+from admin.times import SPAN_WORDS, span
 from admin.usage.names import known_model
 from admin.usage.requests import Request, request
 from lambda_src.contract import (
@@ -33,7 +33,7 @@ from lambda_src.contract import (
     usage_pk,
     usage_sk,
 )
-from lambda_src.windows import moment
+from lambda_src.core.windows import moment
 
 POLL_SECONDS: Final = 2.0
 _LATE: Final = timedelta(seconds=30)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from admin.faults import unknown
+from admin.errors import unknown
 from admin.report import rollups
 from admin.report.period import Period
 from admin.session import Session

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 
 from admin.report.figures import UNPRICED_CODES
 from lambda_src.contract import SK
-from lambda_src.pricing import usd
-from lambda_src.windows import moment
+from lambda_src.core.pricing import usd
+from lambda_src.core.windows import moment
 
 Only = Literal["errors", "refused", "estimated", "unsettled", "over-estimate", "unpriced"]
 

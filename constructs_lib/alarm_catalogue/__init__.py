@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from constructs_lib.alarm_catalogue import abuse, money, service
-from constructs_lib.alarm_catalogue.kind import Alarm as Alarm
-from constructs_lib.alarm_catalogue.kind import Condition as Condition
-from constructs_lib.alarm_catalogue.kind import Kind as Kind
+from constructs_lib.alarm_catalogue.definition import Alarm as Alarm
+from constructs_lib.alarm_catalogue.definition import Condition as Condition
+from constructs_lib.alarm_catalogue.definition import Kind as Kind
 
 if TYPE_CHECKING:
     from constructs_lib.settings import Environment

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from constructs_lib import metric_sources as sources
-from constructs_lib.alarm_catalogue.kind import HOUR_MINUTES, Kind, over
-from lambda_src import metrics
+from constructs_lib.alarm_catalogue.definition import HOUR_MINUTES, Kind, over
+from lambda_src.core import metrics
 
 KINDS: Final = (
     Kind(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from constructs_lib import metric_sources as sources
-from constructs_lib.alarm_catalogue.kind import HOUR_MINUTES, Condition, Kind, over
+from constructs_lib.alarm_catalogue.definition import HOUR_MINUTES, Condition, Kind, over
 from constructs_lib.alarm_catalogue.service import SWEEPS_MINUTES
-from lambda_src import metrics
 from lambda_src.contract import NANO_PER_USD
+from lambda_src.core import metrics
 
 if TYPE_CHECKING:
     from constructs_lib.settings import Environment

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from constructs_lib import metric_sources as sources
-from constructs_lib.alarm_catalogue.kind import Condition, Kind, lasting, over, share
-from lambda_src import metrics
+from constructs_lib.alarm_catalogue.definition import Condition, Kind, lasting, over, share
 from lambda_src.contract import SWEEP_MINUTES
+from lambda_src.core import metrics
 
 if TYPE_CHECKING:
     from constructs_lib.settings import Environment

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from constructs_lib.settings.kinds import (
+from constructs_lib.settings.types import (
     HANDLER,
     MODEL_NAME,
     PATH,

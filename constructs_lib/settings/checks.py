@@ -8,13 +8,13 @@ from dataclasses import asdict
 from typing import Final
 
 from constructs_lib import alarm_catalogue
-from constructs_lib.settings.addresses import slug
 from constructs_lib.settings.environment import LAMBDA_EXTRA_SECONDS, Environment
-from constructs_lib.settings.faults import Fault, KeyPath, listing, nearest, shown
 from constructs_lib.settings.function_checks import functions
+from constructs_lib.settings.model_prices import tariff_faults
+from constructs_lib.settings.pydantic_errors import UNKNOWN_REGION
 from constructs_lib.settings.runtime import runtime_config
-from constructs_lib.settings.shape import UNKNOWN_REGION
-from constructs_lib.settings.tariff import tariff_faults
+from constructs_lib.settings.terraform_names import slug
+from constructs_lib.settings.validation_errors import Fault, KeyPath, listing, nearest, shown
 
 Known = Mapping[str, frozenset[str]]
 """Names that the file declares by section, faulty entries included: a reference to one of those is no fault."""

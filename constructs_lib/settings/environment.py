@@ -9,8 +9,8 @@ from pydantic import Field
 
 from constructs_lib.settings.alerts import Alerts
 from constructs_lib.settings.catalogue import Consumer, Function, Model, Plan, Provider
-from constructs_lib.settings.kinds import ModelName, Name, Section
 from constructs_lib.settings.platform import Aws, Gateway, Metering, Prompts
+from constructs_lib.settings.types import ModelName, Name, Section
 from lambda_src.contract import prefix
 
 LAMBDA_EXTRA_SECONDS: Final = 5

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from constructs_lib.settings.faults import nearest
+from constructs_lib.settings.validation_errors import nearest
 
 FOLDER_VARIABLE: Final = "TOLLGATE_ENVIRONMENTS"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from constructs_lib.settings.environment import Environment
-from constructs_lib.settings.faults import Fault, KeyPath, shown
+from constructs_lib.settings.validation_errors import Fault, KeyPath, shown
 
 OWN_FUNCTIONS: Final = ("gateway", "sweeper", "access", "account", "chat", "execution", "prompts")
 """Names that Tollgate's own Lambdas, roles and log groups have."""

@@ -16,9 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from constructs_lib.settings.checks import between_sections
 from constructs_lib.settings.environment import Environment, EnvironmentFile
-from constructs_lib.settings.faults import EnvironmentFaults, Fault, KeyPath, dotted, is_secret, shown
-from constructs_lib.settings.kinds import NAME, PATTERN_WORDS, Name
-from constructs_lib.settings.shape import faults_of, pruned
+from constructs_lib.settings.pydantic_errors import faults_of, pruned
+from constructs_lib.settings.types import NAME, PATTERN_WORDS, Name
+from constructs_lib.settings.validation_errors import EnvironmentFaults, Fault, KeyPath, dotted, is_secret, shown
 
 LONGEST_ENVIRONMENT_NAME: Final = 20
 """AWS names are built from it, and IAM takes 64 characters."""

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
-from constructs_lib.settings.kinds import (
+from constructs_lib.settings.types import (
     BUCKET,
     KMS_KEY,
     OBJECT_KEY,

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from constructs_lib.settings.alerts import Alerts, Slack, Teams
 from constructs_lib.settings.catalogue import Budget, Consumer, Function, Model, Plan, Prices, Provider, Quota
 from constructs_lib.settings.environment import EnvironmentFile
-from constructs_lib.settings.kinds import PATTERN_WORDS, USD_FORMAT
 from constructs_lib.settings.platform import Aws, Backend, Gateway, Metering, Prompts, Throttle
+from constructs_lib.settings.types import PATTERN_WORDS, USD_FORMAT
 
 SECTIONS: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("[aws]", Aws),

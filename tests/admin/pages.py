@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from admin.budgets.standing import Standing
+from admin.budgets.status import Standing
 from admin.report import rollups
 from admin.report.figures import Figures
 from admin.report.html import Found, of_sums, views

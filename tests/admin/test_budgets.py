@@ -9,9 +9,9 @@ import pytest
 
 from admin.budgets.forecast import Forecast, forecasts
 from admin.budgets.raises import amount_of, window_of
-from admin.budgets.standing import Standings, dollars
-from admin.faults import Refused, Usage
-from lambda_src.account import Account
+from admin.budgets.status import Standings, dollars
+from admin.errors import Refused, Usage
+from lambda_src.core.account import Account
 
 DOLLAR = 1_000_000_000
 NOW = datetime(2026, 11, 11, tzinfo=UTC)  # a Wednesday; a third of November is over

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from admin.csv_lines import Line, judged, read
-from admin.faults import Refused, Usage
+from admin.errors import Refused, Usage
 
 
 def lines(tmp_path: Path, raw: bytes) -> list[Line]:

@@ -10,7 +10,7 @@ import pytest
 from admin.dashboard.body import choices, widgets
 from admin.dashboard.metrics import Grid, grid, queries
 from admin.dashboard.text import html_of, is_heading
-from admin.faults import Usage
+from admin.errors import Usage
 
 NOW = datetime(2026, 11, 23, 14, 7, 30, tzinfo=UTC)
 TIMES = Grid(NOW, 300, 12)

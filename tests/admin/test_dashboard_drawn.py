@@ -7,7 +7,7 @@ import re
 import time
 from pathlib import Path
 
-from local.cloud import Cloud
+from local.cloud.client import Cloud
 from tests.e2e.command import Command
 
 

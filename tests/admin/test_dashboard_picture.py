@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from admin.session import Session
-from local.cloud import Cloud
+from local.cloud.client import Cloud
 from tests.browser import Browser
 from tests.browser_pixels import blocks
 from tests.browser_program import CARRIED

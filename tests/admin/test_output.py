@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from admin.faults import Refused
+from admin.errors import Refused
 from admin.output import Output
 
 

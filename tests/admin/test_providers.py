@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import urllib3
 
-from admin.faults import ServiceFault, Usage
+from admin.errors import ServiceFault, Usage
 from admin.output import Output
 from admin.providers.check import _asked, _usable
 from admin.providers.commands import _put, doubts

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from admin.faults import Usage
+from admin.errors import Usage
+from admin.formatting import compact, csv_safe, markdown_safe, milliseconds, money, percent, same_places
 from admin.report import rollups, rows
 from admin.report.figures import Figures, percentile
 from admin.report.files import as_csv, as_markdown, whole
 from admin.report.period import Period, period
 from admin.report.rows import UsageReport, report
 from admin.report.terminal import bar, sparkline
-from admin.report.text import compact, csv_safe, markdown_safe, milliseconds, money, percent, same_places
 
 TODAY = date(2026, 11, 23)
 

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from admin.faults import Unconfigured
+from admin.errors import Unconfigured
 from admin.output import Output
 from admin.session import Options, Session
 

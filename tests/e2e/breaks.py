@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lambda_src.attributes import item, plain_item
 from lambda_src.contract import CONFIG_VARIABLE
+from lambda_src.edges.dynamodb_attributes import item, plain_item
 from tests.e2e.command import Command
 from tests.e2e.conftest import System
 

@@ -13,10 +13,10 @@ import pytest
 import urllib3
 
 from lambda_src.contract import secret_name
-from local.cloud import Cloud
+from local.cloud.client import Cloud
 from local.deployment import Deployment, put_secrets
-from local.provider import Provider
-from local.provider_wire import Keys
+from local.provider.cli import Provider
+from local.provider.wire import Keys
 from tests.e2e.command import Command
 
 CANARY_SECRETS = {"openai": "sk-canary-openai-7f3a", "anthropic": "sk-canary-anthropic-91bd"}

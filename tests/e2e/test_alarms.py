@@ -18,11 +18,11 @@ import urllib3
 
 from constructs_lib.alarm_catalogue import UNHEALTHY, alarms_of, outage_names
 from constructs_lib.settings import load
-from lambda_src.account import Hold
-from lambda_src.aws import Aws
 from lambda_src.contract import KEY_SK, PK, SK, STATE_SK, key_pk
-from lambda_src.ledger import Ledger
-from lambda_src.policy import Policy
+from lambda_src.core.account import Hold
+from lambda_src.core.policy import Policy
+from lambda_src.edges.aws import Aws
+from lambda_src.edges.ledger import Ledger
 from tests.e2e.conftest import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]

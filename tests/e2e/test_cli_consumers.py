@@ -103,8 +103,8 @@ def test_mistakes_are_told(arguments: list[str], code: int, words: str, tollgate
 
 def test_a_change_that_another_operator_overtook_is_refused(system: System, tollgate: Command) -> None:
     """Two operators read the same state; the second to write must not undo what the first wrote."""
-    from admin.budgets.standing import said, standing
-    from admin.faults import Refused
+    from admin.budgets.status import said, standing
+    from admin.errors import Refused
     from admin.output import Output
     from admin.session import Options, Session
     from admin.table import Audit

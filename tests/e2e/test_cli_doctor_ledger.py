@@ -12,13 +12,13 @@ import pytest
 from admin.doctor.commands import chosen, every_check, examine
 from admin.output import Output
 from admin.session import Options, Session
-from lambda_src.account import Hold
 from lambda_src.contract import (
     ACCOUNTS_INDEX_KEY,
     LISTED_ACCOUNT,
     LISTED_KEY,
     TOKEN_CLASSES,
 )
+from lambda_src.core.account import Hold
 from tests.e2e.breaks import changed, configured, done, findings, soon
 from tests.e2e.command import Command
 from tests.e2e.conftest import System

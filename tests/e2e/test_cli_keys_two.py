@@ -11,7 +11,7 @@ from unittest import mock
 import botocore.exceptions
 import pytest
 
-from admin.faults import Refused
+from admin.errors import Refused
 from admin.keys.ledger import find
 from admin.keys.rotate import pair, rotate
 from admin.output import Output

@@ -19,8 +19,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from lambda_src.account import Hold
-from lambda_src.attributes import item
 from lambda_src.contract import (
     ACCOUNT_SK,
     ACCOUNTS_INDEX_KEY,
@@ -34,6 +32,8 @@ from lambda_src.contract import (
     usage_pk,
     usage_sk,
 )
+from lambda_src.core.account import Hold
+from lambda_src.edges.dynamodb_attributes import item
 from tests.e2e.command import INSTALLED, Command
 from tests.e2e.conftest import System
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from lambda_src.attributes import plain_item
 from lambda_src.contract import access_log_group, gateway_log_group
+from lambda_src.edges.dynamodb_attributes import plain_item
 from tests.e2e.conftest import CANARY_PROMPT, System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]

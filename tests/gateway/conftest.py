@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from lambda_src.core.http_event import Request, Response
 from lambda_src.gateway import Gateway
-from lambda_src.http_event import Request, Response
-from local.cloud import Cloud
-from local.provider import Provider
+from local.cloud.client import Cloud
+from local.provider.cli import Provider
 from tests.bench import Bench, create_table
 
 FAULTS = ("429", "500", "503-then-ok", "slow-3", "cut", "reset", "garbage", "nousage", "error-event", "529", "drip")
@@ -67,7 +67,7 @@ def rows_of(bench: Bench, response: Response) -> list[dict[str, object]]:
     """The usage rows of the request that `response` answers."""
     request_id = response.headers["x-tollgate-request-id"]
     items = bench.cloud.client("dynamodb").scan(TableName=bench.table)["Items"]
-    from lambda_src.attributes import plain_item
+    from lambda_src.edges.dynamodb_attributes import plain_item
 
     rows = [plain_item(each) for each in items if each["pk"]["S"].startswith("USAGE#")]
     return [row for row in rows if str(row["sk"]).endswith(request_id)]

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from lambda_src.account import Hold
-from lambda_src.attributes import plain_item
-from lambda_src.aws import Aws, AwsError
 from lambda_src.contract import STATE_SK, Provider, consumer_pk, key_pk, seen_pk
+from lambda_src.core.account import Hold
+from lambda_src.core.glossary import ERROR_CODES
+from lambda_src.core.metric_values import DEAD_KEY_CODES
+from lambda_src.core.metrics import METRICS, dimension_sets
+from lambda_src.core.policy import Budget, Policy
+from lambda_src.edges.aws import Aws, AwsError
+from lambda_src.edges.dynamodb_attributes import plain_item
+from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
-from lambda_src.glossary import ERROR_CODES
-from lambda_src.ledger import Ledger
-from lambda_src.measured import DEAD_KEY_CODES
-from lambda_src.metrics import METRICS, dimension_sets
-from lambda_src.policy import Budget, Policy
 from lambda_src.sweeper import Sweeper
 from tests.bench import Bench, chat, request
 from tests.gateway.conftest import send
@@ -323,8 +323,8 @@ def test_an_old_secret_serves_while_secrets_manager_is_down_and_each_failure_is_
     gateway = Gateway(bench.config(), aws)
     send(gateway, request("key-free", chat()))
     aws.refused = '"SecretId": "bench/openai"'
-    monkeypatch.setattr("lambda_src.secrets.FRESH_SECONDS", 0.0)
-    monkeypatch.setattr("lambda_src.secrets.STALE_SECONDS", -1.0)
+    monkeypatch.setattr("lambda_src.edges.secrets.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("lambda_src.edges.secrets.STALE_SECONDS", -1.0)
     assert send(gateway, request("key-free", chat())).status == 200
     fresh, stale = told.lines()
     assert (point(fresh, "SecretFailures"), point(stale, "SecretFailures")) == (None, 2), "asked before and at the call"
@@ -374,7 +374,7 @@ def test_addresses_of_a_key_within_an_hour(bench: Bench, told: Told) -> None:
 def test_addresses_stop_growing_and_never_fail_a_request(
     bench: Bench, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambda_src.addresses.MOST", 2)
+    monkeypatch.setattr("lambda_src.edges.source_addresses.MOST", 2)
     key = bench.consumer("flooding")
     for number in range(4):
         send(bench.gateway(), request(key, {}, source_ip=f"192.0.2.{number}"))

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 
 import pytest
 
-from lambda_src.aws import Aws
 from lambda_src.contract import Provider as Settings
 from lambda_src.contract import Route
+from lambda_src.core.counters import Signals
+from lambda_src.core.http_event import Response
+from lambda_src.core.provider_call import Call, NoAnswer
+from lambda_src.edges.aws import Aws
+from lambda_src.edges.provider_client import Upstream
+from lambda_src.edges.secrets import Secrets
 from lambda_src.gateway import Gateway
-from lambda_src.http_event import Response
-from lambda_src.secrets import Secrets
-from lambda_src.signals import Signals
-from lambda_src.upstream import Call, NoAnswer, Upstream
-from local.provider import Provider
+from local.provider.cli import Provider
 from tests.bench import Bench, chat, error_of, request
 from tests.gateway.conftest import rows_of, send
 
@@ -81,7 +82,7 @@ def test_white_space_around_a_key_is_not_part_of_it(bench: Bench) -> None:
 def test_a_key_that_is_lost_after_the_hold_gives_the_hold_back(
     bench: Bench, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambda_src.secrets.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("lambda_src.edges.secrets.FRESH_SECONDS", 0.0)
     bench.secret("bench/rotated", "sk-standin-openai")
     key = bench.consumer("rotated")
     aws = RotatedAws(bench.cloud.environment())

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from lambda_src.contract import HEADER_PROMPT_LOG, prompt_log_group
+from lambda_src.core.glossary import PROMPT_FIELDS
 from lambda_src.gateway import Gateway
-from lambda_src.glossary import PROMPT_FIELDS
 from tests.bench import Bench, chat, request
 from tests.gateway.conftest import Log, send
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambda_src.gateway import Gateway
-from local.provider import Provider
+from local.provider.cli import Provider
 from tests.bench import chat, request
 from tests.gateway.conftest import Log, send
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from local.cloud import Cloud
-from local.provider import Provider
+from local.cloud.client import Cloud
+from local.provider.cli import Provider
 from tests.bench import Bench, create_table
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from lambda_src.aws import Aws, AwsError
+from lambda_src.edges.aws import Aws, AwsError
 
 Fault = Literal["ok", "lost", "down", "down after", "killed", "killed after"]
 

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from lambda_src.contract import account_pk
+from lambda_src.core.http_event import Request, Response
+from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
-from lambda_src.http_event import Request, Response
-from lambda_src.ledger import Ledger
 from tests.bench import Bench, request
 from tests.money.faults import rows_of
 

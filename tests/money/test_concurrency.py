@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from lambda_src.account import Account, Hold
-from lambda_src.aws import Aws
 from lambda_src.contract import TOKEN_CLASSES, account_pk
-from lambda_src.policy import Policy
-from lambda_src.record import UsageRecord
+from lambda_src.core.account import Account, Hold
+from lambda_src.core.policy import Policy
+from lambda_src.core.usage_record import UsageRecord
+from lambda_src.edges.aws import Aws
 from lambda_src.sweeper import Sweeper
-from local.provider import Provider
+from local.provider.cli import Provider
 from tests.bench import Bench, chat, error_of, request
 from tests.money.sandboxes import at_once, books, send_all, warm
 

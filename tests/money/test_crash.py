@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from lambda_src.aws import Aws
 from lambda_src.contract import CONFIG_VARIABLE
-from lambda_src.ledger import Ledger
+from lambda_src.edges.aws import Aws
+from lambda_src.edges.ledger import Ledger
 from lambda_src.sweeper import Sweeper
-from local.provider import Provider
+from local.provider.cli import Provider
 from tests.bench import Bench, chat, request
 from tests.money.faults import request_id_of
 from tests.money.sandboxes import API_GATEWAY_SECONDS, books

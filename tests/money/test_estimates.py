@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_src.contract import ROUTES, TOKEN_CLASSES, Config
-from lambda_src.dialects import DIALECTS
-from lambda_src.dialects.ask import Ask, parse
-from lambda_src.errors import BadRequest
-from lambda_src.estimate import estimate
-from lambda_src.policy import Model, Policy
-from lambda_src.pricing import Prices, Rates
+from lambda_src.core.dialects import DIALECTS
+from lambda_src.core.dialects.parsed_request import Ask, parse
+from lambda_src.core.errors import BadRequest
+from lambda_src.core.estimate import estimate
+from lambda_src.core.policy import Model, Policy
+from lambda_src.core.pricing import Prices, Rates
 from tests.money.conftest import LONG
 from tests.money.writers import (
     DEFAULT_OUTPUT,

@@ -25,12 +25,12 @@ from typing import Any
 
 import pytest
 
-from lambda_src.aws import Aws
 from lambda_src.contract import TOKEN_CLASSES
+from lambda_src.core.http_event import Request
+from lambda_src.core.usage_record import record_of_line
+from lambda_src.edges.aws import Aws
+from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
-from lambda_src.http_event import Request
-from lambda_src.ledger import Ledger
-from lambda_src.record import record_of_line
 from lambda_src.sweeper import Sweeper
 from tests.bench import Bench, chat, request
 from tests.money.faults import Fault, FaultyAws, request_id_of
@@ -142,7 +142,7 @@ def half_up(exact: Fraction) -> int:
 @pytest.fixture
 def provider_url() -> Iterator[str]:
     """A stand-in provider in a process of its own: beside the gateway's threads it would wait for them."""
-    command = [sys.executable, "-m", "local.provider", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "local.provider.cli", "serve", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()

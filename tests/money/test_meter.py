@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from lambda_src.contract import ROUTES, STANDARD_TIER, Route
-from lambda_src.dialects import DIALECTS
-from lambda_src.dialects.ask import Ask
-from lambda_src.dialects.bedrock import stream_events
-from lambda_src.dialects.reading import completed, events, tokens_of_text
-from lambda_src.policy import Model
-from lambda_src.pricing import Prices, Rates
-from lambda_src.tokens import Tokens
+from lambda_src.core.dialects import DIALECTS
+from lambda_src.core.dialects.bedrock import stream_events
+from lambda_src.core.dialects.parsed_request import Ask
+from lambda_src.core.dialects.parsed_response import completed, events, tokens_of_text
+from lambda_src.core.policy import Model
+from lambda_src.core.pricing import Prices, Rates
+from lambda_src.core.tokens import Tokens
 from tests.bench import PER_TOKEN
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "providers"

@@ -31,15 +31,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lambda_src.account import Account, Hold
-from lambda_src.aws import AwsError
 from lambda_src.contract import LATENCY_BOUNDS_MS, WINDOWS, Window, rollup_pk
-from lambda_src.ledger import Ledger, NoRoomError
-from lambda_src.policy import Budget, Policy
-from lambda_src.record import UsageRecord, record_of_line
-from lambda_src.tokens import Tokens
-from lambda_src.windows import label, minute, moment
-from local.cloud import Cloud
+from lambda_src.core.account import Account, Hold
+from lambda_src.core.policy import Budget, Policy
+from lambda_src.core.tokens import Tokens
+from lambda_src.core.usage_line import usage_line
+from lambda_src.core.usage_record import UsageRecord, record_of_line
+from lambda_src.core.windows import label, minute, moment
+from lambda_src.edges.aws import AwsError
+from lambda_src.edges.ledger import Ledger, NoRoomError
+from local.cloud.client import Cloud
 from tests.bench import create_table
 from tests.money.conftest import LONG
 from tests.money.faults import Fault, FaultyAws, Killed, request_id_of, rows_of
@@ -165,7 +166,7 @@ class LedgerMachine(RuleBasedStateMachine):
         sent = self.sent[request_id]
         if not sent.refused and sent.record.usage_source == "none":
             return  # no line was ever written
-        record = record_of_line(json.loads(sent.record.line(per_consumer=False)))
+        record = record_of_line(json.loads(usage_line(sent.record, per_consumer=False)))
         try:
             with self._faults(plan):
                 self.ledger.replay(record, self._soon())

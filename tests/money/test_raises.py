@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from lambda_src.aws import Aws
 from lambda_src.contract import STATE_SK, consumer_pk
+from lambda_src.core.pricing import usd
+from lambda_src.edges.aws import Aws
 from lambda_src.gateway import Gateway
-from lambda_src.pricing import usd
 from tests.bench import Bench, chat, error_of, request
 from tests.money.sandboxes import API_GATEWAY_SECONDS
 

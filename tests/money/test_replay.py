@@ -16,10 +16,10 @@ import pytest
 
 from admin import cli
 from admin.logs import replay
-from lambda_src.aws import Aws
 from lambda_src.contract import AUDIT_MONTH, CONFIG_VARIABLE, audit_pk
+from lambda_src.edges.aws import Aws
+from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
-from lambda_src.ledger import Ledger
 from lambda_src.sweeper import Sweeper
 from tests.bench import Bench, chat, request
 from tests.money.faults import FaultyAws

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from lambda_src.attributes import Attribute
-from lambda_src.aws import Aws
+from lambda_src.edges.aws import Aws
+from lambda_src.edges.dynamodb_attributes import Attribute
 from lambda_src.gateway import Gateway
 from tests.bench import Bench, chat, request
 from tests.money.sandboxes import API_GATEWAY_SECONDS

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from local.offline import override, variables
+from tools.offline import override, variables
 
 
 @dataclass(frozen=True)

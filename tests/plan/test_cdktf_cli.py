@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local.cdktf import CLI, variables
-from local.deployment import ROOT
+from tools.cdktf import CLI, variables
+from tools.paths import ROOT
 
 pytestmark = pytest.mark.terraform
 

@@ -12,7 +12,7 @@ from constructs_lib.alarm_catalogue import KINDS, alarms_of
 from constructs_lib.settings import load
 from constructs_lib.settings.alerts import Alerts
 from lambda_src.contract import METRIC_NAMESPACE
-from lambda_src.metrics import METRICS, dimension_sets
+from lambda_src.core.metrics import METRICS, dimension_sets
 from tests.synth.reading import Synthesized
 
 ALWAYS = {

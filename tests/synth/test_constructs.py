@@ -8,7 +8,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from lambda_src.attributes import plain_item
+from lambda_src.edges.dynamodb_attributes import plain_item
 from tests.synth.reading import Synthesized, readable
 
 CONSTRUCTS = [

@@ -9,7 +9,7 @@ from typing import Any
 from constructs_lib import metric_sources
 from constructs_lib.alarm_catalogue import alarms_of
 from lambda_src.contract import METRIC_NAMESPACE
-from lambda_src.metrics import METRICS, dimension_sets
+from lambda_src.core.metrics import METRICS, dimension_sets
 from tests.synth.reading import Synthesized
 
 DOOR = metric_sources.refused_at_the_door("any")

@@ -96,7 +96,9 @@ def test_wildcards_in_arns_are_the_known_ones(every: list[Synthesized]) -> None:
 
 def test_gateway_may_do_to_the_ledger_what_it_does(full: Synthesized) -> None:
     """One permission more is an attack's; one less is an outage."""
-    source = "".join((CHECKOUT / "lambda_src" / name).read_text() for name in ("ledger.py", "table.py"))
+    source = "".join(
+        (CHECKOUT / "lambda_src" / name).read_text() for name in ("edges/ledger.py", "edges/dynamodb_table.py")
+    )
     called = set(re.findall(r'_call\(\s*"(\w+)"', source)) - {"TransactWriteItems"}
     in_transactions = {f"{verb}Item" for verb in re.findall(r'\{"(Put|Update|Delete|ConditionCheck)":', source)}
     (statement,) = [each for each in full.statements("gateway") if each["Sid"] == "UseLedger"]

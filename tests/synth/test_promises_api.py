@@ -9,7 +9,7 @@ import pytest
 
 from constructs_lib.stage import ACCESS_LOG_FIELDS
 from lambda_src.contract import ROUTES
-from lambda_src.glossary import ACCESS_FIELDS
+from lambda_src.core.glossary import ACCESS_FIELDS
 from tests.synth.reading import Synthesized, named
 
 # --- keys, plans and routes

@@ -10,11 +10,12 @@ import pytest
 
 from constructs_lib.query_catalogue import INDEXED, INSIGHT_RULES, QUERIES, Log, Query
 from constructs_lib.stage import ACCESS_LOG_FIELDS
-from lambda_src.record import UsageRecord
-from local.repairs.insights_commands import parse_query
+from lambda_src.core.usage_line import usage_line
+from lambda_src.core.usage_record import UsageRecord
+from local.cloud.logs.insights.commands import parse_query
 from tests.synth.reading import Synthesized, readable, synthesize
 
-USAGE_FIELDS = set(json.loads(UsageRecord(request_id="r", at_ms=0, environment="full").line(per_consumer=True)))
+USAGE_FIELDS = set(json.loads(usage_line(UsageRecord(request_id="r", at_ms=0, environment="full"), per_consumer=True)))
 FIELDS: dict[Log, set[str]] = {"usage": USAGE_FIELDS, "sweeper": USAGE_FIELDS, "access": set(ACCESS_LOG_FIELDS)}
 LANGUAGE = {
     *("filter", "stats", "sort", "limit", "fields", "by", "as", "and", "or", "like", "desc", "asc"),

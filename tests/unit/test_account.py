@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from lambda_src.account import Account, Hold, charge, release, reserve, settle
-from lambda_src.attributes import item, plain_item, typed
-from lambda_src.expressions import update_of
-from lambda_src.policy import Budget, Policy
+from lambda_src.core.account import Account, Hold, charge, release, reserve, settle
+from lambda_src.core.policy import Budget, Policy
+from lambda_src.edges.dynamodb_attributes import item, plain_item, typed
+from lambda_src.edges.dynamodb_update import update_of
 
 AT_MS = 1_795_437_000_000  # Monday 2026-11-23 12:30:00 UTC
 MINUTE = 29_923_950
@@ -116,7 +116,7 @@ def test_the_windows_of_an_open_hold_are_not_stale() -> None:
 
 
 def test_an_account_answers_for_moments_and_minutes() -> None:
-    from lambda_src.windows import moment
+    from lambda_src.core.windows import moment
 
     account = Account({"c|day|2026-11-23": 11, "s|month|2026-11": 7, f"t|{MINUTE}": 5, f"r|{MINUTE}": 3})
     at = moment(AT_MS)

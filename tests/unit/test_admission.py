@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from lambda_src.account import Account
-from lambda_src.admission import Caller, check_caller, check_fits, choose_model, refusal
 from lambda_src.contract import Window
-from lambda_src.errors import BadRequest, Denied, LimitReached
-from lambda_src.estimate import Estimate
-from lambda_src.policy import Budget, Key, Model, Policy
-from lambda_src.pricing import Prices
+from lambda_src.core.account import Account
+from lambda_src.core.admission import Caller, check_caller, check_fits, choose_model, refusal
+from lambda_src.core.errors import BadRequest, Denied, LimitReached
+from lambda_src.core.estimate import Estimate
+from lambda_src.core.policy import Budget, Key, Model, Policy
+from lambda_src.core.pricing import Prices
 
 AT_MS = 1_795_437_045_000  # Monday 2026-11-23 12:30:45 UTC
 NOW = datetime(2026, 11, 23, 12, 30, 45, tzinfo=UTC)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from lambda_src.contract import TOKEN_CLASSES, Config
-from lambda_src.dialects.ask import Ask
-from lambda_src.errors import BadRequest
-from lambda_src.estimate import estimate
-from lambda_src.policy import Model, Policy
-from lambda_src.pricing import Prices, Rates
+from lambda_src.core.dialects.parsed_request import Ask
+from lambda_src.core.errors import BadRequest
+from lambda_src.core.estimate import estimate
+from lambda_src.core.policy import Model, Policy
+from lambda_src.core.pricing import Prices, Rates
 from tests.bench import PER_TOKEN
 
 FLEX = {name: price // 2 for name, price in PER_TOKEN.items()}

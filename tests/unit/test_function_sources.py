@@ -9,7 +9,7 @@ import pytest
 
 from constructs_lib.function_sources import source_faults
 from constructs_lib.settings import load
-from constructs_lib.settings.faults import dotted
+from constructs_lib.settings.validation_errors import dotted
 
 CODE = "from other import borrowed\nMODEL = 1\nclass Own: ...\ndef handler(event, context): ...\n"
 

@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lambda_src.glossary import ERROR_CODES, LINE_KINDS, USAGE_FIELDS
-from lambda_src.metrics import METRICS
-from lambda_src.record import UsageRecord
-from tests.unit.test_record import FULL
+from lambda_src.core.glossary import ERROR_CODES, LINE_KINDS, USAGE_FIELDS
+from lambda_src.core.metrics import METRICS
+from lambda_src.core.usage_line import usage_line
+from lambda_src.core.usage_record import UsageRecord
+from tests.unit.test_usage_record import FULL
 
 SOURCES = [
     path for path in (Path(__file__).parent.parent.parent / "lambda_src").rglob("*.py") if path.stem != "glossary"
@@ -49,5 +50,5 @@ def test_every_kind_of_line_is_explained() -> None:
 
 
 def test_every_field_of_a_usage_line_is_explained() -> None:
-    line = json.loads(UsageRecord(**FULL).line(per_consumer=True))
+    line = json.loads(usage_line(UsageRecord(**FULL), per_consumer=True))
     assert set(line) - set(METRICS) - {"_aws"} == set(USAGE_FIELDS)

@@ -1,7 +1,7 @@
 """Every member that the SDKs can send was judged for what it may cost. A new release may bring one that was not.
 
-Whoever updates an SDK reads what a new member does to tokens and prices, has `lambda_src/dialects` see to it (a bound,
-a refusal, an allowance), and adds it here.
+When you update an SDK, read what each new member does to tokens and prices, handle it in `lambda_src/core/dialects`
+(a bound, a refusal, an allowance), and add it here.
 """
 
 from __future__ import annotations

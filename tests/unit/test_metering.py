@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from lambda_src.contract import ROUTES
-from lambda_src.dialects.ask import Ask
-from lambda_src.dialects.reading import Reading, completed, events, objects_in, text_in, tokens_of_text
-from lambda_src.errors import UpstreamError
-from lambda_src.estimate import Estimate
-from lambda_src.metering import charge_without_answer, cost, error_event, meter
-from lambda_src.policy import Model
-from lambda_src.pricing import Prices, Rates
-from lambda_src.record import UsageRecord
-from lambda_src.tokens import Tokens, Usage, count, counted, name
-from lambda_src.upstream import Answer
+from lambda_src.core.dialects.parsed_request import Ask
+from lambda_src.core.dialects.parsed_response import Reading, completed, events, objects_in, text_in, tokens_of_text
+from lambda_src.core.errors import UpstreamError
+from lambda_src.core.estimate import Estimate
+from lambda_src.core.metering import charge_without_answer, cost, error_event, meter
+from lambda_src.core.policy import Model
+from lambda_src.core.pricing import Prices, Rates
+from lambda_src.core.provider_call import Answer
+from lambda_src.core.tokens import Tokens, Usage, count, counted, name
+from lambda_src.core.usage_record import UsageRecord
 from tests.bench import PER_TOKEN
 
 ROUTE = {route.name: route for route in ROUTES}

@@ -13,7 +13,7 @@ from constructs_lib.alarm_catalogue import KINDS, UNHEALTHY, anchor
 from constructs_lib.monitoring_page import PAGE, page
 from constructs_lib.query_catalogue import QUERIES
 from constructs_lib.settings.alerts import Alerts
-from lambda_src.metrics import METRICS
+from lambda_src.core.metrics import METRICS
 
 TEXT = PAGE.read_text(encoding="utf-8")
 

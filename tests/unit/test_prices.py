@@ -13,8 +13,8 @@ from genai_prices.data import providers as packaged
 from constructs_lib import price_generator
 from constructs_lib.price_table import PublishedPrice, everything, nearest, providers, published, seller, version
 from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
-from lambda_src.pricing import Prices, Rates
-from lambda_src.tokens import Tokens
+from lambda_src.core.pricing import Prices, Rates
+from lambda_src.core.tokens import Tokens
 
 PACKAGED: Final = {each.id: each for each in packaged}
 CONTEXTS: Final = {

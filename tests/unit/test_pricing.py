@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_src.contract import TOKEN_CLASSES
-from lambda_src.pricing import Prices, Rates, rounded, usd
-from lambda_src.tokens import Tokens
+from lambda_src.core.pricing import Prices, Rates, rounded, usd
+from lambda_src.core.tokens import Tokens
 
 NAMES = (
     "input",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lambda_src.account import Account
-from lambda_src.policy import Budget, policy_of
-from lambda_src.thresholds import fullest, reached
+from lambda_src.core.account import Account
+from lambda_src.core.policy import Budget, policy_of
+from lambda_src.edges.budget_events import fullest, reached
 
 NOW = datetime(2026, 11, 23, 12, 30, 45, tzinfo=UTC)
 AT_MS = int(NOW.timestamp() * 1000)

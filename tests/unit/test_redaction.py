@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_src.redaction import MARGIN, Redaction
+from lambda_src.core.redaction import MARGIN, Redaction
 
 PLAIN = Redaction()
 SAME = settings(deadline=None, derandomize=True)  # a gate must not depend on luck

@@ -13,11 +13,11 @@ import pytest
 
 from constructs_lib.ledger_items import key_item, model_item, policy_item
 from constructs_lib.settings import Environment, load, relocated, runtime_config
+from constructs_lib.settings.model_prices import tariff_of
 from constructs_lib.settings.reference import page, schema
-from constructs_lib.settings.tariff import tariff_of
-from lambda_src.attributes import plain_item
 from lambda_src.contract import Provider
-from lambda_src.policy import instant, key_of, model_of, policy_of
+from lambda_src.core.policy import instant, key_of, model_of, policy_of
+from lambda_src.edges.dynamodb_attributes import plain_item
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 ENVIRONMENTS = sorted((CHECKOUT / "environments").glob("*.toml"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from constructs_lib.settings import EnvironmentFaults, load
-from tests.unit.test_settings_faults import GOOD, faults_of
+from tests.unit.test_settings_errors import GOOD, faults_of
 
 CONSUMER = 'plan = "starter"'
 PRICED = '[models.own]\nprovider = "openai"\nprices = {{ {} }}\n'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambda_src.trace import Trace, trace_of
+from lambda_src.core.trace import Trace, trace_of
 
 ROOT = "1-6741c2a8-0123456789abcdef01234567"
 THEIRS = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_src.contract import WINDOWS, Window
-from lambda_src.windows import frees_at, label, labels, minute, moment, previous
+from lambda_src.core.windows import frees_at, label, labels, minute, moment, previous
 
 moments = st.datetimes(datetime(2024, 1, 1), datetime(2040, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))
 

@@ -11,7 +11,7 @@ import openai
 import pytest
 from botocore.config import Config
 
-from local.provider import Provider
+from local.provider.cli import Provider
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import urllib3
 
-from local.provider import Provider
-from local.provider_answer import Wanted, input_tokens
+from local.provider.cli import Provider
+from local.provider.generated import Wanted, input_tokens
 
 KEY = {"authorization": "Bearer sk-standin-openai"}
 
@@ -89,7 +89,7 @@ def test_stopping_ends_kept_connections(provider: Provider) -> None:
 
 
 def test_the_command_serves() -> None:
-    command = [sys.executable, "-m", "local.provider", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "local.provider.cli", "serve", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             url = process.stdout.readline().strip() if process.stdout else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anthropic
 import pytest
 
-from local.provider import Provider
+from local.provider.cli import Provider
 
 HELLO = [{"role": "user", "content": [{"type": "text", "text": "Hello, world!"}]}]  # user 1, text 1, the text 4
 ECHO = "You said: Hello, world!"

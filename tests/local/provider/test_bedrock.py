@@ -8,7 +8,7 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError, EventStreamError
 
-from local.provider import Provider
+from local.provider.cli import Provider
 from tests.local.provider.conftest import bedrock_client
 
 HELLO = [{"role": "user", "content": [{"text": "Hello, world!"}]}]

@@ -11,8 +11,8 @@ import openai
 import pytest
 import urllib3
 
-from local.provider import Provider
-from local.provider_script import FLAGS, Script, UnknownScript, script_of
+from local.provider.cli import Provider
+from local.provider.script import FLAGS, Script, UnknownScript, script_of
 
 KEY = {"authorization": "Bearer sk-standin-openai"}
 _pool = urllib3.PoolManager(retries=False, maxsize=4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import openai
 import pytest
 
-from local.provider import Provider
+from local.provider.cli import Provider
 
 HELLO = [{"role": "user", "content": "Hello, world!"}]  # "user" 1 token, "Hello, world!" 13 bytes = 4 tokens
 ECHO = "You said: Hello, world!"  # 23 bytes = 6 tokens

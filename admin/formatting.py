@@ -1,0 +1,87 @@
+"""Numbers and names as people and files read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+from lambda_src.contract import NANO_PER_USD
+from lambda_src.core.pricing import usd
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""A spreadsheet takes a cell that begins so for a formula (owasp.org/www-community/attacks/CSV_Injection)."""
+_NO_NAME: Final = "-"
+"""What stands where there is no model; alone it is no formula."""
+_A_DOLLAR: Final = 999_500_000
+"""From here on three digits round to a dollar."""
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
+
+
+def csv_safe(cell: object) -> object:
+    """A cell that no spreadsheet runs: text that begins like a formula gets an apostrophe before it."""
+    risky = isinstance(cell, str) and cell.startswith(_FORMULA) and cell != _NO_NAME
+    return f"'{cell}" if risky else cell
+
+
+def markdown_safe(text: object) -> str:
+    """Text without a meaning in Markdown, on one line."""
+    plain = "".join(character if character.isprintable() else " " for character in str(text))
+    return _MARKDOWN.sub(r"\\\1", plain)
+
+
+def money(nano: int) -> str:
+    """Nano-USD for people: cents from a dollar on, else three digits that count: "$1,234.50", "$0.00425"."""
+    if nano >= _A_DOLLAR or nano == 0:
+        cents = (nano + NANO_PER_USD // 200) // (NANO_PER_USD // 100)
+        return f"${cents // 100:,}.{cents % 100:02d}"
+    scale = 10 ** max(0, len(str(nano)) - 3)
+    short = usd((nano + scale // 2) // scale * scale)
+    return f"${short}0" if len(short) == 3 else f"${short}"
+
+
+def same_places(amounts: Sequence[str | None]) -> list[str]:
+    """Exact decimals with zeros behind them until all have as many places, two at least, so that one can compare them
+    down a column; None is empty."""
+    places = max(2, *(len(each.partition(".")[2]) for each in amounts if each), 0)
+    return ["" if each is None else _padded(each, places) for each in amounts]
+
+
+def _padded(amount: str, places: int) -> str:
+    whole, _, part = amount.partition(".")
+    return f"{whole}.{part:0<{places}}"
+
+
+def compact(value: float) -> str:
+    """A number in three digits and a letter: 950, 12.3k, 4.56M, 0.0000504."""
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= 0.9995 * size:
+            return f"{value / size:.3g}{letter}"
+    return f"{Decimal(f'{value:.3g}'):f}"  # 0.0000504, never 5.04e-05
+
+
+def milliseconds(value: float | None) -> str:
+    """A latency: 850 ms, 1.25 s, 2 min 5 s; – where nothing was timed."""
+    if value is None:
+        return "–"
+    if value < 1_000:
+        return f"{value:.3g} ms"
+    if value < 120_000:
+        return f"{value / 1000:.3g} s"
+    return f"{value // 60_000:.0f} min {value % 60_000 / 1000:.0f} s"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share: 0 %, 0.3 %, 12 %; – of nothing."""
+    if whole == 0:
+        return "–"
+    share = 100 * part / whole
+    if 0 < share < 0.01:
+        return "< 0.01 %"
+    return f"{share:.0f} %" if share >= 10 or share == 0 else f"{share:.2g} %"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A count with its noun: 1 request, 1,200 requests."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

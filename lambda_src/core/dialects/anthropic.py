@@ -1,0 +1,173 @@
+"""Anthropic's dialect: messages and count_tokens. https://docs.anthropic.com/en/api/messages"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lambda_src.contract import Route
+from lambda_src.core.dialects.parsed_request import (
+    BUILT_IN_ALLOWANCE,
+    TOOLS_ALLOWANCE,
+    Ask,
+    JsonObject,
+    absent,
+    each_part,
+    flag,
+    model_name,
+    objects,
+    size_of,
+    undisguised,
+    values_of,
+    whole_number,
+)
+from lambda_src.core.dialects.parsed_response import Reading, events, json_object, objects_in, text_in
+from lambda_src.core.tokens import Tokens, Usage, count, counted, mapping, name
+
+_OWN_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
+"""Tools whose calls the client runs; Anthropic adds a system prompt of its own for them."""
+_TEXT_PARTS = ("text", "thinking", "redacted_thinking", "tool_use", "search_result")
+_ELSEWHERE = {"fallbacks": "another model than the one that is priced might answer"}
+_BOUNDS = (
+    "model", "messages", "stream", "max_tokens", "service_tier", "speed", "inference_geo", "tools", "mcp_servers",
+    "container", "compaction", "context_management", "thread", "cache_control", *_ELSEWHERE,
+)  # fmt: skip
+
+
+def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> Ask:
+    """What a request for messages asks for."""
+    del route, path_model
+    undisguised(body, *_BOUNDS)
+    absent(body, _ELSEWHERE)
+    if body.get("inference_geo") not in (None, "global"):
+        absent(body, {"inference_geo": "a region has other prices; the workspace's default can be set instead"})
+    asked = Ask(body=body, model=model_name(body), text_bytes=size, stream=flag(body, "stream"))
+    asked.max_output = whole_number(body, "max_tokens")
+    asked.service_tier = _service_tier(body)
+    _tools(asked, body)
+    for member in ("mcp_servers", "container", "compaction"):
+        if body.get(member):
+            asked.hosted = member
+    if any(
+        "compact" in str(edit.get("type")) for edit in objects(mapping(body.get("context_management")).get("edits"))
+    ):
+        asked.hosted = "compaction"
+    if body.get("thread") is not None:
+        asked.open_ended = "thread"
+    _cache(asked, body)
+    _parts(asked, objects(body.get("messages")))
+    return asked
+
+
+def _tools(asked: Ask, body: JsonObject) -> None:
+    if body.get("tools"):
+        asked.allowance += TOOLS_ALLOWANCE
+    for tool in objects(body.get("tools")):
+        kind = tool.get("type", "custom")
+        if not isinstance(kind, str) or not kind.startswith(_OWN_TOOLS):
+            asked.hosted = f"the tool {kind}"
+        elif kind != "custom":
+            asked.allowance += BUILT_IN_ALLOWANCE
+
+
+def _service_tier(body: JsonObject) -> str | None:
+    """Fast mode has prices of its own; the tiers that can be asked for share one price list."""
+    if body.get("speed") not in (None, "standard"):
+        return str(body["speed"])
+    return "standard" if body.get("service_tier") == "standard_only" else None
+
+
+def _cache(asked: Ask, body: JsonObject) -> None:
+    """Cache writes are dearer than plain input; they happen only where the request marks something for caching."""
+    marks = list(values_of(body, "cache_control"))
+    if marks:
+        asked.input_classes.add("cache_write_5m")
+    if any(mapping(mark).get("ttl") not in (None, "5m") for mark in marks):
+        asked.input_classes.add("cache_write_1h")
+
+
+def _parts(asked: Ask, owners: Iterable[JsonObject]) -> None:
+    each_part(owners, "content", lambda part: _part(asked, part))
+
+
+def _part(asked: Ask, part: JsonObject) -> None:
+    kind = part.get("type")
+    source = mapping(part.get("source"))
+    if kind == "image":
+        asked.images += 1
+        asked.input_classes.add("input_image")
+        if source.get("type") == "base64" and str(source.get("media_type")).startswith("image/"):
+            asked.text_bytes -= size_of(source.get("data"))
+    elif kind == "tool_result":
+        _parts(asked, [part])
+    elif kind == "document" and source.get("type") == "text":
+        return
+    elif kind not in _TEXT_PARTS:
+        asked.open_ended = f"a content block of type {kind}"
+
+
+def read(route: Route, asked: Ask, body: bytes, whole: bool) -> Reading:
+    """What an answer says. Streams: from `message_start`, then every non-null field of each delta overwrites."""
+    del route
+    if asked.stream and (body.startswith((b"event:", b"data:")) or b"\ndata:" in body):
+        return _read_stream(body)
+    answer = json_object(body)
+    if answer is None:
+        return Reading(Usage(Tokens(), reported=False), len(body), body, failed=not whole)
+    usage = _usage(answer, mapping(answer.get("usage")), finished=True)
+    return Reading(usage, text_in(answer.get("content")), body, failed=not whole)
+
+
+def _read_stream(body: bytes) -> Reading:
+    message: JsonObject = {}
+    usage: JsonObject = {}
+    delivered, counted_out, ended = 0, False, False
+    for event in objects_in(events(body)):
+        kind = event.get("type")
+        if kind == "message_start":
+            message = mapping(event.get("message"))
+            usage = dict(mapping(message.get("usage")))
+        elif kind in ("content_block_start", "content_block_delta"):
+            delivered += text_in(event.get("delta", event.get("content_block")))
+        elif kind == "message_delta":
+            counts = mapping(event.get("usage"))
+            usage |= {member: value for member, value in counts.items() if value is not None}
+            # Only the delta that says why the answer stopped has the last word on output.
+            stopped = mapping(event.get("delta")).get("stop_reason") is not None
+            counted_out = counted_out or (counts.get("output_tokens") is not None and stopped)
+        elif kind == "message_stop":
+            ended = True
+    return Reading(_usage(message, usage, finished=counted_out), delivered, body, failed=not ended)
+
+
+def _usage(answer: JsonObject, raw: JsonObject, *, finished: bool) -> Usage:
+    """`iterations` break the top-level counts down, except those of compactions, which the top level leaves out."""
+    tokens = _tokens(raw)
+    for each in objects(raw.get("iterations")):
+        if each.get("type") == "compaction":
+            tokens = tokens.plus(_tokens(each))
+    complete = counted(raw.get("input_tokens")) is not None and counted(raw.get("output_tokens")) is not None
+    tier = raw.get("service_tier")
+    return Usage(
+        tokens,
+        reported=finished and complete and tokens.total > 0,
+        model=name(answer.get("model")),
+        # Anthropic's priority tier is prepaid capacity at the standard price list; batch has half prices, fast dearer.
+        service_tier="fast" if raw.get("speed") == "fast" else "batch" if tier == "batch" else None,
+        raw=raw or None,
+    )
+
+
+def _tokens(raw: JsonObject) -> Tokens:
+    """`input_tokens` is uncached only; `cache_creation` breaks `cache_creation_input_tokens` down, it adds nothing."""
+    created = mapping(raw.get("cache_creation"))
+    one_hour = count(created.get("ephemeral_1h_input_tokens"))
+    five_minutes = count(created.get("ephemeral_5m_input_tokens"))
+    written = max(count(raw.get("cache_creation_input_tokens")), one_hour + five_minutes)
+    return Tokens(
+        input=count(raw.get("input_tokens")),
+        cache_read=count(raw.get("cache_read_input_tokens")),
+        cache_write_5m=written - one_hour,  # what the breakdown does not cover is charged at the 5-minute price
+        cache_write_1h=one_hour,
+        output=count(raw.get("output_tokens")),
+        reasoning=count(mapping(raw.get("output_tokens_details")).get("thinking_tokens")),
+    )

@@ -1,0 +1,84 @@
+"""API Gateway's REST proxy event to a request, and an answer back.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE, ROUTES, Route
+from lambda_src.core.errors import BadRequest
+
+_ROUTES = {(route.method, route.path): route for route in ROUTES}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request. headers: names in lower case. at_ms: when API Gateway took it in, epoch milliseconds.
+
+    route: None where the API has a method that this Lambda does not know. key_id: "" where the event names none.
+    source_ip: the address that connected to API Gateway, which no caller can choose; "" where the event names none.
+    """
+
+    request_id: str
+    at_ms: int
+    key_id: str
+    source_ip: str
+    route: Route | None
+    path_model: str | None
+    headers: Mapping[str, str]
+    body: bytes
+
+    @classmethod
+    def of_event(cls, event: Mapping[str, Any]) -> Request:
+        """The request that an event carries. The event itself holds the key's value: it is never kept or logged."""
+        context = event["requestContext"]
+        identity = context.get("identity") or {}
+        parameters = event.get("pathParameters") or {}
+        model = parameters.get("model")
+        return cls(
+            # Not `requestId`: callers choose that one with a header, and two requests of one id would be charged once.
+            request_id=context.get("extendedRequestId") or context["requestId"],
+            at_ms=int(context["requestTimeEpoch"]),
+            key_id=identity.get("apiKeyId") or "",
+            source_ip=identity.get("sourceIp") or "",
+            route=_ROUTES.get((event["httpMethod"], context["resourcePath"])),
+            path_model=None if model is None else unquote(model),
+            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            body=_body(event),
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Response:
+    """What the caller gets."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def event(self) -> dict[str, object]:
+        """The answer as API Gateway takes it. Bedrock's streams are binary, as is what is not UTF-8."""
+        answer: dict[str, object] = {"statusCode": self.status, "headers": self.headers}
+        if not self.headers.get("content-type", "").startswith(EVENT_STREAM_MEDIA_TYPE):
+            try:
+                return answer | {"isBase64Encoded": False, "body": self.body.decode()}
+            except UnicodeDecodeError:
+                pass
+        return answer | {"isBase64Encoded": True, "body": base64.b64encode(self.body).decode()}
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return str(body).encode(errors="surrogatepass")
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error:
+        raise BadRequest("invalid_encoding", "the body is not valid base64.") from None

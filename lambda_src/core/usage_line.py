@@ -1,0 +1,38 @@
+"""The structured log line of a request, with its metrics in CloudWatch's embedded metric format."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lambda_src.contract import METRIC_NAMESPACE
+from lambda_src.core.metric_values import metric_values
+from lambda_src.core.metrics import ERRORS, REFUSALS, embedded
+from lambda_src.core.usage_record import LINE_FIELDS, UsageRecord
+from lambda_src.core.windows import moment
+
+_MEMBERS = tuple(LINE_FIELDS)
+
+
+def usage_line(record: UsageRecord, per_consumer: bool, metrics_at_ms: int | None = None) -> str:
+    """The log line of `record`: one line of JSON.
+
+    per_consumer: whether metrics get the dimension `consumer`.
+    metrics_at_ms: epoch milliseconds of the metrics if it is not `at_ms`. The sweeper finds a lapsed hold minutes after
+    its request, and an alarm does not evaluate periods that are over.
+    """
+    values = metric_values(record)
+    line: dict[str, Any] = {
+        "kind": "usage",
+        "level": "ERROR" if record.failed else "INFO",
+        "time": moment(record.at_ms).isoformat(timespec="milliseconds"),
+        **record.members(_MEMBERS),
+        "gateway_ms": record.gateway_ms,
+        **{metric.name: value for metric, value in values.items()},
+    }
+    if record.error_code is not None and (values[ERRORS] or values[REFUSALS]):
+        line["reason"] = record.error_code
+    line["_aws"] = embedded(
+        record.at_ms if metrics_at_ms is None else metrics_at_ms, METRIC_NAMESPACE, per_consumer, line, values
+    )
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":"))

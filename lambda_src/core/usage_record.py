@@ -1,0 +1,183 @@
+"""The usage record of one request. The log line, the usage row, the rollup and the replay derive from its fields."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Final, Literal
+
+from lambda_src.contract import LATENCY_BOUNDS_MS
+from lambda_src.core.counters import Signals
+from lambda_src.core.tokens import Tokens
+from lambda_src.core.windows import label, moment
+
+Settlement = Literal["settled", "unsettled", "refused"]
+UsageSource = Literal["reported", "estimated", "none"]
+
+_RAW_USAGE_LIMIT = 1_500
+"""Largest provider usage object that a row stores, in bytes; real ones are a few hundred bytes."""
+
+
+def _said(meaning: str, *, row: bool = True) -> dict[str, Any]:
+    """Metadata of a field of the log line. meaning: for the docs. row: whether the usage row stores it, too."""
+    return {"meaning": meaning, "row": row}
+
+
+@dataclass(slots=True, kw_only=True)
+class UsageRecord:
+    """One request. It never contains the prompt, the answer, a key's value or all headers.
+
+    A field without metadata is not written as it is: `tokens` becomes one member per class, `signals` becomes metrics.
+    """
+
+    request_id: str = field(
+        metadata=_said(
+            "API Gateway's extended request id: also in the access log and the answer's x-tollgate-request-id",
+            row=False,
+        )
+    )
+    at_ms: int = field(
+        metadata=_said("when API Gateway received the request, in epoch milliseconds; sets its day and budget windows")
+    )
+    environment: str = field(metadata=_said("environment", row=False))
+    consumer: str = field(default="-", metadata=_said('who is billed; "-" if the key is unknown'))
+    key_id: str = field(default="-", metadata=_said("id of the API key, never its value"))
+    plan: str = field(default="-", metadata=_said("the consumer's usage plan"))
+    route: str = field(
+        default="-",
+        metadata=_said(
+            "route that was called: chat, responses, embeddings, models, messages, count_tokens, converse, …"
+        ),
+    )
+    provider: str = field(default="-", metadata=_said("provider of the model"))
+    model: str = field(default="-", metadata=_said('requested model; "-" if this key may not use it'))
+    model_asked: str | None = field(
+        default=None,
+        metadata=_said(
+            "name of a requested model that this key may not use; omitted if not a valid name, masked if a secret"
+        ),
+    )
+    model_served: str | None = field(default=None, metadata=_said("model that the provider reports"))
+    service_tier: str | None = field(default=None, metadata=_said("service tier that was charged"))
+    stream: bool = field(default=False, metadata=_said("whether the caller requested an event stream"))
+    status: int = field(
+        default=0,
+        metadata=_said(
+            "HTTP status of the answer; on Bedrock routes 400, 408, 424 replace 429, 504, 502 to prevent retries"
+        ),
+    )
+    error_code: str | None = field(
+        default=None, metadata=_said("stable error code, also for errors that the provider answered with")
+    )
+    upstream_status: int | None = field(default=None, metadata=_said("HTTP status of the provider's answer"))
+    settlement: Settlement = field(
+        default="refused",
+        metadata=_said(
+            "settled: charged as metered; unsettled: charged at the held amount, by the sweeper; refused: not sent"
+        ),
+    )
+    tokens: Tokens = field(default_factory=Tokens)
+    usage_source: UsageSource = field(default="none", metadata=_said("reported by the provider, estimated, or none"))
+    usage_raw: Mapping[str, object] | None = field(default=None, metadata=_said("the provider's own usage object"))
+    held_nano_usd: int = field(default=0, metadata=_said("amount reserved before the request was sent"))
+    cost_nano_usd: int = field(default=0, metadata=_said("amount charged"))
+    price_version: str | None = field(default=None, metadata=_said("version of the prices"))
+    latency_ms: int = field(default=0, metadata=_said("time from the event to the answer"))
+    upstream_ms: int = field(
+        default=0, metadata=_said("part of latency_ms spent waiting for the provider, with retries")
+    )
+    first_byte_ms: int = field(default=0, metadata=_said("time until the provider's first byte"))
+    retries: int = field(default=0, metadata=_said("calls that were retried; only calls that were not billed are"))
+    trace_id: str | None = field(default=None, metadata=_said("X-Ray trace id, as in the access log", row=False))
+    w3c_trace_id: str | None = field(
+        default=None, metadata=_said("trace id of the caller's `traceparent` header", row=False)
+    )
+    ledger_failed: bool = field(
+        default=False, metadata=_said("the ledger has no row of this request yet: replay the line", row=False)
+    )
+    tags: Mapping[str, str] = field(
+        default_factory=dict, metadata=_said("tags of the policy and of the caller's x-tollgate-tags header")
+    )
+    signals: Signals = field(default_factory=Signals)
+
+    @property
+    def day(self) -> str:
+        """UTC day of the request."""
+        return label("day", moment(self.at_ms))
+
+    @property
+    def failed(self) -> bool:
+        """Whether the caller got a server error."""
+        return self.status >= 500
+
+    @property
+    def refused(self) -> bool:
+        """Whether the request was rejected for a reason the caller can fix. An outage of ours is no refusal."""
+        return self.settlement == "refused" and not self.failed
+
+    @property
+    def gateway_ms(self) -> int:
+        """The gateway's own part of the latency."""
+        return self.latency_ms - self.upstream_ms
+
+    def members(self, names: tuple[str, ...]) -> dict[str, object]:
+        """The named fields and the tokens by class."""
+        return {name: getattr(self, name) for name in names} | self._tokens()
+
+    def row(self) -> dict[str, object]:
+        """Attributes of the usage row except its key. Omits zeros and unknown values: rows are billed by size."""
+        raw = json.dumps(self.usage_raw, separators=(",", ":")) if self.usage_raw else None
+        values = self.members(ROW_FIELDS) | {
+            "tags": dict(self.tags),
+            "usage_raw": raw if raw is not None and len(raw) <= _RAW_USAGE_LIMIT else None,
+        }
+        return {
+            name: value
+            for name, value in values.items()
+            if value not in (None, {}, "-") and (value or not name.startswith("tokens_"))
+        }
+
+    def rollup(self) -> dict[str, int]:
+        """What this request adds to the rollup of its consumer, day, model and key."""
+        timed = self.settlement != "unsettled"
+        adds = {
+            "requests": 1,
+            "errors": int(self.failed),
+            "refusals": int(self.refused),
+            "estimated": int(self.usage_source == "estimated"),
+            "unsettled": int(not timed),
+            "over_estimate": int(self.cost_nano_usd > self.held_nano_usd),
+            "cost_nano_usd": self.cost_nano_usd,
+            **self._tokens(),
+            f"status_{self.status}": 1,
+            f"code_{self.error_code}": int(self.error_code is not None),
+            "latency_ms": self.latency_ms if timed else 0,
+            _latency_bucket(self.latency_ms): int(timed),
+        }
+        return {name: value for name, value in adds.items() if value or name in ("requests", "cost_nano_usd")}
+
+    def _tokens(self) -> dict[str, int]:
+        return {member: getattr(self.tokens, name) for member, name in TOKEN_MEMBERS.items()}
+
+
+def _latency_bucket(latency_ms: int) -> str:
+    place = bisect_left(LATENCY_BOUNDS_MS, latency_ms)
+    return f"ms_{LATENCY_BOUNDS_MS[place]}" if place < len(LATENCY_BOUNDS_MS) else "ms_inf"
+
+
+LINE_FIELDS: Final[dict[str, Field[Any]]] = {each.name: each for each in fields(UsageRecord) if each.metadata}
+"""The fields that a log line contains, by name."""
+ROW_FIELDS: Final = tuple(name for name, each in LINE_FIELDS.items() if each.metadata["row"])
+TOKEN_MEMBERS: Final = {f"tokens_{each.name}": each.name for each in fields(Tokens)}
+"""Names of token counts in lines and rows, and the field of `Tokens` each one comes from."""
+_REPLAYED: Final = tuple(name for name in LINE_FIELDS if name != "ledger_failed")
+
+
+def record_of_line(line: Mapping[str, Any]) -> UsageRecord:
+    """The record that a log line was written from. A replay uses it to book a request that the ledger missed."""
+    return UsageRecord(
+        tokens=Tokens(**{name: line.get(member, 0) for member, name in TOKEN_MEMBERS.items()}),
+        **{name: line[name] for name in _REPLAYED if line.get(name) is not None},
+    )

@@ -1,0 +1,123 @@
+"""OpenAI's Responses API: the answer as one object, or as the events that build it up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from local.provider.generated import Generated, Wanted, generate, last_text, pieces
+from local.provider.script import Script
+from local.provider.wire import CREATED, JSON, SSE, JsonObject, Refusal, Reply, Tokens, dump, named_event, whole_number
+
+CLASSES: Final = frozenset({"cache_read", "cache_write_5m"})
+
+
+def responses(body: JsonObject, size: int, script: Script, request_id: str) -> Reply:
+    """The answer to `POST /v1/responses`; Refusal where OpenAI would refuse it."""
+    given = body.get("input")
+    if given in (None, "", []):
+        raise Refusal(400, "Missing required parameter: 'input'.", "missing_required_parameter")
+    most = whole_number(body, "max_output_tokens", least=16)
+    prompt = {name: body.get(name) for name in ("input", "instructions", "tools")}
+    question = last_text(given)
+    generated = generate(Wanted(prompt, question, size, most), script, CLASSES)
+    usage = None if "nousage" in script.flags else _usage(generated.tokens)
+    tier = script.tier or str(body.get("service_tier") or "default").replace("auto", "default")
+    final: JsonObject = _empty(body, tier, request_id) | {
+        "status": "completed",
+        "output": _output(generated, request_id),
+        "usage": usage,
+    }
+    if generated.choices[0].finish == "length":
+        final |= {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+    shown = usage is not None
+    if body.get("stream") is not True:
+        return Reply(JSON, dump(final), None, b"", generated.tokens, shown, tier, question)
+    parts = list(_events(_empty(body, tier, request_id), final, generated))
+    events = tuple(named_event({**part, "sequence_number": number}) for number, part in enumerate(parts))
+    error = {"type": "error", "code": "server_error", "message": "The server had an error.", "param": None}
+    failure = named_event({**error, "sequence_number": len(events) // 2})
+    return Reply(SSE, b"", events, failure, generated.tokens, shown, tier, question)
+
+
+def _empty(body: JsonObject, tier: str, request_id: str) -> JsonObject:
+    """A response as it is when it begins."""
+    return {
+        "id": f"resp_{request_id}",
+        "object": "response",
+        "created_at": CREATED,
+        "status": "in_progress",
+        "background": False,
+        "error": None,
+        "incomplete_details": None,
+        "instructions": body.get("instructions"),
+        "max_output_tokens": body.get("max_output_tokens"),
+        "metadata": body.get("metadata") or {},
+        "model": body["model"],
+        "output": [],
+        "parallel_tool_calls": True,
+        "previous_response_id": None,
+        "reasoning": {"effort": None, "summary": None},
+        "service_tier": tier,
+        "store": body.get("store") is not False,
+        "temperature": 1.0,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": body.get("tools") or [],
+        "top_p": 1.0,
+        "truncation": "disabled",
+        "usage": None,
+    }
+
+
+def _output(generated: Generated, request_id: str) -> list[JsonObject]:
+    items: list[JsonObject] = []
+    if generated.thought:
+        items.append({"id": f"rs_{request_id}", "type": "reasoning", "summary": []})
+    choice = generated.choices[0]
+    status = "incomplete" if choice.finish == "length" else "completed"
+    content = [_part(choice.text)]
+    message: JsonObject = {
+        "id": f"msg_{request_id}",
+        "type": "message",
+        "status": status,
+        "role": "assistant",
+        "content": content,
+    }
+    return [*items, message]
+
+
+def _part(text: str) -> JsonObject:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def _events(empty: JsonObject, final: JsonObject, generated: Generated) -> Iterator[JsonObject]:
+    yield {"type": "response.created", "response": empty}
+    yield {"type": "response.in_progress", "response": empty}
+    items = final["output"]
+    assert isinstance(items, list)  # noqa: S101 - made by _output above
+    *thoughts, message = items
+    for index, item in enumerate(thoughts):
+        yield {"type": "response.output_item.added", "output_index": index, "item": item}
+        yield {"type": "response.output_item.done", "output_index": index, "item": item}
+    text = generated.choices[0].text
+    where: JsonObject = {"item_id": message["id"], "output_index": len(thoughts), "content_index": 0}
+    begun = {**message, "status": "in_progress", "content": []}
+    yield {"type": "response.output_item.added", "output_index": len(thoughts), "item": begun}
+    yield {"type": "response.content_part.added", **where, "part": _part("")}
+    for piece in pieces(text):
+        yield {"type": "response.output_text.delta", **where, "delta": piece, "logprobs": []}
+    yield {"type": "response.output_text.done", **where, "text": text, "logprobs": []}
+    yield {"type": "response.content_part.done", **where, "part": _part(text)}
+    yield {"type": "response.output_item.done", "output_index": len(thoughts), "item": message}
+    yield {"type": f"response.{final['status']}", "response": final}
+
+
+def _usage(tokens: Tokens) -> JsonObject:
+    return {
+        "input_tokens": tokens.total_input,
+        "input_tokens_details": {"cached_tokens": tokens.cache_read, "cache_write_tokens": tokens.cache_write_5m},
+        "output_tokens": tokens.total_output,
+        "output_tokens_details": {"reasoning_tokens": tokens.reasoning},
+        "total_tokens": tokens.total_input + tokens.total_output,
+    }

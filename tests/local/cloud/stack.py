@@ -1,0 +1,150 @@
+"""A small REST API in front of a function, made with boto3 alone, as the tests of the embedded cloud need it."""
+
+import io
+import json
+import time
+import uuid
+import zipfile
+from dataclasses import dataclass, field
+from typing import Any
+
+import urllib3
+
+from local.cloud.client import Cloud
+
+ROLE = "arn:aws:iam::000000000000:role/any"
+ACCESS_FORMAT = json.dumps(
+    {
+        "id": "$context.requestId",
+        "key": "$context.identity.apiKeyId",
+        "method": "$context.httpMethod",
+        "resource": "$context.resourcePath",
+        "path": "$context.path",
+        "status": "$context.status",
+        "latency": "$context.responseLatency",
+        "integration": "$context.integrationLatency",
+        "integration_status": "$context.integrationStatus",
+        "integration_error": "$context.integrationErrorMessage",
+        "error": "$context.error.message",
+        "type": "$context.error.responseType",
+        "time": "$context.requestTimeEpoch",
+        "length": "$context.responseLength",
+        "ip": "$context.identity.sourceIp",
+        "agent": "$context.identity.userAgent",
+        "protocol": "$context.protocol",
+    }
+)
+"""Access log format; also shows that variables without a value are written as `-`."""
+
+
+def archive(files: dict[str, str]) -> bytes:
+    """A zip of files by their path."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        for path, source in files.items():
+            packed.writestr(path, source)
+    return buffer.getvalue()
+
+
+def deploy_function(cloud: Cloud, code: bytes, handler: str = "app.handler", **settings: Any) -> str:
+    """Create a function of a new name and wait until it is active; returns the name."""
+    name = f"function-{uuid.uuid4().hex[:8]}"
+    client = cloud.client("lambda")
+    client.create_function(
+        FunctionName=name, Runtime="python3.13", Role=ROLE, Handler=handler, Code={"ZipFile": code}, **settings
+    )
+    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    return name
+
+
+@dataclass
+class Api:
+    """A deployed stage `v1` whose one path `/item/{id}` needs an API key."""
+
+    cloud: Cloud
+    id: str
+    log_group: str
+    key_id: str
+    key: str
+    plan_id: str
+    http: urllib3.PoolManager = field(default_factory=urllib3.PoolManager)
+
+    def call(self, path: str = "/item/7", method: str = "POST", **options: Any) -> urllib3.BaseHTTPResponse:
+        """One HTTP request, with the key unless `headers` are given."""
+        options.setdefault("headers", {"x-api-key": self.key})
+        return self.http.request(
+            method, self.cloud.invoke_url(self.id, "v1") + path, retries=False, timeout=30, **options
+        )
+
+    def log_lines(self, count: int) -> list[dict[str, str]]:
+        """The access log, once it has `count` lines."""
+        logs = self.cloud.client("logs")
+        deadline = time.monotonic() + 5
+        while True:
+            events = logs.filter_log_events(logGroupName=self.log_group)["events"]
+            if len(events) >= count or time.monotonic() > deadline:
+                return [json.loads(event["message"]) for event in events]
+
+
+def deploy_api(
+    cloud: Cloud,
+    function: str,
+    *,
+    source_arn: str = "arn:aws:execute-api:*:*:{api}/v1/POST/item/*",
+    timeout_ms: int = 29_000,
+    binary: tuple[str, ...] = (),
+    responses: dict[str, dict[str, Any]] | None = None,
+    throttle: dict[str, float] | None = None,
+    quota: dict[str, Any] | None = None,
+) -> Api:
+    """REST API → function, with a log group, a plan and a key of its own."""
+    gateway = cloud.client("apigateway")
+    name = f"api-{uuid.uuid4().hex[:8]}"
+    api = gateway.create_rest_api(name=name, binaryMediaTypes=list(binary))["id"]
+    root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    parent = gateway.create_resource(restApiId=api, parentId=root, pathPart="item")["id"]
+    resource = gateway.create_resource(restApiId=api, parentId=parent, pathPart="{id}")["id"]
+    place = {"restApiId": api, "resourceId": resource, "httpMethod": "POST"}
+    gateway.put_method(**place, authorizationType="NONE", apiKeyRequired=True)
+    function_arn = f"arn:aws:lambda:{cloud.region}:000000000000:function:{function}"
+    gateway.put_integration(
+        **place,
+        type="AWS_PROXY",
+        integrationHttpMethod="POST",
+        timeoutInMillis=timeout_ms,
+        uri=f"arn:aws:apigateway:{cloud.region}:lambda:path/2015-03-31/functions/{function_arn}/invocations",
+    )
+    cloud.client("lambda").add_permission(
+        FunctionName=function,
+        StatementId=f"allow-{api}",
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=source_arn.format(api=api),
+    )
+    for kind, settings in (responses or {}).items():
+        gateway.put_gateway_response(restApiId=api, responseType=kind, **settings)
+    deployment = gateway.create_deployment(restApiId=api)["id"]
+    gateway.create_stage(restApiId=api, stageName="v1", deploymentId=deployment)
+    log_group = f"/{name}/access"
+    cloud.client("logs").create_log_group(logGroupName=log_group)
+    gateway.update_stage(
+        restApiId=api,
+        stageName="v1",
+        patchOperations=[
+            {
+                "op": "replace",
+                "path": "/accessLogSettings/destinationArn",
+                "value": f"arn:aws:logs:{cloud.region}:000000000000:log-group:{log_group}",
+            },
+            {"op": "replace", "path": "/accessLogSettings/format", "value": ACCESS_FORMAT},
+        ],
+    )
+    plan = gateway.create_usage_plan(
+        name=name,
+        apiStages=[{"apiId": api, "stage": "v1"}],
+        **({"throttle": throttle} if throttle else {}),
+        **({"quota": quota} if quota else {}),
+    )["id"]
+    key = gateway.create_api_key(name=name, enabled=True)
+    gateway.create_usage_plan_key(usagePlanId=plan, keyId=key["id"], keyType="API_KEY")
+    return Api(cloud=cloud, id=api, log_group=log_group, key_id=key["id"], key=key["value"], plan_id=plan)

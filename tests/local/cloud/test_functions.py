@@ -1,0 +1,123 @@
+"""Functions: where their code and settings come from, how many run at once, what becomes of their output."""
+
+import json
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from local.cloud.client import Cloud
+from tests.local.cloud.stack import archive, deploy_api, deploy_function
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+WHERE = """
+import os, sys, importlib.util
+import boto3
+def handler(event, context):
+    return {"file": __file__, "path": sys.path, "cwd": os.getcwd(), "env": dict(os.environ), "event": event,
+            "arn": context.invoked_function_arn, "left": context.get_remaining_time_in_millis(),
+            "tables": boto3.client("dynamodb").list_tables()["TableNames"],
+            "constructs": importlib.util.find_spec("constructs_lib") is not None}
+"""
+PRINTS = """
+import json, sys
+def handler(event, context):
+    for line in event["lines"]:
+        print(line)
+    return len(event["lines"])
+"""
+SLEEPS = """
+import os, time
+def handler(event, context):
+    time.sleep(0.5)
+    return {"statusCode": 200, "body": str(os.getpid())}
+"""
+
+
+def invoke(cloud: Cloud, name: str, payload: object = None) -> Any:
+    answer = cloud.client("lambda").invoke(FunctionName=name, Payload=json.dumps(payload))
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    return json.loads(answer["Payload"].read())
+
+
+def messages(cloud: Cloud, group: str, count: int) -> list[str]:
+    deadline = time.monotonic() + 5
+    while True:
+        events = cloud.client("logs").filter_log_events(logGroupName=group)["events"]
+        if len(events) >= count or time.monotonic() > deadline:
+            return [event["message"].rstrip() for event in events]
+
+
+def test_the_packaged_folder_is_what_runs_and_not_the_checkout(cloud: Cloud) -> None:
+    code = archive({"lambda_src/__init__.py": "", "lambda_src/handler.py": WHERE})
+    name = deploy_function(
+        cloud, code, "lambda_src.handler.handler", Timeout=20, Environment={"Variables": {"GREETING": "hello"}}
+    )
+    seen = invoke(cloud, name, {"a": 1})
+    assert seen["event"] == {"a": 1}
+    assert not Path(seen["file"]).is_relative_to(CHECKOUT)
+    assert seen["file"] == f"{seen['cwd']}/lambda_src/handler.py"
+    assert str(CHECKOUT) not in seen["path"]
+    assert seen["constructs"] is False
+    assert isinstance(seen["tables"], list)
+    assert 0 < seen["left"] <= 20_000
+
+
+def test_a_function_gets_its_own_settings_and_nothing_of_ours(cloud: Cloud) -> None:
+    name = deploy_function(
+        cloud, archive({"app.py": WHERE}), Timeout=20, Environment={"Variables": {"GREETING": "hello"}}
+    )
+    environment = invoke(cloud, name)["env"]
+    assert environment["GREETING"] == "hello"
+    assert environment["AWS_ENDPOINT_URL"] == cloud.endpoint
+    assert environment["AWS_REGION"] == "eu-west-1"
+    assert environment["AWS_LAMBDA_FUNCTION_NAME"] == name
+    assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} <= environment.keys()
+    assert not {"PYTHONPATH", "AWS_PROFILE", "PYTEST_CURRENT_TEST", "TF_CLI_CONFIG_FILE"} & environment.keys()
+
+
+def test_an_error_is_reported_to_whoever_invoked(cloud: Cloud) -> None:
+    name = deploy_function(cloud, archive({"app.py": "def handler(event, context):\n    return 1 / event['by']\n"}))
+    answer = cloud.client("lambda").invoke(FunctionName=name, Payload=b'{"by": 0}')
+    assert answer["FunctionError"] == "Unhandled"
+    assert invoke(cloud, name, {"by": 2}) == 0.5
+
+
+def test_twenty_calls_run_at_once(cloud: Cloud) -> None:
+    api = deploy_api(cloud, deploy_function(cloud, archive({"app.py": SLEEPS}), Timeout=20))
+    barrier = threading.Barrier(20)
+
+    def call(_: int) -> tuple[int, bytes]:
+        barrier.wait()
+        answer = api.call()
+        return answer.status, answer.data
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(call, range(20)))  # twenty environments start
+        started = time.monotonic()
+        answers = list(pool.map(call, range(20)))
+        took = time.monotonic() - started
+    assert {status for status, _ in answers} == {200}
+    assert len({process for _, process in answers}) == 20
+    assert took < 20 * 0.5 / 2
+
+
+def test_output_goes_to_the_configured_group_by_level(cloud: Cloud) -> None:
+    group = f"/tollgate/{uuid.uuid4().hex[:8]}/usage"
+    cloud.client("logs").create_log_group(logGroupName=group)
+    settings = {"LogFormat": "JSON", "LogGroup": group, "ApplicationLogLevel": "INFO", "SystemLogLevel": "WARN"}
+    name = deploy_function(cloud, archive({"app.py": PRINTS}), LoggingConfig=settings)
+    lines = ['{"level": "INFO", "n": 1}', '{"level": "debug", "n": 2}', '{"_aws": {}, "n": 3}', "plain text"]
+    invoke(cloud, name, {"lines": lines})
+    assert messages(cloud, group, 3) == [lines[0], lines[2], lines[3]]
+
+
+def test_the_default_is_text_in_a_group_of_the_functions_name(cloud: Cloud) -> None:
+    name = deploy_function(cloud, archive({"app.py": PRINTS}))
+    invoke(cloud, name, {"lines": ["one"]})
+    invoke(cloud, name, {"lines": ["two"]})
+    found = messages(cloud, f"/aws/lambda/{name}", 8)
+    assert [line.split()[0] for line in found] == ["START", "one", "END", "REPORT", "START", "two", "END", "REPORT"]
+    assert len(cloud.client("logs").describe_log_streams(logGroupName=f"/aws/lambda/{name}")["logStreams"]) == 1

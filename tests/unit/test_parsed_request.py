@@ -1,0 +1,241 @@
+"""What is read of a request, and what is sent on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lambda_src.contract import ROUTES
+from lambda_src.core.dialects import DIALECTS
+from lambda_src.core.dialects.parsed_request import Ask, flag, limit_output, parse, shown, values_of, whole_number
+from lambda_src.core.errors import BadRequest
+
+ROUTE = {route.name: route for route in ROUTES}
+JSON = "application/json"
+
+
+def asked(route: str, body: dict[str, Any], path_model: str | None = "m") -> Ask:
+    return DIALECTS[ROUTE[route].dialect].ask(ROUTE[route], body, len(json.dumps(body)), path_model)
+
+
+def refused(route: str, body: dict[str, Any]) -> BadRequest:
+    with pytest.raises(BadRequest) as raised:
+        asked(route, body, None)
+    return raised.value
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8", " application/json "])
+def test_json_is_parsed(content_type: str) -> None:
+    assert parse('{"a": "é"}'.encode(), content_type) == {"a": "é"}
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "code", "said"),
+    [
+        (
+            b"{}",
+            "text/plain",
+            415,
+            "unsupported_media_type",
+            'content-type is "text/plain"; accepted: application/json',
+        ),
+        (b"{}", "", 415, "unsupported_media_type", 'content-type is ""'),
+        (b'{"a": \xff}', JSON, 400, "invalid_encoding", "not UTF-8 (byte 6)"),
+        (b'{"a": }', JSON, 400, "invalid_json", "Expecting value at line 1, column 7"),
+        (b'["a"]', JSON, 400, "invalid_json", "must be a JSON object"),
+        (b'{"a": Infinity}', JSON, 400, "invalid_json", "Infinity is not JSON"),
+        (b'{"b": {"a": 1, "c": 2, "a": 3}}', JSON, 400, "invalid_json", 'the member "a" is given twice in one object'),
+        (b'{"a": ' + b"1" * 5_000 + b"}", JSON, 400, "invalid_json", "thousands of digits"),
+        (b"[" * 100_000, JSON, 400, "invalid_json", "nested too deeply"),
+    ],
+)
+def test_what_is_not_json_is_told_where(body: bytes, content_type: str, status: int, code: str, said: str) -> None:
+    with pytest.raises(BadRequest) as raised:
+        parse(body, content_type)
+    assert (raised.value.status, raised.value.code) == (status, code)
+    assert said in raised.value.message
+
+
+@pytest.mark.parametrize("value", [1, 7, 100_000_000])
+def test_a_bound_is_a_whole_number(value: int) -> None:
+    assert whole_number({"n": value}, "n") == value
+
+
+@pytest.mark.parametrize("value", [0, -1, 100_000_001, 1.0, "1", True, [], {}])
+def test_anything_else_is_no_bound(value: object) -> None:
+    with pytest.raises(BadRequest, match="accepted: a whole number from 1 to 100000000") as raised:
+        whole_number({"n": value}, "n")
+    assert (raised.value.code, raised.value.param) == ("invalid_parameter", "n")
+
+
+def test_what_is_absent_or_null_bounds_nothing() -> None:
+    assert whole_number({}, "n") is None
+    assert whole_number({"n": None}, "n") is None
+    assert (flag({}, "f"), flag({"f": None}, "f"), flag({"f": True}, "f"), flag({"f": False}, "f")) == (
+        False, False, True, False,
+    )  # fmt: skip
+
+
+def test_values_are_cut_to_be_shown() -> None:
+    assert shown("x" * 58) == '"' + "x" * 58 + '"'
+    assert shown("x" * 59) == '"' + "x" * 56 + "…"
+
+
+def test_values_are_found_however_deep() -> None:
+    assert sorted(values_of({"a": 1, "b": [{"a": 2}, {"c": {"a": 3}}, {"a": None}]}, "a")) == [1, 2, 3]
+
+
+def test_raw_bytes_are_sent_on_where_nothing_is_set() -> None:
+    request = Ask(body={"model": "m", "a": 1}, model="m", overrides={"model": "m"})
+    assert request.forwarded(b'{ "model":"m", "a":1 }') == b'{ "model":"m", "a":1 }'
+    request.overrides["model"] = "upstream"
+    assert json.loads(request.forwarded(b"")) == {"model": "upstream", "a": 1}
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "overrides"),
+    [
+        ("chat", {}, {"max_completion_tokens": 9}),
+        ("responses", {}, {"max_output_tokens": 9}),
+        ("messages", {}, {"max_tokens": 9}),
+        ("embeddings", {}, {}),
+        ("converse", {"inferenceConfig": {"topP": 1}}, {"inferenceConfig": {"topP": 1, "maxTokens": 9}}),
+        ("converse_stream", {"inferenceConfig": 5}, {"inferenceConfig": {"maxTokens": 9}}),
+    ],
+)
+def test_a_maximum_is_put_where_the_dialect_has_it(route: str, body: dict[str, Any], overrides: dict[str, Any]) -> None:
+    request = Ask(body=body, model="m")
+    limit_output(request, route, 9)
+    assert request.overrides == overrides
+
+
+def test_chat_is_read_for_what_bounds_its_cost() -> None:
+    request = asked("chat", {"model": "m", "max_tokens": 5, "max_completion_tokens": 8, "n": 3, "stream": False})
+    assert (request.max_output, request.choices, request.stream, request.usage_wanted) == (8, 3, False, True)
+    assert (request.service_tier, request.may_vary_tier) == (None, True)
+    assert request.overrides == {}
+    assert request.input_classes == {"input", "cache_read", "cache_write_5m"}
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [(None, False), ({}, False), ({"include_usage": False}, False), ({"include_usage": True}, True)],
+)
+def test_usage_of_a_stream_is_always_asked_for(options: dict[str, Any] | None, wanted: bool) -> None:
+    request = asked("chat", {"model": "m", "stream": True, "stream_options": options})
+    assert request.usage_wanted is wanted
+    assert request.overrides == {"stream_options": {"include_usage": True}}
+
+
+def test_other_options_of_a_stream_are_kept() -> None:
+    options = {"include_obfuscation": False}
+    request = asked("chat", {"model": "m", "stream": True, "stream_options": options})
+    assert request.overrides == {"stream_options": {"include_obfuscation": False, "include_usage": True}}
+
+
+@pytest.mark.parametrize(
+    ("tier", "read", "varies"),
+    [(None, None, True), ("auto", "auto", True), ("default", "standard", False), ("flex", "flex", False)],
+)
+def test_openais_tiers_are_read(tier: str | None, read: str | None, varies: bool) -> None:
+    request = asked("responses", {"model": "m", "service_tier": tier})
+    assert (request.service_tier, request.may_vary_tier) == (read, varies)
+
+
+@pytest.mark.parametrize(
+    ("body", "tier"),
+    [({}, None), ({"service_tier": "auto"}, None), ({"service_tier": "standard_only"}, "standard"),
+     ({"speed": "fast"}, "fast"), ({"speed": "standard"}, None)],
+)  # fmt: skip
+def test_anthropics_tiers_are_read(body: dict[str, Any], tier: str | None) -> None:
+    assert asked("messages", {"model": "m", **body}).service_tier == tier
+
+
+@pytest.mark.parametrize(
+    ("tier", "read"), [(None, None), ("default", "standard"), ("reserved", "standard"), ("priority", "priority")]
+)
+def test_bedrocks_tiers_are_read(tier: str | None, read: str | None) -> None:
+    assert asked("converse", {"serviceTier": {"type": tier}}).service_tier == read
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "classes"),
+    [
+        ("messages", {}, set()),
+        ("messages", {"cache_control": {"type": "ephemeral"}}, {"cache_write_5m"}),
+        ("messages", {"system": [{"cache_control": {"ttl": "5m"}}]}, {"cache_write_5m"}),
+        ("messages", {"tools": [{"name": "t", "cache_control": {"ttl": "1h"}}]}, {"cache_write_5m", "cache_write_1h"}),
+        ("messages", {"messages": [{"content": [{"type": "text", "cache_control": {"ttl": "9h"}}]}]},
+         {"cache_write_5m", "cache_write_1h"}),
+        ("converse", {}, set()),
+        ("converse", {"system": [{"cachePoint": {"type": "default"}}]}, {"cache_write_5m", "cache_write_1h"}),
+        ("responses", {}, {"cache_write_5m"}),
+        ("responses", {"prompt_cache_options": {"ttl": "30m"}}, {"cache_write_5m"}),
+        ("responses", {"prompt_cache_options": {"ttl": "12h"}}, {"cache_write_5m", "cache_write_1h"}),
+    ],
+)  # fmt: skip
+def test_writes_to_a_cache_are_allowed_for_where_they_can_happen(
+    route: str, body: dict[str, Any], classes: set[str]
+) -> None:
+    assert asked(route, {"model": "m", **body}).input_classes == {"input", "cache_read"} | classes
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "allowance"),
+    [
+        ("chat", {"tools": [{"type": "function"}]}, 2_000),
+        ("chat", {"functions": [{"name": "f"}]}, 2_000),
+        ("chat", {"tools": []}, 0),
+        ("responses", {"tools": [{"type": "custom"}, {"type": "function"}]}, 2_000),
+        ("messages", {"tools": [{"name": "t"}]}, 2_000),
+        ("messages", {"tools": [{"type": "bash_20250124"}, {"type": "custom"}, {"type": "memory_20250818"}]}, 4_000),
+        ("converse", {"toolConfig": {"tools": [{"toolSpec": {}}]}}, 2_000),
+        ("converse", {}, 0),
+    ],
+)
+def test_a_providers_own_words_about_tools_are_allowed_for(route: str, body: dict[str, Any], allowance: int) -> None:
+    request = asked(route, {"model": "m", **body})
+    assert (request.allowance, request.hosted) == (allowance, None)
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "code", "param"),
+    [
+        ("chat", {}, "model_missing", "model"),
+        ("chat", {"model": ""}, "invalid_model", "model"),
+        ("chat", {"model": "x" * 201}, "invalid_model", "model"),
+        ("messages", {"model": 5}, "invalid_model", "model"),
+        ("converse", {}, "model_missing", "modelId"),
+        ("chat", {"model": "m", "service_tier": 1}, "invalid_parameter", "service_tier"),
+        ("responses", {"model": "m", "background": True}, "background_not_supported", "background"),
+        ("chat", {"model": "m", "fallbacks": []}, "not_supported", "fallbacks"),
+    ],
+)
+def test_what_cannot_be_bounded_is_refused(route: str, body: dict[str, Any], code: str, param: str) -> None:
+    error = refused(route, body)
+    assert (error.status, error.code, error.param) == (400, code, param)
+
+
+def test_a_model_of_two_hundred_characters_is_a_model() -> None:
+    assert asked("chat", {"model": "x" * 200}).model == "x" * 200
+
+
+def test_an_image_is_counted_and_its_bytes_are_not_text() -> None:
+    url = "data:image/png;base64," + "A" * 1_000
+    body = {"model": "m", "messages": [{"content": [{"type": "image_url", "image_url": {"url": url}}]}]}
+    request = asked("chat", body)
+    assert (request.images, request.text_bytes) == (1, len(json.dumps(body)) - len(url))
+    remote = {"model": "m", "messages": [{"content": [{"type": "image_url", "image_url": {"url": "https://e.test"}}]}]}
+    assert asked("chat", remote).text_bytes == len(json.dumps(remote))
+    inline = {"image": {"source": {"bytes": "A" * 700}}}
+    body = {
+        "messages": [{"content": [inline, {"toolResult": {"content": [inline]}}]}],
+        "system": [{"guardContent": inline}],
+    }
+    request = asked("converse", body)
+    assert (request.images, request.text_bytes) == (3, len(json.dumps(body)) - 2_100)
+    source = {"type": "base64", "media_type": "image/png", "data": "A" * 300}
+    body = {"model": "m", "messages": [{"content": [{"type": "image", "source": source}]}]}
+    assert asked("messages", body).text_bytes == len(json.dumps(body)) - 300

@@ -1,0 +1,124 @@
+"""One record, three shapes of it: the row, what it adds to a rollup, and the log line it can be rebuilt from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from lambda_src.core.tokens import Tokens
+from lambda_src.core.usage_line import usage_line
+from lambda_src.core.usage_record import UsageRecord, record_of_line
+from lambda_src.edges.ledger import unsettled, unsettled_rollup
+from tests.unit.test_account import HOLD
+
+FULL: dict[str, Any] = {
+    "request_id": "r1", "at_ms": 1_795_437_000_001, "environment": "env", "consumer": "acme", "key_id": "k1",
+    "plan": "gold", "route": "chat", "provider": "one", "model": "m1", "model_served": "m1-2026", "stream": True,
+    "service_tier": "flex", "status": 502, "error_code": "upstream_cut", "upstream_status": 200,
+    "settlement": "settled",
+    "tokens": Tokens(11, 12, 13, 14, 15, 16, 17, 18, 9), "usage_source": "estimated", "usage_raw": {"prompt_tokens": 3},
+    "held_nano_usd": 900, "cost_nano_usd": 800, "price_version": "v7", "latency_ms": 45, "upstream_ms": 40,
+    "first_byte_ms": 30, "retries": 2, "tags": {"team": "x"},
+}  # fmt: skip
+
+
+def test_a_row_keeps_what_is_known_and_no_zeros() -> None:
+    assert UsageRecord(**FULL).row() == {
+        "at_ms": 1_795_437_000_001, "consumer": "acme", "key_id": "k1", "plan": "gold", "route": "chat",
+        "provider": "one", "model": "m1", "model_served": "m1-2026", "service_tier": "flex", "stream": True,
+        "status": 502, "error_code": "upstream_cut", "upstream_status": 200, "settlement": "settled",
+        "usage_source": "estimated",
+        "held_nano_usd": 900, "cost_nano_usd": 800, "price_version": "v7", "latency_ms": 45, "upstream_ms": 40,
+        "first_byte_ms": 30, "retries": 2, "tags": {"team": "x"}, "tokens_input": 11, "tokens_cache_read": 12,
+        "tokens_cache_write_5m": 13, "tokens_cache_write_1h": 14, "tokens_input_audio": 15, "tokens_input_image": 16,
+        "tokens_output": 17, "tokens_output_audio": 18, "tokens_reasoning": 9, "usage_raw": '{"prompt_tokens":3}',
+    }  # fmt: skip
+    bare = UsageRecord(request_id="r", at_ms=0, environment="e", status=200).row()
+    assert not any(name.startswith("tokens_") for name in bare)
+    assert not {"consumer", "tags", "model_served", "usage_raw"} & set(bare)
+    assert bare["cost_nano_usd"] == 0
+
+
+def test_a_huge_usage_object_is_not_kept() -> None:
+    assert "usage_raw" not in UsageRecord(**{**FULL, "usage_raw": {"x": "y" * 1_500}}).row()
+
+
+def test_a_rollup_adds_what_the_row_says() -> None:
+    assert UsageRecord(**FULL).rollup() == {
+        "requests": 1, "errors": 1, "estimated": 1, "status_502": 1, "code_upstream_cut": 1, "latency_ms": 45,
+        "ms_50": 1, "cost_nano_usd": 800, "tokens_input": 11, "tokens_cache_read": 12,
+        "tokens_cache_write_5m": 13, "tokens_cache_write_1h": 14, "tokens_input_audio": 15, "tokens_input_image": 16,
+        "tokens_output": 17, "tokens_output_audio": 18, "tokens_reasoning": 9,
+    }  # fmt: skip
+    ours = UsageRecord(request_id="r", at_ms=0, environment="e", status=503, settlement="refused").rollup()
+    assert (ours["errors"], ours.get("refusals")) == (1, None), "an outage of ours refuses nobody"
+    refused = UsageRecord(request_id="r", at_ms=0, environment="e", status=429, settlement="refused")
+    assert refused.rollup() == {
+        "requests": 1, "refusals": 1, "cost_nano_usd": 0, "status_429": 1, "ms_10": 1,
+    }  # fmt: skip
+    assert UsageRecord(request_id="r", at_ms=0, environment="e", status=499, settlement="settled").rollup() == {
+        "requests": 1, "cost_nano_usd": 0, "status_499": 1, "ms_10": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("latency_ms", "bucket"),
+    [(0, "ms_10"), (10, "ms_10"), (11, "ms_25"), (300_000, "ms_300000"), (300_001, "ms_inf")],
+)
+def test_a_rollup_counts_a_latency_under_the_first_bound_it_fits(latency_ms: int, bucket: str) -> None:
+    record = UsageRecord(request_id="r", at_ms=0, environment="e", status=200, latency_ms=latency_ms)
+    assert {name for name in record.rollup() if name.startswith("ms_")} == {bucket}
+
+
+def test_what_an_unsettled_row_added_is_what_a_correction_takes_back() -> None:
+    record = unsettled(HOLD, "acme", "env")
+    assert record.rollup() == unsettled_rollup({**record.row()})
+    assert record.rollup() == {
+        "requests": 1, "errors": 1, "estimated": 1, "unsettled": 1, "cost_nano_usd": 700, "tokens_input": 50,
+        "status_504": 1, "code_unsettled": 1,
+    }  # fmt: skip
+    assert (record.held_nano_usd, record.status, record.price_version) == (700, 504, "v3")
+
+
+def test_a_log_line_rebuilds_the_record() -> None:
+    record = UsageRecord(**FULL)
+    line = json.loads(usage_line(record, per_consumer=True))
+    assert record_of_line(line) == record
+    del line["tokens_output"]
+    assert record_of_line(line).tokens.output == 0
+    assert {each.name for each in fields(record)} - set(line) == {"tokens", "signals"}
+    assert "\n" not in usage_line(record, per_consumer=True)
+
+
+def test_a_log_line_carries_its_metrics_and_low_cardinality_dimensions() -> None:
+    line = json.loads(usage_line(UsageRecord(**FULL), per_consumer=True))
+    assert (line["Requests"], line["Errors"], line["CostNanoUsd"], line["EstimatedRows"]) == (1, 1, 800, 1)
+    assert (line["InputTokens"], line["OutputTokens"], line["GatewayLatency"]) == (81, 35, 5)
+    assert (line["kind"], line["level"], line["Refusals"], line["gateway_ms"]) == ("usage", "ERROR", 0, 5)
+    assert line["time"] == "2026-11-23T12:30:00.001+00:00"
+    assert not {"OverEstimate", "UnsettledRows"} & set(line)
+    refused = json.loads(
+        usage_line(UsageRecord(request_id="r", at_ms=0, environment="e", status=429), per_consumer=True)
+    )
+    assert (refused["level"], refused["Refusals"], refused["Errors"]) == ("INFO", 1, 0)
+    lost = json.loads(usage_line(unsettled(HOLD, "acme", "env"), per_consumer=True, metrics_at_ms=HOLD.at_ms + 9))
+    assert (lost["at_ms"], lost["_aws"]["Timestamp"]) == (HOLD.at_ms, HOLD.at_ms + 9)
+    assert (lost["UnsettledRows"], lost.get("OverEstimate")) == (1, None)
+    assert line["_aws"]["Timestamp"] == 1_795_437_000_001
+    over = json.loads(usage_line(UsageRecord(**{**FULL, "cost_nano_usd": 901}), per_consumer=False))
+    assert over["OverEstimate"] == 1
+    assert not any("consumer" in names for sets in series(over).values() for names in sets)
+    assert series(line)["Errors"] == [["environment"], ["environment", "consumer"], ["environment", "reason"]]
+    assert series(line)["Requests"] == [["environment"], ["environment", "model"], ["environment", "consumer"]]
+    assert series(line)["Refusals"] == [["environment"], ["environment", "consumer"]]
+    assert series(refused)["Refusals"] == [["environment"]], "neither model nor consumer nor reason are known"
+
+
+def series(line: dict[str, Any]) -> dict[str, list[list[str]]]:
+    """Dimension sets by metric, as CloudWatch will make them."""
+    directives = line["_aws"]["CloudWatchMetrics"]
+    assert {each["Namespace"] for each in directives} == {"Tollgate"}
+    return {metric["Name"]: each["Dimensions"] for each in directives for metric in each["Metrics"]}

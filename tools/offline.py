@@ -1,0 +1,79 @@
+"""`make plan ENV=NAME OFFLINE=1`: what a first deploy would make, without an account, credentials or a network.
+
+    python -m tools.offline NAME
+
+For reviews and CI of a change to an environment file: validated and planned by real Terraform with the real AWS
+provider, against an empty state. What it cannot tell is what is deployed already.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from lambda_src.contract import prefix
+from tools.paths import ROOT
+from tools.terraform import cli_environment
+
+OVERRIDE: Final[dict[str, Any]] = {
+    "terraform": {"backend": {"local": {"path": "offline.tfstate"}}},
+    "provider": {
+        "aws": [
+            {
+                "access_key": "offline",
+                "secret_key": "offline",
+                "profile": "",
+                "skip_credentials_validation": True,
+                "skip_requesting_account_id": True,
+                "skip_metadata_api_check": "true",
+                "skip_region_validation": True,
+            }
+        ]
+    },
+}
+"""Lies beside the synthesized JSON and wins over it, so that what is planned is what was synthesized, byte for byte."""
+
+
+def variables() -> dict[str, str]:
+    """The environment without anything that could reach an account."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        **cli_environment(ROOT / "build"),
+    }
+
+
+def override(stack: Path) -> None:
+    """Make Terraform in the folder `stack` need neither backend nor account."""
+    (stack / "offline_override.tf.json").write_text(json.dumps(OVERRIDE))
+
+
+def main(arguments: list[str]) -> int:
+    """Terraform's own exit code; 2 for a wrong call."""
+    if len(arguments) != 1:
+        sys.stderr.write(f"usage: python -m tools.offline NAME (got {' '.join(arguments) or 'nothing'})\n")
+        return 2
+    out = ROOT / "build" / "offline" / arguments[0]
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    synth = [sys.executable, str(ROOT / "main.py"), arguments[0]]
+    done = subprocess.run(synth, cwd=ROOT, env={**os.environ, "CDKTF_OUTDIR": str(out)}, check=False)
+    if done.returncode:
+        return done.returncode
+    stack = out / "stacks" / prefix(arguments[0])
+    override(stack)
+    for command in (["init", "-input=false"], ["validate"], ["plan", "-input=false", "-refresh=false"]):
+        done = subprocess.run(["terraform", *command], cwd=stack, env=variables(), check=False)
+        if done.returncode:
+            return done.returncode
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
