@@ -14,7 +14,7 @@ from pathlib import Path
 
 from constructs_lib import cost_estimate
 from constructs_lib.function_sources import source_faults
-from constructs_lib.settings import Environment, EnvironmentFaults, load, relocated
+from constructs_lib.settings import Environment, EnvironmentErrors, load, relocated
 from constructs_lib.settings.files import environment_files
 
 CHECKOUT = Path(__file__).resolve().parent
@@ -46,16 +46,16 @@ def main(names: list[str]) -> int:
     return 0
 
 
-def _loaded(files: list[Path]) -> tuple[list[Environment], list[EnvironmentFaults]]:
+def _loaded(files: list[Path]) -> tuple[list[Environment], list[EnvironmentErrors]]:
     """The environments, and the faults of every file that has some."""
     environments, faults = [], []
     for path in files:
         try:
             environment = load(path)
             if missing := source_faults(environment, CHECKOUT):
-                raise EnvironmentFaults(path, missing)
+                raise EnvironmentErrors(path, missing)
             environments.append(relocated(environment, os.environ))
-        except EnvironmentFaults as faulty:
+        except EnvironmentErrors as faulty:
             faults.append(faulty)
     return environments, faults
 

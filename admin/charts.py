@@ -28,7 +28,7 @@ Show = Callable[[float], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class ChartSeries:
     """Named values, one per position; None where nothing is known. note: stands in the legend behind the name."""
 
     name: str
@@ -46,7 +46,7 @@ class Limit:
     colour: str = "b"
 
 
-def stacked(title: str, labels: Sequence[str], series: Sequence[Series], show: Show, words: str) -> str:
+def stacked(title: str, labels: Sequence[str], series: Sequence[ChartSeries], show: Show, words: str) -> str:
     """Bars of several series on top of each other. show: a value in words; words: said where there is nothing."""
     sums = [sum(each.values[place] or 0 for each in series) for place in range(len(labels))]
     if not any(sums):
@@ -68,7 +68,12 @@ def stacked(title: str, labels: Sequence[str], series: Sequence[Series], show: S
 
 
 def lines(
-    title: str, labels: Sequence[str], series: Sequence[Series], show: Show, words: str, limits: Sequence[Limit] = ()
+    title: str,
+    labels: Sequence[str],
+    series: Sequence[ChartSeries],
+    show: Show,
+    words: str,
+    limits: Sequence[Limit] = (),
 ) -> str:
     """Lines, broken where a value is None, with horizontal limits."""
     known = [value for each in series for value in each.values if value is not None]
@@ -85,7 +90,7 @@ def lines(
         drawn.append(f'<path class="line c{each.colour}" d="{line}"/>' if line else "")
         drawn.append(f'<path class="dots c{each.colour}" d="{dots}"/>' if dots else "")
     plotted = _plot(title, labels, ticks, show, "".join(drawn), _says(labels, series, show))
-    listed = [*series, *(Series(each.name, [], each.colour, show(each.value)) for each in limits)]
+    listed = [*series, *(ChartSeries(each.name, [], each.colour, show(each.value)) for each in limits)]
     return _figure(title, listed, plotted + _numbers(labels, series, show))
 
 
@@ -159,7 +164,7 @@ def _ticks(labels: Sequence[str]) -> str:
     )
 
 
-def _says(labels: Sequence[str], series: Sequence[Series], show: Show, sums: Sequence[float] = ()) -> str:
+def _says(labels: Sequence[str], series: Sequence[ChartSeries], show: Show, sums: Sequence[float] = ()) -> str:
     """What each position says when it is pointed at."""
     marks = []
     for place, label in enumerate(labels):
@@ -172,7 +177,7 @@ def _says(labels: Sequence[str], series: Sequence[Series], show: Show, sums: Seq
     return "".join(marks)
 
 
-def _numbers(labels: Sequence[str], series: Sequence[Series], show: Show) -> str:
+def _numbers(labels: Sequence[str], series: Sequence[ChartSeries], show: Show) -> str:
     rows = [
         (label, *("" if (value := each.values[place]) is None else show(value) for each in series))
         for place, label in enumerate(labels)
@@ -181,7 +186,7 @@ def _numbers(labels: Sequence[str], series: Sequence[Series], show: Show) -> str
     return behind("Numbers", table(["", *(each.name for each in series)], rows, len(series)))
 
 
-def _figure(title: str, series: Sequence[Series], inner: str) -> str:
+def _figure(title: str, series: Sequence[ChartSeries], inner: str) -> str:
     keys = "".join(
         f'<li class="c{each.colour}"><i></i>{text(each.name)} <span>{text(each.note)}</span></li>' for each in series
     )

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from admin import streams
-from admin.errors import Fault, Refused, of_client, of_service
+from admin.errors import CliError, RefusedError, of_client, of_service
 from admin.output import Format, Output
 from admin.session import ENVIRONMENT_VARIABLE, Options, Session
 
@@ -145,7 +145,7 @@ def run(arguments: Sequence[str]) -> int:
         application(_named(arguments))(first_things_first(arguments), prog_name="tollgate")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
-    except Fault as fault:
+    except CliError as fault:
         return _tell(fault)
     except _boto_errors() as error:
         return _tell(of_service(error) if hasattr(error, "operation_name") else of_client(error))
@@ -154,15 +154,15 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _unwritten(error: OSError) -> Fault:
+def _unwritten(error: OSError) -> CliError:
     """Of a full disk, say; the files that options name have words of their own."""
-    return Refused(
+    return RefusedError(
         f"{error.filename or 'what it prints'} could not be read or written: {error.strerror}. What it changed before "
         "is in `tollgate audit`; the value of a key that was made is shown by `tollgate keys show KEY --reveal`."
     )
 
 
-def _tell(fault: Fault) -> int:
+def _tell(fault: CliError) -> int:
     Output().say(str(fault), style="red")
     return fault.exit_code
 

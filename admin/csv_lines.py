@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
-from admin.errors import Refused, Usage
+from admin.errors import RefusedError, UsageError
 
 MOST_BYTES: Final = 5_000_000
 
@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CsvLine:
     """One line: where it ends in the file, and its values without the blanks around them ("" where none is given).
 
     faults: what is wrong with it, each a sentence.
@@ -37,28 +37,28 @@ class Line:
         """Keep what is refused within (Usage, Refused) as a fault of the line, and go on behind it."""
         try:
             yield
-        except (Usage, Refused) as fault:
+        except (UsageError, RefusedError) as fault:
             self.faults.append(str(fault))
 
 
-def read(file: Path, needed: Sequence[str], optional: Sequence[str]) -> list[Line]:
+def read(file: Path, needed: Sequence[str], optional: Sequence[str]) -> list[CsvLine]:
     """The lines below a header that names those columns; `-` is stdin. Usage for a file that is none such."""
     records = _records(list(io.StringIO(_text(file), newline="")))
     _, first = next(records, (1, []))
     if isinstance(first, csv.Error):
-        raise Usage(f"{file}, line 1: no CSV: {first}. Nothing was done.")
+        raise UsageError(f"{file}, line 1: no CSV: {first}. Nothing was done.")
     header = [name.strip() for name in first]
     columns = [*needed, *optional]
     if not set(needed) <= set(header) <= set(columns) or len(set(header)) != len(header):
         accepted = f"accepted columns: {', '.join(needed)}, and optionally {', '.join(optional)}"
-        raise Usage(f"{file}: the first line names {header!a}; {accepted}, each once.")
+        raise UsageError(f"{file}: the first line names {header!a}; {accepted}, each once.")
     lines = [_line(number, record, header, columns) for number, record in records if record]
     if not lines:
-        raise Usage(f"{file} has no line below its header.")
+        raise UsageError(f"{file} has no line below its header.")
     return lines
 
 
-def judged(file: Path, lines: Sequence[Line], judge: Callable[[Line], _T]) -> list[_T]:
+def judged(file: Path, lines: Sequence[CsvLine], judge: Callable[[CsvLine], _T]) -> list[_T]:
     """What `judge` makes of each line; Usage that names every fault that it noted or raised, and those of reading."""
     made = []
     for line in lines:
@@ -68,16 +68,16 @@ def judged(file: Path, lines: Sequence[Line], judge: Callable[[Line], _T]) -> li
     bad = sum(bool(line.faults) for line in lines)
     if bad:
         listed = "\n".join(f"line {line.number}: {fault}" for line in lines for fault in line.faults)
-        raise Usage(f"{file}: {bad} of {len(lines)} lines cannot be used; nothing was done.\n{listed}")
+        raise UsageError(f"{file}: {bad} of {len(lines)} lines cannot be used; nothing was done.\n{listed}")
     return made
 
 
-def _line(number: int, record: list[str] | csv.Error, header: Sequence[str], columns: Sequence[str]) -> Line:
+def _line(number: int, record: list[str] | csv.Error, header: Sequence[str], columns: Sequence[str]) -> CsvLine:
     if isinstance(record, csv.Error):
-        return Line(number, {}, [f"no CSV: {record}."])
+        return CsvLine(number, {}, [f"no CSV: {record}."])
     given = dict(zip(header, record, strict=False))
     ragged = ["it has more or fewer values than the header has columns."] if len(record) != len(header) else []
-    return Line(number, {name: given.get(name, "").strip() for name in columns}, ragged)
+    return CsvLine(number, {name: given.get(name, "").strip() for name in columns}, ragged)
 
 
 def _records(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | csv.Error]]:
@@ -104,12 +104,12 @@ def _text(file: Path) -> str:
     try:
         raw = sys.stdin.buffer.read(MOST_BYTES + 1) if str(file) == "-" else _bytes(file)
         if len(raw) > MOST_BYTES:
-            raise Usage(f"{file} has more than {MOST_BYTES} bytes. Split it.")
+            raise UsageError(f"{file} has more than {MOST_BYTES} bytes. Split it.")
         return raw.decode("utf-8-sig")
     except OSError as error:
-        raise Usage(f"{file} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
-        raise Usage(f"{file} is not UTF-8: byte {error.start}. Save it as UTF-8.") from None
+        raise UsageError(f"{file} is not UTF-8: byte {error.start}. Save it as UTF-8.") from None
 
 
 def _bytes(file: Path) -> bytes:

@@ -14,29 +14,29 @@ if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
 
 
-class Fault(Exception):
+class CliError(Exception):
     """Something the operator has to know, in words that say what to do next. No secret is ever in them."""
 
     exit_code: ClassVar[int] = 1
 
 
-class Refused(Fault):
+class RefusedError(CliError):
     """What was asked for is not done, because of what was found."""
 
 
-class Usage(Fault):
+class UsageError(CliError):
     """The command line, or a file it names, cannot be used."""
 
     exit_code = 2
 
 
-class Unconfigured(Fault):
+class ConfigurationError(CliError):
     """Credentials, region or environment are missing or wrong."""
 
     exit_code = 253
 
 
-class ServiceFault(Fault):
+class ServiceError(CliError):
     """An AWS service refused or did not answer."""
 
     exit_code = 254
@@ -60,15 +60,15 @@ DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperat
 _THROTTLED = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
 
 
-def unknown(what: str, given: str, known: Iterable[str], *, seen_with: str) -> Refused:
+def unknown(what: str, given: str, known: Iterable[str], *, seen_with: str) -> RefusedError:
     """`given` is not among `known`. seen_with: the command that lists them."""
     names = sorted(known)
     near = get_close_matches(given, names, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"There are {len(names)}; see them with `{seen_with}`."
-    return Refused(f"no {what} {given!r}. {hint}")
+    return RefusedError(f"no {what} {given!r}. {hint}")
 
 
-def of_service(error: ClientError) -> Fault:
+def of_service(error: ClientError) -> CliError:
     """What an AWS service said, with its operation and request id, and what to do about it."""
     code = error.response.get("Error", {}).get("Code", "Unknown")
     message = error.response.get("Error", {}).get("Message", "")
@@ -76,30 +76,30 @@ def of_service(error: ClientError) -> Fault:
     said = f"{error.operation_name}: {code}: {message} (request id {request_id})"
     if code in _CREDENTIALS:
         clock = " Is this machine's clock right? AWS refuses requests more than five minutes off." * (code in _SKEWED)
-        return Unconfigured(f"{said}\nCredentials were not accepted: sign in again, or choose --profile.{clock}")
+        return ConfigurationError(f"{said}\nCredentials were not accepted: sign in again, or choose --profile.{clock}")
     if code in DENIED:
-        return ServiceFault(
+        return ServiceError(
             f"{said}\nThe stack's managed policies allow it: tollgate-ENVIRONMENT-viewer to read, -operator to change."
         )
     if code in _THROTTLED:
-        return ServiceFault(f"{said}\nAWS was asked too often, also after pauses. Try again in a minute.")
-    return ServiceFault(said)
+        return ServiceError(f"{said}\nAWS was asked too often, also after pauses. Try again in a minute.")
+    return ServiceError(said)
 
 
-def of_client(error: BotoCoreError) -> Fault:
+def of_client(error: BotoCoreError) -> CliError:
     """What boto3 found wrong before a service could answer."""
     name = type(error).__name__
     if name in ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"):
-        return Unconfigured(f"{error}. Set AWS_PROFILE or --profile, or sign in (`aws sso login`).")
+        return ConfigurationError(f"{error}. Set AWS_PROFILE or --profile, or sign in (`aws sso login`).")
     if name in ("TokenRetrievalError", "SSOTokenLoadError", "UnauthorizedSSOTokenError"):
-        return Unconfigured(f"{error}. Sign in again: `aws sso login`.")
+        return ConfigurationError(f"{error}. Sign in again: `aws sso login`.")
     if name == "ProfileNotFound":
-        return Unconfigured(
+        return ConfigurationError(
             f"{error}. It is named by --profile, AWS_PROFILE or `profile` in the environment file, that early; "
             "`aws configure list-profiles` lists those there are."
         )
     if name in ("NoRegionError", "ConfigParseError", "InvalidRegionError"):
-        return Unconfigured(f"{error}. Set --region or AWS_REGION, or --profile.")
+        return ConfigurationError(f"{error}. Set --region or AWS_REGION, or --profile.")
     if name in ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError"):
-        return ServiceFault(f"{error} Is the network up, and --region (or --endpoint-url) right?")
-    return ServiceFault(f"{name}: {error}")
+        return ServiceError(f"{error} Is the network up, and --region (or --endpoint-url) right?")
+    return ServiceError(f"{name}: {error}")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import typer
 
-from admin.errors import Usage, unknown
+from admin.errors import UsageError, unknown
 from admin.output import shows
 from admin.session import Session, session_of
 from lambda_src.contract import access_log_group, gateway_log_group, prefix, sweeper_log_group
@@ -98,9 +98,9 @@ def _twice(group: str) -> str:
 
 def _browse(chosen: list[Place]) -> None:
     if len(chosen) != 1 or chosen[0].name in (_API, "openai"):
-        raise Usage("--browser opens one place of the console: `tollgate open dashboard --browser`.")
+        raise UsageError("--browser opens one place of the console: `tollgate open dashboard --browser`.")
     if not sys.stdout.isatty():
-        raise Usage("--browser opens a browser only from a terminal; without it the URL is printed.")
+        raise UsageError("--browser opens a browser only from a terminal; without it the URL is printed.")
     import webbrowser
 
     webbrowser.open(chosen[0].url)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from admin.errors import Refused, Usage
+from admin.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -88,12 +88,12 @@ class Output:
         if self.yes:
             return True
         if not sys.stdin.isatty():
-            raise Usage(
+            raise UsageError(
                 f"{question}\nNobody can answer here: give --yes to go on, or --dry-run to see what it would do."
             )
         self.stderr.print(f"{question} [y/N] ", end="", markup=False)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            raise Refused("nothing done")
+            raise RefusedError("nothing done")
         return True
 
 

@@ -10,7 +10,7 @@ _TOLD_AT: Final = 3
 _UNWELL: Final = (429, 500, 502, 503, 504)
 
 
-class Waiting:
+class SlowCallNotice:
     """Says once that calls are tried on. where: what does not answer."""
 
     def __init__(self, say: Callable[[str], None], where: str) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from admin.errors import Unconfigured, Usage, unknown
+from admin.errors import ConfigurationError, UsageError, unknown
 from admin.output import Output
-from admin.progress import Waiting
-from admin.table import Table
+from admin.progress import SlowCallNotice
+from admin.table import OperatorLedger
 from lambda_src.contract import LISTED_POLICY, NAME_PATTERN, POLICY_SK, Config, consumer_pk, prefix
 
 if TYPE_CHECKING:
@@ -84,10 +84,10 @@ class Session:
         name = self.options.environment
         if name is None:
             known = ", ".join(sorted(path.stem for path in environment_files().glob("*.toml"))) or "none"
-            raise Usage(f"which environment? Give --env NAME or set {ENVIRONMENT_VARIABLE}. Files here: {known}.")
+            raise UsageError(f"which environment? Give --env NAME or set {ENVIRONMENT_VARIABLE}. Files here: {known}.")
         # A part of file names, ARNs and URLs from here on.
         if len(name) > LONGEST_ENVIRONMENT or not re.fullmatch(NAME_PATTERN, name):
-            raise Usage(
+            raise UsageError(
                 f"--env {name!r}: accepted are 1 to {LONGEST_ENVIRONMENT} lower-case letters, digits and hyphens, the "
                 "first no hyphen."
             )
@@ -110,7 +110,7 @@ class Session:
         region = self.options.region or file.get("region") or os.environ.get("AWS_REGION") or None
         session = boto3.session.Session(profile_name=profile, region_name=region)
         if session.region_name is None:
-            raise Unconfigured("no region. Give --region, set AWS_REGION, or name a profile that has one.")
+            raise ConfigurationError("no region. Give --region, set AWS_REGION, or name a profile that has one.")
         if (self.endpoint or "").startswith(_LOOPBACK) and session.get_credentials() is None:
             return boto3.session.Session(
                 "test", "test", region_name=session.region_name
@@ -129,7 +129,7 @@ class Session:
         named = self._file_aws().get("endpoint")
         url = given or (named and os.environ.get(ENDPOINT_VARIABLE)) or named
         if url is not None and not _is_url(url):
-            raise Unconfigured(
+            raise ConfigurationError(
                 f"{url!r} is no URL of an endpoint; accepted is one such as http://127.0.0.1:4566. It comes from "
                 f"--endpoint-url, AWS_ENDPOINT_URL, {ENDPOINT_VARIABLE} or the environment file."
             )
@@ -144,7 +144,7 @@ class Session:
         except FileNotFoundError:
             return {}
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise Unconfigured(f"{path} cannot be read: {error}. Accepted is a TOML file in UTF-8.") from None
+            raise ConfigurationError(f"{path} cannot be read: {error}. Accepted is a TOML file in UTF-8.") from None
         section = document.get("aws", {})
         items = section.items() if isinstance(section, dict) else ()
         return {name: value for name, value in items if isinstance(value, str)}
@@ -155,7 +155,7 @@ class Session:
         # "adaptive" slows down by itself where a control plane says 429 (CreateApiKey takes five a second).
         attempts = os.environ.get("AWS_MAX_ATTEMPTS") or _ATTEMPTS
         if not attempts.isdecimal() or int(attempts) < 1:
-            raise Unconfigured(f"AWS_MAX_ATTEMPTS={attempts!r}: accepted is a number from 1.")
+            raise ConfigurationError(f"AWS_MAX_ATTEMPTS={attempts!r}: accepted is a number from 1.")
         config = ClientConfig(
             retries={"mode": "adaptive", "total_max_attempts": int(attempts)},
             connect_timeout=5,
@@ -169,11 +169,13 @@ class Session:
             client.meta.events.register("needs-retry", self._waiting)
             return client
         except ValueError as error:  # of a region that is none, or a URL in AWS_ENDPOINT_URL_… or the profile
-            raise Unconfigured(f"{service}: {error} Look at --region, and at endpoint URLs of the profile.") from None
+            raise ConfigurationError(
+                f"{service}: {error} Look at --region, and at endpoint URLs of the profile."
+            ) from None
 
     @cached_property
-    def _waiting(self) -> Waiting:
-        return Waiting(self.output.say, self.endpoint or f"AWS in {self.region}")
+    def _waiting(self) -> SlowCallNotice:
+        return SlowCallNotice(self.output.say, self.endpoint or f"AWS in {self.region}")
 
     @cached_property
     def apigateway(self) -> APIGatewayClient:
@@ -240,14 +242,14 @@ class Session:
         try:
             found = client.get_function_configuration(FunctionName=name)
         except client.exceptions.ResourceNotFoundException:
-            raise Unconfigured(
+            raise ConfigurationError(
                 f"{self.environment} is not deployed here: no function {name} in {self.region}"
                 f"{f' at {self.endpoint}' if self.endpoint else ''}. Deploy it (`make deploy "
                 f"ENV={self.environment}`), or choose another --env, --region or --profile.{self._near()}"
             ) from None
         variables = found.get("Environment", {}).get("Variables")
         if variables is None:  # an error is in their place (docs.aws.amazon.com/lambda/latest/api/API_Environment.html)
-            raise Unconfigured(
+            raise ConfigurationError(
                 f"the configuration of {name} is encrypted, and you may not use its KMS key "
                 f"{found.get('KMSKeyArn', '')}. The stack's managed policies allow it: "
                 f"{prefix(self.environment)}-viewer to read, -operator to change; the key's own policy must let the "
@@ -265,9 +267,9 @@ class Session:
         return f" No environment file here has that name: {meant}"
 
     @cached_property
-    def table(self) -> Table:
+    def table(self) -> OperatorLedger:
         """The environment's ledger."""
-        return Table(self.dynamodb, self.config.table, lambda: self.identity, self.now)
+        return OperatorLedger(self.dynamodb, self.config.table, lambda: self.identity, self.now)
 
     @cached_property
     def api(self) -> tuple[str, str]:
@@ -276,10 +278,12 @@ class Session:
         pages = self.apigateway.get_paginator("get_rest_apis").paginate()
         ids = [each["id"] for page in pages for each in page["items"] if each["name"] == wanted]
         if len(ids) != 1:
-            raise Unconfigured(f"{len(ids)} REST APIs are named {wanted} in {self.region}; one was expected.")
+            raise ConfigurationError(f"{len(ids)} REST APIs are named {wanted} in {self.region}; one was expected.")
         stages = self.apigateway.get_stages(restApiId=ids[0])["item"]
         if not stages:
-            raise Unconfigured(f"the REST API {wanted} has no stage: the last deploy did not finish. Run it again.")
+            raise ConfigurationError(
+                f"the REST API {wanted} has no stage: the last deploy did not finish. Run it again."
+            )
         return ids[0], stages[0]["stageName"]
 
     @property

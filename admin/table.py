@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from admin.errors import Refused
+from admin.errors import RefusedError
 from lambda_src.contract import ACCOUNTS_INDEX, ACCOUNTS_INDEX_KEY, AUDIT_MONTH, PK, SK, audit_pk
 from lambda_src.edges.dynamodb_attributes import item, plain_item
 
@@ -44,7 +44,7 @@ class Audit:
     after: Mapping[str, object] | None = None
 
 
-class Table:
+class OperatorLedger:
     """The table `name`. identity: tells the operator's ARN, asked for at the first change. now: UTC."""
 
     def __init__(
@@ -130,7 +130,7 @@ class Table:
             reasons = {each.get("Code") for each in error.response.get("CancellationReasons", ())}
             if not reasons & {"ConditionalCheckFailed", "TransactionConflict"}:
                 raise
-            raise Refused(
+            raise RefusedError(
                 f"somebody else changed {audit.target} at the same moment, so nothing was written. Look at it, and "
                 "give the command again if it is still wanted."
             ) from None

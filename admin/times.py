@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from admin.errors import Usage
+from admin.errors import UsageError
 from lambda_src.core.policy import moment_of
 
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
@@ -22,10 +22,10 @@ def span(text: str, option: str) -> timedelta:
     """How long `text` says, at most ten years; Usage, naming `option`, where it says nothing of the kind."""
     found = _SPAN.fullmatch(text)
     if found is None:
-        raise Usage(f"{option} {text!r}: accepted is {SPAN_WORDS}.")
+        raise UsageError(f"{option} {text!r}: accepted is {SPAN_WORDS}.")
     distance = timedelta(**{_UNITS[found[2]]: int(found[1])})
     if distance > _LONGEST:
-        raise Usage(f"{option} {text!r} is too long: accepted is {SPAN_WORDS}, at most {_LONGEST.days}d.")
+        raise UsageError(f"{option} {text!r} is too long: accepted is {SPAN_WORDS}, at most {_LONGEST.days}d.")
     return distance
 
 
@@ -39,14 +39,14 @@ def moment(text: str, option: str, now: datetime, *, ago: bool = False) -> datet
             return moment_of(text).astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise Usage(f"{option} {text!r}: accepted is {MOMENT_WORDS}.")
+    raise UsageError(f"{option} {text!r}: accepted is {MOMENT_WORDS}.")
 
 
 def later(text: str, option: str, now: datetime) -> datetime:
     """A moment to come; Usage where it is past."""
     at = moment(text, option, now)
     if at <= now:
-        raise Usage(f"{option} {text!r} is past: {written(at)}. Accepted is {MOMENT_WORDS}.")
+        raise UsageError(f"{option} {text!r} is past: {written(at)}. Accepted is {MOMENT_WORDS}.")
     return at.replace(microsecond=0)
 
 

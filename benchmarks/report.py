@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from admin.report import html, rollups, rows
 from admin.report.period import Period
-from admin.table import Table
+from admin.table import OperatorLedger
 from lambda_src.contract import PK, SK, rollup_pk, rollup_sk
 from lambda_src.edges.dynamodb_attributes import item
 from local.cloud.client import Cloud
@@ -112,7 +112,7 @@ def fill(client: Any, table: str, names: Sequence[str], days: int, models: int, 
 def measured(counted: Counted, table: str, names: Sequence[str], days: int) -> Cost:
     """The quickest of a few reports."""
     period = Period(LAST - timedelta(days=days - 1), LAST)
-    reader = Table(counted.client, table, lambda: "nobody", lambda: datetime.now(UTC))
+    reader = OperatorLedger(counted.client, table, lambda: "nobody", lambda: datetime.now(UTC))
     best: Cost | None = None
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -127,7 +127,7 @@ def measured(counted: Counted, table: str, names: Sequence[str], days: int) -> C
 def page_of(counted: Counted, table: str, names: Sequence[str], days: int) -> tuple[float, int]:
     """Seconds and bytes of the HTML page."""
     period = Period(LAST - timedelta(days=days - 1), LAST)
-    reader = Table(counted.client, table, lambda: "nobody", lambda: datetime.now(UTC))
+    reader = OperatorLedger(counted.client, table, lambda: "nobody", lambda: datetime.now(UTC))
     began = time.perf_counter()
     sums = rollups.add_up(reader, names, period, html.views(period))
     known: dict[str, Any] = {"environment": "bench", "period": period, "at": datetime.now(UTC), "only": []}

@@ -11,7 +11,7 @@ from typing import Final
 from constructs_lib.aws import Construct, IamPolicy, addressed
 from constructs_lib.function import Function
 from constructs_lib.kms_keys import account_in
-from constructs_lib.ledger import Ledger
+from constructs_lib.ledger import LedgerTable
 from constructs_lib.notifications import Notifications
 from constructs_lib.permissions import Statement, allow, document
 from constructs_lib.plans import Plans
@@ -42,7 +42,7 @@ class Access(Construct):
         scope: Construct,
         *,
         environment: Environment,
-        ledger: Ledger,
+        ledger: LedgerTable,
         secrets: ProviderSecrets,
         notifications: Notifications,
         functions: Sequence[Function],
@@ -151,14 +151,14 @@ def _of_secrets(secrets: ProviderSecrets, name: str, actions: Sequence[str]) -> 
     return [allow(name, actions, list(secrets.arns.values()))] if secrets.arns else []
 
 
-def _read_ledger(ledger: Ledger) -> Statement:
+def _read_ledger(ledger: LedgerTable) -> Statement:
     items = ("GetItem", "BatchGetItem", "Query")
     actions = (*items, "DescribeTable", "DescribeContinuousBackups", "DescribeTimeToLive")
     table = ledger.table.arn
     return allow("ReadLedger", [f"dynamodb:{each}" for each in actions], [table, f"{table}/index/{ACCOUNTS_INDEX}"])
 
 
-def _change_ledger(ledger: Ledger) -> Statement:
+def _change_ledger(ledger: LedgerTable) -> Statement:
     """Whole items are put, each change in one transaction with its audit row; nothing is updated or deleted.
 
     Limited to partitions (docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html).

@@ -21,7 +21,7 @@ _GUARDRAIL: Final = "arn:{}:iam::aws:policy/CloudWatchReadOnlyAccess"
 (docs.aws.amazon.com/chatbot/latest/adminguide/understanding-permissions.html)."""
 
 
-class Chat(Construct):
+class ChatChannels(Construct):
     """The channels of `[alerts]`, and the one role with which they draw an alarm's graph."""
 
     def __init__(self, scope: Construct, *, environment: Environment, notifications: Notifications) -> None:

@@ -31,7 +31,7 @@ class Dashboard(Construct):
         self._widgets = Widgets(environment, alarms.alarms)
         self._conditions = {
             name: kind.condition(environment, subject)
-            for kind in alarm_catalogue.KINDS
+            for kind in alarm_catalogue.DEFINITIONS
             for name, subject in alarm_catalogue.names_of(kind, environment)
         }
         widgets = [
@@ -186,7 +186,7 @@ class Dashboard(Construct):
             self._widgets.by("Errors by reason", metrics.ERRORS, "reason"),
             self._widgets.graph("Refused by the gateway", [self._own(metrics.REFUSALS)]),
             self._widgets.graph(
-                "Refused by API Gateway, before any function", [sources.refused_at_the_door(self._environment.name)]
+                "Refused by API Gateway, before any function", [sources.api_gateway_rejections(self._environment.name)]
             ),
             self._widgets.graph("With keys that must not work any more", [self._own(metrics.DEAD_KEY_REQUESTS)]),
             self._widgets.graph("Addresses one key was used from", [self._own(metrics.ADDRESSES_PER_KEY)]),

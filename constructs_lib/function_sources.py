@@ -8,11 +8,11 @@ from pathlib import Path
 
 from constructs_lib.package import members
 from constructs_lib.settings import Environment
-from constructs_lib.settings.catalogue import Function
-from constructs_lib.settings.validation_errors import Fault, KeyPath, shown
+from constructs_lib.settings.catalogue import FunctionSettings
+from constructs_lib.settings.validation_errors import KeyPath, SettingError, shown
 
 
-def source_faults(environment: Environment, checkout: Path) -> list[Fault]:
+def source_faults(environment: Environment, checkout: Path) -> list[SettingError]:
     """Folders that are missing or empty or must not be packed, and handlers that are not in theirs."""
     return [
         fault
@@ -21,7 +21,7 @@ def source_faults(environment: Environment, checkout: Path) -> list[Fault]:
     ]
 
 
-def _folder(name: str, function: Function, checkout: Path) -> list[Fault]:
+def _folder(name: str, function: FunctionSettings, checkout: Path) -> list[SettingError]:
     where: KeyPath = ("functions", name, "source")
     folder, given = checkout / function.source, shown(function.source)
     if Path(function.source).is_absolute():
@@ -34,23 +34,23 @@ def _folder(name: str, function: Function, checkout: Path) -> list[Fault]:
         fix = f"correct it, or put the code there: {folder}: no folder with files in it"
     else:
         return []
-    return [Fault(where, given, "a folder with the function's code, relative to the checkout", fix)]
+    return [SettingError(where, given, "a folder with the function's code, relative to the checkout", fix)]
 
 
-def _handler(name: str, function: Function, checkout: Path) -> Iterator[Fault]:
+def _handler(name: str, function: FunctionSettings, checkout: Path) -> Iterator[SettingError]:
     *path, wanted = function.handler.split(".")
     module = checkout / function.source / Path(*path)
     file = next((each for each in (module.with_suffix(".py"), module / "__init__.py") if each.is_file()), None)
     where: KeyPath = ("functions", name, "handler")
     if file is None:
         fix = f"correct it, or add {module.with_suffix('.py').relative_to(checkout)}"
-        yield Fault(where, shown(function.handler), f"FILE.FUNCTION of a file in {function.source}", fix)
+        yield SettingError(where, shown(function.handler), f"FILE.FUNCTION of a file in {function.source}", fix)
         return
     names = _names(file)
     if names is not None and wanted not in names:
         has = ", ".join(sorted(names)) or "nothing"
         fix = f"correct it, or define {wanted}; the file defines {has}"
-        yield Fault(where, shown(function.handler), f"a function of {file.relative_to(checkout)}", fix)
+        yield SettingError(where, shown(function.handler), f"a function of {file.relative_to(checkout)}", fix)
 
 
 def _names(file: Path) -> set[str] | None:

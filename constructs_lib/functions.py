@@ -11,7 +11,7 @@ from typing import Final
 from constructs_lib.aws import Construct
 from constructs_lib.function import Function
 from constructs_lib.kms_keys import account_in
-from constructs_lib.ledger import Ledger
+from constructs_lib.ledger import LedgerTable
 from constructs_lib.notifications import Notifications
 from constructs_lib.package import Package, build
 from constructs_lib.permissions import Statement, allow
@@ -37,7 +37,7 @@ _GEOGRAPHY: Final = re.compile(r"^(us|us-gov|eu|apac|jp|au|ca|global)\.(.+)$")
 def gateway_function(
     scope: Construct,
     environment: Environment,
-    ledger: Ledger,
+    ledger: LedgerTable,
     notifications: Notifications,
     checkout: Path,
     build_folder: Path,
@@ -61,7 +61,7 @@ def gateway_function(
 def sweeper_function(
     scope: Construct,
     environment: Environment,
-    ledger: Ledger,
+    ledger: LedgerTable,
     notifications: Notifications,
     checkout: Path,
     build_folder: Path,
@@ -141,6 +141,6 @@ def _tollgate(checkout: Path, build_folder: Path) -> Package:
     )
 
 
-def _configuration(environment: Environment, ledger: Ledger, notifications: Notifications) -> dict[str, str]:
+def _configuration(environment: Environment, ledger: LedgerTable, notifications: Notifications) -> dict[str, str]:
     config = replace(runtime_config(environment), table=ledger.name, topic_arn=notifications.arn)
     return {CONFIG_VARIABLE: json.dumps(asdict(config), separators=(",", ":"))}

@@ -11,7 +11,7 @@ from lambda_src.contract import HEADER_REQUEST_ID, HEADER_SHOULD_RETRY
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class GatewayResponse:
     """One of API Gateway's response types. status: None keeps API Gateway's own. retry: whether the SDKs should.
 
     message: None quotes API Gateway's own text. detail: it is quoted beside the message.
@@ -53,7 +53,7 @@ _NO_ROUTE: Final = (
 )
 
 REFUSALS: Final = (
-    Refusal(
+    GatewayResponse(
         "INVALID_API_KEY",
         401,
         "authentication_error",
@@ -61,7 +61,7 @@ REFUSALS: Final = (
         "No valid key in the x-api-key header. Send the key you were given; a disabled or deleted one is refused too. "
         "OpenAI's and Anthropic's SDKs send it with default_headers.",
     ),
-    Refusal(
+    GatewayResponse(
         "MISSING_AUTHENTICATION_TOKEN",
         404,
         "not_found_error",
@@ -70,30 +70,30 @@ REFUSALS: Final = (
     ),
     # No method here asks for a signature. Where there is none, API Gateway looks for one in `Authorization` all the
     # same: boto3's is of another service, or of credentials that have expired.
-    Refusal("INVALID_SIGNATURE", 404, "not_found_error", "route_not_found", _NO_ROUTE),
-    Refusal("EXPIRED_TOKEN", 404, "not_found_error", "route_not_found", _NO_ROUTE),
-    Refusal(
+    GatewayResponse("INVALID_SIGNATURE", 404, "not_found_error", "route_not_found", _NO_ROUTE),
+    GatewayResponse("EXPIRED_TOKEN", 404, "not_found_error", "route_not_found", _NO_ROUTE),
+    GatewayResponse(
         "RESOURCE_NOT_FOUND",
         404,
         "not_found_error",
         "route_not_found",
         "There is no such path here. Check the base URL and the HTTP method.",
     ),
-    Refusal(
+    GatewayResponse(
         "ACCESS_DENIED",
         403,
         "permission_error",
         "access_denied",
         "API Gateway refused this request. Ask the gateway's operator whether this key may use this route.",
     ),
-    Refusal(
+    GatewayResponse(
         "WAF_FILTERED",
         403,
         "permission_error",
         "blocked_by_firewall",
         "The firewall in front of the gateway refused this request. Ask its operator which rule did.",
     ),
-    Refusal(
+    GatewayResponse(
         "REQUEST_TOO_LARGE",
         413,
         "request_too_large",
@@ -101,14 +101,14 @@ REFUSALS: Final = (
         "The request is too large: API Gateway takes 10 MB, and its function 6 MB, headers and escapes included. Send "
         "less, for instance smaller images.",
     ),
-    Refusal(
+    GatewayResponse(
         "UNSUPPORTED_MEDIA_TYPE",
         415,
         "invalid_request_error",
         "unsupported_media_type",
         "The content type is not one this route takes. Send application/json.",
     ),
-    Refusal(
+    GatewayResponse(
         "THROTTLED",
         429,
         "rate_limit_error",
@@ -118,14 +118,14 @@ REFUSALS: Final = (
         retry=True,
         retry_after=1,
     ),
-    Refusal(
+    GatewayResponse(
         "QUOTA_EXCEEDED",
         429,
         "rate_limit_error",
         "quota_exceeded",
         "This key has used up the requests of its plan's period. Wait for the next period, or ask for a larger quota.",
     ),
-    Refusal(
+    GatewayResponse(
         "INTEGRATION_TIMEOUT",
         504,
         "timeout_error",
@@ -133,14 +133,14 @@ REFUSALS: Final = (
         "The answer took longer than the gateway waits. The provider may have worked on it, and may have charged for "
         "it, so do not repeat it blindly: ask for less output, or for a longer time-out.",
     ),
-    Refusal(
+    GatewayResponse(
         "INTEGRATION_FAILURE",
         502,
         "api_error",
         "gateway_failed",
         "The gateway's function could not be reached or gave no valid answer. Its operator sees why in the usage log.",
     ),
-    Refusal(
+    GatewayResponse(
         "DEFAULT_4XX",
         None,
         "invalid_request_error",
@@ -150,6 +150,6 @@ REFUSALS: Final = (
         f"API Gateway refused this request, for the reason in `detail`. If that speaks of Authorization: {_NO_ROUTE}",
         detail=True,
     ),
-    Refusal("DEFAULT_5XX", None, "api_error", "gateway_error", None),
+    GatewayResponse("DEFAULT_5XX", None, "api_error", "gateway_error", None),
 )
 """Named types first; the defaults shape whatever AWS adds."""

@@ -25,7 +25,7 @@ _ACTIONS = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:
 """Transactions need the permission of each operation in them, and none of their own."""
 
 
-class Ledger(Construct):
+class LedgerTable(Construct):
     """One table on demand, with point-in-time recovery, expiry, a change stream and encryption at rest."""
 
     def __init__(self, scope: Construct, *, environment: Environment) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, time
 from typing import Any
 
-from constructs_lib.settings.catalogue import Consumer
+from constructs_lib.settings.catalogue import ConsumerSettings
 from constructs_lib.settings.environment import Environment
-from constructs_lib.settings.model_prices import Tariff
+from constructs_lib.settings.model_prices import ModelPrices
 from lambda_src.contract import (
     ACCOUNTS_INDEX_KEY,
     KEY_SK,
@@ -54,7 +54,7 @@ def policy_item(environment: Environment, name: str) -> Item:
     )
 
 
-def model_item(environment: Environment, name: str, tariff: Tariff) -> Item:
+def model_item(environment: Environment, name: str, tariff: ModelPrices) -> Item:
     """What clients may ask for as `name`, and what it costs."""
     model = environment.models[name]
     default_max = environment.metering.default_max_output_tokens
@@ -71,7 +71,7 @@ def model_item(environment: Environment, name: str, tariff: Tariff) -> Item:
     )
 
 
-def key_item(consumer_name: str, consumer: Consumer, key_name: str, key_id: str) -> Item:
+def key_item(consumer_name: str, consumer: ConsumerSettings, key_name: str, key_id: str) -> Item:
     """Whom the key `key_id` belongs to; its value is nowhere in it."""
     return _item(
         key_pk(key_id),
@@ -84,7 +84,7 @@ def key_item(consumer_name: str, consumer: Consumer, key_name: str, key_id: str)
     )
 
 
-def expiry(consumer: Consumer) -> str | None:
+def expiry(consumer: ConsumerSettings) -> str | None:
     """When it ends, in ISO 8601 and UTC; a date means its first moment."""
     moment = consumer.expires
     if moment is None:

@@ -34,6 +34,6 @@ def own(environment: str, metric: Metric, statistic: str | None = None, **by: st
     return Source(METRIC_NAMESPACE, metric.name, statistic or metric.statistic, dimensions)
 
 
-def refused_at_the_door(environment: str) -> Source:
+def api_gateway_rejections(environment: str) -> Source:
     """Requests that API Gateway refused by itself, which a filter of its access log counts."""
-    return Source(METRIC_NAMESPACE, "RefusedAtTheDoor", "Sum", (("environment", environment),))
+    return Source(METRIC_NAMESPACE, "ApiGatewayRejections", "Sum", (("environment", environment),))

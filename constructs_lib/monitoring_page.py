@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from constructs_lib import metric_sources as sources
-from constructs_lib.alarm_catalogue import KINDS, UNHEALTHY, UNHEALTHY_TITLE, Kind, anchor
-from constructs_lib.query_catalogue import INDEXED, QUERIES, Query
-from constructs_lib.settings.alerts import Alerts
+from constructs_lib.alarm_catalogue import DEFINITIONS, UNHEALTHY, UNHEALTHY_TITLE, AlarmDefinition, anchor
+from constructs_lib.query_catalogue import INDEXED, QUERIES, SavedQuery
+from constructs_lib.settings.alerts import AlertSettings
 from lambda_src.contract import HEADER_PROMPT_LOG, METRIC_NAMESPACE
 from lambda_src.core.glossary import ACCESS_FIELDS, ERROR_CODES, LINE_KINDS, PROMPT_FIELDS, USAGE_FIELDS
 from lambda_src.core.metrics import METRICS, Metric
@@ -71,9 +71,11 @@ def page() -> str:
 
 def _alarms() -> str:
     severities = "; ".join(f"**{name}**: {meaning}" for name, meaning in _SEVERITIES.items())
-    rows = [[f"[`{each.name}{_EACH[each.each]}`](#{anchor(each.name)})", each.title, each.severity] for each in KINDS]
+    rows = [
+        [f"[`{each.name}{_EACH[each.each]}`](#{anchor(each.name)})", each.title, each.severity] for each in DEFINITIONS
+    ]
     rows.insert(0, [f"[`{UNHEALTHY}`](#{anchor(UNHEALTHY)})", UNHEALTHY_TITLE, "outage"])
-    outages = ", ".join(f"`{each.name}`" for each in KINDS if each.severity == "outage")
+    outages = ", ".join(f"`{each.name}`" for each in DEFINITIONS if each.severity == "outage")
     unhealthy = f"{UNHEALTHY_TITLE}: one of {outages} rings. Go on with that one."
     return "\n".join(
         [
@@ -83,7 +85,7 @@ def _alarms() -> str:
             "`alerts.quiet_minutes` is set. `alerts.disabled` leaves alarms out.\n",
             *_table(["alarm", "while it rings", "severity"], rows),
             *_section(UNHEALTHY, [unhealthy]),
-            *(line for kind in KINDS for line in _section(kind.name, _explained(kind))),
+            *(line for kind in DEFINITIONS for line in _section(kind.name, _explained(kind))),
             "",
         ]
     )
@@ -93,9 +95,9 @@ def _section(name: str, lines: Iterable[str]) -> list[str]:
     return [f'\n<a id="{anchor(name)}"></a>', f"### {name}\n", *lines]
 
 
-def _explained(kind: Kind) -> list[str]:
+def _explained(kind: AlarmDefinition) -> list[str]:
     per = {"environment": "", "provider": " One for each provider.", "function": " One for each function of your own."}
-    fields = Alerts.model_fields
+    fields = AlertSettings.model_fields
     thresholds = [
         f"`alerts.{name}`{_default(fields[name].default)}: {fields[name].description}" for name in kind.settings
     ]
@@ -119,8 +121,8 @@ def _metrics() -> str:
             "Each has the dimension `environment`, and one more series for each value of what it is told by. Never the "
             "key: ask the logs. Those by consumer exist unless `metering.metrics_per_consumer` is off.\n",
             *_table(["metric", "unit", "statistic", "by", "meaning"], rows),
-            f"\nBeside them `{sources.refused_at_the_door('').name}` (Count, Sum): requests that API Gateway refused "
-            "before any function saw them. A metric filter counts it, from the lines of the access log.",
+            f"\nBeside them `{sources.api_gateway_rejections('').name}` (Count, Sum): requests that "
+            "API Gateway rejected before any function saw them. A metric filter counts them in the access log.",
             "",
         ]
     )
@@ -170,7 +172,7 @@ def _queries() -> str:
     )
 
 
-def _shown(query: Query) -> list[str]:
+def _shown(query: SavedQuery) -> list[str]:
     logs = ", ".join(query.logs)
     parameters = [f"- `{word}`: {meaning}" for word, meaning in query.parameters.items()]
     return [f"\n### {query.name}\n", f"{query.purpose} Reads: {logs}.\n", *parameters, "```", query.text, "```"]

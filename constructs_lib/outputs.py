@@ -6,7 +6,7 @@ from constructs_lib.access import Access
 from constructs_lib.aws import Construct, TerraformOutput
 from constructs_lib.dashboard import Dashboard
 from constructs_lib.function import Function
-from constructs_lib.ledger import Ledger
+from constructs_lib.ledger import LedgerTable
 from constructs_lib.notifications import Notifications
 from constructs_lib.plans import Plans
 from constructs_lib.rest_api import RestApi
@@ -22,7 +22,7 @@ def write_outputs(
     api: RestApi,
     stage: Stage,
     plans: Plans,
-    ledger: Ledger,
+    ledger: LedgerTable,
     secrets: ProviderSecrets,
     gateway: Function,
     sweeper: Function,

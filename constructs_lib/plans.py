@@ -17,7 +17,7 @@ from constructs_lib.aws import (
 )
 from constructs_lib.rest_api import RestApi
 from constructs_lib.settings import Environment
-from constructs_lib.settings.catalogue import Plan
+from constructs_lib.settings.catalogue import PlanSettings
 from constructs_lib.stage import Stage
 from lambda_src.contract import api_key_description, api_key_name
 
@@ -45,7 +45,9 @@ class Plans(Construct):
             for key_name in settings.key_names
         ]
 
-    def _plan(self, name: str, plan: Plan, environment: Environment, api: RestApi, stage: Stage) -> ApiGatewayUsagePlan:
+    def _plan(
+        self, name: str, plan: PlanSettings, environment: Environment, api: RestApi, stage: Stage
+    ) -> ApiGatewayUsagePlan:
         quota = plan.quota
         return addressed(
             name,

@@ -17,7 +17,7 @@ from constructs_lib.query_catalogue import INDEXED, INSIGHT_RULES, QUERIES, Log
 from constructs_lib.settings import Environment
 
 
-class Queries(Construct):
+class SavedQueries(Construct):
     """Saved queries in the folder of the environment, field indexes, and Contributor Insights."""
 
     def __init__(self, scope: Construct, *, environment: Environment, logs: dict[Log, LogGroup]) -> None:

@@ -17,7 +17,7 @@ Log = Literal["usage", "access", "sweeper"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class SavedQuery:
     """purpose: the question it answers. logs: the groups it reads. parameters: words of the text to replace, with what
     by; the text runs without that, and finds nothing. text: without the comment that is put above it."""
 
@@ -45,56 +45,56 @@ _SUMS: Final = (
 _WHO: Final = "fields @timestamp, request_id, consumer, key_id, model"
 
 QUERIES: Final = (
-    Query(
+    SavedQuery(
         name="usage-by-key",
         purpose="Who used which model with which key, dearest first.",
         text=f"{_USAGE}\n| stats {_SUMS} by consumer, key_id, model\n| sort usd desc",
     ),
-    Query(
+    SavedQuery(
         name="top-consumers",
         purpose="The twenty consumers who spend most.",
         text=f"{_USAGE}\n| stats {_SUMS} by consumer\n| sort usd desc\n| limit 20",
     ),
-    Query(
+    SavedQuery(
         name="by-hour",
         purpose="Requests, money and slowness by the hour (UTC).",
         text=f"{_USAGE}\n| stats count(*) as requests, {_USD}, pct(latency_ms, 95) as p95_ms by bin(1h) as hour\n"
         "| sort hour desc",
     ),
-    Query(
+    SavedQuery(
         name="errors",
         purpose="The latest requests that were refused or failed, by the gateway or by a provider.",
         text=f"{_WHO}, status, error_code, upstream_status, retries\n"
         f"| {_USAGE} and status >= 400\n| sort @timestamp desc\n| limit 200",
     ),
-    Query(
+    SavedQuery(
         name="errors-by-reason",
         purpose="Why requests are refused or fail, and whose.",
         text=f"{_USAGE} and status >= 400\n"
         "| stats count(*) as requests, latest(request_id) as example by error_code, status, consumer, key_id, model\n"
         "| sort requests desc\n| limit 100",
     ),
-    Query(
+    SavedQuery(
         name="models-asked-for",
         purpose="Models that callers ask for and may not use, or that have no price here, and who asks.",
         text=f'{_USAGE} and error_code = "model_not_found"\n'
         "| stats count(*) as requests, latest(request_id) as example by model_asked, consumer, key_id\n"
         "| sort requests desc\n| limit 100",
     ),
-    Query(
+    SavedQuery(
         name="slowest",
         purpose="The slowest requests, and whether the provider or the gateway took the time.",
         text="fields @timestamp, request_id, consumer, model, latency_ms, upstream_ms, gateway_ms, first_byte_ms, "
         f"stream\n| {_USAGE}\n| sort latency_ms desc\n| limit 50",
     ),
-    Query(
+    SavedQuery(
         name="one-request",
         purpose="All that the logs know of one request: API Gateway's line, the gateway's, the sweeper's.",
         logs=("usage", "access", "sweeper"),
         parameters={"REQUEST_ID": "the answer's header x-tollgate-request-id"},
         text='fields @timestamp, @log, @message\n| filter request_id = "REQUEST_ID"\n| sort @timestamp asc',
     ),
-    Query(
+    SavedQuery(
         name="key-addresses",
         purpose="Where one key is used from: addresses that its owner does not know mean it has leaked.",
         logs=("access",),
@@ -103,40 +103,40 @@ QUERIES: Final = (
         "| stats count(*) as requests, min(@timestamp) as first_seen, max(@timestamp) as last_seen "
         "by source_ip, user_agent\n| sort requests desc\n| limit 100",
     ),
-    Query(
+    SavedQuery(
         name="addresses-by-key",
         purpose="How many addresses each key is used from; `key-addresses` lists those of one.",
         logs=("access",),
         text='filter key_id != "-"\n| stats count_distinct(source_ip) as addresses, count(*) as requests by key_id\n'
         "| sort addresses desc\n| limit 20",
     ),
-    Query(
-        name="refused-at-the-door",
+    SavedQuery(
+        name="api-gateway-rejections",
         purpose="What API Gateway refused before any function saw it: wrong keys, throttles, quotas, unknown paths.",
         logs=("access",),
         text="filter error_type like /[A-Z]/\n"
         "| stats count(*) as requests by error_type, status, source_ip, key_id\n| sort requests desc\n| limit 100",
     ),
-    Query(
+    SavedQuery(
         name="unsettled",
         purpose="Requests that died before they were settled, and were charged at the held amount.",
         logs=("usage", "sweeper"),
         text=f'{_WHO}, held_nano_usd, cost_nano_usd\n| {_USAGE} and settlement = "unsettled"\n'
         "| sort @timestamp desc\n| limit 200",
     ),
-    Query(
+    SavedQuery(
         name="crashes",
         purpose="What Python and Lambda say of runs that failed or were cut off: every line that is none of ours.",
         logs=("usage", "sweeper"),
         text="fields @timestamp, @message\n| filter not ispresent(kind)\n| sort @timestamp desc\n| limit 200",
     ),
-    Query(
+    SavedQuery(
         name="over-estimate",
         purpose="Requests that cost more than was held for them.",
         text=f"{_WHO}, held_nano_usd, cost_nano_usd, price_version\n| {_USAGE} and cost_nano_usd > held_nano_usd\n"
         "| sort @timestamp desc\n| limit 200",
     ),
-    Query(
+    SavedQuery(
         name="estimated",
         purpose="Requests charged by estimate, since the provider's usage was missing or cut off.",
         text=f'{_WHO}, provider, stream, status, cost_nano_usd\n| {_USAGE} and usage_source = "estimated"\n'

@@ -20,12 +20,12 @@ REFUSED: Final = '{ ($.error_type != "-") && ($.status = "4*") }'
 (docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntaxForMetricFilters.html)."""
 
 
-class Door(Construct):
+class ApiGatewayRejections(Construct):
     """The metric filter. It counts from when it is there on."""
 
     def __init__(self, scope: Construct, *, environment: Environment, stage: Stage) -> None:
-        super().__init__(scope, "door")
-        counted = sources.refused_at_the_door(environment.name)
+        super().__init__(scope, "rejections")
+        counted = sources.api_gateway_rejections(environment.name)
         # With a dimension there can be no default value: without a refusal there is no data, which no alarm takes ill.
         metric = CloudwatchLogMetricFilterMetricTransformation(
             namespace=counted.namespace,
@@ -37,9 +37,9 @@ class Door(Construct):
         refused = CloudwatchLogMetricFilter(
             self,
             "refused",
-            name=f"{environment.prefix}-refused-at-the-door",
+            name=f"{environment.prefix}-api-gateway-rejections",
             log_group_name=stage.access_logs.name,
             pattern=REFUSED,
             metric_transformation=metric,
         )
-        addressed("refused-at-the-door", refused)
+        addressed("api-gateway-rejections", refused)

@@ -19,7 +19,7 @@ from constructs_lib.aws import (
     addressed,
 )
 from constructs_lib.cors import allow_origin, preflight
-from constructs_lib.gateway_responses import REFUSALS, Refusal
+from constructs_lib.gateway_responses import REFUSALS, GatewayResponse
 from constructs_lib.routes import Endpoint, resource_name, with_parents
 from constructs_lib.settings import Environment
 from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE
@@ -122,7 +122,7 @@ class RestApi(Construct):
             origin=origin,
         )
 
-    def _add_refusal(self, refusal: Refusal) -> None:
+    def _add_refusal(self, refusal: GatewayResponse) -> None:
         headers = refusal.headers() | allow_origin(self._environment.gateway.cors_origin)
         response = ApiGatewayGatewayResponse(
             self,

@@ -7,18 +7,18 @@ from pathlib import Path
 from constructs_lib.access import Access
 from constructs_lib.alarms import Alarms
 from constructs_lib.aws import Construct, TerraformStack
-from constructs_lib.chat import Chat
+from constructs_lib.chat import ChatChannels
 from constructs_lib.dashboard import Dashboard
 from constructs_lib.functions import bedrock_access, gateway_function, own_functions, sweeper_function
-from constructs_lib.ledger import Ledger
+from constructs_lib.ledger import LedgerTable
 from constructs_lib.ledger_items import key_item, model_item, policy_item
 from constructs_lib.notifications import Notifications
 from constructs_lib.outputs import write_outputs
 from constructs_lib.plans import Plans
 from constructs_lib.platform import configure
 from constructs_lib.prompt_log import PromptLog
-from constructs_lib.queries import Queries
-from constructs_lib.rejections import Door
+from constructs_lib.queries import SavedQueries
+from constructs_lib.rejections import ApiGatewayRejections
 from constructs_lib.rest_api import RestApi
 from constructs_lib.routes import endpoints
 from constructs_lib.schedule import Schedule
@@ -39,7 +39,7 @@ class TollgateStack(TerraformStack):
         super().__init__(scope, environment.prefix)
         configure(self, environment)
 
-        self.ledger = Ledger(self, environment=environment)
+        self.ledger = LedgerTable(self, environment=environment)
         self.secrets = ProviderSecrets(self, environment=environment)
         self.notifications = Notifications(self, environment=environment, account_of=self.ledger.table.arn)
         self.prompts = PromptLog(self, environment=environment, account_of=self.ledger.table.arn)
@@ -54,11 +54,11 @@ class TollgateStack(TerraformStack):
         self.plans = Plans(self, environment=environment, api=self.api, stage=self.stage)
         self._write_items(environment)
 
-        Door(self, environment=environment, stage=self.stage)
+        ApiGatewayRejections(self, environment=environment, stage=self.stage)
         self.alarms = Alarms(self, environment=environment, notifications=self.notifications)
-        Chat(self, environment=environment, notifications=self.notifications)
+        ChatChannels(self, environment=environment, notifications=self.notifications)
         self.dashboard = Dashboard(self, environment=environment, alarms=self.alarms)
-        self.queries = Queries(
+        self.queries = SavedQueries(
             self,
             environment=environment,
             logs={"usage": self.gateway.logs, "access": self.stage.access_logs, "sweeper": self.sweeper.logs},

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from constructs_lib.alarm_catalogue import Alarm, Condition
 from constructs_lib.metric_sources import Source
-from constructs_lib.query_catalogue import Query
+from constructs_lib.query_catalogue import SavedQuery
 from constructs_lib.settings import Environment
 from lambda_src.contract import METRIC_NAMESPACE, NANO_PER_USD, access_log_group, gateway_log_group, sweeper_log_group
 from lambda_src.core.metrics import Metric
@@ -85,7 +85,7 @@ class Widgets:
         widget["properties"] |= {"view": "singleValue", "setPeriodToTimeRange": True}
         return widget | {"width": COLUMNS, "height": 3}
 
-    def table(self, title: str, query: Query) -> Widget:
+    def table(self, title: str, query: SavedQuery) -> Widget:
         """What a saved query finds, half a page wide."""
         groups = {
             "usage": gateway_log_group(self.environment.name),

@@ -11,11 +11,11 @@ from lambda_src.contract import Config
 from lambda_src.core.account import Account, Hold
 from lambda_src.core.errors import Unavailable
 from lambda_src.core.policy import Policy
-from lambda_src.core.request_context import Ticket, Visit, milliseconds
+from lambda_src.core.request_context import AdmittedRequest, RequestContext, milliseconds
 from lambda_src.core.usage_line import usage_line
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.edges.aws import AwsError
-from lambda_src.edges.budget_events import Herald, fullest, reached
+from lambda_src.edges.budget_events import BudgetNotifier, fullest, reached
 from lambda_src.edges.ledger import Ledger
 
 SETTLE_SECONDS = 3.0
@@ -27,10 +27,10 @@ _MOST_TIDIED = 5
 _T = TypeVar("_T")
 
 
-class Books:
+class Bookkeeping:
     """The ledger and the budget events, as a request uses them."""
 
-    def __init__(self, config: Config, ledger: Ledger, herald: Herald) -> None:
+    def __init__(self, config: Config, ledger: Ledger, herald: BudgetNotifier) -> None:
         self._config = config
         self._ledger = ledger
         self._herald = herald
@@ -46,7 +46,7 @@ class Books:
                 "Send the request again.",
             ) from error
 
-    def settle(self, visit: Visit, ticket: Ticket) -> None:
+    def settle(self, visit: RequestContext, ticket: AdmittedRequest) -> None:
         """Book an admitted request. If the ledger fails now the caller still gets the answer: the hold stands, the log
         line has it all, and the row follows from the sweeper or a replay."""
         record, hold, policy = visit.record, ticket.hold, ticket.caller.policy
@@ -98,7 +98,7 @@ class Books:
         """Note how full the fullest budget is, with what this request adds to what `account` says."""
         if policy.budgets:
             percents = fullest(policy, account, record.at_ms, spent, committed)
-            record.signals.budget_spent_percent, record.signals.budget_committed_percent = percents
+            record.counters.budget_spent_percent, record.counters.budget_committed_percent = percents
 
 
 def _warn(kind: str, error: AwsError) -> None:

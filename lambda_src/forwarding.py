@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from lambda_src.bookkeeping import SETTLE_SECONDS, Books
+from lambda_src.bookkeeping import SETTLE_SECONDS, Bookkeeping
 from lambda_src.contract import Config
-from lambda_src.core.dialects.parsed_request import Ask
+from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.error_responses import cut, no_answer, passed_on
 from lambda_src.core.errors import Unavailable
-from lambda_src.core.http_event import Response
+from lambda_src.core.http_event import HttpResponse
 from lambda_src.core.metering import charge_without_answer, meter, provider_error
 from lambda_src.core.policy import Model
-from lambda_src.core.provider_call import Answer, Call, NoAnswer
-from lambda_src.core.request_context import Ticket, Visit
+from lambda_src.core.provider_call import NoResponse, ProviderCall, ProviderResponse
+from lambda_src.core.request_context import AdmittedRequest, RequestContext
 from lambda_src.core.response_headers import standing
-from lambda_src.edges.provider_client import Upstream
+from lambda_src.edges.provider_client import ProviderClient
 from lambda_src.edges.secrets import Secrets
 
 
 class Forwarder:
     """Sends requests to providers and books what comes of it; a GatewayError where nothing that helps came back."""
 
-    def __init__(self, config: Config, upstream: Upstream, secrets: Secrets, books: Books) -> None:
+    def __init__(self, config: Config, upstream: ProviderClient, secrets: Secrets, books: Bookkeeping) -> None:
         self._config = config
         self._upstream = upstream
         self._secrets = secrets
         self._books = books
 
-    def billed(self, visit: Visit, ticket: Ticket) -> Response:
+    def billed(self, visit: RequestContext, ticket: AdmittedRequest) -> HttpResponse:
         """The answer to a request that holds money, which is settled here, whatever came."""
         record = visit.record
         try:
             answer = self._send(visit, ticket.body, ticket.model)
-        except NoAnswer as failure:
+        except NoResponse as failure:
             if failure.reached:
                 charge_without_answer(record, ticket.estimate)
             error = no_answer(failure, ticket.model.provider)
@@ -50,12 +50,12 @@ class Forwarder:
         response.headers.update(standing(record, ticket, visit.route.dialect))
         return response
 
-    def free(self, visit: Visit, asked: Ask, model: Model) -> Response:
+    def free(self, visit: RequestContext, asked: ParsedRequest, model: Model) -> HttpResponse:
         """The answer to a request that the provider does not charge for: no hold, no cost, but a row."""
         record = visit.record
         try:
             answer = self._send(visit, asked.forwarded(visit.request.body), model)
-        except NoAnswer as failure:
+        except NoResponse as failure:
             error = no_answer(failure, model.provider)
             record.settlement, record.status, record.error_code = "settled", error.status, error.code
             self._books.note(record, visit.until)
@@ -65,11 +65,11 @@ class Forwarder:
         self._books.note(record, visit.until)
         return passed_on(answer, answer.body)
 
-    def _send(self, visit: Visit, body: bytes, model: Model) -> Answer:
+    def _send(self, visit: RequestContext, body: bytes, model: Model) -> ProviderResponse:
         record, request = visit.record, visit.request
         provider = self._config.providers[model.provider]
         deadline = min(visit.began + self._config.upstream_timeout_seconds, visit.until - SETTLE_SECONDS)
-        call = Call(
+        call = ProviderCall(
             provider=provider,
             route=visit.route,
             model=model.upstream,
@@ -78,8 +78,8 @@ class Forwarder:
             body=body,
         )
         try:
-            answer = self._upstream.send(call, deadline, record.signals)
-        except NoAnswer as failure:
+            answer = self._upstream.send(call, deadline, record.counters)
+        except NoResponse as failure:
             record.retries, record.upstream_ms = failure.retries, int(failure.total * 1000)
             raise
         record.retries, record.upstream_ms = answer.retries, int(answer.total * 1000)

@@ -8,36 +8,36 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lambda_src.bookkeeping import Books
+from lambda_src.bookkeeping import Bookkeeping
 from lambda_src.contract import HEADER_PROMPT_LOG, Config, Route
 from lambda_src.core import admission, model_list
 from lambda_src.core.account import Hold
 from lambda_src.core.admission import Caller
-from lambda_src.core.counters import Signals
+from lambda_src.core.counters import Counters
 from lambda_src.core.dialects import DIALECTS
-from lambda_src.core.dialects.parsed_request import Ask, limit_output, parse, too_deep
+from lambda_src.core.dialects.parsed_request import ParsedRequest, limit_output, parse, too_deep
 from lambda_src.core.error_responses import error_response
 from lambda_src.core.errors import BadRequest, GatewayError, Unavailable
 from lambda_src.core.estimate import estimate
-from lambda_src.core.http_event import Request, Response
+from lambda_src.core.http_event import HttpRequest, HttpResponse
 from lambda_src.core.policy import Model
-from lambda_src.core.request_context import Ticket, Visit, milliseconds
+from lambda_src.core.request_context import AdmittedRequest, RequestContext, milliseconds
 from lambda_src.core.response_headers import charged, tags
 from lambda_src.core.trace import trace_of
 from lambda_src.core.usage_line import usage_line
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.core.windows import moment
-from lambda_src.edges.aws import Aws
-from lambda_src.edges.budget_events import Herald
+from lambda_src.edges.aws import AwsClient
+from lambda_src.edges.budget_events import BudgetNotifier
 from lambda_src.edges.ledger import Ledger, NoRoomError
-from lambda_src.edges.policy_cache import Directory
-from lambda_src.edges.provider_client import Upstream
+from lambda_src.edges.policy_cache import PolicyCache
+from lambda_src.edges.provider_client import ProviderClient
 from lambda_src.edges.secrets import Secrets
 from lambda_src.edges.source_addresses import Addresses
 from lambda_src.forwarding import Forwarder
 
 if TYPE_CHECKING:
-    from lambda_src.edges.prompt_log import PromptLog
+    from lambda_src.edges.prompt_log import PromptLogger
 
 ADMIT_SECONDS = 6.0
 """The most that the ledger may take before the provider is called."""
@@ -49,22 +49,22 @@ _LOOKS_LIKE_A_MODEL = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,79}", re.ASCII)
 class Gateway:
     """Answers requests. One per Lambda sandbox; its caches live as long."""
 
-    def __init__(self, config: Config, aws: Aws, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, config: Config, aws: AwsClient, now: Callable[[], float] = time.time) -> None:
         self.config = config
         self._aws = aws
         self._now = now
         self.ledger = Ledger(aws, config.table, config.environment, config.retention_days, now)
         self.secrets = Secrets(aws)
-        self.directory = Directory(self.ledger)
-        self.upstream = Upstream(aws, self.secrets, config.upstream_retries)
-        self.books = Books(config, self.ledger, Herald(aws, self.ledger, config.topic_arn))
+        self.directory = PolicyCache(self.ledger)
+        self.upstream = ProviderClient(aws, self.secrets, config.upstream_retries)
+        self.books = Bookkeeping(config, self.ledger, BudgetNotifier(aws, self.ledger, config.topic_arn))
         self.forwarder = Forwarder(config, self.upstream, self.secrets, self.books)
         self.addresses = Addresses(self.ledger, config.environment, now)
         self._kinds = {name: provider.kind for name, provider in config.providers.items()}
         self._cold = True
-        self._prompts: PromptLog | None = None
+        self._prompts: PromptLogger | None = None
 
-    def answer(self, request: Request, seconds_left: float) -> Response:
+    def answer(self, request: HttpRequest, seconds_left: float) -> HttpResponse:
         """The answer to one request, whatever happens to it; logs its record.
 
         seconds_left: until Lambda ends the invocation.
@@ -79,10 +79,10 @@ class Gateway:
             key_id=request.key_id or "-",
             trace_id=trace.trace_id,
             w3c_trace_id=trace.w3c_trace_id,
-            signals=Signals(cold_start=self._cold),
+            counters=Counters(cold_start=self._cold),
         )
         self._cold = False
-        visit = Visit(request, record, trace, began, until)
+        visit = RequestContext(request, record, trace, began, until)
         try:
             response = self._serve(visit)
         except GatewayError as error:
@@ -96,7 +96,7 @@ class Gateway:
 
     # --- the steps --------------------------------------------------------------------------------------
 
-    def _serve(self, visit: Visit) -> Response:
+    def _serve(self, visit: RequestContext) -> HttpResponse:
         request, route, record = visit.request, visit.route, visit.record
         record.route = route.name
         caller = self._identify(visit)
@@ -111,7 +111,7 @@ class Gateway:
                 status=413,
             )
         asked = _asked(request, route)
-        record.signals.unpriced = asked.model not in models
+        record.counters.unpriced = asked.model not in models
         model = self._choose(record, asked.model, models, caller, route)
         record.model, record.provider, record.stream = model.name, model.provider, asked.stream
         record.price_version = model.price_version
@@ -123,7 +123,7 @@ class Gateway:
             return self.forwarder.free(visit, asked, model)
         return self.forwarder.billed(visit, ticket)
 
-    def _identify(self, visit: Visit) -> Caller:
+    def _identify(self, visit: RequestContext) -> Caller:
         """Who asks, and what they may do now: a raise of a budget ends to the second, not with the cache."""
         deadline = min(visit.until, visit.began + ADMIT_SECONDS)
         caller = self.books.read(lambda: self.directory.caller(visit.request.key_id, deadline))
@@ -140,14 +140,14 @@ class Gateway:
             record.model_asked = _keepable(asked, self.config.prompt_log_patterns)
             raise
 
-    def _list(self, visit: Visit, caller: Caller, models: dict[str, Model]) -> Response:
+    def _list(self, visit: RequestContext, caller: Caller, models: dict[str, Model]) -> HttpResponse:
         """The models this consumer may use; no provider is called."""
         body = model_list.models_body(visit.request, visit.route, caller.policy, models, self._kinds)
         visit.record.status, visit.record.settlement = 200, "settled"
         self.books.note(visit.record, visit.until)
-        return Response(status=200, body=body, headers={"content-type": "application/json"})
+        return HttpResponse(status=200, body=body, headers={"content-type": "application/json"})
 
-    def _admit(self, visit: Visit, caller: Caller, asked: Ask, model: Model) -> Ticket:
+    def _admit(self, visit: RequestContext, caller: Caller, asked: ParsedRequest, model: Model) -> AdmittedRequest:
         """Place a hold. Everything that can fail without it comes first, so that no hold is left behind."""
         request, record, policy = visit.request, visit.record, caller.policy
         wanted = estimate(asked, model, policy, self.config)
@@ -182,11 +182,11 @@ class Gateway:
             raise
         record.held_nano_usd, record.settlement = hold.amount, "settled"
         stale = account.stale(int(self._now() * 1000))
-        return Ticket(caller, asked, body, model, wanted, hold, account, stale)
+        return AdmittedRequest(caller, asked, body, model, wanted, hold, account, stale)
 
     # --- the end ------------------------------------------------------------------------------------------
 
-    def _refused(self, visit: Visit, error: GatewayError) -> Response:
+    def _refused(self, visit: RequestContext, error: GatewayError) -> HttpResponse:
         record = visit.record
         record.status, record.error_code = error.status, error.code
         record.latency_ms = milliseconds(visit.began)
@@ -196,23 +196,23 @@ class Gateway:
             self.books.note(record, visit.until)
         return error_response(visit.request, error)
 
-    def _log(self, visit: Visit) -> None:
+    def _log(self, visit: RequestContext) -> None:
         """The request's line, after all that it tells of."""
-        request, record, signals = visit.request, visit.record, visit.record.signals
+        request, record, counters = visit.request, visit.record, visit.record.counters
         if request.source_ip and record.consumer != "-" and not record.ledger_failed:
             deadline = min(visit.until, time.monotonic() + ADDRESS_SECONDS)
-            signals.key_addresses = self.addresses.count(request.key_id, request.source_ip, deadline)
-        signals.ledger_failures, signals.ledger_throttles = self.ledger.take_faults()
-        signals.secret_failures = self.secrets.take_failures()
+            counters.key_addresses = self.addresses.count(request.key_id, request.source_ip, deadline)
+        counters.ledger_failures, counters.ledger_throttles = self.ledger.take_faults()
+        counters.secret_failures = self.secrets.take_failures()
         print(usage_line(record, self.config.metrics_per_consumer))
 
-    def _keep(self, visit: Visit, response: Response, group: str) -> None:
+    def _keep(self, visit: RequestContext, response: HttpResponse, group: str) -> None:
         """Prompt and answer into the log of them. Only consumers that want it pay for the import."""
         if self._prompts is None:
-            from lambda_src.edges.prompt_log import PromptLog
+            from lambda_src.edges.prompt_log import PromptLogger
 
             config = self.config
-            self._prompts = PromptLog(self._aws, group, config.prompt_log_max_bytes, config.prompt_log_patterns)
+            self._prompts = PromptLogger(self._aws, group, config.prompt_log_max_bytes, config.prompt_log_patterns)
         self._prompts.write(visit.record, visit.route, visit.request.body, response.body)
 
 
@@ -225,12 +225,12 @@ def _keepable(asked: str, patterns: Iterable[str]) -> str | None:
     return Redaction(patterns).text(asked)
 
 
-def _wants_prompt_log(request: Request, caller: Caller) -> bool:
+def _wants_prompt_log(request: HttpRequest, caller: Caller) -> bool:
     # Whoever writes "false" or "no" means the same as "off": only what says yes is taken for it.
     return caller.policy.prompt_log and request.headers.get(HEADER_PROMPT_LOG, "on").strip().lower() == "on"
 
 
-def _asked(request: Request, route: Route) -> Ask:
+def _asked(request: HttpRequest, route: Route) -> ParsedRequest:
     """What the body asks for; BadRequest where it cannot be told, or is nested deeper than Python can follow."""
     body = parse(request.body, request.headers.get("content-type", ""))
     try:

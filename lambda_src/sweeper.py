@@ -15,8 +15,8 @@ from lambda_src.core.metrics import LEDGER_FAILURES, LEDGER_THROTTLES, OVERDUE_H
 from lambda_src.core.policy import policy_of
 from lambda_src.core.usage_line import usage_line
 from lambda_src.core.windows import moment
-from lambda_src.edges.aws import Aws, AwsError
-from lambda_src.edges.budget_events import Herald, reached
+from lambda_src.edges.aws import AwsClient, AwsError
+from lambda_src.edges.budget_events import BudgetNotifier, reached
 from lambda_src.edges.ledger import Ledger
 
 _LOOK_BACK_MS = 3_600_000
@@ -26,10 +26,10 @@ _LOOK_BACK_MS = 3_600_000
 class Sweeper:
     """One pass over all accounts. What time does not allow is left to the next pass."""
 
-    def __init__(self, settings: Config, aws: Aws, ledger: Ledger) -> None:
+    def __init__(self, settings: Config, aws: AwsClient, ledger: Ledger) -> None:
         self._config = settings
         self._ledger = ledger
-        self._herald = Herald(aws, ledger, settings.topic_arn)
+        self._herald = BudgetNotifier(aws, ledger, settings.topic_arn)
 
     def run(self, deadline: float) -> dict[str, int]:
         """How many accounts were seen and how many time did not allow, holds ended and left open past their deadline,
@@ -97,7 +97,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """EventBridge's schedule in (its content does not matter), what was done out. Fails if any account failed, so
     that the Lambda's error alarm sees it."""
     del event
-    settings, aws = config(), Aws()
+    settings, aws = config(), AwsClient()
     ledger = Ledger(aws, settings.table, settings.environment, settings.retention_days)
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - 2
     sweeper = Sweeper(settings, aws, ledger)

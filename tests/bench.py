@@ -28,8 +28,8 @@ from lambda_src.contract import (
     consumer_pk,
     key_pk,
 )
-from lambda_src.core.http_event import Request, Response
-from lambda_src.edges.aws import Aws
+from lambda_src.core.http_event import HttpRequest, HttpResponse
+from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.dynamodb_attributes import item
 from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
@@ -94,11 +94,11 @@ class Bench:
 
     def gateway(self, **changes: Any) -> Gateway:
         """A gateway as one Lambda sandbox holds it."""
-        return Gateway(self.config(**changes), Aws(self.cloud.environment()))
+        return Gateway(self.config(**changes), AwsClient(self.cloud.environment()))
 
     def ledger(self) -> Ledger:
         """The ledger, for looking and for breaking."""
-        return Ledger(Aws(self.cloud.environment()), self.table, "bench", 400)
+        return Ledger(AwsClient(self.cloud.environment()), self.table, "bench", 400)
 
     def put(self, pk: str, sk: str, values: Mapping[str, object]) -> None:
         """Write an item as Terraform or an operator would."""
@@ -152,7 +152,7 @@ def request(
     request_id: str | None = None,
     at_ms: int | None = None,
     source_ip: str = "203.0.113.7",
-) -> Request:
+) -> HttpRequest:
     """A request as API Gateway's proxy event carries it, parsed by the code that parses the real one."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     event = {
@@ -172,7 +172,7 @@ def request(
         import base64
 
         event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
-    return Request.of_event(event)
+    return HttpRequest.of_event(event)
 
 
 def chat(model: str = "standin-small", text: str = "Say hello.", **more: object) -> dict[str, object]:
@@ -180,7 +180,7 @@ def chat(model: str = "standin-small", text: str = "Say hello.", **more: object)
     return {"model": model, "messages": [{"role": "user", "content": text}], **more}
 
 
-def error_of(response: Response) -> dict[str, Any]:
+def error_of(response: HttpResponse) -> dict[str, Any]:
     """The error object of an answer."""
     parsed = json.loads(response.body)
     return dict(parsed["error"])

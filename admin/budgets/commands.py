@@ -10,7 +10,7 @@ from admin.budgets.forecast import Forecast, daily_spend, forecasts, forecasts_t
 from admin.budgets.raises import amount_of, clear, raise_by, window_of
 from admin.budgets.status import chosen, standing
 from admin.budgets.view import BudgetShown, budgets_table, shown_budgets
-from admin.errors import Usage
+from admin.errors import UsageError
 from admin.output import shows
 from admin.session import Session, session_of
 from admin.times import later
@@ -75,10 +75,10 @@ def raise_budget(
     session = session_of(context)
     if remove:
         if usd is not None or until is not None:
-            raise Usage("--clear ends raises; give no --usd and --until beside it.")
+            raise UsageError("--clear ends raises; give no --usd and --until beside it.")
         clear(session, standing(session, consumer), per)
     elif usd is None or until is None:
-        raise Usage("give --usd AMOUNT and --until WHEN, or --clear.")
+        raise UsageError("give --usd AMOUNT and --until WHEN, or --clear.")
     else:
         found = standing(session, consumer)
         amount, ends = amount_of(usd), later(until, "--until", session.now())

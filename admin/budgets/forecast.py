@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from admin.budgets.status import Money, Standing, Standings, dollars
+from admin.budgets.status import BudgetStatus, BudgetStatuses, Money, dollars
 from admin.output import table
 from admin.session import Session
 from admin.times import apart, written
@@ -51,7 +51,7 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class SpendRate:
     """So many nano-USD in so long."""
 
     amount: int
@@ -78,23 +78,23 @@ def daily_spend(session: Session, consumer: str, now: datetime) -> dict[date, in
     return days
 
 
-def average_pace(days: Mapping[date, int], now: datetime) -> Pace | None:
+def average_pace(days: Mapping[date, int], now: datetime) -> SpendRate | None:
     """The pace of the last seven days, or of fewer where the first use is less long ago; None without any."""
     if not days:
         return None
-    return Pace(sum(days.values()), (now.date() - min(days)).days * 86_400)
+    return SpendRate(sum(days.values()), (now.date() - min(days)).days * 86_400)
 
 
-def window_pace(budget: Standing, now: datetime) -> Pace | None:
+def window_pace(budget: BudgetStatus, now: datetime) -> SpendRate | None:
     """The pace of the window so far; None: too early, or it has no beginning."""
     if budget.frees is None:
         return None
     begun = _start(budget.per, now)
     over = _seconds(now - begun)
-    return Pace(budget.spent, over) if over * _TOO_EARLY >= _seconds(budget.frees - begun) else None
+    return SpendRate(budget.spent, over) if over * _TOO_EARLY >= _seconds(budget.frees - begun) else None
 
 
-def forecasts(found: Standings, days: Mapping[date, int], now: datetime) -> list[Forecast]:
+def forecasts(found: BudgetStatuses, days: Mapping[date, int], now: datetime) -> list[Forecast]:
     """A forecast for each of a consumer's budgets."""
     average = average_pace(days, now)
     return [
@@ -103,12 +103,12 @@ def forecasts(found: Standings, days: Mapping[date, int], now: datetime) -> list
     ]
 
 
-def _limit_at_end(policy: Policy, place: int, budget: Standing, now: datetime) -> int:
+def _limit_at_end(policy: Policy, place: int, budget: BudgetStatus, now: datetime) -> int:
     moment = now if budget.frees is None else budget.frees - timedelta(seconds=1)
     return policy.at(moment).budgets[place].limit
 
 
-def _forecast(consumer: str, budget: Standing, limit: int, average: Pace | None, now: datetime) -> Forecast:
+def _forecast(consumer: str, budget: BudgetStatus, limit: int, average: SpendRate | None, now: datetime) -> Forecast:
     own, ends = window_pace(budget, now), budget.frees
     left = None if ends is None else ends - now
     totals = [None if pace is None or left is None else budget.spent + pace.over(left) for pace in (own, average)]
@@ -127,7 +127,7 @@ def _forecast(consumer: str, budget: Standing, limit: int, average: Pace | None,
     )
 
 
-def _reached(left: int, paces: Sequence[Pace | None], ends: datetime | None, now: datetime) -> str | None:
+def _reached(left: int, paces: Sequence[SpendRate | None], ends: datetime | None, now: datetime) -> str | None:
     if left <= 0:
         return written(now)
     waits = [wait for pace in paces if pace is not None and (wait := pace.until(left)) is not None]

@@ -7,8 +7,8 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from admin.budgets.status import Standings, dollars, said
-from admin.errors import Refused, Usage
+from admin.budgets.status import BudgetStatuses, dollars, said
+from admin.errors import RefusedError, UsageError
 from admin.formatting import counted
 from admin.session import Session
 from admin.table import Audit
@@ -28,22 +28,26 @@ def amount_of(text: str) -> int:
             return int(nano)
     except InvalidOperation:
         pass
-    raise Usage(f"--usd {text[:40]!a}: accepted are dollars above 0 with at most nine decimals, such as 20 or 0.25.")
+    raise UsageError(
+        f"--usd {text[:40]!a}: accepted are dollars above 0 with at most nine decimals, such as 20 or 0.25."
+    )
 
 
-def window_of(found: Standings, per: Window | None) -> Window:
+def window_of(found: BudgetStatuses, per: Window | None) -> Window:
     """The window of the budget that is meant; Refused where the consumer has none of it, Usage where it has several."""
     windows = list(dict.fromkeys(budget.per for budget in found.policy.budgets))
     if not windows:
-        raise Refused(f"{found.consumer} has no budget, so nothing limits what it spends: there is nothing to raise.")
+        raise RefusedError(
+            f"{found.consumer} has no budget, so nothing limits what it spends: there is nothing to raise."
+        )
     if per is None and len(windows) > 1:
-        raise Usage(f"{found.consumer} has budgets per {', '.join(windows)}. Say which with --per.")
+        raise UsageError(f"{found.consumer} has budgets per {', '.join(windows)}. Say which with --per.")
     if per is not None and per not in windows:
-        raise Refused(f"{found.consumer} has no budget per {per}; it has one per {' and '.join(windows)}.")
+        raise RefusedError(f"{found.consumer} has no budget per {per}; it has one per {' and '.join(windows)}.")
     return windows[0] if per is None else per
 
 
-def raise_by(session: Session, found: Standings, amount: int, per: Window, until: datetime) -> None:
+def raise_by(session: Session, found: BudgetStatuses, amount: int, per: Window, until: datetime) -> None:
     """Add `amount` nano-USD to the consumer's budgets of window `per` until then."""
     words = f"raise the budget of {found.consumer} per {per} by {dollars(amount)} until {written(until)}"
     if session.output.dry_run:
@@ -51,7 +55,7 @@ def raise_by(session: Session, found: Standings, amount: int, per: Window, until
         return
     present = found.live_raises(session.now())
     if len(present) >= _MOST_RAISES:
-        raise Refused(
+        raise RefusedError(
             f"{found.consumer} has {len(present)} raises in force. End some with --clear, or raise the budget in the "
             "environment file."
         )
@@ -61,7 +65,7 @@ def raise_by(session: Session, found: Standings, amount: int, per: Window, until
     session.output.say(f"done: {words}; it holds within 60 s.")
 
 
-def clear(session: Session, found: Standings, per: Window | None) -> None:
+def clear(session: Session, found: BudgetStatuses, per: Window | None) -> None:
     """End raises now, those of one window or all."""
     present = found.live_raises(session.now())
     kept = [each for each in present if per is not None and each["per"] != per]
@@ -78,7 +82,7 @@ def clear(session: Session, found: Standings, per: Window | None) -> None:
         )
 
 
-def _write(session: Session, found: Standings, action: str, raises: Sequence[object]) -> None:
+def _write(session: Session, found: BudgetStatuses, action: str, raises: Sequence[object]) -> None:
     before = {"raises": found.state.get("raises", [])}
     session.table.change(
         [said(session, found, {"raises": raises})], Audit(action, found.consumer, before, {"raises": raises})

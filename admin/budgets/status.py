@@ -37,7 +37,7 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class BudgetStatus:
     """One budget in its current window, in nano-USD. raised: what of `limit` ends with a raise."""
 
     per: Window
@@ -66,7 +66,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standings:
+class BudgetStatuses:
     """One consumer: its policy, what an operator said of it, its account."""
 
     item: Mapping[str, Any]
@@ -88,11 +88,11 @@ class Standings:
         """Its policy, raises not yet applied."""
         return policy_of(self.item, self.state)
 
-    def budgets(self, now: datetime) -> list[Standing]:
+    def budgets(self, now: datetime) -> list[BudgetStatus]:
         """Each of its budgets."""
         return [self._budget(each.per, each.limit, each.raised, now) for each in self.policy.at(now).budgets]
 
-    def fullest(self, now: datetime) -> Standing | None:
+    def fullest(self, now: datetime) -> BudgetStatus | None:
         """The budget of which most is spent."""
         return max(self.budgets(now), key=lambda each: each.percent, default=None)
 
@@ -100,9 +100,9 @@ class Standings:
         """Raises that have not ended, as the STATE item has them."""
         return [each for each in self.state.get("raises", ()) if moment_of(each["until"]) > now]
 
-    def _budget(self, per: Window, limit: int, raised: int, now: datetime) -> Standing:
+    def _budget(self, per: Window, limit: int, raised: int, now: datetime) -> BudgetStatus:
         spent = self.account.spent(per, now)
-        return Standing(
+        return BudgetStatus(
             per=per,
             window=label(per, now),
             limit=limit,
@@ -113,23 +113,23 @@ class Standings:
         )
 
 
-def standing(session: Session, consumer: str) -> Standings:
+def standing(session: Session, consumer: str) -> BudgetStatuses:
     """One consumer's; Refused where there is none of that name."""
     policy = session.policy(consumer)
-    return Standings(
+    return BudgetStatuses(
         item=policy,
         state=session.table.get(consumer_pk(consumer), STATE_SK),
         account=Account(session.table.get(account_pk(consumer), ACCOUNT_SK)),
     )
 
 
-def all_standings(session: Session) -> list[Standings]:
+def all_standings(session: Session) -> list[BudgetStatuses]:
     """Every consumer's, in a few reads of a hundred items."""
     names = list(session.policies)
     keys = [(consumer_pk(name), STATE_SK) for name in names] + [(account_pk(name), ACCOUNT_SK) for name in names]
     found = session.table.get_many(keys)
     return [
-        Standings(
+        BudgetStatuses(
             item=session.policies[name],
             state=found.get((consumer_pk(name), STATE_SK), {}),
             account=Account(found.get((account_pk(name), ACCOUNT_SK), {})),
@@ -138,12 +138,12 @@ def all_standings(session: Session) -> list[Standings]:
     ]
 
 
-def chosen(session: Session, consumer: str | None) -> list[Standings]:
+def chosen(session: Session, consumer: str | None) -> list[BudgetStatuses]:
     """One consumer's, or every consumer's."""
     return all_standings(session) if consumer is None else [standing(session, consumer)]
 
 
-def said(session: Session, present: Standings, values: Mapping[str, object]) -> Change:
+def said(session: Session, present: BudgetStatuses, values: Mapping[str, object]) -> Change:
     """The consumer's STATE item with these values (None: removed), written only if nobody else wrote it meanwhile."""
     item = {"status": "active", **present.state, **values}
     item |= {"at": session.now().isoformat(timespec="milliseconds"), "by": session.identity}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from admin.budgets.status import Money, Standing, Standings, dollars
+from admin.budgets.status import BudgetStatus, BudgetStatuses, Money, dollars
 from admin.output import table
 from admin.times import apart, written
 from lambda_src.contract import Window
@@ -41,12 +41,12 @@ class BudgetShown:
     frees: str | None
 
 
-def shown_budgets(found: Standings, now: datetime) -> list[BudgetShown]:
+def shown_budgets(found: BudgetStatuses, now: datetime) -> list[BudgetShown]:
     """A consumer's budgets."""
     return [shown_budget(found.consumer, each) for each in found.budgets(now)]
 
 
-def shown_budget(consumer: str, budget: Standing) -> BudgetShown:
+def shown_budget(consumer: str, budget: BudgetStatus) -> BudgetShown:
     """One budget."""
     return BudgetShown(
         consumer=consumer,
@@ -62,7 +62,7 @@ def shown_budget(consumer: str, budget: Standing) -> BudgetShown:
     )
 
 
-def budgets_table(budgets: Sequence[tuple[Standings, Standing]], now: datetime) -> Any:
+def budgets_table(budgets: Sequence[tuple[BudgetStatuses, BudgetStatus]], now: datetime) -> Any:
     """Budgets for people: spent █, held ▒, left ░."""
     rows = [
         (

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from admin.budgets.status import Standings, all_standings, said, standing
+from admin.budgets.status import BudgetStatuses, all_standings, said, standing
 from admin.consumers.view import ConsumerDetails, ConsumerShown, consumers_table, details, details_view, shown
-from admin.errors import Usage
+from admin.errors import UsageError
 from admin.keys.ledger import all_keys
 from admin.output import shows
 from admin.session import Session, session_of
@@ -72,7 +72,7 @@ def pause_consumer(
     """
     session = session_of(context)
     if reason is not None and not (0 < len(reason) <= 200 and reason.isprintable()):
-        raise Usage(
+        raise UsageError(
             f"--reason of {len(reason)} characters: accepted are 1 to 200, on one line, without control characters."
         )
     found = standing(session, name)
@@ -108,7 +108,7 @@ def resume_consumer(context: typer.Context, name: Name) -> None:
     _show(session, name)
 
 
-def _switch(session: Session, found: Standings, status: str, reason: str | None) -> None:
+def _switch(session: Session, found: BudgetStatuses, status: str, reason: str | None) -> None:
     before = {"status": found.state.get("status", "active"), "reason": found.state.get("reason")}
     after = {"status": status, "reason": reason}
     action = "consumers.pause" if status == "paused" else "consumers.resume"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from admin.budgets.status import Money, Standings, dollars
+from admin.budgets.status import BudgetStatuses, Money, dollars
 from admin.budgets.view import BudgetShown, budgets_table, shown_budgets
 from admin.formatting import counted
-from admin.keys.ledger import Key
+from admin.keys.ledger import LedgerKey
 from admin.keys.view import KeyShown, bounded, keys_table
 from admin.keys.view import shown as shown_key
 from admin.output import table
@@ -81,7 +81,7 @@ class ConsumerDetails:
     last_used: str | None
 
 
-def status(found: Standings, now: datetime) -> Literal["active", "paused", "expired"]:
+def status(found: BudgetStatuses, now: datetime) -> Literal["active", "paused", "expired"]:
     """Whether its requests are taken."""
     if found.paused:
         return "paused"
@@ -89,7 +89,7 @@ def status(found: Standings, now: datetime) -> Literal["active", "paused", "expi
     return "expired" if expires is not None and expires <= now else "active"
 
 
-def shown(found: Standings, keys: Sequence[Key], now: datetime) -> ConsumerShown:
+def shown(found: BudgetStatuses, keys: Sequence[LedgerKey], now: datetime) -> ConsumerShown:
     """A consumer's line of the list."""
     fullest = found.fullest(now)
     return ConsumerShown(
@@ -104,7 +104,7 @@ def shown(found: Standings, keys: Sequence[Key], now: datetime) -> ConsumerShown
     )
 
 
-def details(session: Session, found: Standings, keys: Sequence[Key]) -> ConsumerDetails:
+def details(session: Session, found: BudgetStatuses, keys: Sequence[LedgerKey]) -> ConsumerDetails:
     """All that is known of a consumer."""
     now, policy = session.now(), found.policy
     return ConsumerDetails(
@@ -159,7 +159,7 @@ def consumers_table(rows: Sequence[ConsumerShown]) -> Any:
     return table(counted(len(rows), "consumer"), columns, cells, right=("this month", "fullest budget", "keys"))
 
 
-def details_view(found: Standings, told: ConsumerDetails, keys: Sequence[Key], now: datetime) -> Any:
+def details_view(found: BudgetStatuses, told: ConsumerDetails, keys: Sequence[LedgerKey], now: datetime) -> Any:
     """One consumer for people."""
     from rich.console import Group
 

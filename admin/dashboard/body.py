@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from admin.errors import Unconfigured, Usage
+from admin.errors import ConfigurationError, UsageError
 from admin.session import Session
 from lambda_src.contract import prefix
 
@@ -30,7 +30,7 @@ def body(session: Session) -> dict[str, Any]:
     except ClientError as error:
         if error.response["Error"]["Code"] not in _NOT_FOUND:
             raise
-        raise Unconfigured(
+        raise ConfigurationError(
             f"no dashboard {name} in {session.region}: deploy {session.environment}, or choose another --region."
         ) from None
     return dict(json.loads(found["DashboardBody"]))
@@ -48,7 +48,7 @@ def choices(dashboard: Mapping[str, Any], given: list[str]) -> dict[str, str]:
         name, equals, value = each.partition("=")
         if not equals or not value or name not in variables:
             known = " ".join(f"{name}=VALUE" for name in variables) or "none: this dashboard has no variables"
-            raise Usage(f"--variable {each!r}; accepted: {known}.")
+            raise UsageError(f"--variable {each!r}; accepted: {known}.")
         chosen[name] = value
     return chosen
 

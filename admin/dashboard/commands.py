@@ -13,7 +13,7 @@ import typer
 
 from admin.dashboard.body import body, choices, widgets
 from admin.dashboard.widgets import Drawn, drawn
-from admin.errors import Usage
+from admin.errors import UsageError
 from admin.output import shows, table
 from admin.page import page, text
 from admin.report.files import whole
@@ -27,7 +27,7 @@ _COLUMNS: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class DashboardShown:
     """One widget with data.
 
     title: as the dashboard has it.
@@ -56,7 +56,7 @@ class Page:
     since: str
     until: str
     variables: dict[str, str]
-    widgets: list[Shown]
+    widgets: list[DashboardShown]
 
 
 @shows(Page)
@@ -89,7 +89,7 @@ def dashboard(
     session = session_of(context)
     now, back = session.now(), span(since, "--since")
     if back < _SHORTEST:
-        raise Usage(f"--since {since}: accepted is a minute or more, 1m.")
+        raise UsageError(f"--since {since}: accepted is a minute or more, 1m.")
     file = to or Path(f"tollgate-{session.environment}-dashboard.html")
     found = body(session)
     chosen = choices(found, variable or [])
@@ -98,7 +98,7 @@ def dashboard(
         made = list(pool.map(lambda each: drawn(session, each, now, back), widgets(found, chosen)))
     with whole(file) as passing:
         passing.write_text(_page(session, made, now, since, chosen), encoding="utf-8")
-    shown = [Shown(each.title, each.kind, each.points, each.problem) for each in made if not each.words]
+    shown = [DashboardShown(each.title, each.kind, each.points, each.problem) for each in made if not each.words]
     document = Page(str(file), written(now - back), written(now), chosen, shown)
     session.output.show(document, render=lambda: _table(document))
     if browser:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from admin.errors import Usage
+from admin.errors import UsageError
 from admin.session import Session
 
 _PERIOD: Final = 300
@@ -18,7 +18,7 @@ _MOST_POINTS: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class GraphLine:
     """One series of a widget: its values on the grid, None where there is none."""
 
     label: str
@@ -57,7 +57,7 @@ def grid(properties: Mapping[str, Any], now: datetime, span: timedelta) -> Grid:
     count = max(1, -(-int(span.total_seconds()) // seconds))
     if count > _MOST_POINTS:
         most = seconds * _MOST_POINTS // 3_600
-        raise Usage(
+        raise UsageError(
             f"--since is {count:,} points of {seconds} s for a graph; accepted: up to {_MOST_POINTS}, which is {most}h."
         )
     until = -(-int(now.timestamp()) // 60) * 60 if count == 1 else -(-int(now.timestamp()) // seconds) * seconds
@@ -109,7 +109,7 @@ def _statistic(
     }
 
 
-def lines(session: Session, properties: Mapping[str, Any], times: Grid) -> list[Line]:
+def lines(session: Session, properties: Mapping[str, Any], times: Grid) -> list[GraphLine]:
     """What the widget shows, in the order of AWS's answer."""
     asked: dict[str, Any] = {
         "MetricDataQueries": queries(properties, times),
@@ -124,7 +124,7 @@ def lines(session: Session, properties: Mapping[str, Any], times: Grid) -> list[
             place = int((at - times.start).total_seconds()) // times.seconds
             if 0 <= place < times.count:
                 values[place] = value
-    return [Line(label, values) for (_, label), values in found.items()]
+    return [GraphLine(label, values) for (_, label), values in found.items()]
 
 
 def _results(session: Session, asked: dict[str, Any]) -> Iterator[Any]:

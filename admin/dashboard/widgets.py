@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from admin import charts
-from admin.charts import Limit, Series, barred
-from admin.dashboard.metrics import Grid, Line, grid, lines
+from admin.charts import ChartSeries, Limit, barred
+from admin.dashboard.metrics import GraphLine, Grid, grid, lines
 from admin.dashboard.text import html_of, is_heading
-from admin.errors import Fault, of_service
+from admin.errors import CliError, of_service
 from admin.formatting import compact
 from admin.logs.insights import ask
 from admin.page import Raw, empty, table, text
@@ -58,7 +58,7 @@ def drawn(session: Session, widget: Mapping[str, Any], now: datetime, span: time
         html, points = draw(session, properties, now, span)
     except ClientError as error:
         return _failed(title, kind, str(of_service(error)), place)
-    except Fault as fault:
+    except CliError as fault:
         if fault.exit_code == _WRONG_USAGE:
             raise
         return _failed(title, kind, str(fault), place)
@@ -88,7 +88,7 @@ def _metric(session: Session, properties: Mapping[str, Any], now: datetime, span
     return _VIEWS.get(view, _time_series)(properties, found, times), sum(each.points for each in found)
 
 
-def _time_series(properties: Mapping[str, Any], found: Sequence[Line], times: Grid) -> str:
+def _time_series(properties: Mapping[str, Any], found: Sequence[GraphLine], times: Grid) -> str:
     limits = [
         Limit(str(each.get("label", "limit")), float(each["value"]))
         for each in properties.get("annotations", {}).get("horizontal", ())
@@ -97,29 +97,30 @@ def _time_series(properties: Mapping[str, Any], found: Sequence[Line], times: Gr
     return charts.lines(_title(properties, found), times.labels(), _series(found), compact, NO_DATA, limits)
 
 
-def _stacked(properties: Mapping[str, Any], found: Sequence[Line], times: Grid) -> str:
+def _stacked(properties: Mapping[str, Any], found: Sequence[GraphLine], times: Grid) -> str:
     return charts.stacked(_title(properties, found), times.labels(), _series(found), compact, NO_DATA)
 
 
-def _title(properties: Mapping[str, Any], found: Sequence[Line]) -> str:
+def _title(properties: Mapping[str, Any], found: Sequence[GraphLine]) -> str:
     more = f" ({_DRAWN} of {len(found)})" if len(found) > _DRAWN else ""
     return f"{properties.get('title', '')}{more}"
 
 
-def _series(found: Sequence[Line]) -> list[Series]:
+def _series(found: Sequence[GraphLine]) -> list[ChartSeries]:
     """The largest, each in a colour of its own."""
     kept = sorted(found, key=lambda each: -sum(value or 0 for value in each.values))[:_DRAWN]
     shown = [each for each in found if each in kept and each.points]
     return [
-        Series(each.label, each.values, str(place + 1), compact(_last(each) or 0)) for place, each in enumerate(shown)
+        ChartSeries(each.label, each.values, str(place + 1), compact(_last(each) or 0))
+        for place, each in enumerate(shown)
     ]
 
 
-def _last(line: Line) -> float | None:
+def _last(line: GraphLine) -> float | None:
     return next((value for value in reversed(line.values) if value is not None), None)
 
 
-def _single(properties: Mapping[str, Any], found: Sequence[Line], _: Grid) -> str:
+def _single(properties: Mapping[str, Any], found: Sequence[GraphLine], _: Grid) -> str:
     cells = "".join(
         f"<div><b>{'–' if (value := _last(each)) is None else compact(value)}</b><span>{text(each.label)}</span></div>"
         for each in found
@@ -129,7 +130,7 @@ def _single(properties: Mapping[str, Any], found: Sequence[Line], _: Grid) -> st
     )
 
 
-def _bars(properties: Mapping[str, Any], found: Sequence[Line], _: Grid) -> str:
+def _bars(properties: Mapping[str, Any], found: Sequence[GraphLine], _: Grid) -> str:
     values = {each.label: value for each in found if (value := _last(each)) is not None}
     head = f"<h3>{text(properties.get('title', ''))}</h3>"
     if not values:
@@ -141,7 +142,7 @@ def _bars(properties: Mapping[str, Any], found: Sequence[Line], _: Grid) -> str:
     return head + table(("", "latest"), rows, 1, "tops")
 
 
-_VIEWS: Final[dict[str, Callable[[Mapping[str, Any], Sequence[Line], Grid], str]]] = {
+_VIEWS: Final[dict[str, Callable[[Mapping[str, Any], Sequence[GraphLine], Grid], str]]] = {
     "stacked": _stacked,
     "singleValue": _single,
     "bar": _bars,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from admin.doctor.check import Check, Deployed, Finding, error, warning
-from constructs_lib.alarm_catalogue import KINDS, UNHEALTHY, alarms_of, outage_names
+from constructs_lib.alarm_catalogue import DEFINITIONS, UNHEALTHY, alarms_of, outage_names
 from constructs_lib.settings import Environment
 from lambda_src.contract import prefix
 
@@ -26,7 +26,7 @@ def alarms(deployed: Deployed) -> Iterator[Finding]:
         if name not in found:
             yield warning(f"there is no alarm {head}{name}", deployed.deploy)
     # No outage is of one provider or function, so that the names of these alarms are those of their kinds.
-    outages = {UNHEALTHY, *(kind.name for kind in KINDS if kind.severity == "outage")}
+    outages = {UNHEALTHY, *(kind.name for kind in DEFINITIONS if kind.severity == "outage")}
     for name, alarm in sorted(found.items()):
         yield from _alarm(deployed, alarm, outage=name in outages)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from admin.keys.ledger import Key, all_keys
+from admin.keys.ledger import LedgerKey, all_keys
 from admin.keys.view import bounded
 from admin.session import Session, environment_files
 from lambda_src.contract import (
@@ -81,13 +81,13 @@ class Deployed:
     @cached_property
     def written(self) -> tuple[Environment | None, str]:
         """The environment file, checked; or None and why not: "" where there is none."""
-        from constructs_lib.settings import EnvironmentFaults, load
+        from constructs_lib.settings import EnvironmentErrors, load
 
         try:
             return load(environment_files() / f"{self.session.environment}.toml"), ""
         except FileNotFoundError:
             return None, ""
-        except EnvironmentFaults as faults:
+        except EnvironmentErrors as faults:
             return None, str(faults)
 
     @property
@@ -120,7 +120,7 @@ class Deployed:
         return {pk.removeprefix(consumer_pk("")): item for (pk, _), item in found.items()}
 
     @cached_property
-    def keys(self) -> dict[str, Key]:
+    def keys(self) -> dict[str, LedgerKey]:
         """Every key of the ledger by id, each ending with its consumer at the latest."""
         policies = self.session.policies
         return {key.key_id: bounded(key, policies.get(key.consumer, {})) for key in all_keys(self.session)}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from admin.doctor.check import Check, Deployed, Finding, Severity, error, warning
-from admin.errors import DENIED, Fault, Unconfigured, unknown
+from admin.errors import DENIED, CliError, ConfigurationError, unknown
 from admin.output import control_free, shows
 from admin.session import Session, session_of
 
@@ -155,9 +155,9 @@ def _run(check: Check, deployed: Deployed) -> Iterator[Finding]:
             yield error(said, "try again in a minute; see `--output json` for what was looked at")
     except BotoCoreError as fault:
         yield error(f"not looked at: {fault}", "try again; look at the network")
-    except Unconfigured as fault:
+    except ConfigurationError as fault:
         yield error(str(fault), deployed.deploy)
-    except Fault as fault:
+    except CliError as fault:
         yield error(f"not looked at: {fault}", "try again")
 
 

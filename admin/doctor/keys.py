@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
-from admin.keys.ledger import Key
+from admin.keys.ledger import LedgerKey
 from lambda_src.contract import prefix
 from lambda_src.core.policy import instant
 
@@ -34,7 +34,7 @@ def places(deployed: Deployed) -> Iterator[Finding]:
             )
 
 
-def _place(deployed: Deployed, key: Key) -> Iterator[Finding]:
+def _place(deployed: Deployed, key: LedgerKey) -> Iterator[Finding]:
     policy, plans = deployed.session.policies.get(key.consumer), deployed.plans_of_keys.get(key.key_id, set())
     said = f"key {key.key_id} of {key.consumer}"
     to_plan = deployed.deploy if key.by_terraform else deployed.command(f"keys enable {key.key_id}")
@@ -77,7 +77,7 @@ def expiring(deployed: Deployed) -> Iterator[Finding]:
             )
 
 
-def _longer(deployed: Deployed, key: Key) -> str:
+def _longer(deployed: Deployed, key: LedgerKey) -> str:
     consumer_ends = instant(deployed.session.policies.get(key.consumer, {}).get("expires"))
     if key.by_terraform or key.expires == consumer_ends:
         file = f"environments/{deployed.session.environment}.toml"
@@ -119,7 +119,7 @@ def labels(deployed: Deployed) -> Iterator[Finding]:
             )
 
 
-def _live(deployed: Deployed) -> list[Key]:
+def _live(deployed: Deployed) -> list[LedgerKey]:
     """The keys that the ledger lets through now."""
     return [key for _, key in sorted(deployed.keys.items()) if key.state(deployed.now) == "active"]
 

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from admin.csv_lines import Line, judged, read
-from admin.errors import Refused, Usage
+from admin.csv_lines import CsvLine, judged, read
+from admin.errors import RefusedError, UsageError
 from admin.keys.api_gateway import environment_of, named_key, plans_of, put_on_plan
 from admin.keys.bulk import Desk, paced
 from admin.keys.issue import Order, enter, off_plan, taken
-from admin.keys.ledger import Key, named
-from admin.keys.view import Exported
+from admin.keys.ledger import LedgerKey, named
+from admin.keys.view import KeysExported
 from admin.session import Session
 
 
@@ -28,10 +28,10 @@ class Adopted:
     entered: bool = False
 
 
-def write_exported(keys: Iterable[Exported]) -> None:
+def write_exported(keys: Iterable[KeysExported]) -> None:
     """Keys on stdout as `import` takes them."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([each.name for each in fields(Exported)])
+    writer.writerow([each.name for each in fields(KeysExported)])
     writer.writerows(astuple(each) for each in keys)
 
 
@@ -39,7 +39,7 @@ def adoptable(session: Session, file: Path) -> list[Adopted]:
     """Keys of API Gateway that `file` hands to consumers; those that were taken in already are left out, and told."""
     desk = Desk(session)
 
-    def judge(line: Line) -> Adopted | Key:
+    def judge(line: CsvLine) -> Adopted | LedgerKey:
         wanted, bearer = desk.order(line)
         key_id = line["key_id"]
         present = desk.by_id.get(key_id)
@@ -52,33 +52,33 @@ def adoptable(session: Session, file: Path) -> list[Adopted]:
             desk.once(line, key_id)
         if present is not None:
             if not same:
-                raise Refused(f"key {key_id} is in the ledger already: {present.name}, {present.status}.")
+                raise RefusedError(f"key {key_id} is in the ledger already: {present.name}, {present.status}.")
             if not off_plan(session, present):
                 return present
         return Adopted(wanted, key_id, _enabled(session, wanted, key_id), entered=same)
 
     found = judged(file, read(file, ("consumer", "key_id", "label"), ("expires",)), judge)
     for each in found:
-        if isinstance(each, Key):
+        if isinstance(each, LedgerKey):
             session.output.say(f"{each.name} ({each.key_id}) is in the ledger already; left as it is")
     return [each for each in found if isinstance(each, Adopted)]
 
 
 def _check_id(key_id: str) -> None:
     if not key_id.isascii() or not key_id.isalnum() or len(key_id) >= 20:
-        raise Usage(f"key_id of {len(key_id)} characters: accepted is an id of API Gateway, never a value.")
+        raise UsageError(f"key_id of {len(key_id)} characters: accepted is an id of API Gateway, never a value.")
 
 
 def _enabled(session: Session, wanted: Order, key_id: str) -> bool:
     there = named_key(session, key_id)
     if there is None:
-        raise Refused(f"API Gateway has no key {key_id} in {session.region}.")
+        raise RefusedError(f"API Gateway has no key {key_id} in {session.region}.")
     owner = environment_of(there)
     if owner is not None and owner.environment != session.environment:
-        raise Refused(f"key {key_id} belongs to environment {owner.environment}.")
+        raise RefusedError(f"key {key_id} belongs to environment {owner.environment}.")
     others = [plan for plan in plans_of(session, key_id) if wanted.plan and plan != wanted.plan]
     if others:
-        raise Refused(
+        raise RefusedError(
             f"key {key_id} is on plan {others[0]}, and {wanted.consumer} on {wanted.plan}; a key has one plan. Take it "
             f"off with `aws apigateway delete-usage-plan-key --usage-plan-id {session.plan_ids[others[0]]} "
             f"--key-id {key_id}`."

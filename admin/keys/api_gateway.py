@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from admin.errors import Unconfigured
+from admin.errors import ConfigurationError
 from admin.session import Session
 from lambda_src.contract import api_key_description, api_key_name, prefix
 
@@ -39,7 +39,7 @@ class Owner:
     label: str
 
 
-class Pace:
+class RateLimiter:
     """Keeps a row of calls at or under so many a second; what other callers use up, backoff has to absorb."""
 
     def __init__(self, per_second: int) -> None:
@@ -112,7 +112,7 @@ def plan_id(session: Session, plan: str) -> str:
     """Id of a usage plan; Unconfigured where it is not deployed."""
     found = session.plan_ids.get(plan)
     if found is None:
-        raise Unconfigured(
+        raise ConfigurationError(
             f"usage plan {prefix(session.environment)}-{plan} is not deployed, though a consumer is on it: the last "
             "deploy did not finish. Run it again."
         )

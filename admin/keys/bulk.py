@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TextIO, TypeVar
 
-from admin.csv_lines import Line, judged, read
-from admin.errors import Refused, Usage, unknown
+from admin.csv_lines import CsvLine, judged, read
+from admin.errors import RefusedError, UsageError, unknown
 from admin.formatting import counted
-from admin.keys.api_gateway import CREATES_PER_SECOND, Pace
+from admin.keys.api_gateway import CREATES_PER_SECOND, RateLimiter
 from admin.keys.issue import (
     Issued,
     Order,
@@ -24,7 +24,7 @@ from admin.keys.issue import (
     stuck,
     taken,
 )
-from admin.keys.ledger import Key, all_keys, checked_label
+from admin.keys.ledger import LedgerKey, all_keys, checked_label
 from admin.output import control_free
 from admin.session import Session
 from admin.times import later
@@ -42,19 +42,19 @@ class Desk:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.keys: dict[str, list[Key]] = {}
+        self.keys: dict[str, list[LedgerKey]] = {}
         for key in all_keys(session):
             self.keys.setdefault(key.consumer, []).append(key)
         self.by_id = {key.key_id: key for keys in self.keys.values() for key in keys}
         self._seen: dict[tuple[str, ...], int] = {}
 
-    def once(self, line: Line, *what: str) -> None:
+    def once(self, line: CsvLine, *what: str) -> None:
         """Refused where an earlier line has the same."""
         first = self._seen.setdefault(what, line.number)
         if first != line.number:
-            raise Refused(f"{'/'.join(map(control_free, what))} is in line {first} already.")
+            raise RefusedError(f"{'/'.join(map(control_free, what))} is in line {first} already.")
 
-    def order(self, line: Line) -> tuple[Order, Key | None]:
+    def order(self, line: CsvLine) -> tuple[Order, LedgerKey | None]:
         """What a line asks for, and who has its label now; an order that holds only if no fault was noted."""
         consumer, label, expires, now = line["consumer"], line["label"], None, self.session.now()
         policy = self.session.policies.get(consumer, {})
@@ -75,7 +75,7 @@ def orders(session: Session, file: Path, resume: bool) -> list[Order]:
     """The keys that `file` asks for; those that exist are left out, and told, with `resume`, else they are faults."""
     desk = Desk(session)
 
-    def judge(line: Line) -> Order | Key:
+    def judge(line: CsvLine) -> Order | LedgerKey:
         wanted, bearer = desk.order(line)
         if bearer is None:
             return wanted
@@ -87,7 +87,7 @@ def orders(session: Session, file: Path, resume: bool) -> list[Order]:
 
     found = judged(file, read(file, ("consumer", "label"), ("expires",)), judge)
     for each in found:
-        if isinstance(each, Key):
+        if isinstance(each, LedgerKey):
             session.output.say(f"{each.name} is there already (id {each.key_id}); not made again")
     return [each for each in found if isinstance(each, Order)]
 
@@ -110,7 +110,7 @@ def issue_all(session: Session, wanted: Sequence[Order], *, bar: bool) -> Iterat
 
 def paced(session: Session, wanted: Sequence[_T], words: str, *, bar: bool = True) -> Iterator[_T]:
     """One after the other, no faster than API Gateway lets an account. bar: a terminal sees how far it is."""
-    pace, shown = Pace(CREATES_PER_SECOND), iter(wanted)
+    pace, shown = RateLimiter(CREATES_PER_SECOND), iter(wanted)
     if bar and session.output.stderr.is_terminal:
         from rich.progress import track
 
@@ -129,11 +129,11 @@ def destination(file: Path | None) -> Iterator[TextIO]:
     try:
         made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise Usage(
+        raise UsageError(
             f"--to {file} exists already and is not written over: it may hold values. Choose another."
         ) from None
     except OSError as error:
-        raise Usage(f"--to {file} cannot be written: {error.strerror}.") from None
+        raise UsageError(f"--to {file} cannot be written: {error.strerror}.") from None
     with os.fdopen(made, "w", encoding="utf-8", newline="") as opened:
         yield opened
 

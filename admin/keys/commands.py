@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from admin.errors import Usage
+from admin.errors import UsageError
 from admin.keys.adopt import adopt_all, adoptable, write_exported
 from admin.keys.api_gateway import value_of
 from admin.keys.bulk import issue_file, summary
 from admin.keys.issue import Issued, issue, order
 from admin.keys.ledger import all_keys, find, keys_of
 from admin.keys.lifecycle import Expires, KeyArgument, disable_key, enable_key, hand_over, revoke_key, rotate_key
-from admin.keys.view import Exported, KeyDetails, KeyShown, bounded, details, details_table, keys_table, shown
+from admin.keys.view import KeyDetails, KeysExported, KeyShown, bounded, details, details_table, keys_table, shown
 from admin.output import shows
 from admin.session import session_of
 from admin.table import Audit
@@ -85,11 +85,11 @@ def issue_keys(
     session = session_of(context)
     if from_csv is not None:
         if (consumer, label, expires) != (None, None, None):
-            raise Usage("--from-csv says consumers, labels and expiries; give none of them beside it.")
+            raise UsageError("--from-csv says consumers, labels and expiries; give none of them beside it.")
         issue_file(session, from_csv, to, resume_safe)
         return
     if consumer is None or to is not None or resume_safe:
-        raise Usage("give CONSUMER for one key, or --from-csv FILE (and then --to, --resume-safe) for many.")
+        raise UsageError("give CONSUMER for one key, or --from-csv FILE (and then --to, --resume-safe) for many.")
     ends = None if expires is None else later(expires, "--expires", session.now())
     wanted = order(session, consumer, label, ends)
     if session.output.dry_run:
@@ -134,7 +134,7 @@ app.command("enable")(enable_key)
 
 
 @app.command("export")
-@shows(Exported, many=True)
+@shows(KeysExported, many=True)
 def export_keys(
     context: typer.Context,
     form: Annotated[Literal["csv", "json"], typer.Option("--format", help="As --output json, or CSV.")] = "csv",
@@ -147,7 +147,7 @@ def export_keys(
     """
     session = session_of(context)
     keys = [
-        Exported(
+        KeysExported(
             consumer=key.consumer,
             key_id=key.key_id,
             label=key.label,

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from admin.errors import Refused
+from admin.errors import RefusedError
 from admin.keys.api_gateway import create, description, named_key, named_keys, plans_of, put_on_plan, value_of
-from admin.keys.ledger import Key, all_keys, checked_label, key_item, named
+from admin.keys.ledger import LedgerKey, all_keys, checked_label, key_item, named
 from admin.session import Session
 from admin.table import Audit
 from admin.times import written
@@ -55,7 +55,7 @@ class Order:
     plan: str
     expires: datetime | None = None
     replaces: str | None = None
-    unfinished: Key | None = None
+    unfinished: LedgerKey | None = None
 
 
 def check_expiry(policy: Mapping[str, Any], expires: datetime | None, now: datetime) -> None:
@@ -64,12 +64,12 @@ def check_expiry(policy: Mapping[str, Any], expires: datetime | None, now: datet
     if end is None:
         return
     if end <= now:
-        raise Refused(
+        raise RefusedError(
             f"{policy['consumer']} expired on {written(end)}: no key of it would work. Move its `expires` in the "
             "environment file and deploy, then issue the key."
         )
     if expires is not None and expires > end:
-        raise Refused(
+        raise RefusedError(
             f"the key would expire on {written(expires)}, after its consumer: {policy['consumer']} expires on "
             f"{written(end)}. Accepted is up to then; without an expiry the key ends with it."
         )
@@ -90,26 +90,26 @@ def order(session: Session, consumer: str, label: str | None, expires: datetime 
     return Order(consumer=consumer, label=label, plan=policy["plan"], expires=expires, unfinished=bearer)
 
 
-def bearer_of(keys: Iterable[Key], label: str) -> Key | None:
+def bearer_of(keys: Iterable[LedgerKey], label: str) -> LedgerKey | None:
     """The key among one consumer's that has a label now."""
     bearing = named(keys, label)
     return bearing[-1] if bearing else None
 
 
-def taken(key: Key) -> Refused:
+def taken(key: LedgerKey) -> RefusedError:
     """Why a label cannot be used again."""
-    return Refused(
+    return RefusedError(
         f"{key.name} is there already (id {key.key_id}). Choose another --label, or `tollgate keys rotate {key.name}` "
         f"for a new value, or `tollgate keys revoke {key.name}` first."
     )
 
 
-def stuck(session: Session, key: Key) -> bool:
+def stuck(session: Session, key: LedgerKey) -> bool:
     """Whether issuing a key ended before it got onto a plan."""
     return key.status == "active" and off_plan(session, key)
 
 
-def off_plan(session: Session, key: Key) -> bool:
+def off_plan(session: Session, key: LedgerKey) -> bool:
     """Whether an operator's key is on no plan, though API Gateway has it."""
     if key.by_terraform or plans_of(session, key.key_id):
         return False
@@ -166,7 +166,7 @@ def enter(session: Session, key_id: str, wanted: Order, action: str, **state: ob
     item = key_item(session, key_id, wanted.consumer, wanted.label, **values)
     changes = [item]
     if state:
-        bare = Key(key_id=key_id, consumer=wanted.consumer, label=wanted.label, created_by=session.identity)
+        bare = LedgerKey(key_id=key_id, consumer=wanted.consumer, label=wanted.label, created_by=session.identity)
         changes.append(bare.changed(session, **state))
     session.table.change(changes, Audit(action, _target(wanted, key_id), after={"plan": wanted.plan, **told}))
 
@@ -187,11 +187,11 @@ def left_half(session: Session, note: str) -> Iterator[None]:
         raise
 
 
-def _free_label(session: Session, keys: list[Key]) -> str:
+def _free_label(session: Session, keys: list[LedgerKey]) -> str:
     """`default`, else today, else today with a number: the first that no finished key has."""
     today = session.now().date().isoformat()
     for label in ("default", today, *(f"{today}-{number}" for number in range(2, 1000))):
         bearer = bearer_of(keys, label)
         if bearer is None or stuck(session, bearer):
             return label
-    raise Refused("a thousand keys were issued today without a label. Give --label.")
+    raise RefusedError("a thousand keys were issued today without a label. Give --label.")

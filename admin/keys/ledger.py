@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from admin.errors import Refused, Usage, unknown
+from admin.errors import RefusedError, UsageError, unknown
 from admin.session import Session
 from admin.table import Change
 from admin.times import apart, written
@@ -32,7 +32,7 @@ State = Literal["active", "disabled", "revoked", "expired"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class LedgerKey:
     """A KEY item and its STATE item. expires: what STATE says, else KEY; the consumer's own may be earlier."""
 
     key_id: str
@@ -83,7 +83,7 @@ def checked_label(label: str, where: str = "--label") -> str:
     """The label itself; Usage where a name may not look so."""
     if re.fullmatch(NAME_PATTERN.rstrip("$"), label, re.ASCII) is None:
         shown = ascii(label) if len(label) <= 40 else f"{label[:40]!a}… ({len(label)} characters)"
-        raise Usage(f"{where} {shown}: accepted are {LABEL_WORDS}.")
+        raise UsageError(f"{where} {shown}: accepted are {LABEL_WORDS}.")
     return label
 
 
@@ -99,49 +99,49 @@ def key_item(session: Session, key_id: str, consumer: str, label: str, **values:
     return Change(key_pk(key_id), KEY_SK, {**item, **values}, "new")
 
 
-def all_keys(session: Session, consumer: str | None = None) -> list[Key]:
+def all_keys(session: Session, consumer: str | None = None) -> list[LedgerKey]:
     """Every key of the environment, or of one consumer, by consumer, label and age."""
     keys = keys_of(session, [pk.partition("#")[2] for pk, _ in session.table.listed(LISTED_KEY)])
     chosen = (key for key in keys if consumer is None or key.consumer == consumer)
     return sorted(chosen, key=lambda key: (key.consumer, key.label, key.created or "", key.key_id))
 
 
-def keys_of(session: Session, ids: Sequence[str]) -> list[Key]:
+def keys_of(session: Session, ids: Sequence[str]) -> list[LedgerKey]:
     """Those of these keys that the ledger has, in that order; one that its index does not have yet, too."""
     items = session.table.get_many([(key_pk(key_id), sk) for key_id in ids for sk in (KEY_SK, STATE_SK)])
     found = ((key_id, items.get((key_pk(key_id), KEY_SK)), items.get((key_pk(key_id), STATE_SK), {})) for key_id in ids)
     return [_key(key_id, item, state) for key_id, item, state in found if item is not None]
 
 
-def by_id(session: Session, key_id: str) -> Key | None:
+def by_id(session: Session, key_id: str) -> LedgerKey | None:
     """One key; None where the ledger has none of that id."""
     return next(iter(keys_of(session, [key_id])), None)
 
 
-def named(keys: Iterable[Key], label: str) -> list[Key]:
+def named(keys: Iterable[LedgerKey], label: str) -> list[LedgerKey]:
     """Keys of one consumer that bear a label now: neither revoked nor replaced by another."""
     return [key for key in keys if key.label == label and key.status != "revoked" and key.replaced_by is None]
 
 
-def find(session: Session, wanted: str) -> Key:
+def find(session: Session, wanted: str) -> LedgerKey:
     """The key that an operator means by an id or by CONSUMER/LABEL; Refused, saying what there is, where none is."""
     consumer, slash, label = wanted.partition("/")
     if slash:
         return _by_name(session, consumer, label)
     if len(wanted) >= _SHORTEST_VALUE:
-        raise Usage(
+        raise UsageError(
             f"KEY has {len(wanted)} characters, too many for an id: is it a key's value? Then somebody may have read "
             "it. Give the id (`tollgate keys list`) or CONSUMER/LABEL."
         )
     if _ID.fullmatch(wanted) is None:
-        raise Usage(f"KEY {wanted!a}: accepted is an id of letters and digits, or CONSUMER/LABEL.")
+        raise UsageError(f"KEY {wanted!a}: accepted is an id of letters and digits, or CONSUMER/LABEL.")
     found = by_id(session, wanted)
     if found is None:
         raise _not_here(session, wanted)
     return found
 
 
-def _by_name(session: Session, consumer: str, label: str) -> Key:
+def _by_name(session: Session, consumer: str, label: str) -> LedgerKey:
     session.policy(consumer)
     checked_label(label, "KEY: label")
     keys = all_keys(session, consumer)
@@ -153,11 +153,13 @@ def _by_name(session: Session, consumer: str, label: str) -> Key:
         raise unknown("key", f"{consumer}/{label}", names, seen_with=f"tollgate keys list {consumer}")
     if len(candidates) > 1:
         ids = ", ".join(key.key_id for key in candidates)
-        raise Refused(f"{len(candidates)} keys are called {consumer}/{label}: {ids}. Give the id of the one you mean.")
+        raise RefusedError(
+            f"{len(candidates)} keys are called {consumer}/{label}: {ids}. Give the id of the one you mean."
+        )
     return candidates[0]
 
 
-def _not_here(session: Session, key_id: str) -> Refused:
+def _not_here(session: Session, key_id: str) -> RefusedError:
     """Where a key that this ledger does not know might belong, as far as API Gateway tells."""
     from admin.keys.api_gateway import environment_of, named_key
 
@@ -167,23 +169,23 @@ def _not_here(session: Session, key_id: str) -> Refused:
         return unknown("key", key_id, ids, seen_with="tollgate keys list")
     owner = environment_of(there)
     if owner is None:
-        return Refused(
+        return RefusedError(
             f"key {key_id} ({there.name!a} in API Gateway) is none that tollgate made. To take it in: "
             "`tollgate keys import`."
         )
     if owner.environment != session.environment:
-        return Refused(
+        return RefusedError(
             f"key {key_id} belongs to another environment, {owner.environment} ({owner.consumer}/{owner.label}); this "
             f"is {session.environment}. Use --env {owner.environment}."
         )
-    return Refused(
+    return RefusedError(
         f"key {key_id} of {owner.consumer} was made but is not in the ledger, so that it works nowhere yet. Finish it: "
         f"`tollgate keys issue {owner.consumer} --label {owner.label}`."
     )
 
 
-def _key(key_id: str, item: Mapping[str, Any], state: Mapping[str, Any]) -> Key:
-    return Key(
+def _key(key_id: str, item: Mapping[str, Any], state: Mapping[str, Any]) -> LedgerKey:
+    return LedgerKey(
         key_id=key_id,
         consumer=item["consumer"],
         label=item.get("name", "?"),

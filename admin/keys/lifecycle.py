@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from admin.keys.issue import Issued
-from admin.keys.ledger import Key, all_keys, find
+from admin.keys.ledger import LedgerKey, all_keys, find
 from admin.keys.rotate import pair, rotate
 from admin.keys.switch import check_stoppable, revoke, start, stop
 from admin.keys.view import KeyShown, keys_table, shown
@@ -107,7 +107,7 @@ def enable_key(context: typer.Context, key: KeyArgument) -> None:
         _told(session, found, "enabled; the gateway knows within a minute")
 
 
-def _told(session: Session, key: Key, what: str) -> None:
+def _told(session: Session, key: LedgerKey, what: str) -> None:
     """Say what became of a key, and show it."""
     session.output.say(f"{key.name} ({key.key_id}) is {what}")
     after = find(session, key.key_id)
@@ -115,7 +115,7 @@ def _told(session: Session, key: Key, what: str) -> None:
     session.output.show(shown(after, now), lambda: keys_table("", [after], now))
 
 
-def _name_the_living(session: Session, key: Key) -> None:
+def _name_the_living(session: Session, key: LedgerKey) -> None:
     """Other keys of the same name: after a rotation two of them work, and whoever stops one may mean both."""
     now = session.now()
     for other in all_keys(session, key.consumer):
@@ -128,7 +128,7 @@ def _name_the_living(session: Session, key: Key) -> None:
             )
 
 
-def _terraform(key: Key) -> str:
+def _terraform(key: LedgerKey) -> str:
     return (
         f"{key.key_id} is Terraform's. To remove it, take {key.label} out of `key_names` of [consumers.{key.consumer}] "
         f'in the environment file (or set `keys = "operator"`), and deploy.'

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from admin.errors import Refused
+from admin.errors import RefusedError
 from admin.keys.api_gateway import delete, named_keys
 from admin.keys.issue import Issued, Order, check_expiry, issue, left_half
-from admin.keys.ledger import Key, by_id, keys_of
+from admin.keys.ledger import LedgerKey, by_id, keys_of
 from admin.session import Session
 from admin.table import Audit
 from admin.times import written
@@ -21,7 +21,7 @@ from lambda_src.contract import api_key_name
 from lambda_src.core.policy import instant
 
 
-def pair(session: Session, key: Key) -> tuple[Key, Key | None]:
+def pair(session: Session, key: LedgerKey) -> tuple[LedgerKey, LedgerKey | None]:
     """The key to replace and the one made for it already (None: none yet); Refused where nothing is left to do."""
     if key.replaces is not None:
         old = by_id(session, key.replaces)
@@ -33,7 +33,7 @@ def pair(session: Session, key: Key) -> tuple[Key, Key | None]:
     return key, _heir(session, key)
 
 
-def _heir(session: Session, key: Key) -> Key | None:
+def _heir(session: Session, key: LedgerKey) -> LedgerKey | None:
     """The key made for it by a rotation that did not end.
 
     Looked for by the name in API Gateway, since the ledger's index may not have a key that was made a second ago.
@@ -44,7 +44,9 @@ def _heir(session: Session, key: Key) -> Key | None:
     return max(heirs, key=lambda each: each.created or "", default=None)
 
 
-def rotate(session: Session, old: Key, new: Key | None, grace: timedelta, expires: datetime | None) -> Issued:
+def rotate(
+    session: Session, old: LedgerKey, new: LedgerKey | None, grace: timedelta, expires: datetime | None
+) -> Issued:
     """Finish, or do, the rotation of `old`. expires: of the new key; None: when the old one would have ended.
 
     Refused where somebody else changed the old key meanwhile; then no new key is left that nobody knows of.
@@ -69,14 +71,14 @@ def rotate(session: Session, old: Key, new: Key | None, grace: timedelta, expire
         audit = Audit("keys.rotate", f"{old.name} {old.key_id}", before, values)
         try:
             session.table.change([old.changed(session, **values)], audit)
-        except Refused as overtaken:
+        except RefusedError as overtaken:
             lost = overtaken
         else:
             return issued
     raise _overtaken(session, old, issued.key_id, lost)
 
 
-def _overtaken(session: Session, old: Key, new_id: str, fault: Refused) -> Refused:
+def _overtaken(session: Session, old: LedgerKey, new_id: str, fault: RefusedError) -> RefusedError:
     """Take the new key back, of which nobody was told; unless the other operator finished with that very key."""
     note = f"key {new_id} may still work, and nobody was told its value: `tollgate keys revoke {new_id}` ends it."
     taken_back = False
@@ -93,31 +95,31 @@ def _overtaken(session: Session, old: Key, new_id: str, fault: Refused) -> Refus
     finally:
         if not taken_back:
             session.output.say(note, style="yellow")
-    return Refused(f"{fault} The new key {new_id} was taken back: it works nowhere.")
+    return RefusedError(f"{fault} The new key {new_id} was taken back: it works nowhere.")
 
 
 def _earlier(*moments: datetime | None) -> datetime | None:
     return min((each for each in moments if each is not None), default=None)
 
 
-def _check_rotatable(session: Session, key: Key) -> None:
+def _check_rotatable(session: Session, key: LedgerKey) -> None:
     state = key.state(session.now())
     if state == "revoked":
-        raise Refused(
+        raise RefusedError(
             f"{key.name} ({key.key_id}) is revoked. Issue another: `tollgate keys issue {key.consumer} "
             f"--label {key.label}`."
         )
     if state == "expired":
-        raise Refused(
+        raise RefusedError(
             f"{key.name} ({key.key_id}) expired on {written(key.expires or session.now())}: nobody can be "
             f"moving from it. `tollgate keys revoke {key.name}`, then `tollgate keys issue {key.consumer} "
             f"--label {key.label}`."
         )
 
 
-def _rotated_already(key: Key) -> Refused:
+def _rotated_already(key: LedgerKey) -> RefusedError:
     end = "" if key.expires is None else f"; it ends on {written(key.expires)}"
-    return Refused(
+    return RefusedError(
         f"{key.key_id} was rotated already: {key.replaced_by} is in its place{end}. The new value is shown by "
         f"`tollgate keys show {key.replaced_by} --reveal`."
     )

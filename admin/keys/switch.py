@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from admin.errors import Refused
+from admin.errors import RefusedError
 from admin.keys.api_gateway import delete, enable, move_to_plan, named_key, plans_of
 from admin.keys.issue import check_expiry, left_half
-from admin.keys.ledger import Key
+from admin.keys.ledger import LedgerKey
 from admin.session import Session
 from admin.table import Audit
 from admin.times import written
@@ -22,19 +22,19 @@ _STILL: Final = (
 )
 
 
-def _write(session: Session, key: Key, action: str, status: str) -> None:
+def _write(session: Session, key: LedgerKey, action: str, status: str) -> None:
     """Its STATE item and the audit row of that."""
     audit = Audit(action, f"{key.name} {key.key_id}", {"status": key.status}, {"status": status})
     session.table.change([key.changed(session, status=status)], audit)
 
 
-def check_stoppable(key: Key) -> None:
+def check_stoppable(key: LedgerKey) -> None:
     """Refused for a key that was stopped for good."""
     if key.status == "revoked":
-        raise Refused(f"{key.name} ({key.key_id}) is revoked already, which nothing undoes.")
+        raise RefusedError(f"{key.name} ({key.key_id}) is revoked already, which nothing undoes.")
 
 
-def stop(session: Session, key: Key) -> None:
+def stop(session: Session, key: LedgerKey) -> None:
     """Disable a key until `start`."""
     if key.status != "disabled":
         _write(session, key, "keys.disable", "disabled")
@@ -42,21 +42,21 @@ def stop(session: Session, key: Key) -> None:
         enable(session, key.key_id, False)
 
 
-def start(session: Session, key: Key) -> bool:
+def start(session: Session, key: LedgerKey) -> bool:
     """Let a disabled key work again, on its consumer's plan; Refused for one that cannot. False: a dry run."""
     policy, now = session.policy(key.consumer), session.now()
     again = f"`tollgate keys issue {key.consumer} --label {key.label}`"
     if key.status == "revoked":
-        raise Refused(f"{key.name} ({key.key_id}) is revoked, which nothing undoes. Issue another: {again}.")
+        raise RefusedError(f"{key.name} ({key.key_id}) is revoked, which nothing undoes. Issue another: {again}.")
     if key.expires is not None and key.expires <= now:
-        raise Refused(
+        raise RefusedError(
             f"{key.name} ({key.key_id}) expired on {written(key.expires)}: enabled it would still be refused. "
             f"`tollgate keys revoke {key.key_id}`, then {again}."
         )
     check_expiry(policy, None, now)
     there = named_key(session, key.key_id)
     if there is None:
-        raise Refused(
+        raise RefusedError(
             f"{key.name} ({key.key_id}) is gone from API Gateway: somebody deleted it there. "
             f"`tollgate keys revoke {key.key_id}`, then {again}."
         )
@@ -77,7 +77,7 @@ def start(session: Session, key: Key) -> bool:
     return True
 
 
-def revoke(session: Session, key: Key) -> None:
+def revoke(session: Session, key: LedgerKey) -> None:
     """Stop a key for good; one that Terraform made stays in API Gateway, disabled, since its plan would miss it."""
     if key.status != "revoked":
         _write(session, key, "keys.revoke", "revoked")

@@ -10,7 +10,7 @@ from typing import Any
 from admin.errors import DENIED
 from admin.formatting import counted
 from admin.keys.api_gateway import named_key, plans_of, used_today
-from admin.keys.ledger import Key, State
+from admin.keys.ledger import LedgerKey, State
 from admin.output import table
 from admin.session import Session
 from admin.times import written
@@ -66,7 +66,7 @@ class KeyDetails(KeyShown):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
+class KeysExported:
     """A key as `tollgate keys import` takes it in again.
 
     consumer: whose it is.
@@ -81,13 +81,13 @@ class Exported:
     expires: str | None
 
 
-def bounded(key: Key, policy: Mapping[str, Any]) -> Key:
+def bounded(key: LedgerKey, policy: Mapping[str, Any]) -> LedgerKey:
     """The key with its consumer's expiry, where that is the earlier one."""
     end = instant(policy.get("expires"))
     return replace(key, expires=end) if end is not None and (key.expires is None or end < key.expires) else key
 
 
-def shown(key: Key, now: datetime) -> KeyShown:
+def shown(key: LedgerKey, now: datetime) -> KeyShown:
     """What is told of a key without asking API Gateway."""
     return KeyShown(
         key_id=key.key_id,
@@ -102,7 +102,7 @@ def shown(key: Key, now: datetime) -> KeyShown:
     )
 
 
-def keys_table(title: str | None, keys: Sequence[Key], now: datetime) -> Any:
+def keys_table(title: str | None, keys: Sequence[LedgerKey], now: datetime) -> Any:
     """Keys for people. title: None: how many there are."""
     rows = [
         (key.key_id, key.consumer, key.label, key.described(now), who(key.created_by), (key.created or "")[:10])
@@ -120,7 +120,7 @@ def who(arn: str) -> str:
     return arn.rpartition(":")[2].removeprefix("assumed-role/").removeprefix("user/")
 
 
-def details(session: Session, key: Key, consumer_plan: str | None, value: str | None) -> KeyDetails:
+def details(session: Session, key: LedgerKey, consumer_plan: str | None, value: str | None) -> KeyDetails:
     """What the ledger and API Gateway know of a key."""
     asked, enabled, plan = _in_gateway(session, key)
     used = None if plan is None else used_today(session, plan, key.key_id)
@@ -136,7 +136,7 @@ def details(session: Session, key: Key, consumer_plan: str | None, value: str | 
     )
 
 
-def _in_gateway(session: Session, key: Key) -> tuple[bool, bool | None, str | None]:
+def _in_gateway(session: Session, key: LedgerKey) -> tuple[bool, bool | None, str | None]:
     """Whether it could be asked for, whether it is enabled, and its plan. Viewers may not ask, since the same calls
     could read values."""
     from botocore.exceptions import ClientError
@@ -152,7 +152,7 @@ def _in_gateway(session: Session, key: Key) -> tuple[bool, bool | None, str | No
     return True, (None if there is None else there.enabled), (plans[0] if plans else None)
 
 
-def details_table(key: Key, told: KeyDetails, now: datetime) -> Any:
+def details_table(key: LedgerKey, told: KeyDetails, now: datetime) -> Any:
     """One key for people."""
     used = None if told.requests_today is None else f"{told.requests_today}, {told.quota_left} left of the quota"
     there = {True: "enabled", False: "disabled", None: "not there"}[told.enabled]

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from admin.errors import Usage
+from admin.errors import UsageError
 from admin.logs.insights import Row, ask, saved_queries, saved_query
 from admin.logs.replay import Replayed, replay_file
 from admin.output import shows, table
@@ -39,7 +39,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class QueryShown:
     """A saved query.
 
     name: as `logs query` takes it.
@@ -57,7 +57,7 @@ class Query:
 
 
 @app.command("queries")
-@shows(Query, many=True)
+@shows(QueryShown, many=True)
 def queries(context: typer.Context) -> None:
     """List the saved queries and what each answers.
 
@@ -67,7 +67,7 @@ def queries(context: typer.Context) -> None:
     """
     session = session_of(context)
     found = [
-        Query(
+        QueryShown(
             name=each.name,
             purpose=each.purpose,
             parameters=[Parameter(word.lower(), meaning) for word, meaning in each.parameters.items()],
@@ -81,7 +81,7 @@ def queries(context: typer.Context) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryResult:
     """What a query found.
 
     query: its name.
@@ -99,7 +99,7 @@ class Answer:
 
 
 @app.command("query")
-@shows(Answer)
+@shows(QueryResult)
 def query(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A saved query; `logs queries` lists them.")],
@@ -129,7 +129,7 @@ def query(
         session.output.say(f"only the first {limit} rows; ask for more with --limit")
     columns = [each for each in dict.fromkeys(name for row in rows for name in row) if each != "@ptr"]
     session.output.show(
-        Answer(
+        QueryResult(
             name, written(first), written(last), cut, [{k: v for k, v in row.items() if k != "@ptr"} for row in rows]
         ),
         lambda: table("", columns or ["nothing found"], [[row.get(each, "") for each in columns] for row in rows]),
@@ -140,7 +140,7 @@ def _between(since: str, until: str | None, now: datetime) -> tuple[datetime, da
     first = moment(since, "--since", now, ago=True)
     last = now if until is None else moment(until, "--until", now, ago=True)
     if first >= last:
-        raise Usage(f"--since {since} is {written(first)}, which is not before --until, {written(last)}.")
+        raise UsageError(f"--since {since} is {written(first)}, which is not before --until, {written(last)}.")
     return first, last
 
 
@@ -149,7 +149,7 @@ def _parameters(given: Sequence[str]) -> dict[str, str]:
     for each in given:
         name, equals, value = each.partition("=")
         if not (name and equals and value):
-            raise Usage(f"--param {each!r}: accepted is NAME=VALUE.")
+            raise UsageError(f"--param {each!r}: accepted is NAME=VALUE.")
         found[name] = value
     return found
 
@@ -270,7 +270,7 @@ def replay(
     try:
         text = file.read()
     except UnicodeDecodeError as error:
-        raise Usage(f"{file.name} is no text in UTF-8, as a log is: byte {error.start} cannot be read.") from None
+        raise UsageError(f"{file.name} is no text in UTF-8, as a log is: byte {error.start} cannot be read.") from None
     found = replay_file(session, text)
     if found is not None:
         counts = ("lines", "booked", "corrected", "there already")

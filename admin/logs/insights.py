@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from admin.errors import ServiceFault, Usage, unknown
+from admin.errors import ServiceError, UsageError, unknown
 from admin.session import Session
 from lambda_src.contract import prefix
 
@@ -41,10 +41,10 @@ class Saved:
         values = {name.upper(): value for name, value in given.items()}
         known = " ".join(f"--param {name.lower()}=VALUE" for name in self.parameters)
         if values.keys() != self.parameters.keys():
-            raise Usage(f"query {self.name} takes {known or 'no --param'}; given: {', '.join(given) or 'none'}.")
+            raise UsageError(f"query {self.name} takes {known or 'no --param'}; given: {', '.join(given) or 'none'}.")
         for name, value in values.items():
             if _UNQUOTABLE.search(value):
-                raise Usage(f"--param {name.lower()}={value!r}: accepted is text without quotes and backslashes.")
+                raise UsageError(f"--param {name.lower()}={value!r}: accepted is text without quotes and backslashes.")
         if not values:
             return self.text
         return re.sub(rf"\b({'|'.join(values)})\b", lambda word: values[word[1]], self.text)
@@ -104,7 +104,7 @@ def ask(
                 rows = [{cell["field"]: cell["value"] for cell in row} for row in answer["results"]]
                 return rows, len(rows) >= limit
             if done or time.monotonic() > deadline:
-                raise ServiceFault(f"the query ended as {answer['status']}. Ask for less: a shorter --since.")
+                raise ServiceError(f"the query ended as {answer['status']}. Ask for less: a shorter --since.")
             time.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
     finally:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from admin.errors import Refused, ServiceFault, Unconfigured, Usage
+from admin.errors import ConfigurationError, RefusedError, ServiceError, UsageError
 from admin.session import Session
 from admin.table import Audit
 from lambda_src.core.usage_record import LINE_FIELDS, TOKEN_MEMBERS, UsageRecord, record_of_line
@@ -55,7 +55,7 @@ def replay_file(session: Session, text: str) -> Replayed | None:
     finally:  # also after Ctrl-C
         _audit(session, outcomes, failure)
     if failure:
-        raise ServiceFault(failure)
+        raise ServiceError(failure)
     return Replayed(len(records), outcomes["settled"], outcomes["corrected"], outcomes["replayed"])
 
 
@@ -64,20 +64,22 @@ def usage_records(text: str, environment: str) -> Iterator[UsageRecord]:
     try:
         listed = json.loads(text) if text.lstrip().startswith("[") else text.splitlines()
     except ValueError as error:
-        raise Usage(f"not a usage log: {error}; {_ACCEPTED}") from None
+        raise UsageError(f"not a usage log: {error}; {_ACCEPTED}") from None
     parsed = [_parsed(number, each) for number, each in enumerate(listed, start=1)]
     if not any(parsed):
-        raise Usage(f"not a usage log: no line of it is a JSON object; {_ACCEPTED}")
+        raise UsageError(f"not a usage log: no line of it is a JSON object; {_ACCEPTED}")
     for number, line in enumerate(parsed, start=1):
         if line.get("kind") != "usage" or line.get("consumer") == NOBODY:
             continue
         if line.get("environment") != environment:
-            raise Refused(
+            raise RefusedError(
                 f"line {number} is of environment {line.get('environment')!r}, not {environment!r}; "
                 "nothing was booked. Name the environment that the log is from."
             )
         if wrong := _wrong(line):
-            raise Usage(f"line {number} is a usage line, but {wrong}; nothing was booked. Take it from the log again.")
+            raise UsageError(
+                f"line {number} is a usage line, but {wrong}; nothing was booked. Take it from the log again."
+            )
         yield record_of_line(line)
 
 
@@ -125,7 +127,9 @@ def _parsed(number: int, line: object) -> dict[str, Any]:
         found = json.loads(line) if isinstance(line, str) else line
     except ValueError as error:
         if isinstance(line, str) and '"kind":"usage"' in line:
-            raise Usage(f"line {number} is a usage line that is cut or changed: {error}; nothing was booked") from None
+            raise UsageError(
+                f"line {number} is a usage line that is cut or changed: {error}; nothing was booked"
+            ) from None
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -155,9 +159,9 @@ def _audit(session: Session, outcomes: Counter[str], failure: str) -> None:
         return
     try:
         session.table.change([], Audit("logs.replay", session.environment, after=after))
-    except (BotoCoreError, ClientError, Refused) as fault:
+    except (BotoCoreError, ClientError, RefusedError) as fault:
         told = f"{failure}\n" if failure else ""
-        raise ServiceFault(
+        raise ServiceError(
             f"{told}{after['booked']} lines were booked and {after['corrected']} corrected, but the audit trail does "
             f"not say so: {fault}"
         ) from None
@@ -165,13 +169,13 @@ def _audit(session: Session, outcomes: Counter[str], failure: str) -> None:
 
 def _ledger(session: Session) -> Ledger:
     """The ledger as the deployed gateway itself is configured, with the operator's credentials."""
-    from lambda_src.edges.aws import Aws
+    from lambda_src.edges.aws import AwsClient
     from lambda_src.edges.ledger import Ledger
 
     settings = session.config
     credentials = session.boto.get_credentials()
     if credentials is None:
-        raise Unconfigured("no AWS credentials. Set AWS_PROFILE or --profile, or sign in (`aws sso login`).")
+        raise ConfigurationError("no AWS credentials. Set AWS_PROFILE or --profile, or sign in (`aws sso login`).")
     frozen = credentials.get_frozen_credentials()
     endpoint = session.dynamodb.meta.endpoint_url
     environ = {
@@ -181,4 +185,4 @@ def _ledger(session: Session) -> Ledger:
         **({"AWS_SESSION_TOKEN": frozen.token} if frozen.token else {}),
         **({} if endpoint.endswith((".amazonaws.com", ".amazonaws.com.cn")) else {"AWS_ENDPOINT_URL": endpoint}),
     }
-    return Ledger(Aws(environ), settings.table, settings.environment, settings.retention_days)
+    return Ledger(AwsClient(environ), settings.table, settings.environment, settings.retention_days)

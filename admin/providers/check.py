@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from admin.errors import Refused, ServiceFault
+from admin.errors import RefusedError, ServiceError
 from admin.session import Session
 from lambda_src.contract import (
     HEADER_COST,
@@ -90,15 +90,15 @@ def _usable(pool: PoolManager, url: str, key: str) -> set[str]:
     try:
         answer = pool.request("GET", f"{url}/v1/models", headers={"x-api-key": key})
     except urllib3.exceptions.HTTPError as fault:
-        raise ServiceFault(
+        raise ServiceError(
             f"the gateway at {url} did not answer: {type(fault).__name__}. Is the network up, and can this machine "
             "reach it (name resolution, proxy, certificates)?"
         ) from None
     if answer.status != 200:
-        raise Refused(f"the gateway did not take the key: {answer.status} {_said(answer)}")
+        raise RefusedError(f"the gateway did not take the key: {answer.status} {_said(answer)}")
     listed = _members(answer).get("data")
     if not isinstance(listed, list):
-        raise ServiceFault(f"what answers at {url} is no gateway: its list of models is none. It said: {_said(answer)}")
+        raise ServiceError(f"what answers at {url} is no gateway: its list of models is none. It said: {_said(answer)}")
     return {str(each.get("id")) for each in listed if isinstance(each, dict)}
 
 

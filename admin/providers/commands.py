@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from admin.errors import Refused, ServiceFault, unknown
+from admin.errors import RefusedError, ServiceError, unknown
 from admin.output import shows, table
 from admin.providers.check import Checked, check
 from admin.providers.secret_input import checked, read_secret
@@ -34,7 +34,7 @@ _STARTS: Final = {"api.openai.com": "sk-", "api.anthropic.com": "sk-ant-"}
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ProviderShown:
     """A provider.
 
     name: as the environment file calls it.
@@ -56,7 +56,7 @@ class Shown:
 
 
 @app.command("list")
-@shows(Shown, many=True)
+@shows(ProviderShown, many=True)
 def list_providers(context: typer.Context) -> None:
     """List the providers, their models, and whether their keys are set.
 
@@ -71,12 +71,12 @@ def list_providers(context: typer.Context) -> None:
     session.output.show(found, lambda: table("", columns, rows))
 
 
-def _providers(session: Session) -> Iterator[Shown]:
+def _providers(session: Session) -> Iterator[ProviderShown]:
     models = {str(each[SK]): each["provider"] for each in session.table.query(MODELS_PK)}
     for name, settings in session.config.providers.items():
         described = _described(session, settings)
         is_set = described is not None and has_value(described)
-        yield Shown(
+        yield ProviderShown(
             name=name,
             kind=settings.kind,
             base_url=settings.base_url,
@@ -102,7 +102,7 @@ def has_value(described: DescribeSecretResponseTypeDef) -> bool:
     return any("AWSCURRENT" in stages for stages in described.get("VersionIdsToStages", {}).values())
 
 
-def _key(shown: Shown) -> str:
+def _key(shown: ProviderShown) -> str:
     if shown.secret is None:
         return "none needed"
     return f"set {shown.secret_changed[:10]}" if shown.secret_changed else "not set"
@@ -145,10 +145,12 @@ def set_secret(
     session = session_of(context)
     settings = _provider(session, name)
     if settings.secret is None:
-        raise Refused(f"provider {name} takes no key: the gateway signs with its own role, or sends none.")
+        raise RefusedError(f"provider {name} takes no key: the gateway signs with its own role, or sends none.")
     described = _described(session, settings)
     if described is None:
-        raise Refused(f"there is no secret {settings.secret} yet: `make deploy ENV={session.environment}` makes it.")
+        raise RefusedError(
+            f"there is no secret {settings.secret} yet: `make deploy ENV={session.environment}` makes it."
+        )
     value = read_secret(f"key of {name}")
     for doubt in doubts(value, settings.base_url):
         session.output.say(f"warning: {doubt}", style="yellow")
@@ -196,15 +198,15 @@ def _put(session: Session, name: str, secret_id: str, value: str) -> SecretSet:
     try:
         version = session.secretsmanager.put_secret_value(SecretId=secret_id, SecretString=value)["VersionId"]
     except HTTPClientError as fault:
-        raise ServiceFault(
+        raise ServiceError(
             f"nobody knows whether the key of {name} was set, as there was no answer: {fault}\nIt may have been. "
             "`tollgate providers list` says when it last was; setting it once more does no harm."
         ) from None
     at = datetime.now(UTC)
     try:
         session.table.change([], Audit("providers.secret.set", name, after={"secret": secret_id, "version": version}))
-    except (BotoCoreError, ClientError, Refused) as fault:
-        raise ServiceFault(f"the key of {name} is set, but the audit trail does not say so: {fault}") from None
+    except (BotoCoreError, ClientError, RefusedError) as fault:
+        raise ServiceError(f"the key of {name} is set, but the audit trail does not say so: {fault}") from None
     return SecretSet(name, secret_id, version, written(at), int(FRESH_SECONDS))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from admin.errors import Usage
+from admin.errors import UsageError
 
 
 def read_secret(what: str) -> str:
@@ -29,13 +29,15 @@ def checked(what: str, text: str) -> str:
     carry. No message has any of it."""
     value = text.strip()
     if not value:
-        raise Usage(f"{what}: nothing was given. Pipe it in, or type it at the prompt.")
+        raise UsageError(f"{what}: nothing was given. Pipe it in, or type it at the prompt.")
     if any(character.isspace() for character in value):
-        raise Usage(f"{what}: there is white space inside of it. Accepted is one line with the value and nothing else.")
+        raise UsageError(
+            f"{what}: there is white space inside of it. Accepted is one line with the value and nothing else."
+        )
     if not (value.isascii() and value.isprintable()):
         raise _unlike_a_key(what)
     return value
 
 
-def _unlike_a_key(what: str) -> Usage:
-    return Usage(f"{what}: it has characters that no key has. Accepted are printable ASCII characters.")
+def _unlike_a_key(what: str) -> UsageError:
+    return UsageError(f"{what}: it has characters that no key has. Accepted are printable ASCII characters.")

@@ -11,7 +11,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Final
 
-from admin.errors import Usage
+from admin.errors import UsageError
 from admin.formatting import csv_safe, markdown_safe
 from admin.report.rows import DIMENSIONS, UsageReport, UsageRow
 from admin.report.terminal import notes
@@ -23,13 +23,13 @@ _MEASURES: Final = tuple(each.name for each in fields(UsageRow) if each.name not
 def whole(to: Path) -> Iterator[Path]:
     """Where to write what is to be in `to`, which it replaces when all of it is there; Usage where it cannot."""
     if not to.name:
-        raise Usage(f"--to {str(to)!r} names no file. Give one such as usage.csv.")
+        raise UsageError(f"--to {str(to)!r} names no file. Give one such as usage.csv.")
     passing = to.with_name(f".{to.name}.part")
     try:
         yield passing
         passing.replace(to)
     except OSError as error:
-        raise Usage(f"{to} cannot be written: {error.strerror}. Give --to another file.") from None
+        raise UsageError(f"{to} cannot be written: {error.strerror}. Give --to another file.") from None
     finally:
         passing.unlink(missing_ok=True)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from admin import page as frame
 from admin.budgets import status
-from admin.budgets.status import Standing
+from admin.budgets.status import BudgetStatus
 from admin.page import Raw, text
 from admin.report import html_summary, html_time, html_who, rollups
 from admin.report.figures import COST, INPUT_CLASSES, OUTPUT_CLASSES, Figures
@@ -43,7 +43,7 @@ class Found:
     by_bar: Sums
     by_consumer_bar: Sums
     by_model_bar: Sums
-    budgets: Sequence[tuple[str, Standing]]
+    budgets: Sequence[tuple[str, BudgetStatus]]
     prices: Sequence[str]
     labels: Mapping[str, str]
 
@@ -123,7 +123,7 @@ def of_sums(*, sums: Sequence[Sums], **known: Any) -> Found:
     )
 
 
-def _budgets(session: Session, names: Sequence[str], now: datetime) -> list[tuple[str, Standing]]:
+def _budgets(session: Session, names: Sequence[str], now: datetime) -> list[tuple[str, BudgetStatus]]:
     found = [
         (each.consumer, budget)
         for each in status.all_standings(session)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from admin.charts import OTHERS, Series, Show, barred, lines, stacked
+from admin.charts import OTHERS, ChartSeries, Show, barred, lines, stacked
 from admin.formatting import compact, milliseconds, money, percent
 from admin.page import card, empty, table, text
 from admin.report.figures import Figures
@@ -45,14 +45,14 @@ def _stacks(found: Found, what: str, value: Callable[[Figures], int], show: Show
     return f'<div class="grid">{"".join(map(card, drawn))}</div>'
 
 
-def _largest(found: Found, whole: Sums, parts: Sums, value: Callable[[Figures], int], show: Show) -> list[Series]:
+def _largest(found: Found, whole: Sums, parts: Sums, value: Callable[[Figures], int], show: Show) -> list[ChartSeries]:
     """A series for each of the largest, one for all others together."""
     ranked = sorted((name for name in whole if value(whole[name])), key=lambda each: (-value(whole[each]), each))
     # One more than fits is shown, rather than called "others".
     kept = ranked if len(ranked) <= _STACKED + 1 else ranked[:_STACKED]
     bars, nothing = _bars(found), Figures()
     series = [
-        Series(
+        ChartSeries(
             model_name(name),
             [value(parts.get((name, each), nothing)) for each in bars],
             str(place),
@@ -63,7 +63,7 @@ def _largest(found: Found, whole: Sums, parts: Sums, value: Callable[[Figures], 
     rest = ranked[len(kept) :]
     if rest:
         values = [sum(value(parts.get((name, each), nothing)) for name in rest) for each in bars]
-        series.append(Series(f"{len(rest)} others", values, OTHERS, show(sum(values))))
+        series.append(ChartSeries(f"{len(rest)} others", values, OTHERS, show(sum(values))))
     return series
 
 
@@ -89,13 +89,13 @@ def reliability(found: Found) -> str:
     """What failed, what was refused, and why."""
     bars = [found.by_bar.get(each) for each in _bars(found)]
     rates = [
-        Series(
+        ChartSeries(
             "errors (5xx)",
             [_rate(each, "errors") for each in bars],
             "6",
             percent(found.total["errors"], found.total.requests),
         ),
-        Series(
+        ChartSeries(
             "refused",
             [_rate(each, "refusals") for each in bars],
             "1",
@@ -130,7 +130,7 @@ def latency(found: Found) -> str:
     """How long answers took."""
     bars = [found.by_bar.get(each) for each in _bars(found)]
     series = [
-        Series(
+        ChartSeries(
             f"p{each}",
             [None if bar is None else bar.percentile(each) for bar in bars],
             colour,

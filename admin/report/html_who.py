@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from admin.budgets.status import Standing
+from admin.budgets.status import BudgetStatus
 from admin.charts import barred, share_bar
 from admin.formatting import compact, counted, milliseconds, money, percent, same_places
 from admin.page import behind, card, empty, table, text
@@ -45,7 +45,7 @@ def budgets(found: Found) -> str:
     )
 
 
-def _gauge(consumer: str, budget: Standing) -> str:
+def _gauge(consumer: str, budget: BudgetStatus) -> str:
     colour, (kind, words) = _state(budget)
     bar = share_bar([(budget.spent, f"c{colour}"), (budget.held, f"c{colour} held")], budget.limit, budget.raised)
     said = [f"{money(budget.spent)} of {money(budget.limit)}"]
@@ -60,7 +60,7 @@ def _gauge(consumer: str, budget: Standing) -> str:
     )
 
 
-def _state(budget: Standing) -> tuple[str, tuple[str, str]]:
+def _state(budget: BudgetStatus) -> tuple[str, tuple[str, str]]:
     """Colour, and class and words of what the bar's end says."""
     if budget.percent >= 100:
         return "b", ("bad", "used up")

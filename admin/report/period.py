@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from admin.errors import Usage
+from admin.errors import UsageError
 
 SINCE_HELP: Final = "First day: 2026-11-01, 2026-11, or the days that end with --until: 30d, 4w."
 UNTIL_HELP: Final = "Last day, included: 2026-11-30 or 2026-11. Default: today (UTC)."
@@ -61,13 +61,13 @@ def period(since: str, until: str | None, today: date) -> Period:
     if counted is None:
         first = _day(since, "--since", last=False)
     elif not 0 < days <= LONGEST:
-        raise Usage(f"--since is {since}; accepted: 1d, the last day alone, to {LONGEST}d.")
+        raise UsageError(f"--since is {since}; accepted: 1d, the last day alone, to {LONGEST}d.")
     else:
         first = last - timedelta(days=days - 1)
     if first > last:
-        raise Usage(f"the period ends before it begins: {first} to {last}. Turn --since and --until round.")
+        raise UsageError(f"the period ends before it begins: {first} to {last}. Turn --since and --until round.")
     if (last - first).days >= LONGEST:
-        raise Usage(f"{first} to {last} is too long; accepted: at most {LONGEST} days.")
+        raise UsageError(f"{first} to {last} is too long; accepted: at most {LONGEST} days.")
     return Period(first, last)
 
 
@@ -82,4 +82,4 @@ def _day(text: str, option: str, *, last: bool) -> date:
         pass
     accepted = "a day such as 2026-11-30 or a month such as 2026-11"
     more = "" if last else ", or a number of days or weeks such as 30d or 4w"
-    raise Usage(f"{option} is {text!r}; accepted: {accepted}{more}.")
+    raise UsageError(f"{option} is {text!r}; accepted: {accepted}{more}.")

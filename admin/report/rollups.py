@@ -16,7 +16,7 @@ from lambda_src.contract import ACCOUNT_SK, LISTED_ACCOUNT, PK, SK, account_pk, 
 
 if TYPE_CHECKING:
     from admin.session import Session
-    from admin.table import Table
+    from admin.table import OperatorLedger
 
 READERS: Final = 16
 _BEYOND_A_DAY: Final = "$"
@@ -63,7 +63,7 @@ def grouped(group: Callable[[Cell], Hashable], only: frozenset[str] | None = Non
 
 
 def add_up(
-    table: Table, names: Sequence[str], period: Period, views: Sequence[View], model: str | None = None
+    table: OperatorLedger, names: Sequence[str], period: Period, views: Sequence[View], model: str | None = None
 ) -> list[Sums]:
     """For each of `views` the sums by its groups, over the rollups of these consumers in these days, of every model or
     of one."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from admin.errors import Usage
+from admin.errors import UsageError
 from admin.report.figures import COST, Figures
 from admin.report.period import Period
 from admin.report.rollups import Cell, Sums, Values, View, grouped
@@ -108,7 +108,7 @@ def dimensions(text: str) -> tuple[str, ...]:
     named = tuple(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
     unknown = [each for each in named if each not in DIMENSIONS]
     if unknown or not named:
-        raise Usage(f"--by is {text!r}; accepted: any of {', '.join(DIMENSIONS)}, separated by commas.")
+        raise UsageError(f"--by is {text!r}; accepted: any of {', '.join(DIMENSIONS)}, separated by commas.")
     return named
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from admin.errors import Usage
+from admin.errors import UsageError
 from admin.output import shows
 from admin.report import files, rollups, rows, terminal
 from admin.report.labels import key_labels
@@ -64,7 +64,9 @@ def report(
     session = session_of(context)
     form = form or _ENDINGS.get("" if to is None else to.suffix.lower(), session.output.form)
     if form == "table" and to is not None:
-        raise Usage("a table is for terminals; accepted with --to: json, csv, html and md, by --format or by ending.")
+        raise UsageError(
+            "a table is for terminals; accepted with --to: json, csv, html and md, by --format or by ending."
+        )
     days = period(since, until, session.now().date())
     by_names = rows.dimensions(by)
     known_model(session, model, consumer, days)
@@ -95,7 +97,7 @@ def _html(session: Session, days: Period, consumer: str | None, model: str | Non
     from admin.report import html
 
     if to is None and sys.stdout.isatty():
-        raise Usage("a page is no reading for a terminal; give --to FILE.")
+        raise UsageError("a page is no reading for a terminal; give --to FILE.")
     write(session, html.page(session, days, consumer, model), to)
 
 
@@ -149,7 +151,7 @@ def top(
     session = session_of(context)
     named = rows.dimensions(by)
     if not set(named) <= {"consumer", "model", "key"}:
-        raise Usage(f"--by is {by!r}; accepted: any of consumer, model, key, separated by commas.")
+        raise UsageError(f"--by is {by!r}; accepted: any of consumer, model, key, separated by commas.")
     days = period(since, until, session.now().date())
     known_model(session, model, consumer, days)
     found = _report(session, days, named, consumer, model)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from admin.errors import Usage
+from admin.errors import UsageError
 from admin.formatting import csv_safe
 from admin.output import control_free, shows
 from admin.report import rollups
@@ -21,7 +21,7 @@ from admin.report.files import whole
 from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, period
 from admin.report.rollups import grouped
 from admin.session import Session, session_of
-from admin.usage.requests import COLUMNS, Only, Request, request
+from admin.usage.requests import COLUMNS, Only, RequestDetails, request
 from lambda_src.contract import usage_pk
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _TYPES: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
+class RequestsExported:
     """What was written.
 
     to: the file.
@@ -55,7 +55,7 @@ class Exported:
     requests: int
 
 
-@shows(Exported)
+@shows(RequestsExported)
 def export(
     context: typer.Context,
     since: Annotated[str, typer.Option(metavar="DAY", help=SINCE_HELP)],
@@ -90,22 +90,22 @@ def export(
     found = requests(session, rollups.chosen(session, consumer), days, only)
     if to is None:
         if form == "parquet":
-            raise Usage("Parquet is no text; give --to FILE.")
+            raise UsageError("Parquet is no text; give --to FILE.")
         _TEXTS[form](found, sys.stdout)
         return
     with whole(to) as passing:
         count = _parquet(found, passing) if form == "parquet" else _text(found, form, passing)
-    done = Exported(to=str(to), format=form, requests=count)
+    done = RequestsExported(to=str(to), format=form, requests=count)
     session.output.show(done, render=lambda: _words(done))
 
 
-def _words(done: Exported) -> Any:
+def _words(done: RequestsExported) -> Any:
     from rich.text import Text
 
     return Text(control_free(f"{done.to}: {done.requests:,} requests"))
 
 
-def requests(session: Session, names: Sequence[str], days: Period, only: Only | None) -> Iterator[Request]:
+def requests(session: Session, names: Sequence[str], days: Period, only: Only | None) -> Iterator[RequestDetails]:
     """Requests of these consumers, by consumer and time. Rollups tell which partitions have any."""
     for name in names:
         (per_day,) = rollups.add_up(session.table, [name], days, [grouped(lambda cell: cell.day)])
@@ -126,12 +126,12 @@ def _has(figures: Figures, only: Only | None) -> bool:
     return figures[{"refused": "refusals", "over-estimate": "over_estimate"}.get(only, only)] > 0
 
 
-def _text(found: Iterator[Request], form: ExportFormat, path: Path) -> int:
+def _text(found: Iterator[RequestDetails], form: ExportFormat, path: Path) -> int:
     with path.open("w", encoding="utf-8", newline="") as file:
         return _TEXTS[form](found, file)
 
 
-def _csv(found: Iterator[Request], file: SupportsWrite[str]) -> int:
+def _csv(found: Iterator[RequestDetails], file: SupportsWrite[str]) -> int:
     writer, count = csv.writer(file, lineterminator="\r\n"), 0
     writer.writerow(COLUMNS)
     for each in found:
@@ -141,7 +141,7 @@ def _csv(found: Iterator[Request], file: SupportsWrite[str]) -> int:
     return count
 
 
-def _jsonl(found: Iterator[Request], file: SupportsWrite[str]) -> int:
+def _jsonl(found: Iterator[RequestDetails], file: SupportsWrite[str]) -> int:
     count = 0
     for each in found:
         file.write(json.dumps(asdict(each), ensure_ascii=False, separators=(",", ":")) + "\n")
@@ -149,10 +149,10 @@ def _jsonl(found: Iterator[Request], file: SupportsWrite[str]) -> int:
     return count
 
 
-_TEXTS: Final[dict[str, Callable[[Iterator[Request], Any], int]]] = {"csv": _csv, "jsonl": _jsonl}
+_TEXTS: Final[dict[str, Callable[[Iterator[RequestDetails], Any], int]]] = {"csv": _csv, "jsonl": _jsonl}
 
 
-def _parquet(found: Iterator[Request], path: Path) -> int:
+def _parquet(found: Iterator[RequestDetails], path: Path) -> int:
     """Through a file of JSON lines beside it, which DuckDB reads in pieces: memory stays bounded."""
     import duckdb
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from admin.errors import Refused, Usage
+from admin.errors import RefusedError, UsageError
 from admin.formatting import milliseconds
 from admin.logs.replay import NOBODY
 from admin.output import control_free, shows, table
@@ -22,7 +22,7 @@ from admin.report.rollups import chosen
 from admin.session import Session, session_of
 from admin.times import SPAN_WORDS, span
 from admin.usage.names import known_model
-from admin.usage.requests import Request, request
+from admin.usage.requests import RequestDetails, request
 from lambda_src.contract import (
     ROUTES,
     SK,
@@ -43,7 +43,7 @@ _FAILED: Final = 400
 _OURS: Final = frozenset(route.path for route in ROUTES)
 
 
-@shows(Request, many=True)
+@shows(RequestDetails, many=True)
 def tail(
     context: typer.Context,
     consumer: Annotated[str | None, typer.Option(metavar="NAME", help="This consumer alone.")] = None,
@@ -82,7 +82,7 @@ def tail(
             _tell(session, found)
 
 
-def _following(session: Session, since: datetime) -> Iterator[Request]:
+def _following(session: Session, since: datetime) -> Iterator[RequestDetails]:
     """Every usage line from then on, without end, each once."""
     seen: dict[tuple[str, str], int] = {}
     while True:
@@ -113,7 +113,7 @@ def _usage_line(message: str) -> dict[str, Any] | None:
     return line if isinstance(line, dict) and line.get("kind") == "usage" else None
 
 
-def _tell(session: Session, found: Request) -> None:
+def _tell(session: Session, found: RequestDetails) -> None:
     if session.output.form == "json":
         print(json.dumps(asdict(found), ensure_ascii=False))
     else:
@@ -127,7 +127,7 @@ def _tell(session: Session, found: Request) -> None:
     sys.stdout.flush()
 
 
-def _line(found: Request) -> str:
+def _line(found: RequestDetails) -> str:
     """Who, what and how on one line of a terminal."""
     tokens = f"{found.tokens_in:,}→{found.tokens_out:,}"
     model, what = found.model or found.model_asked or "-", found.error_code or found.settlement or ""
@@ -139,7 +139,7 @@ def _line(found: Request) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class RequestShown:
     """One request in full.
 
     request: from its usage row, or from the usage log where there is no row.
@@ -147,12 +147,12 @@ class Shown:
     access: API Gateway's line of the same request, as the access log has it; null where it is gone or not yet there.
     """
 
-    request: Request
+    request: RequestDetails
     booked: bool
     access: dict[str, Any] | None
 
 
-@shows(Shown)
+@shows(RequestShown)
 def show(
     context: typer.Context,
     request_id: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="The answer's x-tollgate-request-id.")],
@@ -173,11 +173,11 @@ def show(
     """
     session = session_of(context)
     if not _ID.fullmatch(request_id):
-        raise Usage(
+        raise UsageError(
             f"{request_id!r} is no request id; accepted: what the header x-tollgate-request-id of an answer says."
         )
     if (consumer is None) != (day is None):
-        raise Usage("--consumer and --day go together: they name the part of the ledger to look in.")
+        raise UsageError("--consumer and --day go together: they name the part of the ledger to look in.")
     if consumer is not None and day is not None:
         _check_day(day)
         found = _in_partition(session, request_id, consumer, day)
@@ -193,19 +193,19 @@ def _check_day(day: str) -> None:
     except ValueError:
         sound = False
     if not sound:
-        raise Usage(f"--day {day!r}; accepted is a UTC day such as 2026-11-23.")
+        raise UsageError(f"--day {day!r}; accepted is a UTC day such as 2026-11-23.")
 
 
-def _in_partition(session: Session, request_id: str, consumer: str, day: str) -> Shown:
+def _in_partition(session: Session, request_id: str, consumer: str, day: str) -> RequestShown:
     """The row of that day, without the logs."""
     session.policy(consumer)
     for row in session.table.query(usage_pk(consumer, day)):
         if str(row[SK]).endswith(f"#{request_id}"):
-            return Shown(request=request(row), booked=True, access=None)
-    raise Refused(f"no request {request_id} of {consumer} on {day} (UTC). Is it another day, or another consumer?")
+            return RequestShown(request=request(row), booked=True, access=None)
+    raise RefusedError(f"no request {request_id} of {consumer} on {day} (UTC). Is it another day, or another consumer?")
 
 
-def _in_logs(session: Session, request_id: str, since: datetime) -> Shown:
+def _in_logs(session: Session, request_id: str, since: datetime) -> RequestShown:
     from admin.logs.insights import ask
 
     # request_id is an indexed field of the first two, so that only what holds it is read, and paid for; the sweeper
@@ -217,11 +217,11 @@ def _in_logs(session: Session, request_id: str, since: datetime) -> Shown:
     access = next((line for line in lines if "kind" not in line), None)
     usage = _best([line for line in lines if line.get("kind") == "usage"])
     if usage is None:
-        raise Refused(_not_there(session, request_id, access))
+        raise RefusedError(_not_there(session, request_id, access))
     found = request(usage)
     row = session.table.get(usage_pk(found.consumer, found.time[:10]), usage_sk(int(usage["at_ms"]), request_id))
     traces = {"trace_id": usage.get("trace_id"), "w3c_trace_id": usage.get("w3c_trace_id")}
-    return Shown(request=request({**row, **traces}) if row else found, booked=bool(row), access=access)
+    return RequestShown(request=request({**row, **traces}) if row else found, booked=bool(row), access=access)
 
 
 def _best(lines: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
@@ -251,7 +251,7 @@ def _not_there(session: Session, request_id: str, access: dict[str, Any] | None)
     return f"{answered}, from a route of your own function, which no ledger knows; {who}."
 
 
-def _table(found: Shown) -> Any:
+def _table(found: RequestShown) -> Any:
     rows = [(name, value) for name, value in asdict(found.request).items() if value not in (None, 0, {}, "")]
     rows.append(("booked", "yes" if found.booked else "no: replay it with `tollgate logs replay`"))
     access = {name: _written(name, value) for name, value in (found.access or {}).items()}

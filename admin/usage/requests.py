@@ -16,7 +16,7 @@ Only = Literal["errors", "refused", "estimated", "unsettled", "over-estimate", "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class RequestDetails:
     """One request; null where something is not known.
 
     request_id: API Gateway's, as `x-tollgate-request-id` tells it to the caller.
@@ -110,7 +110,7 @@ class Request:
         }[only]
 
 
-COLUMNS: Final = tuple(each.name for each in fields(Request))
+COLUMNS: Final = tuple(each.name for each in fields(RequestDetails))
 _SERVER_ERROR: Final = 500
 _COMPUTED: Final = ("request_id", "time", "consumer", "key_id", "usd", "nano_usd", "tags", "usage_raw")
 _COPIED: Final = tuple(name for name in COLUMNS if name not in _COMPUTED)
@@ -121,11 +121,11 @@ _INPUTS: Final = tuple(
 )
 
 
-def request(values: Mapping[str, Any]) -> Request:
+def request(values: Mapping[str, Any]) -> RequestDetails:
     """The request of a usage row's attributes, or of a parsed line of the usage log."""
     cost, raw = int(values.get("cost_nano_usd", 0)), values.get("usage_raw")
     copied = {name: values[name] for name in _COPIED if values.get(name) not in (None, "-")}
-    return Request(
+    return RequestDetails(
         request_id=values.get("request_id") or str(values[SK]).partition("#")[2],
         time=moment(int(values["at_ms"])).isoformat(timespec="milliseconds"),
         consumer=values.get("consumer", "-"),

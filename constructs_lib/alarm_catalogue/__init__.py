@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from constructs_lib.alarm_catalogue import abuse, money, service
 from constructs_lib.alarm_catalogue.definition import Alarm as Alarm
+from constructs_lib.alarm_catalogue.definition import AlarmDefinition as AlarmDefinition
 from constructs_lib.alarm_catalogue.definition import Condition as Condition
-from constructs_lib.alarm_catalogue.definition import Kind as Kind
 
 if TYPE_CHECKING:
     from constructs_lib.settings import Environment
 
-KINDS: Final[tuple[Kind, ...]] = (*service.KINDS, *money.KINDS, *abuse.KINDS)
+DEFINITIONS: Final[tuple[AlarmDefinition, ...]] = (*service.DEFINITIONS, *money.DEFINITIONS, *abuse.DEFINITIONS)
 
 UNHEALTHY: Final = "unhealthy"
 """Name of the composite: the gateway does not serve. It rings while any alarm of severity `outage` does."""
@@ -29,13 +29,13 @@ def alarms_of(environment: Environment) -> list[Alarm]:
     disabled = set(environment.alerts.disabled)
     return [
         Alarm(name=name, kind=kind, condition=condition, subject=subject)
-        for kind in KINDS
+        for kind in DEFINITIONS
         for name, subject in names_of(kind, environment)
         if not disabled & {name, kind.name} and (condition := kind.condition(environment, subject)) is not None
     ]
 
 
-def names_of(kind: Kind, environment: Environment) -> Iterator[tuple[str, str]]:
+def names_of(kind: AlarmDefinition, environment: Environment) -> Iterator[tuple[str, str]]:
     """Name and subject of each alarm of a kind: `upstream-errors-openai` is of provider openai."""
     if kind.each == "environment":
         yield kind.name, ""
@@ -46,8 +46,8 @@ def names_of(kind: Kind, environment: Environment) -> Iterator[tuple[str, str]]:
 
 def names(environment: Environment) -> set[str]:
     """What `alerts.disabled` may name: single alarms, kinds, and the composite."""
-    single = {name for kind in KINDS for name, _ in names_of(kind, environment)}
-    return single | {kind.name for kind in KINDS} | {UNHEALTHY}
+    single = {name for kind in DEFINITIONS for name, _ in names_of(kind, environment)}
+    return single | {kind.name for kind in DEFINITIONS} | {UNHEALTHY}
 
 
 def outage_names(environment: Environment, alarms: list[Alarm]) -> list[str]:

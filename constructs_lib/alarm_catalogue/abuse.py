@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from constructs_lib import metric_sources as sources
-from constructs_lib.alarm_catalogue.definition import HOUR_MINUTES, Kind, over
+from constructs_lib.alarm_catalogue.definition import HOUR_MINUTES, AlarmDefinition, over
 from lambda_src.core import metrics
 
-KINDS: Final = (
-    Kind(
+DEFINITIONS: Final = (
+    AlarmDefinition(
         name="refusals",
         title="The gateway refuses a surge of requests",
         why="A client hammers against a limit, or somebody tries out what a stolen key may do.",
@@ -21,18 +21,18 @@ KINDS: Final = (
             environment, sources.own(environment.name, metrics.REFUSALS), environment.alerts.refusals
         ),
     ),
-    Kind(
-        name="refused-at-the-door",
+    AlarmDefinition(
+        name="api-gateway-rejections",
         title="API Gateway refuses a surge of requests before any function sees them",
         why="Somebody guesses keys, a client uses a deleted one, or a plan's rate or quota is used up.",
-        action="`tollgate logs query refused-at-the-door --since 1h`: reason, address and key id.",
+        action="`tollgate logs query api-gateway-rejections --since 1h`: reason, address and key id.",
         severity="look",
-        settings=("refused_at_the_door",),
+        settings=("api_gateway_rejections",),
         condition=lambda environment, _: over(
-            environment, sources.refused_at_the_door(environment.name), environment.alerts.refused_at_the_door
+            environment, sources.api_gateway_rejections(environment.name), environment.alerts.api_gateway_rejections
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="dead-keys",
         title="Keys that must not work any more are used",
         why="A revoked, expired or paused key is still in a client, or in a stranger's hands.",
@@ -44,7 +44,7 @@ KINDS: Final = (
             environment, sources.own(environment.name, metrics.DEAD_KEY_REQUESTS), environment.alerts.dead_key_requests
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="shared-key",
         title="One key is used from many addresses",
         why="It may have leaked: it spends its consumer's budget for strangers.",

@@ -41,7 +41,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class AlarmDefinition:
     """One alarm of an environment, or one for each of its providers or brought functions.
 
     title: what is so while it rings. why: whom it hurts. action: what to do first. settings: keys of [alerts] that move
@@ -65,7 +65,7 @@ class Alarm:
     """An alarm of an environment. name: Terraform address, and the AWS name after the prefix. subject: of what."""
 
     name: str
-    kind: Kind
+    kind: AlarmDefinition
     condition: Condition
     subject: str
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from constructs_lib import metric_sources as sources
-from constructs_lib.alarm_catalogue.definition import HOUR_MINUTES, Condition, Kind, over
+from constructs_lib.alarm_catalogue.definition import HOUR_MINUTES, AlarmDefinition, Condition, over
 from constructs_lib.alarm_catalogue.service import SWEEPS_MINUTES
 from lambda_src.contract import NANO_PER_USD
 from lambda_src.core import metrics
@@ -39,8 +39,8 @@ def _over_estimate(environment: Environment, _: str) -> Condition | None:
     return over(environment, sources.own(environment.name, metrics.OVER_ESTIMATE), environment.alerts.over_estimates)
 
 
-KINDS: Final = (
-    Kind(
+DEFINITIONS: Final = (
+    AlarmDefinition(
         name="spend",
         title="More is spent in an hour than was thought possible",
         why="A loop or a stolen key spends what budgets still leave.",
@@ -50,7 +50,7 @@ KINDS: Final = (
         settings=("usd_per_hour",),
         condition=_spend,
     ),
-    Kind(
+    AlarmDefinition(
         name="spend-anomaly",
         title="More is spent in this hour than is usual for it",
         why="Something changed: a new client, a loop, a stolen key. CloudWatch needs two weeks to know what is usual.",
@@ -60,7 +60,7 @@ KINDS: Final = (
         settings=("spend_deviations",),
         condition=_anomaly,
     ),
-    Kind(
+    AlarmDefinition(
         name="budget",
         title="A consumer's budget is nearly committed",
         why="Once it is used up, all of that consumer's requests are refused until the window ends.",
@@ -74,7 +74,7 @@ KINDS: Final = (
             minutes=HOUR_MINUTES,  # a full budget stays full: less, and every pause between requests would end it
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="unsettled",
         title="Requests ended without a settle",
         why="They are charged at the held amount, which is more than they cost: Lambdas are dying or being cut off.",
@@ -85,7 +85,7 @@ KINDS: Final = (
             environment, sources.own(environment.name, metrics.UNSETTLED), environment.alerts.unsettled_rows
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="overdue-holds",
         title="Holds past their deadline stay open",
         why="They block budgets of consumers who have money left.",
@@ -99,7 +99,7 @@ KINDS: Final = (
             minutes=SWEEPS_MINUTES,
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="sweeper-errors",
         title="The sweeper failed",
         why="Expired holds are not ended, so that budgets stay blocked.",
@@ -113,7 +113,7 @@ KINDS: Final = (
             minutes=SWEEPS_MINUTES,
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="over-estimate",
         title="A request cost more than the most it could cost",
         why='With estimate = "strict" no budget may be passed; this request may have passed one.',
@@ -122,7 +122,7 @@ KINDS: Final = (
         settings=("over_estimates",),
         condition=_over_estimate,
     ),
-    Kind(
+    AlarmDefinition(
         name="unpriced",
         title="Models are asked for that have no price here",
         why="Such requests are refused: a client is ahead of the environment file.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from constructs_lib import metric_sources as sources
-from constructs_lib.alarm_catalogue.definition import Condition, Kind, lasting, over, share
+from constructs_lib.alarm_catalogue.definition import AlarmDefinition, Condition, lasting, over, share
 from lambda_src.contract import SWEEP_MINUTES
 from lambda_src.core import metrics
 
@@ -53,8 +53,8 @@ def _api(environment: Environment, name: str, statistic: str = "Sum") -> sources
     return sources.api(environment.prefix, environment.gateway.stage, name, statistic)
 
 
-KINDS: Final = (
-    Kind(
+DEFINITIONS: Final = (
+    AlarmDefinition(
         name="server-errors",
         title="Callers get 5xx answers",
         why="Their requests fail through no fault of theirs.",
@@ -69,7 +69,7 @@ KINDS: Final = (
             enough=f"part >= {environment.alerts.server_errors}",
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="client-errors",
         title="Many requests are refused with 4xx",
         why="A client is broken, or a limit is too tight: somebody's work stands still.",
@@ -84,7 +84,7 @@ KINDS: Final = (
             environment.alerts.client_error_percent,
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="latency",
         title="The slowest answers come near the time-out",
         why="A little slower, and callers get 504 for answers that are charged.",
@@ -96,7 +96,7 @@ KINDS: Final = (
             environment, _api(environment, "Latency", "p99"), environment.alerts.latency_p99_ms
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="gateway-latency",
         title="The gateway itself is slow",
         why="Every caller waits longer, whichever provider they use.",
@@ -109,7 +109,7 @@ KINDS: Final = (
             environment.alerts.gateway_latency_p99_ms,
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="upstream-errors",
         title="A provider fails or throttles many calls",
         why="Requests for its models fail after the gateway's own retries.",
@@ -119,7 +119,7 @@ KINDS: Final = (
         each="provider",
         condition=_upstream,
     ),
-    Kind(
+    AlarmDefinition(
         name="lambda-errors",
         title="The gateway Lambda failed or timed out",
         why="The caller got a 502 or 504; what the provider charged is booked at the held amount.",
@@ -131,7 +131,7 @@ KINDS: Final = (
             environment, _gateway(environment, "Errors"), environment.alerts.lambda_errors
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="throttles",
         title="The gateway Lambda has no room for requests",
         why="Callers get 5xx although nothing is broken.",
@@ -142,7 +142,7 @@ KINDS: Final = (
             environment, _gateway(environment, "Throttles"), environment.alerts.throttled
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="concurrency",
         title="The gateway Lambda comes near its limit of requests at once",
         why="Beyond it, requests are refused.",
@@ -152,7 +152,7 @@ KINDS: Final = (
         settings=("concurrency",),
         condition=_concurrency,
     ),
-    Kind(
+    AlarmDefinition(
         name="duration",
         title="The gateway Lambda comes near its time-out",
         why="A Lambda that is cut off settles nothing: the request is charged at the held amount.",
@@ -161,7 +161,7 @@ KINDS: Final = (
         settings=("duration_percent",),
         condition=_duration,
     ),
-    Kind(
+    AlarmDefinition(
         name="ledger-failures",
         title="The ledger does not answer or refuses",
         why="Requests are refused with 503, or their rows wait in the log to be replayed.",
@@ -173,7 +173,7 @@ KINDS: Final = (
             environment, sources.own(environment.name, metrics.LEDGER_FAILURES), environment.alerts.ledger_failures
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="ledger-throttles",
         title="DynamoDB throttles the ledger",
         why="One consumer's account takes 1,000 write units a second; beyond that its requests slow down, then fail.",
@@ -184,7 +184,7 @@ KINDS: Final = (
             environment, sources.own(environment.name, metrics.LEDGER_THROTTLES), environment.alerts.ledger_throttles
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="secret-failures",
         title="A provider's key cannot be read",
         why="Requests to that provider fail, or will once the copies in memory are gone.",
@@ -195,7 +195,7 @@ KINDS: Final = (
             environment, sources.own(environment.name, metrics.SECRET_FAILURES), environment.alerts.secret_failures
         ),
     ),
-    Kind(
+    AlarmDefinition(
         name="quiet",
         title="No request has come for a while",
         why="Clients cannot reach the gateway at all: DNS, a firewall, a deleted stage. No error counts that.",
@@ -205,7 +205,7 @@ KINDS: Final = (
         missing="breaching",
         condition=_quiet,
     ),
-    Kind(
+    AlarmDefinition(
         name="function-errors",
         title="A function of your own failed or timed out",
         why="Callers of its path get a 502 or 504.",

@@ -4,4 +4,4 @@ from constructs_lib.settings.environment import Environment as Environment
 from constructs_lib.settings.loader import load as load
 from constructs_lib.settings.loader import relocated as relocated
 from constructs_lib.settings.runtime import runtime_config as runtime_config
-from constructs_lib.settings.validation_errors import EnvironmentFaults as EnvironmentFaults
+from constructs_lib.settings.validation_errors import EnvironmentErrors as EnvironmentErrors

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from constructs_lib.settings import EnvironmentFaults, load
+from constructs_lib.settings import EnvironmentErrors, load
 from constructs_lib.settings.reference import page, schema
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
 def _check(path: Path) -> int:
     try:
         load(path)
-    except (EnvironmentFaults, FileNotFoundError) as error:
+    except (EnvironmentErrors, FileNotFoundError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

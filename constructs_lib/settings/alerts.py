@@ -25,7 +25,7 @@ from constructs_lib.settings.types import (
 Share = Annotated[int, Field(ge=1, le=100)]
 
 
-class Slack(Section):
+class SlackSettings(Section):
     """A Slack channel, through Amazon Q Developer in chat applications (AWS Chatbot)."""
 
     workspace_id: Annotated[str, StringConstraints(pattern=SLACK_WORKSPACE)] = Field(
@@ -36,7 +36,7 @@ class Slack(Section):
     )
 
 
-class Teams(Section):
+class TeamsSettings(Section):
     """A Microsoft Teams channel, through Amazon Q Developer in chat applications (AWS Chatbot)."""
 
     tenant_id: Annotated[str, StringConstraints(pattern=UUID)] = Field(description="The organization.")
@@ -46,7 +46,7 @@ class Teams(Section):
     channel_id: Annotated[str, StringConstraints(pattern=TEAMS_CHANNEL)] = Field(description="The channel.")
 
 
-class Alerts(Section):
+class AlertSettings(Section):
     """Who is told, and from what on. Counts are per `minutes`."""
 
     emails: Annotated[tuple[Annotated[str, StringConstraints(pattern=EMAIL)], ...], Field(strict=False), Unique] = (
@@ -55,8 +55,8 @@ class Alerts(Section):
     https: Annotated[tuple[Annotated[str, StringConstraints(pattern=HTTPS)], ...], Field(strict=False), Unique] = Field(
         default=(), description="Endpoints that get them as SNS messages; each confirms by calling SubscribeURL."
     )
-    slack: Slack | None = Field(default=None, description="A channel that gets the alarms. Default: none.")
-    teams: Teams | None = Field(default=None, description="A channel that gets the alarms. Default: none.")
+    slack: SlackSettings | None = Field(default=None, description="A channel that gets the alarms. Default: none.")
+    teams: TeamsSettings | None = Field(default=None, description="A channel that gets the alarms. Default: none.")
     runbook_url: Text = Field(
         default="docs/monitoring.md",
         description="Page that alarms link to; `#alarm-NAME` is put behind it. The default is a path of the checkout "
@@ -123,7 +123,7 @@ class Alerts(Section):
     unpriced_requests: Positive = Field(default=5, description="Requests for models that have no price here.")
 
     refusals: Positive = Field(default=100, description="Requests the gateway refused.")
-    refused_at_the_door: Positive = Field(
+    api_gateway_rejections: Positive = Field(
         default=100, description="Requests API Gateway refused: wrong keys, throttles, quotas, unknown paths."
     )
     dead_key_requests: Positive = Field(

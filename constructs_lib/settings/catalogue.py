@@ -27,7 +27,7 @@ from constructs_lib.settings.types import (
 from lambda_src.contract import ProviderKind, Window
 
 
-class Provider(Section):
+class ProviderSettings(Section):
     """An AI API to forward to."""
 
     kind: ProviderKind = Field(description="Whose API it speaks.")
@@ -45,7 +45,7 @@ class Provider(Section):
     )
 
 
-class Rates(Section):
+class RateSettings(Section):
     """USD per million tokens. A class that is left out costs what its nearest relative costs."""
 
     input: Usd = Field(description="Text, and what has no class of its own.")
@@ -62,29 +62,29 @@ class Rates(Section):
     output_audio: Usd | None = Field(default=None, description="Spoken answers. Default: as output.")
 
 
-class LongContextRates(Rates):
+class LongContextRateSettings(RateSettings):
     """Prices of the whole request once its input is long."""
 
     above: Positive = Field(description="Input tokens beyond which these prices hold.")
 
 
-class TierRates(Rates):
+class TierRateSettings(RateSettings):
     """Prices of a service tier."""
 
-    long_context: Annotated[tuple[LongContextRates, ...], Field(strict=False)] = Field(
+    long_context: Annotated[tuple[LongContextRateSettings, ...], Field(strict=False)] = Field(
         default=(), description="Prices of long requests, by rising `above`."
     )
 
 
-class Prices(TierRates):
+class PriceSettings(TierRateSettings):
     """Prices of the standard tier, and of the others where they are offered."""
 
-    tiers: dict[Literal["batch", "flex", "priority", "fast"], TierRates] = Field(
+    tiers: dict[Literal["batch", "flex", "priority", "fast"], TierRateSettings] = Field(
         default_factory=dict, description="Prices of other service tiers."
     )
 
 
-class Model(Section):
+class ModelSettings(Section):
     """A model's name, as clients ask for it, and what it costs."""
 
     provider: Name = Field(description="One of [providers].")
@@ -92,7 +92,7 @@ class Model(Section):
         default=None,
         description="The provider's name for it; for Bedrock a model or inference profile. Default: the same name.",
     )
-    prices: Prices | None = Field(
+    prices: PriceSettings | None = Field(
         default=None, description="USD per million tokens. Default: the vendored price table."
     )
     free: bool = Field(default=False, description="It costs nothing, as a model served on own machines.")
@@ -104,31 +104,31 @@ class Model(Section):
     )
 
 
-class Quota(Section):
+class QuotaSettings(Section):
     """Requests per key and calendar period. Best effort on AWS's side: budgets are the limit."""
 
     limit: Positive = Field(description="Requests.")
     period: Literal["day", "week", "month"] = Field(description="Calendar period.")
 
 
-class Plan(Section):
+class PlanSettings(Section):
     """A usage plan: the first fence, shared by the consumers who have it, counted for each key."""
 
     rate: Annotated[float, Field(ge=0, allow_inf_nan=False), FromDecimal] = Field(
         description="Requests per second, on average."
     )
     burst: Count = Field(description="Requests at once.")
-    quota: Quota | None = Field(default=None, description="Requests per period. Default: none.")
+    quota: QuotaSettings | None = Field(default=None, description="Requests per period. Default: none.")
 
 
-class Budget(Section):
+class BudgetSettings(Section):
     """At most so much in a calendar window (UTC)."""
 
     usd: Usd = Field(description="US dollars; 0 refuses everything that costs.")
     per: Window = Field(description="Window; total: ever.")
 
 
-class Consumer(Section):
+class ConsumerSettings(Section):
     """Who is billed: a team, an app, a customer."""
 
     plan: Name = Field(description="One of [plans].")
@@ -136,7 +136,7 @@ class Consumer(Section):
     models: Annotated[tuple[str, ...], Field(strict=False), Unique] = Field(
         default=("*",), description='Names of [models] it may use; ["*"]: all of them.'
     )
-    budgets: Annotated[tuple[Budget, ...], Field(strict=False)] = Field(
+    budgets: Annotated[tuple[BudgetSettings, ...], Field(strict=False)] = Field(
         default=(), description="All of them hold at once."
     )
     tokens_per_minute: Count | None = Field(default=None, description="Input and output. Default: no limit.")
@@ -164,7 +164,7 @@ class Consumer(Section):
     )
 
 
-class Function(Section):
+class FunctionSettings(Section):
     """A Lambda of your own, behind the same keys, plans, logs and alarms."""
 
     source: Text = Field(description="Folder with its code, relative to the checkout.")

@@ -14,7 +14,7 @@ from constructs_lib.settings.model_prices import tariff_faults
 from constructs_lib.settings.pydantic_errors import UNKNOWN_REGION
 from constructs_lib.settings.runtime import runtime_config
 from constructs_lib.settings.terraform_names import slug
-from constructs_lib.settings.validation_errors import Fault, KeyPath, listing, nearest, shown
+from constructs_lib.settings.validation_errors import KeyPath, SettingError, listing, nearest, shown
 
 Known = Mapping[str, frozenset[str]]
 """Names that the file declares by section, faulty entries included: a reference to one of those is no fault."""
@@ -26,12 +26,12 @@ MOST_CONFIGURATION_BYTES: Final = 3_800
 """Lambda takes 4 KB of environment variables, names included; the topic's ARN is known after apply only."""
 
 
-def between_sections(environment: Environment, known: Known) -> list[Fault]:
+def between_sections(environment: Environment, known: Known) -> list[SettingError]:
     """Every such fault. `environment` may lack what was faulty by itself; `known` does not."""
     return [fault for check in _CHECKS for fault in check(environment, known)]
 
 
-def _references(environment: Environment, known: Known) -> Iterator[Fault]:
+def _references(environment: Environment, known: Known) -> Iterator[SettingError]:
     for name, model in environment.models.items():
         yield from _unknown(("models", name, "provider"), model.provider, "providers", known)
     for name, consumer in environment.consumers.items():
@@ -41,18 +41,18 @@ def _references(environment: Environment, known: Known) -> Iterator[Fault]:
             if model_name != EVERY_MODEL:
                 yield from _unknown(where, model_name, "models", known)
             elif len(consumer.models) > 1:
-                yield Fault(where, shown(EVERY_MODEL), '["*"] alone, or names', "remove it, or the names")
+                yield SettingError(where, shown(EVERY_MODEL), '["*"] alone, or names', "remove it, or the names")
 
 
-def _unknown(where: KeyPath, given: str, section: str, known: Known) -> Iterator[Fault]:
+def _unknown(where: KeyPath, given: str, section: str, known: Known) -> Iterator[SettingError]:
     names = known.get(section, frozenset())
     if given not in names:
         meant = nearest(given, names)
         fix = f'did you mean "{meant}"?' if meant else f"add [{section}.{json.dumps(given)}], or name one that exists"
-        yield Fault(where, shown(given), listing(names, f"[{section}]"), fix)
+        yield SettingError(where, shown(given), listing(names, f"[{section}]"), fix)
 
 
-def _consumers(environment: Environment, known: Known) -> Iterator[Fault]:
+def _consumers(environment: Environment, known: Known) -> Iterator[SettingError]:
     """Lines that would have no effect, so that whoever wrote them meant something else."""
     del known
     for name, consumer in environment.consumers.items():
@@ -60,25 +60,27 @@ def _consumers(environment: Environment, known: Known) -> Iterator[Fault]:
         for index, budget in enumerate(consumer.budgets):
             if budget.per in windows:
                 where: KeyPath = ("consumers", name, "budgets", index, "per")
-                yield Fault(where, shown(budget.per), "each window once", "remove one: only the smaller would count")
+                yield SettingError(
+                    where, shown(budget.per), "each window once", "remove one: only the smaller would count"
+                )
             windows.add(budget.per)
         if consumer.keys == "operator" and "key_names" in consumer.model_fields_set:
             fix = "remove it, and name keys as you make them: `tollgate keys issue --label`"
-            yield Fault(("consumers", name, "key_names"), None, 'only with keys = "terraform"', fix)
+            yield SettingError(("consumers", name, "key_names"), None, 'only with keys = "terraform"', fix)
 
 
-def _times(environment: Environment, known: Known) -> Iterator[Fault]:
+def _times(environment: Environment, known: Known) -> Iterator[SettingError]:
     del known
     gateway, lambda_seconds = environment.gateway, environment.lambda_timeout_seconds
     if gateway.upstream_timeout_seconds >= gateway.timeout_seconds:
-        yield Fault(
+        yield SettingError(
             ("gateway", "upstream_timeout_seconds"),
             str(gateway.upstream_timeout_seconds),
             f"less than gateway.timeout_seconds = {gateway.timeout_seconds:g}",
             "lower it, so that a slow provider is answered for by Tollgate and not cut off by API Gateway",
         )
     if environment.metering.hold_seconds <= lambda_seconds:
-        yield Fault(
+        yield SettingError(
             ("metering", "hold_seconds"),
             str(environment.metering.hold_seconds),
             f"more than the Lambda's {lambda_seconds} seconds (gateway.timeout_seconds + {LAMBDA_EXTRA_SECONDS})",
@@ -86,7 +88,7 @@ def _times(environment: Environment, known: Known) -> Iterator[Fault]:
         )
     for name, function in environment.functions.items():
         if function.timeout_seconds >= gateway.timeout_seconds:
-            yield Fault(
+            yield SettingError(
                 ("functions", name, "timeout_seconds"),
                 str(function.timeout_seconds),
                 f"less than gateway.timeout_seconds = {gateway.timeout_seconds:g}",
@@ -94,13 +96,13 @@ def _times(environment: Environment, known: Known) -> Iterator[Fault]:
             )
 
 
-def _backend(environment: Environment, known: Known) -> Iterator[Fault]:
+def _backend(environment: Environment, known: Known) -> Iterator[SettingError]:
     del known
     backend = environment.aws.backend
     if backend.path is not None and backend.bucket is not None:
-        yield Fault(("aws", "backend"), None, "path or bucket", "remove one of them")
+        yield SettingError(("aws", "backend"), None, "path or bucket", "remove one of them")
     if backend.path is not None and backend.path.startswith("/"):
-        yield Fault(
+        yield SettingError(
             ("aws", "backend", "path"),
             shown(backend.path),
             "a path relative to cdktf.out/stacks/tollgate-NAME",
@@ -109,24 +111,24 @@ def _backend(environment: Environment, known: Known) -> Iterator[Fault]:
     if backend.bucket is None:
         for key in ("key", "region", "kms_key_arn"):
             if getattr(backend, key) is not None:
-                yield Fault(("aws", "backend", key), None, "only with bucket", "add bucket, or remove it")
+                yield SettingError(("aws", "backend", key), None, "only with bucket", "add bucket, or remove it")
 
 
-def _providers(environment: Environment, known: Known) -> Iterator[Fault]:
+def _providers(environment: Environment, known: Known) -> Iterator[SettingError]:
     del known
     for name, provider in environment.providers.items():
         if provider.secret is not None and (provider.keyless or provider.kind == "bedrock"):
             reason = "keyless = true" if provider.keyless else 'kind = "bedrock", which is signed for with the role'
-            yield Fault(
+            yield SettingError(
                 ("providers", name, "secret"), shown(provider.secret), f"none with {reason}", "remove one of the two"
             )
         if provider.region is not None and provider.kind != "bedrock":
-            yield Fault(
+            yield SettingError(
                 ("providers", name, "region"), shown(provider.region), 'only with kind = "bedrock"', "remove it"
             )
 
 
-def _regions(environment: Environment, known: Known) -> Iterator[Fault]:
+def _regions(environment: Environment, known: Known) -> Iterator[SettingError]:
     """What the stack is encrypted with, guarded by or reads at run time: AWS finds none of it in another region."""
     del known
     region = environment.aws.region
@@ -140,16 +142,16 @@ def _regions(environment: Environment, known: Known) -> Iterator[Fault]:
     for where, arn in arns.items():
         parts = (arn or "").split(":")
         if parts[0] == "arn" and len(parts) > 3 and parts[3] != region:
-            yield Fault(where, shown(arn), f"an ARN in aws.region, {region}", "name or make one there")
+            yield SettingError(where, shown(arn), f"an ARN in aws.region, {region}", "name or make one there")
 
 
-def _same_address(environment: Environment, known: Known) -> Iterator[Fault]:
+def _same_address(environment: Environment, known: Known) -> Iterator[SettingError]:
     del known
     taken: dict[str, str] = {}
     for name in environment.models:
         other = taken.setdefault(slug(name), name)
         if other != name:
-            yield Fault(
+            yield SettingError(
                 ("models", name),
                 None,
                 f'a name that differs from "{other}" in more than . : / _',
@@ -157,10 +159,10 @@ def _same_address(environment: Environment, known: Known) -> Iterator[Fault]:
             )
 
 
-def _sizes(environment: Environment, known: Known) -> Iterator[Fault]:
+def _sizes(environment: Environment, known: Known) -> Iterator[SettingError]:
     del known
     if len(environment.plans) > MOST_PLANS:
-        yield Fault(
+        yield SettingError(
             ("plans",),
             f"{len(environment.plans)} plans",
             f"at most {MOST_PLANS} per region",
@@ -168,7 +170,7 @@ def _sizes(environment: Environment, known: Known) -> Iterator[Fault]:
         )
     size = len(json.dumps(asdict(runtime_config(environment))).encode())
     if size > MOST_CONFIGURATION_BYTES:
-        yield Fault(
+        yield SettingError(
             ("providers",),
             f"{len(environment.providers)} providers, {size} bytes of configuration",
             f"at most {MOST_CONFIGURATION_BYTES} bytes; Lambda takes 4 KB",
@@ -176,23 +178,23 @@ def _sizes(environment: Environment, known: Known) -> Iterator[Fault]:
         )
 
 
-def _alerts(environment: Environment, known: Known) -> Iterator[Fault]:
+def _alerts(environment: Environment, known: Known) -> Iterator[SettingError]:
     del known
     names = alarm_catalogue.names(environment)
     for index, name in enumerate(environment.alerts.disabled):
         if name not in names:
             meant = nearest(name, names)
             fix = f'did you mean "{meant}"?' if meant else "remove it"
-            kinds = [kind.name for kind in alarm_catalogue.KINDS]
-            yield Fault(("alerts", "disabled", index), shown(name), listing(kinds, "the alarms"), fix)
+            kinds = [kind.name for kind in alarm_catalogue.DEFINITIONS]
+            yield SettingError(("alerts", "disabled", index), shown(name), listing(kinds, "the alarms"), fix)
 
 
-def _prices(environment: Environment, known: Known) -> Iterable[Fault]:
+def _prices(environment: Environment, known: Known) -> Iterable[SettingError]:
     del known
     return tariff_faults(environment)
 
 
-_CHECKS: Final[tuple[Callable[[Environment, Known], Iterable[Fault]], ...]] = (
+_CHECKS: Final[tuple[Callable[[Environment, Known], Iterable[SettingError]], ...]] = (
     _references,
     _consumers,
     _prices,

@@ -7,9 +7,15 @@ from typing import Final
 
 from pydantic import Field
 
-from constructs_lib.settings.alerts import Alerts
-from constructs_lib.settings.catalogue import Consumer, Function, Model, Plan, Provider
-from constructs_lib.settings.platform import Aws, Gateway, Metering, Prompts
+from constructs_lib.settings.alerts import AlertSettings
+from constructs_lib.settings.catalogue import (
+    ConsumerSettings,
+    FunctionSettings,
+    ModelSettings,
+    PlanSettings,
+    ProviderSettings,
+)
+from constructs_lib.settings.platform import AwsSettings, GatewaySettings, MeteringSettings, PromptSettings
 from constructs_lib.settings.types import ModelName, Name, Section
 from lambda_src.contract import prefix
 
@@ -20,16 +26,24 @@ LAMBDA_EXTRA_SECONDS: Final = 5
 class EnvironmentFile(Section):
     """Sections of `environments/NAME.toml`."""
 
-    aws: Aws = Field(description="The account and region to deploy to.")
-    gateway: Gateway = Field(default_factory=Gateway, description="The API's stage and the gateway Lambda.")
-    metering: Metering = Field(default_factory=Metering, description="How usage is held, priced and kept.")
-    prompts: Prompts = Field(default_factory=Prompts, description="The log of prompts and answers, where it is on.")
-    alerts: Alerts = Field(default_factory=Alerts, description="Who is told, and from what on.")
-    providers: dict[Name, Provider] = Field(default_factory=dict, description="AI APIs to forward to, by name.")
-    models: dict[ModelName, Model] = Field(default_factory=dict, description="Models by the name that clients ask for.")
-    plans: dict[Name, Plan] = Field(default_factory=dict, description="Usage plans by name; at most 300.")
-    consumers: dict[Name, Consumer] = Field(default_factory=dict, description="Consumers by name.")
-    functions: dict[Name, Function] = Field(default_factory=dict, description="Lambdas of your own by name.")
+    aws: AwsSettings = Field(description="The account and region to deploy to.")
+    gateway: GatewaySettings = Field(
+        default_factory=GatewaySettings, description="The API's stage and the gateway Lambda."
+    )
+    metering: MeteringSettings = Field(
+        default_factory=MeteringSettings, description="How usage is held, priced and kept."
+    )
+    prompts: PromptSettings = Field(
+        default_factory=PromptSettings, description="The log of prompts and answers, where it is on."
+    )
+    alerts: AlertSettings = Field(default_factory=AlertSettings, description="Who is told, and from what on.")
+    providers: dict[Name, ProviderSettings] = Field(default_factory=dict, description="AI APIs to forward to, by name.")
+    models: dict[ModelName, ModelSettings] = Field(
+        default_factory=dict, description="Models by the name that clients ask for."
+    )
+    plans: dict[Name, PlanSettings] = Field(default_factory=dict, description="Usage plans by name; at most 300.")
+    consumers: dict[Name, ConsumerSettings] = Field(default_factory=dict, description="Consumers by name.")
+    functions: dict[Name, FunctionSettings] = Field(default_factory=dict, description="Lambdas of your own by name.")
 
 
 class Environment(EnvironmentFile):

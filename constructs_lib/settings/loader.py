@@ -18,7 +18,7 @@ from constructs_lib.settings.checks import between_sections
 from constructs_lib.settings.environment import Environment, EnvironmentFile
 from constructs_lib.settings.pydantic_errors import faults_of, pruned
 from constructs_lib.settings.types import NAME, PATTERN_WORDS, Name
-from constructs_lib.settings.validation_errors import EnvironmentFaults, Fault, KeyPath, dotted, is_secret, shown
+from constructs_lib.settings.validation_errors import EnvironmentErrors, KeyPath, SettingError, dotted, is_secret, shown
 
 LONGEST_ENVIRONMENT_NAME: Final = 20
 """AWS names are built from it, and IAM takes 64 characters."""
@@ -48,7 +48,7 @@ def load(path: Path) -> Environment:
         faults += [fault for fault in between_sections(environment, known) if fault.where not in seen]
         if not faults:
             return environment
-    raise EnvironmentFaults(path, faults)
+    raise EnvironmentErrors(path, faults)
 
 
 def relocated(environment: Environment, variables: Mapping[str, str] = os.environ) -> Environment:
@@ -83,15 +83,15 @@ def _document(path: Path) -> dict[str, Any]:
         fault = _syntax_fault(str(error), text)
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        fault = Fault((), f"line {line}", "TOML in UTF-8", "save the file as UTF-8")
+        fault = SettingError((), f"line {line}", "TOML in UTF-8", "save the file as UTF-8")
     except FileNotFoundError:
         raise
     except OSError as error:
-        fault = Fault((), error.strerror, "a file that can be read", "name a file, or let this user read it")
-    raise EnvironmentFaults(path, [fault]) from None
+        fault = SettingError((), error.strerror, "a file that can be read", "name a file, or let this user read it")
+    raise EnvironmentErrors(path, [fault]) from None
 
 
-def _syntax_fault(words: str, text: str) -> Fault:
+def _syntax_fault(words: str, text: str) -> SettingError:
     """tomllib's words, and the line they are about."""
     place = re.search(r"line (\d+)", words)
     lines = text.splitlines()
@@ -99,42 +99,44 @@ def _syntax_fault(words: str, text: str) -> Fault:
     given = f"line {line}: {shown(lines[line - 1].strip())}" if 0 < line <= len(lines) else None
     twice = re.match(r"Cannot declare (\(.*\)) twice", words)
     if twice:
-        return Fault(
+        return SettingError(
             (), given, "each table once", f"[{dotted(ast.literal_eval(twice[1]))}] stands further up: merge them"
         )
     if words.startswith("Cannot overwrite a value"):
-        return Fault((), given, "each key once", "the key stands further up: remove one of the two")
-    return Fault((), given, "TOML: key = value, text in quotes, lists in brackets", words)
+        return SettingError((), given, "each key once", "the key stands further up: remove one of the two")
+    return SettingError((), given, "TOML: key = value, text in quotes, lists in brackets", words)
 
 
-def _validated(document: Mapping[str, Any]) -> tuple[EnvironmentFile | None, list[Fault]]:
+def _validated(document: Mapping[str, Any]) -> tuple[EnvironmentFile | None, list[SettingError]]:
     try:
         return EnvironmentFile.model_validate(document), []
     except ValidationError as error:
         return None, faults_of(error.errors(include_url=False))
 
 
-def _name_faults(path: Path) -> Iterator[Fault]:
+def _name_faults(path: Path) -> Iterator[SettingError]:
     try:
         TypeAdapter(Name).validate_python(path.stem)
     except ValidationError:
-        yield Fault((), f"file name {path.name}", f"NAME.toml, NAME being {PATTERN_WORDS[NAME]}", "rename the file")
+        yield SettingError(
+            (), f"file name {path.name}", f"NAME.toml, NAME being {PATTERN_WORDS[NAME]}", "rename the file"
+        )
     if len(path.stem) > LONGEST_ENVIRONMENT_NAME:
         accepted = f"NAME.toml, NAME being at most {LONGEST_ENVIRONMENT_NAME} characters"
-        yield Fault((), f"file name {path.name}", accepted, "rename the file")
+        yield SettingError((), f"file name {path.name}", accepted, "rename the file")
 
 
-def _text_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
+def _text_faults(document: Mapping[str, Any]) -> Iterator[SettingError]:
     for where, text in _texts(document, ()):
         if is_secret(text):
-            yield Fault(
+            yield SettingError(
                 where,
                 shown(text),
                 "no secret: this file is committed, and Terraform would keep the value in its state",
                 "revoke it if it was real; put it into Secrets Manager with `aws secretsmanager put-secret-value`",
             )
         elif "${" in text or "%{" in text:
-            yield Fault(where, shown(text), "text without ${ and %{", "remove it: Terraform would evaluate it")
+            yield SettingError(where, shown(text), "text without ${ and %{", "remove it: Terraform would evaluate it")
 
 
 def _texts(value: object, where: KeyPath) -> Iterator[tuple[KeyPath, str]]:

@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Final
 
 from constructs_lib.price_table import nearest, published, seller
-from constructs_lib.settings.catalogue import Model, Prices, Rates, TierRates
+from constructs_lib.settings.catalogue import ModelSettings, PriceSettings, RateSettings, TierRateSettings
 from constructs_lib.settings.environment import Environment
-from constructs_lib.settings.validation_errors import Fault
+from constructs_lib.settings.validation_errors import SettingError
 from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
 
 LEAST_USD: Final = Decimal("0.0001")
@@ -23,7 +23,7 @@ Tiers = Mapping[str, list[dict[str, int]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Tariff:
+class ModelPrices:
     """A model's prices, the version that usage rows name, and its context window where the table knows it."""
 
     tiers: Tiers
@@ -31,23 +31,23 @@ class Tariff:
     max_input_tokens: int | None = None
 
 
-def tariff(environment: Environment, name: str) -> Tariff | None:
+def tariff(environment: Environment, name: str) -> ModelPrices | None:
     """Prices of model `name`; None: nobody has stated any."""
     model = environment.models[name]
     if model.free:
-        return Tariff({STANDARD_TIER: [{"above": 0, **dict.fromkeys(TOKEN_CLASSES, 0)}]}, "free")
+        return ModelPrices({STANDARD_TIER: [{"above": 0, **dict.fromkeys(TOKEN_CLASSES, 0)}]}, "free")
     if model.prices is None:
         return _published(environment, name)
     tiers = {STANDARD_TIER: _steps(model.prices)}
     tiers.update((tier, _steps(rates)) for tier, rates in sorted(model.prices.tiers.items()))
     digest = hashlib.sha256(json.dumps(tiers, sort_keys=True).encode()).hexdigest()
-    return Tariff(tiers, f"{environment.name}-{digest[:12]}")
+    return ModelPrices(tiers, f"{environment.name}-{digest[:12]}")
 
 
-def _published(environment: Environment, name: str) -> Tariff | None:
+def _published(environment: Environment, name: str) -> ModelPrices | None:
     model, seller_name = environment.models[name], _seller(environment, name)
     price = published(seller_name, model.upstream or name) if seller_name else None
-    return Tariff(price.tiers, price.version, price.max_input_tokens) if price else None
+    return ModelPrices(price.tiers, price.version, price.max_input_tokens) if price else None
 
 
 def _seller(environment: Environment, name: str) -> str | None:
@@ -58,12 +58,12 @@ def _seller(environment: Environment, name: str) -> str | None:
     return provider.kind if provider.base_url is None else seller(provider.base_url)
 
 
-def _steps(rates: TierRates) -> list[dict[str, int]]:
+def _steps(rates: TierRateSettings) -> list[dict[str, int]]:
     longer = sorted(rates.long_context, key=lambda each: each.above)
     return [{"above": 0, **_classes(rates)}] + [{"above": each.above, **_classes(each)} for each in longer]
 
 
-def _classes(rates: Rates) -> dict[str, int]:
+def _classes(rates: RateSettings) -> dict[str, int]:
     """Every token class; one that is not stated costs what its nearest relative does."""
     write_5m = rates.input if rates.cache_write_5m is None else rates.cache_write_5m
     usd = {
@@ -79,11 +79,11 @@ def _classes(rates: Rates) -> dict[str, int]:
     return {name: int(usd[name] * NANO_PER_USD) for name in TOKEN_CLASSES}
 
 
-def tariff_faults(environment: Environment) -> Iterator[Fault]:
+def tariff_faults(environment: Environment) -> Iterator[SettingError]:
     """Models whose price is missing, contradicts itself or would be too low."""
     for name, model in environment.models.items():
         if model.free and model.prices is not None:
-            yield Fault(("models", name, "free"), "true", "free = true or prices", "remove one of them")
+            yield SettingError(("models", name, "free"), "true", "free = true or prices", "remove one of them")
         elif model.provider not in environment.providers:
             continue  # whose prices hold is not known until that is put right
         elif tariff(environment, name) is None:
@@ -94,11 +94,11 @@ def tariff_faults(environment: Environment) -> Iterator[Fault]:
             yield from _steps_twice(name, model.prices)
 
 
-def _no_price(environment: Environment, name: str, model: Model) -> Fault:
+def _no_price(environment: Environment, name: str, model: ModelSettings) -> SettingError:
     seller_name = _seller(environment, name)
     alike = nearest(seller_name, model.upstream or name) if seller_name else []
     hint = f"; did you mean upstream = {' or '.join(json.dumps(each) for each in alike)}?" if alike else ""
-    return Fault(
+    return SettingError(
         ("models", name, "prices"),
         None,
         "prices in USD per million tokens, or a model that the vendored price table knows by its provider and upstream",
@@ -106,13 +106,13 @@ def _no_price(environment: Environment, name: str, model: Model) -> Fault:
     )
 
 
-def _understated(environment: Environment, name: str, model: Model) -> Iterator[Fault]:
+def _understated(environment: Environment, name: str, model: ModelSettings) -> Iterator[SettingError]:
     provider = environment.providers.get(model.provider)
     if model.prices is None or provider is None or provider.kind != "anthropic":
         return
     for token_class in ("cache_write_5m", "cache_write_1h"):
         if getattr(model.prices, token_class) is None:
-            yield Fault(
+            yield SettingError(
                 ("models", name, "prices", token_class),
                 None,
                 "a price: Anthropic's is higher than that of plain input (1.25 and 2 times, as of 2026)",
@@ -120,12 +120,12 @@ def _understated(environment: Environment, name: str, model: Model) -> Iterator[
             )
 
 
-def _per_token(name: str, prices: Prices) -> Iterator[Fault]:
+def _per_token(name: str, prices: PriceSettings) -> Iterator[SettingError]:
     """Others, LiteLLM for one, state prices per token: budgets in them would last a million times as long."""
     for token_class in TOKEN_CLASSES:
         usd = getattr(prices, token_class)
         if usd is not None and 0 < usd < LEAST_USD:
-            yield Fault(
+            yield SettingError(
                 ("models", name, "prices", token_class),
                 f"{usd:f}",
                 f"USD per million tokens: 0, or at least {LEAST_USD}",
@@ -133,15 +133,15 @@ def _per_token(name: str, prices: Prices) -> Iterator[Fault]:
             )
 
 
-def _steps_twice(name: str, prices: Prices) -> Iterator[Fault]:
+def _steps_twice(name: str, prices: PriceSettings) -> Iterator[SettingError]:
     above = [step.above for step in prices.long_context]
     for index, tokens in enumerate(above):
         if tokens in above[:index]:
             where = ("models", name, "prices", "long_context", index, "above")
-            yield Fault(where, str(tokens), "each length once", "remove one of the two, or correct its `above`")
+            yield SettingError(where, str(tokens), "each length once", "remove one of the two, or correct its `above`")
 
 
-def tariff_of(environment: Environment, name: str) -> Tariff:
+def tariff_of(environment: Environment, name: str) -> ModelPrices:
     """Prices of model `name` of a checked environment, which has them."""
     found = tariff(environment, name)
     if found is None:

@@ -32,7 +32,7 @@ from lambda_src.contract import EstimateMode
 _PARTITIONS: Final = {"us-gov-": "aws-us-gov", "cn-": "aws-cn"}
 
 
-class Backend(Section):
+class BackendSettings(Section):
     """Where Terraform keeps this environment's state: a file, or S3 with a lock file beside it."""
 
     path: Text | None = Field(
@@ -54,7 +54,7 @@ class Backend(Section):
     )
 
 
-class Aws(Section):
+class AwsSettings(Section):
     """The account and region to deploy to."""
 
     region: Annotated[str, StringConstraints(pattern=REGION)] = Field(description="Region, such as eu-west-1.")
@@ -67,7 +67,7 @@ class Aws(Section):
         "variables TOLLGATE_LOCAL_ENDPOINT and TOLLGATE_LOCAL_PROVIDER_URL may move it and the stand-in provider.",
     )
     tags: dict[TagName, TagValue] = Field(default_factory=dict, description="Tags of every resource.")
-    backend: Backend = Field(default_factory=Backend, description="Where Terraform keeps its state.")
+    backend: BackendSettings = Field(default_factory=BackendSettings, description="Where Terraform keeps its state.")
 
     @property
     def partition(self) -> str:
@@ -81,7 +81,7 @@ class Aws(Section):
         return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
 
 
-class Throttle(Section):
+class ThrottleSettings(Section):
     """Requests that API Gateway lets through; the excess is answered 429."""
 
     rate: Annotated[float, Field(ge=0, allow_inf_nan=False), FromDecimal] = Field(
@@ -90,13 +90,15 @@ class Throttle(Section):
     burst: Count = Field(description="Requests at once.")
 
 
-class Gateway(Section):
+class GatewaySettings(Section):
     """The API's stage and the gateway Lambda."""
 
     stage: Annotated[str, StringConstraints(pattern=STAGE)] = Field(
         default="live", description="Last part of the invoke URL."
     )
-    throttle: Throttle = Field(default=Throttle(rate=50, burst=100), description="For all keys together.")
+    throttle: ThrottleSettings = Field(
+        default=ThrottleSettings(rate=50, burst=100), description="For all keys together."
+    )
     upstream_timeout_seconds: Annotated[float, Field(gt=0, lt=300, allow_inf_nan=False), FromDecimal] = Field(
         default=25.0, description="For a provider's answer, retries included. Less than timeout_seconds."
     )
@@ -150,7 +152,7 @@ class Gateway(Section):
     )
 
 
-class Metering(Section):
+class MeteringSettings(Section):
     """How usage is held, priced and kept."""
 
     estimate: EstimateMode = Field(
@@ -172,7 +174,7 @@ class Metering(Section):
     )
 
 
-class Prompts(Section):
+class PromptSettings(Section):
     """The log of prompts and answers of the consumers that have prompt_log = true; without one there is none."""
 
     retention_days: LogRetention = Field(

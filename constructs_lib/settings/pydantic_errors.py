@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from constructs_lib.settings.environment import EnvironmentFile
 from constructs_lib.settings.types import PATTERN_WORDS
-from constructs_lib.settings.validation_errors import Fault, KeyPath, dotted, listing, nearest, shown
+from constructs_lib.settings.validation_errors import KeyPath, SettingError, dotted, listing, nearest, shown
 
 _KEY_OF_TABLE = "[key]"
 UNKNOWN_REGION: Final = "xx-unknown-0"
@@ -46,12 +46,12 @@ _LIMITS: Final = {
 }
 
 
-def faults_of(errors: list[ErrorDetails]) -> list[Fault]:
+def faults_of(errors: list[ErrorDetails]) -> list[SettingError]:
     """Pydantic's errors as faults, one for each place.
 
     A union gives one for each of its members, and a list whose members are faulty also counts as too short.
     """
-    found: dict[KeyPath, Fault] = {}
+    found: dict[KeyPath, SettingError] = {}
     places = [error["loc"] for error in errors]
     for error in errors:
         where = error["loc"]
@@ -62,7 +62,7 @@ def faults_of(errors: list[ErrorDetails]) -> list[Fault]:
     return [*found.values()]
 
 
-def fault_of(error: ErrorDetails) -> Fault:
+def fault_of(error: ErrorDetails) -> SettingError:
     """One of pydantic's errors as a fault."""
     where = _without_union(error["loc"])
     model, description = _field(where)
@@ -70,17 +70,17 @@ def fault_of(error: ErrorDetails) -> Fault:
     if error["type"] == "extra_forbidden":
         known = list(model.model_fields) if model else []
         meant = nearest(name, known)
-        return Fault(
+        return SettingError(
             where,
             None if isinstance(error["input"], dict) else shown(error["input"]),
             listing(known, "the keys here"),
             f'did you mean "{meant}"?' if meant else "remove it",
         )
     if error["type"] == "missing":
-        return Fault(where, None, description, f"add [{name}]" if len(where) == 1 else "add it")
+        return SettingError(where, None, description, f"add [{name}]" if len(where) == 1 else "add it")
     if _KEY_OF_TABLE in error["loc"]:
-        return Fault(where, shown(name), _accepted(error), "rename it")
-    return Fault(where, shown(error["input"]), _sentence(_accepted(error), description), _fix(error))
+        return SettingError(where, shown(name), _accepted(error), "rename it")
+    return SettingError(where, shown(error["input"]), _sentence(_accepted(error), description), _fix(error))
 
 
 def _without_union(location: tuple[int | str, ...]) -> KeyPath:
@@ -148,7 +148,7 @@ def _bare(annotation: Any) -> Any:
     return annotation
 
 
-def pruned(document: Mapping[str, Any], faults: list[Fault], depth: int) -> dict[str, Any]:
+def pruned(document: Mapping[str, Any], faults: list[SettingError], depth: int) -> dict[str, Any]:
     """`document` without the keys that are wrong, cut at most `depth` keys down.
 
     What is left can be checked for the faults that only show between sections, so that all come out together.

@@ -7,30 +7,46 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from constructs_lib.settings.alerts import Alerts, Slack, Teams
-from constructs_lib.settings.catalogue import Budget, Consumer, Function, Model, Plan, Prices, Provider, Quota
+from constructs_lib.settings.alerts import AlertSettings, SlackSettings, TeamsSettings
+from constructs_lib.settings.catalogue import (
+    BudgetSettings,
+    ConsumerSettings,
+    FunctionSettings,
+    ModelSettings,
+    PlanSettings,
+    PriceSettings,
+    ProviderSettings,
+    QuotaSettings,
+)
 from constructs_lib.settings.environment import EnvironmentFile
-from constructs_lib.settings.platform import Aws, Backend, Gateway, Metering, Prompts, Throttle
+from constructs_lib.settings.platform import (
+    AwsSettings,
+    BackendSettings,
+    GatewaySettings,
+    MeteringSettings,
+    PromptSettings,
+    ThrottleSettings,
+)
 from constructs_lib.settings.types import PATTERN_WORDS, USD_FORMAT
 
 SECTIONS: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
-    ("[aws]", Aws),
-    ("[aws.backend]", Backend),
-    ("[gateway]", Gateway),
-    ("gateway.throttle", Throttle),
-    ("[metering]", Metering),
-    ("[prompts]", Prompts),
-    ("[providers.NAME]", Provider),
-    ('[models."NAME"]', Model),
-    ("models.NAME.prices", Prices),
-    ("[plans.NAME]", Plan),
-    ("plans.NAME.quota", Quota),
-    ("[consumers.NAME]", Consumer),
-    ("consumers.NAME.budgets", Budget),
-    ("[functions.NAME]", Function),
-    ("[alerts]", Alerts),
-    ("alerts.slack", Slack),
-    ("alerts.teams", Teams),
+    ("[aws]", AwsSettings),
+    ("[aws.backend]", BackendSettings),
+    ("[gateway]", GatewaySettings),
+    ("gateway.throttle", ThrottleSettings),
+    ("[metering]", MeteringSettings),
+    ("[prompts]", PromptSettings),
+    ("[providers.NAME]", ProviderSettings),
+    ('[models."NAME"]', ModelSettings),
+    ("models.NAME.prices", PriceSettings),
+    ("[plans.NAME]", PlanSettings),
+    ("plans.NAME.quota", QuotaSettings),
+    ("[consumers.NAME]", ConsumerSettings),
+    ("consumers.NAME.budgets", BudgetSettings),
+    ("[functions.NAME]", FunctionSettings),
+    ("[alerts]", AlertSettings),
+    ("alerts.slack", SlackSettings),
+    ("alerts.teams", TeamsSettings),
 )
 
 _INTRODUCTION: Final = """\

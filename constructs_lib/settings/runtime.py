@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from constructs_lib.settings.catalogue import Provider as ProviderSettings
+from constructs_lib.settings.catalogue import ProviderSettings
 from constructs_lib.settings.environment import Environment
 from lambda_src.contract import Config, Provider, prompt_log_group, secret_name
 

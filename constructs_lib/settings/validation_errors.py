@@ -23,7 +23,7 @@ _SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SettingError:
     """where: key path in the file. given: the value as it may be shown; None: there is none. fix: the next step."""
 
     where: KeyPath
@@ -39,10 +39,10 @@ class Fault:
         return "\n".join([*lines, f"      accepted: {self.accepted}", f"      fix:      {self.fix}"])
 
 
-class EnvironmentFaults(ValueError):
+class EnvironmentErrors(ValueError):
     """An environment file that cannot be used; its text has every fault."""
 
-    def __init__(self, file: Path, faults: Iterable[Fault]) -> None:
+    def __init__(self, file: Path, faults: Iterable[SettingError]) -> None:
         self.file = file
         self.faults = tuple(faults)
         number = len(self.faults)

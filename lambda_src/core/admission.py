@@ -10,7 +10,7 @@ from lambda_src.contract import ProviderKind, Window
 from lambda_src.core.account import Account
 from lambda_src.core.errors import BadRequest, Denied, LimitReached
 from lambda_src.core.estimate import Estimate
-from lambda_src.core.policy import Key, Model, Policy
+from lambda_src.core.policy import ApiKey, Model, Policy
 from lambda_src.core.pricing import usd
 from lambda_src.core.windows import frees_at, moment
 
@@ -25,7 +25,7 @@ _ROUTE_OF_KIND: Mapping[ProviderKind, str] = {
 class Caller:
     """Who a request is from. paused: an operator stopped the consumer."""
 
-    key: Key
+    key: ApiKey
     policy: Policy
     paused: bool = False
 

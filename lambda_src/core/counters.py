@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Signals:
+class Counters:
     """Counts of one request, or of one pass of the sweeper.
 
     upstream_requests: calls of the provider, repeated ones included; of these upstream_errors ended in 5xx, 429 or

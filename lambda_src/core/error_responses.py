@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from lambda_src.contract import ProviderKind, Route
-from lambda_src.core.dialects.parsed_request import Ask
+from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import events
 from lambda_src.core.errors import GatewayError, UpstreamError, bedrock_answer
-from lambda_src.core.http_event import Request, Response
+from lambda_src.core.http_event import HttpRequest, HttpResponse
 from lambda_src.core.metering import error_event
 from lambda_src.core.model_list import asks_as_anthropic
-from lambda_src.core.provider_call import Answer, NoAnswer
+from lambda_src.core.provider_call import NoResponse, ProviderResponse
 from lambda_src.core.usage_record import UsageRecord
 
 
-def error_response(request: Request, error: GatewayError) -> Response:
+def error_response(request: HttpRequest, error: GatewayError) -> HttpResponse:
     """An error of ours in the shape of the caller's dialect."""
     dialect: ProviderKind = request.route.dialect if request.route else "openai"
     if asks_as_anthropic(request):
@@ -22,7 +22,7 @@ def error_response(request: Request, error: GatewayError) -> Response:
     status = error.status
     if dialect == "bedrock":
         status, headers["x-amzn-errortype"] = bedrock_answer(error)
-    return Response(status=status, body=error.body(dialect, request.request_id), headers=headers)
+    return HttpResponse(status=status, body=error.body(dialect, request.request_id), headers=headers)
 
 
 _RETURNED = (
@@ -31,13 +31,13 @@ _RETURNED = (
 )  # fmt: skip
 
 
-def passed_on(answer: Answer, body: bytes) -> Response:
+def passed_on(answer: ProviderResponse, body: bytes) -> HttpResponse:
     """The provider's own status and bytes, and of its headers those that say nothing of our account with it."""
     headers = {name: answer.headers[name] for name in _RETURNED if name in answer.headers}
-    return Response(status=answer.status, body=body, headers=headers)
+    return HttpResponse(status=answer.status, body=body, headers=headers)
 
 
-def no_answer(failure: NoAnswer, provider: str) -> UpstreamError:
+def no_answer(failure: NoResponse, provider: str) -> UpstreamError:
     """What the caller is told when no answer came."""
     if not failure.reached:
         return UpstreamError(
@@ -56,7 +56,9 @@ def no_answer(failure: NoAnswer, provider: str) -> UpstreamError:
     )
 
 
-def cut(request: Request, route: Route, record: UsageRecord, asked: Ask, response: Response) -> Response:
+def cut(
+    request: HttpRequest, route: Route, record: UsageRecord, asked: ParsedRequest, response: HttpResponse
+) -> HttpResponse:
     """An answer that ended early. A stream keeps what came and ends with an error event; anything else is an error."""
     error = UpstreamError(
         504 if record.error_code == "upstream_timeout" else 502,

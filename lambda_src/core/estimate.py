@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambda_src.contract import STANDARD_TIER, Config
-from lambda_src.core.dialects.parsed_request import Ask
+from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import tokens_of_text
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.policy import Model, Policy
@@ -41,7 +41,7 @@ class Estimate:
     most_output: int
 
 
-def estimate(asked: Ask, model: Model, policy: Policy, config: Config) -> Estimate:
+def estimate(asked: ParsedRequest, model: Model, policy: Policy, config: Config) -> Estimate:
     """What to hold for a request; BadRequest where no bound can be given or the request asks for too much."""
     max_output, insert = _max_output(asked, model, policy, config)
     told = insert or asked.max_output is not None
@@ -61,7 +61,7 @@ def estimate(asked: Ask, model: Model, policy: Policy, config: Config) -> Estima
     return Estimate(amount, usual_input + usual_output, max_output, insert, usual_input, most_output)
 
 
-def _max_output(asked: Ask, model: Model, policy: Policy, config: Config) -> tuple[int, bool]:
+def _max_output(asked: ParsedRequest, model: Model, policy: Policy, config: Config) -> tuple[int, bool]:
     """The most output tokens of one choice, and whether the request has to be told so."""
     ceiling = model.max_output_tokens
     if policy.max_output_tokens is not None:
@@ -81,7 +81,7 @@ def _max_output(asked: Ask, model: Model, policy: Policy, config: Config) -> tup
     return asked.max_output, False
 
 
-def _most_input(asked: Ask, model: Model, config: Config) -> int:
+def _most_input(asked: ParsedRequest, model: Model, config: Config) -> int:
     if asked.hosted is not None and not model.free:
         raise BadRequest(
             "unbounded_cost",
@@ -94,12 +94,12 @@ def _most_input(asked: Ask, model: Model, config: Config) -> int:
     return _capped(tokens, asked, model)
 
 
-def _capped(tokens: int, asked: Ask, model: Model) -> int:
+def _capped(tokens: int, asked: ParsedRequest, model: Model) -> int:
     """No more than the model's context window, unless the request asks for a larger one."""
     return tokens if model.max_input_tokens is None or asked.widened else min(tokens, model.max_input_tokens)
 
 
-def _service_tiers(asked: Ask, model: Model) -> list[str]:
+def _service_tiers(asked: ParsedRequest, model: Model) -> list[str]:
     """Tiers the request could be charged under, the likeliest first; BadRequest for one without a price."""
     priced = model.prices.tiers
     if asked.service_tier is None or asked.may_vary_tier:

@@ -19,7 +19,7 @@ _ROUTES = {(route.method, route.path): route for route in ROUTES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class HttpRequest:
     """One request. headers: names in lower case. at_ms: when API Gateway took it in, epoch milliseconds.
 
     route: None where the API has a method that this Lambda does not know. key_id: "" where the event names none.
@@ -36,7 +36,7 @@ class Request:
     body: bytes
 
     @classmethod
-    def of_event(cls, event: Mapping[str, Any]) -> Request:
+    def of_event(cls, event: Mapping[str, Any]) -> HttpRequest:
         """The request that an event carries. The event itself holds the key's value: it is never kept or logged."""
         context = event["requestContext"]
         identity = context.get("identity") or {}
@@ -56,7 +56,7 @@ class Request:
 
 
 @dataclass(slots=True, kw_only=True)
-class Response:
+class HttpResponse:
     """What the caller gets."""
 
     status: int

@@ -6,17 +6,19 @@ import json
 
 from lambda_src.contract import STANDARD_TIER, ProviderKind, Route
 from lambda_src.core.dialects import DIALECTS
-from lambda_src.core.dialects.parsed_request import Ask
+from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import completed
 from lambda_src.core.errors import GatewayError
 from lambda_src.core.estimate import Estimate
 from lambda_src.core.policy import Model
-from lambda_src.core.provider_call import Answer
+from lambda_src.core.provider_call import ProviderResponse
 from lambda_src.core.tokens import Tokens
 from lambda_src.core.usage_record import UsageRecord
 
 
-def meter(record: UsageRecord, route: Route, asked: Ask, model: Model, wanted: Estimate, answer: Answer) -> bytes:
+def meter(
+    record: UsageRecord, route: Route, asked: ParsedRequest, model: Model, wanted: Estimate, answer: ProviderResponse
+) -> bytes:
     """Write usage and cost of `answer` into `record`; the bytes for the caller.
 
     An error of the provider's is not billed. A success is charged by the provider's own count, else by an estimate

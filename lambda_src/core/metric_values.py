@@ -22,13 +22,13 @@ def metric_values(record: UsageRecord) -> dict[Metric, float]:
     """Values by metric. What was not measured is left out: a request that called no provider has no latency of it."""
     counts = _counts(record)
     values: dict[Metric, float] = {metric: value for metric, value in counts.items() if value}
-    kept = (*_ALWAYS, *_WITH_A_CALL) if record.signals.upstream_requests else _ALWAYS
+    kept = (*_ALWAYS, *_WITH_A_CALL) if record.counters.upstream_requests else _ALWAYS
     values |= {metric: counts[metric] for metric in kept}
     return values | _levels(record)
 
 
 def _counts(record: UsageRecord) -> dict[Metric, int]:
-    tokens, signals = record.tokens, record.signals
+    tokens, counters = record.tokens, record.counters
     return {
         metrics.REQUESTS: 1,
         metrics.ERRORS: int(record.failed),
@@ -40,32 +40,32 @@ def _counts(record: UsageRecord) -> dict[Metric, int]:
         metrics.REASONING_TOKENS: tokens.reasoning,
         metrics.COST: record.cost_nano_usd,
         metrics.HELD: record.held_nano_usd,
-        metrics.UPSTREAM_REQUESTS: signals.upstream_requests,
-        metrics.UPSTREAM_ERRORS: signals.upstream_errors,
-        metrics.UPSTREAM_THROTTLES: signals.upstream_throttles,
+        metrics.UPSTREAM_REQUESTS: counters.upstream_requests,
+        metrics.UPSTREAM_ERRORS: counters.upstream_errors,
+        metrics.UPSTREAM_THROTTLES: counters.upstream_throttles,
         metrics.RETRIES: record.retries,
         metrics.ESTIMATED: int(record.usage_source == "estimated"),
         metrics.UNSETTLED: int(record.settlement == "unsettled"),
         metrics.OVER_ESTIMATE: int(record.cost_nano_usd > record.held_nano_usd),
-        metrics.UNPRICED: int(signals.unpriced),
+        metrics.UNPRICED: int(counters.unpriced),
         metrics.DEAD_KEY_REQUESTS: int(record.error_code in DEAD_KEY_CODES),
-        metrics.LEDGER_FAILURES: signals.ledger_failures,
-        metrics.LEDGER_THROTTLES: signals.ledger_throttles,
-        metrics.SECRET_FAILURES: signals.secret_failures,
-        metrics.COLD_STARTS: int(signals.cold_start),
+        metrics.LEDGER_FAILURES: counters.ledger_failures,
+        metrics.LEDGER_THROTTLES: counters.ledger_throttles,
+        metrics.SECRET_FAILURES: counters.secret_failures,
+        metrics.COLD_STARTS: int(counters.cold_start),
     }
 
 
 def _levels(record: UsageRecord) -> dict[Metric, float]:
     """What is not counted but measured: here 0 is a value like any other."""
-    signals, timed = record.signals, record.settlement != "unsettled"
+    counters, timed = record.counters, record.settlement != "unsettled"
     levels: dict[Metric, float | None] = {
         metrics.LATENCY: record.latency_ms if timed else None,
         metrics.GATEWAY_LATENCY: record.gateway_ms if timed else None,
-        metrics.UPSTREAM_LATENCY: record.upstream_ms if signals.upstream_requests else None,
+        metrics.UPSTREAM_LATENCY: record.upstream_ms if counters.upstream_requests else None,
         metrics.FIRST_BYTE_LATENCY: record.first_byte_ms if record.upstream_status is not None else None,
-        metrics.BUDGET_SPENT: signals.budget_spent_percent,
-        metrics.BUDGET_COMMITTED: signals.budget_committed_percent,
-        metrics.ADDRESSES_PER_KEY: signals.key_addresses,
+        metrics.BUDGET_SPENT: counters.budget_spent_percent,
+        metrics.BUDGET_COMMITTED: counters.budget_committed_percent,
+        metrics.ADDRESSES_PER_KEY: counters.key_addresses,
     }
     return {metric: value for metric, value in levels.items() if value is not None}

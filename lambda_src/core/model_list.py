@@ -7,20 +7,20 @@ from collections.abc import Mapping
 
 from lambda_src.contract import ProviderKind, Route
 from lambda_src.core.errors import BadRequest
-from lambda_src.core.http_event import Request
+from lambda_src.core.http_event import HttpRequest
 from lambda_src.core.policy import Model, Policy
 
 _EPOCH = "1970-01-01T00:00:00Z"
 
 
-def asks_as_anthropic(request: Request) -> bool:
+def asks_as_anthropic(request: HttpRequest) -> bool:
     """Whether Anthropic's client asks for models: on the same path as OpenAI's, but with a header of its own."""
     listing = request.route is not None and request.route.name in ("models", "model")
     return listing and "anthropic-version" in request.headers
 
 
 def models_body(
-    request: Request, route: Route, policy: Policy, models: Mapping[str, Model], kinds: Mapping[str, ProviderKind]
+    request: HttpRequest, route: Route, policy: Policy, models: Mapping[str, Model], kinds: Mapping[str, ProviderKind]
 ) -> bytes:
     """The list, or the one model that the path names; BadRequest (404) where the consumer may not use it."""
     anthropic = asks_as_anthropic(request)

@@ -82,7 +82,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class ApiKey:
     """An API key as the ledger knows it: never its value."""
 
     key_id: str
@@ -102,9 +102,9 @@ def moment_of(text: str) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def key_of(key_id: str, item: Mapping[str, Any], state: Mapping[str, Any]) -> Key:
+def key_of(key_id: str, item: Mapping[str, Any], state: Mapping[str, Any]) -> ApiKey:
     """A key from its KEY item and, where an operator set one, its STATE item."""
-    return Key(
+    return ApiKey(
         key_id=key_id,
         consumer=item["consumer"],
         expires=instant(state.get("expires", item.get("expires"))),

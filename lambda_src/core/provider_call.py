@@ -9,7 +9,7 @@ from lambda_src.contract import Provider, Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class ProviderCall:
     """What to send where. model: the provider's own name of it. headers: the caller's, of which few are passed on.
 
     trace: headers that name the trace.
@@ -24,7 +24,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ProviderResponse:
     """What came back. whole: False where the connection ended, or time ran out, before the answer did.
 
     cut_code: why it is not whole. Times are seconds since the first call.
@@ -40,7 +40,7 @@ class Answer:
     total: float
 
 
-class NoAnswer(Exception):
+class NoResponse(Exception):
     """No answer came. reached: the provider may have worked, and billed, all the same."""
 
     def __init__(self, code: str, *, reached: bool, retries: int, total: float) -> None:

@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from lambda_src.contract import Route
 from lambda_src.core.account import Account, Hold
 from lambda_src.core.admission import Caller
-from lambda_src.core.dialects.parsed_request import Ask
+from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.estimate import Estimate
-from lambda_src.core.http_event import Request
+from lambda_src.core.http_event import HttpRequest
 from lambda_src.core.policy import Model
 from lambda_src.core.trace import Trace
 from lambda_src.core.usage_record import UsageRecord
 
 
 @dataclass(slots=True)
-class Visit:
+class RequestContext:
     """One request on its way: what came, the record that is written of it, and its clock (time.monotonic seconds).
 
     until: when the answer has to be out. for_prompt_log: it was sent on, and its consumer wants to read it again.
     """
 
-    request: Request
+    request: HttpRequest
     record: UsageRecord
     trace: Trace
     began: float
@@ -40,11 +40,11 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class AdmittedRequest:
     """An admitted request: who, what (body: as it is sent on), and the hold that pays for it."""
 
     caller: Caller
-    asked: Ask
+    asked: ParsedRequest
     body: bytes
     model: Model
     estimate: Estimate

@@ -17,7 +17,7 @@ from lambda_src.contract import (
 )
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.pricing import usd
-from lambda_src.core.request_context import Ticket
+from lambda_src.core.request_context import AdmittedRequest
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.core.windows import moment
 
@@ -54,7 +54,7 @@ def charged(record: UsageRecord, cors_origin: str | None = None) -> dict[str, st
     return headers
 
 
-def standing(record: UsageRecord, ticket: Ticket, dialect: ProviderKind) -> dict[str, str]:
+def standing(record: UsageRecord, ticket: AdmittedRequest, dialect: ProviderKind) -> dict[str, str]:
     """Where the consumer stands after this request, as far as this request could see.
 
     Rate limits carry the names that the SDKs of the dialect know.

@@ -50,7 +50,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class ReportedUsage:
     """What a provider's answer says of itself.
 
     reported: the provider's own count is complete; otherwise `tokens` holds what could be read before a cut.

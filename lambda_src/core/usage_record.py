@@ -9,7 +9,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final, Literal
 
 from lambda_src.contract import LATENCY_BOUNDS_MS
-from lambda_src.core.counters import Signals
+from lambda_src.core.counters import Counters
 from lambda_src.core.tokens import Tokens
 from lambda_src.core.windows import label, moment
 
@@ -29,7 +29,7 @@ def _said(meaning: str, *, row: bool = True) -> dict[str, Any]:
 class UsageRecord:
     """One request. It never contains the prompt, the answer, a key's value or all headers.
 
-    A field without metadata is not written as it is: `tokens` becomes one member per class, `signals` becomes metrics.
+    A field without metadata is not written as it is: `tokens` becomes one member per class, `counters` becomes metrics.
     """
 
     request_id: str = field(
@@ -100,7 +100,7 @@ class UsageRecord:
     tags: Mapping[str, str] = field(
         default_factory=dict, metadata=_said("tags of the policy and of the caller's x-tollgate-tags header")
     )
-    signals: Signals = field(default_factory=Signals)
+    counters: Counters = field(default_factory=Counters)
 
     @property
     def day(self) -> str:

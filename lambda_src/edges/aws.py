@@ -46,7 +46,7 @@ class AwsError(Exception):
         self.details = details or {}
 
 
-class Aws:
+class AwsClient:
     """Calls AWS as the function's own role. Thread-safe.
 
     Credentials are read at each call: Lambda keeps them in the environment for the life of the sandbox.

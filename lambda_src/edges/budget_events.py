@@ -11,7 +11,7 @@ from lambda_src.core.account import Account
 from lambda_src.core.policy import Policy
 from lambda_src.core.pricing import usd
 from lambda_src.core.windows import label, moment
-from lambda_src.edges.aws import Aws
+from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.ledger import Ledger
 
 EVENT_SK = "EVENT#"
@@ -77,13 +77,13 @@ def _percent(part: int, whole: int) -> float:
     return part * 10_000 // whole / 100
 
 
-class Herald:
+class BudgetNotifier:
     """Raises budget events. The item in the ledger makes each of them happen once; `published` says SNS has it.
 
     An event whose publishing failed is published by the sweeper; SNS itself delivers at least once.
     """
 
-    def __init__(self, aws: Aws, ledger: Ledger, topic_arn: str | None) -> None:
+    def __init__(self, aws: AwsClient, ledger: Ledger, topic_arn: str | None) -> None:
         self._aws = aws
         self._ledger = ledger
         self._topic_arn = topic_arn

@@ -7,7 +7,7 @@ from typing import Any
 
 from lambda_src.contract import PK, SK
 from lambda_src.core.account import Update
-from lambda_src.edges.aws import Aws, AwsError
+from lambda_src.edges.aws import AwsClient, AwsError
 from lambda_src.edges.dynamodb_attributes import Item, item, plain_item
 from lambda_src.edges.dynamodb_update import update_of
 
@@ -15,10 +15,10 @@ CONDITION = "ConditionalCheckFailed"
 """Why a part of a transaction was cancelled: what it tested does not hold."""
 
 
-class Table:
+class DynamoDBTable:
     """The table `name`. Every method raises AwsError where DynamoDB cannot be reached, or refuses."""
 
-    def __init__(self, aws: Aws, name: str) -> None:
+    def __init__(self, aws: AwsClient, name: str) -> None:
         self._aws = aws
         self._table = name
         self._failures = 0

@@ -30,9 +30,9 @@ from lambda_src.core.account import Account, Hold, Update
 from lambda_src.core.policy import Policy
 from lambda_src.core.tokens import Tokens
 from lambda_src.core.usage_record import UsageRecord
-from lambda_src.edges.aws import Aws, AwsError
+from lambda_src.edges.aws import AwsClient, AwsError
 from lambda_src.edges.dynamodb_attributes import item, plain_item
-from lambda_src.edges.dynamodb_table import CONDITION, Table, item_key
+from lambda_src.edges.dynamodb_table import CONDITION, DynamoDBTable, item_key
 from lambda_src.edges.dynamodb_update import update_of
 
 _SECONDS_PER_DAY = 86_400
@@ -48,11 +48,11 @@ class NoRoomError(Exception):
         self.account = account
 
 
-class Ledger(Table):
+class Ledger(DynamoDBTable):
     """The table `table`, through signed calls. now: epoch seconds, replaceable by tests."""
 
     def __init__(
-        self, aws: Aws, table: str, environment: str, retention_days: int, now: Callable[[], float] = time.time
+        self, aws: AwsClient, table: str, environment: str, retention_days: int, now: Callable[[], float] = time.time
     ) -> None:
         super().__init__(aws, table)
         self._environment = environment

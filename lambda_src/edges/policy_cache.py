@@ -23,7 +23,7 @@ _MOST_CALLERS = 5_000
 _T = TypeVar("_T")
 
 
-class Directory:
+class PolicyCache:
     """Reads through the ledger; AwsError where it cannot be reached."""
 
     def __init__(self, ledger: Ledger) -> None:

@@ -19,7 +19,7 @@ from lambda_src.core.redaction import Redaction
 from lambda_src.core.stream_text import pieces
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.core.windows import label, moment
-from lambda_src.edges.aws import Aws, AwsError
+from lambda_src.edges.aws import AwsClient, AwsError
 
 SECONDS = 1.0
 _MASKING_SECONDS = 0.5
@@ -28,10 +28,10 @@ _LARGEST_EVENT = 1_000_000
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html"""
 
 
-class PromptLog:
+class PromptLogger:
     """Writes to the log group `group`, in one stream per sandbox."""
 
-    def __init__(self, aws: Aws, group: str, most_bytes: int, patterns: tuple[str, ...]) -> None:
+    def __init__(self, aws: AwsClient, group: str, most_bytes: int, patterns: tuple[str, ...]) -> None:
         self._aws = aws
         self._group = group
         self._most_bytes = most_bytes
@@ -111,7 +111,7 @@ def _warn(record: UsageRecord, code: str) -> None:
 
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
-    """TimeoutError in the main thread, where Lambda runs handlers, after so many seconds: `re` answers to signals."""
+    """TimeoutError in the main thread, where Lambda runs handlers, after so many seconds: `re` answers to counters."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

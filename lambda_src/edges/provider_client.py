@@ -11,10 +11,10 @@ from urllib.parse import quote
 import urllib3
 
 from lambda_src.contract import Provider, Route
-from lambda_src.core.counters import Signals
+from lambda_src.core.counters import Counters
 from lambda_src.core.dialects.parsed_request import MEDIA_TYPE
-from lambda_src.core.provider_call import Answer, Call, NoAnswer
-from lambda_src.edges.aws import Aws
+from lambda_src.core.provider_call import NoResponse, ProviderCall, ProviderResponse
+from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.secrets import Secrets
 
 MOST_ANSWER_BYTES = 4_500_000
@@ -28,18 +28,18 @@ _CONNECT_SECONDS = 5.0
 _CHUNK = 65_536
 
 
-class Upstream:
+class ProviderClient:
     """Calls providers. Where to is the environment file's alone; nothing a caller sends changes a host."""
 
-    def __init__(self, aws: Aws, secrets: Secrets, retries: int) -> None:
+    def __init__(self, aws: AwsClient, secrets: Secrets, retries: int) -> None:
         self._aws = aws
         self._secrets = secrets
         self._retries = retries
         self._pool = urllib3.PoolManager(num_pools=16, maxsize=64, retries=False)
         self._used = time.monotonic()
 
-    def send(self, call: Call, deadline: float, signals: Signals) -> Answer:
-        """One request, answered before `deadline` (time.monotonic seconds) or NoAnswer; its tries go into `signals`."""
+    def send(self, call: ProviderCall, deadline: float, counters: Counters) -> ProviderResponse:
+        """One request, answered before `deadline` (time.monotonic seconds), else NoResponse. `counters` counts attempts."""
         began = time.monotonic()
         url = _url(call.provider, call.route, call.model)
         # Never the caller's own content type: a charset in it could make the provider read another request than we did.
@@ -50,19 +50,19 @@ class Upstream:
         if began - self._used > _IDLE_SECONDS:
             self._pool.clear()
         if began >= deadline:
-            raise NoAnswer("upstream_timeout", reached=False, retries=0, total=0.0)
+            raise NoResponse("upstream_timeout", reached=False, retries=0, total=0.0)
         retries = 0
         while True:
             self._used = time.monotonic()
             try:
-                answer = self._once(call.route.method, url, outgoing, call.body, deadline, began, retries, signals)
-            except NoAnswer as failure:
-                signals.upstream_errors += 1
+                answer = self._once(call.route.method, url, outgoing, call.body, deadline, began, retries, counters)
+            except NoResponse as failure:
+                counters.upstream_errors += 1
                 wait = _pause(retries, None)
                 if failure.reached or retries >= self._retries or time.monotonic() + wait >= deadline:
                     raise
             else:
-                _note(answer, signals)
+                _note(answer, counters)
                 wait = _pause(retries, answer.headers.get("retry-after"))
                 final = answer.status not in _RETRIED_STATUS or retries >= self._retries
                 if final or time.monotonic() + wait >= deadline:
@@ -93,12 +93,12 @@ class Upstream:
         deadline: float,
         began: float,
         retries: int,
-        signals: Signals,
-    ) -> Answer:
-        def failure(code: str, *, reached: bool) -> NoAnswer:
-            return NoAnswer(code, reached=reached, retries=retries, total=time.monotonic() - began)
+        counters: Counters,
+    ) -> ProviderResponse:
+        def failure(code: str, *, reached: bool) -> NoResponse:
+            return NoResponse(code, reached=reached, retries=retries, total=time.monotonic() - began)
 
-        signals.upstream_requests += 1
+        counters.upstream_requests += 1
         left = max(0.001, deadline - time.monotonic())
         timeout = urllib3.Timeout(connect=min(_CONNECT_SECONDS, left), total=left)
         try:
@@ -120,7 +120,7 @@ class Upstream:
             raise failure("upstream_unreachable", reached=False)
         first_byte = time.monotonic() - began
         received, cut_code = _read(response, deadline)
-        return Answer(
+        return ProviderResponse(
             status=response.status,
             headers={name.lower(): value for name, value in response.headers.items()},
             body=received,
@@ -137,11 +137,11 @@ def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[name] for name in _PASSED_ON if _SENDABLE.fullmatch(headers.get(name, "\0"))}
 
 
-def _note(answer: Answer, signals: Signals) -> None:
+def _note(answer: ProviderResponse, counters: Counters) -> None:
     """Whether the provider did its part: an answer that is too large for us is not its failure."""
     cut = not answer.whole and answer.cut_code != "answer_too_large"
-    signals.upstream_errors += int(answer.status == 429 or answer.status >= 500 or cut)
-    signals.upstream_throttles += int(answer.status == 429)
+    counters.upstream_errors += int(answer.status == 429 or answer.status >= 500 or cut)
+    counters.upstream_throttles += int(answer.status == 429)
 
 
 def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, str]:

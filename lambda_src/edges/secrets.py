@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from lambda_src.core.errors import Unavailable
-from lambda_src.edges.aws import Aws, AwsError
+from lambda_src.edges.aws import AwsClient, AwsError
 
 FRESH_SECONDS = 300.0
 STALE_SECONDS = 30.0
@@ -15,7 +15,7 @@ STALE_SECONDS = 30.0
 class Secrets:
     """Values of secrets by name or ARN. A value never enters a message."""
 
-    def __init__(self, aws: Aws) -> None:
+    def __init__(self, aws: AwsClient) -> None:
         self._aws = aws
         self._cached: dict[str, tuple[float, str]] = {}
         self._failures = 0

@@ -45,7 +45,7 @@ def _faults(request: dict[str, Any]) -> dict[str, Any]:
         fault_injection.end(request["end"])
         return {}
     request["operations"] = tuple(request.get("operations", ()))
-    return {"id": fault_injection.begin(fault_injection.Fault(**request))}
+    return {"id": fault_injection.begin(fault_injection.InjectedFault(**request))}
 
 
 PATHS: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {

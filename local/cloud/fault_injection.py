@@ -24,7 +24,7 @@ NAMES: Final = {"cloudwatch": "monitoring", "resourcegroupstaggingapi": "tagging
 
 
 @dataclass(slots=True)
-class Fault:
+class InjectedFault:
     """Requests to a service, of some operations (none: all) and to one table or of all, get this error.
 
     times: how many requests are left to fail; None: every one until the fault is ended.
@@ -71,7 +71,7 @@ class Fault:
         return self.status, answer_headers | after, body
 
 
-_active: dict[str, Fault] = {}
+_active: dict[str, InjectedFault] = {}
 _dispatch = ministack_app._dispatch_service_request
 
 
@@ -97,7 +97,7 @@ async def dispatch(
     return await _dispatch(method, path, headers, body, query_params, request_id)
 
 
-def begin(fault: Fault) -> str:
+def begin(fault: InjectedFault) -> str:
     """Let requests fail from now on; returns what `end` needs."""
     if NAMES.get(fault.service, fault.service) not in ministack_app.SERVICE_HANDLERS:
         raise ValueError(f"service {fault.service!r} is not one of this cloud's; name it as boto3 does")

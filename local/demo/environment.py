@@ -14,7 +14,7 @@ REAL_PROVIDER: Final = "real"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class DemoModels:
     """model: what the OpenAI calls ask for. anthropic_model: what the Anthropic ones ask for.
     budget_model: what spends a budget.
 
@@ -28,12 +28,12 @@ class Choice:
     secrets: dict[str, str] = field(default_factory=dict)
 
 
-def standin() -> Choice:
+def standin() -> DemoModels:
     """The stand-in provider's models of environments/local.toml."""
-    return Choice("standin-small", "claude-standin", "standin-long")
+    return DemoModels("standin-small", "claude-standin", "standin-long")
 
 
-def real_provider(folder: Path) -> Choice:
+def real_provider(folder: Path) -> DemoModels:
     """A copy of environments/local.toml in `folder` that also knows the provider named in the environment.
 
     OPENAI_BASE_URL (OpenAI's own by default), OPENAI_MODEL (gpt-5-mini). A model that the price table does not know is
@@ -48,4 +48,4 @@ def real_provider(folder: Path) -> Choice:
     text += f'\n[providers.{REAL_PROVIDER}]\nkind = "openai"\nbase_url = {json.dumps(base_url)}\n'
     text += f"\n[models.{json.dumps(model)}]\nprovider = {json.dumps(REAL_PROVIDER)}\n"
     (environments / "local.toml").write_text(text)
-    return Choice(model, "claude-standin", model, environments, {REAL_PROVIDER: os.environ["OPENAI_API_KEY"]})
+    return DemoModels(model, "claude-standin", model, environments, {REAL_PROVIDER: os.environ["OPENAI_API_KEY"]})

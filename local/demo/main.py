@@ -25,15 +25,15 @@ from rich.table import Table
 
 from lambda_src.contract import POLICY_SK, consumer_pk, prefix, secret_name
 from lambda_src.core.pricing import usd
-from lambda_src.edges.aws import Aws
+from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.ledger import Ledger
 from local.cloud.client import Cloud
 from local.cloud.process import CloudError
-from local.demo.environment import Choice, real_provider, standin
+from local.demo.environment import DemoModels, real_provider, standin
 from local.demo.up import STANDIN_KEYS
 from local.demo.watch import Listener, alarm, pages, tollgate
 from local.deployment import CommandError, Deployment, put_secrets
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 
 CONSUMERS: Final = ("search", "support", "trial", "pilot")
 """Of environments/local.toml: one with room, one on Anthropic, one on a slow plan, one with a budget of half a cent."""
@@ -51,7 +51,7 @@ class Demo:
 
     deployment: Deployment
     outputs: dict[str, Any]
-    choice: Choice
+    choice: DemoModels
 
     def key(self, consumer: str) -> str:
         """Value of a consumer's key."""
@@ -88,7 +88,7 @@ def deploy(stack: ExitStack) -> Demo:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tollgate-demo-")))
     with step("start an embedded AWS and a stand-in AI provider"):
         cloud = stack.enter_context(Cloud.start(log_path=folder / "cloud.log"))
-        provider = stack.enter_context(Provider.start())
+        provider = stack.enter_context(StandInProvider.start())
     choice = real_provider(folder) if os.environ.get("OPENAI_API_KEY") else standin()
     deployment = Deployment(
         cloud=cloud, provider_url=provider.url, out=folder / "out", environments=choice.environments
@@ -238,7 +238,7 @@ def usage(demo: Demo) -> None:
 
 
 def _ledger(demo: Demo) -> Ledger:
-    return Ledger(Aws(demo.deployment.cloud.environment()), demo.outputs["table"], "local", 0)
+    return Ledger(AwsClient(demo.deployment.cloud.environment()), demo.outputs["table"], "local", 0)
 
 
 def _cost(headers: Any) -> str:

@@ -12,10 +12,10 @@ from local.provider.wire import (
     SSE,
     JsonObject,
     Keys,
+    ProviderError,
     Received,
-    Refusal,
     Reply,
-    Tokens,
+    TokenCounts,
     dump,
     named_event,
     whole_number,
@@ -44,14 +44,14 @@ def check(received: Received, keys: Keys) -> None:
     bearer = received.headers.get("authorization", "").removeprefix("Bearer ")
     key = received.headers.get("x-api-key", bearer)
     if not key:
-        raise Refusal(401, "x-api-key header is required")
+        raise ProviderError(401, "x-api-key header is required")
     if key not in keys.anthropic:
-        raise Refusal(401, "invalid x-api-key")
+        raise ProviderError(401, "invalid x-api-key")
     if not received.headers.get("anthropic-version"):
-        raise Refusal(400, "anthropic-version: header is required")
+        raise ProviderError(400, "anthropic-version: header is required")
 
 
-def error(refusal: Refusal, request_id: str) -> tuple[bytes, dict[str, str]]:
+def error(refusal: ProviderError, request_id: str) -> tuple[bytes, dict[str, str]]:
     """Body and headers of an error."""
     kind = _ERROR_TYPES.get(refusal.status, "invalid_request_error" if refusal.status < 500 else "api_error")
     body = {"type": "error", "error": {"type": kind, "message": refusal.message}, "request_id": request_id}
@@ -67,14 +67,14 @@ def answer(operation: str, body: JsonObject, size: int, script: Script, request_
     """The answer to a request; Refusal where Anthropic would refuse it."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise Refusal(400, "messages: at least one message is required")
+        raise ProviderError(400, "messages: at least one message is required")
     prompt = {name: body.get(name) for name in ("messages", "system", "tools")}
     question = last_text(messages)
     if operation == "count_tokens":
         return Reply(JSON, dump({"input_tokens": input_tokens(Wanted(prompt, question, size))}), question=question)
     most = whole_number(body, "max_tokens")
     if most is None:
-        raise Refusal(400, "max_tokens: Field required")
+        raise ProviderError(400, "max_tokens: Field required")
     given = body.get("stop_sequences")
     wanted = Wanted(prompt, question, size, most, tuple(given) if isinstance(given, list) else ())
     generated = generate(wanted, script, CLASSES)
@@ -106,7 +106,7 @@ def _content(generated: Generated) -> list[JsonObject]:
     return [{"type": "thinking", "thinking": generated.thought, "signature": _SIGNATURE}, text]
 
 
-def _usage(tokens: Tokens, tier: str) -> JsonObject:
+def _usage(tokens: TokenCounts, tier: str) -> JsonObject:
     """Usage of a message: `input_tokens` is uncached only; `cache_creation` breaks the cache writes down."""
     return {
         "input_tokens": tokens.input,

@@ -14,7 +14,7 @@ from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE
 from local.provider import sigv4
 from local.provider.generated import Generated, Wanted, generate, last_text, pieces
 from local.provider.script import Script
-from local.provider.wire import JSON, JsonObject, Keys, Received, Refusal, Reply, Tokens, dump, whole_number
+from local.provider.wire import JSON, JsonObject, Keys, ProviderError, Received, Reply, TokenCounts, dump, whole_number
 
 CLASSES: Final = frozenset({"cache_read", "cache_write_5m", "cache_write_1h"})
 _STRING_HEADER = 7
@@ -35,7 +35,7 @@ def check(received: Received, keys: Keys) -> None:
     sigv4.check(received, keys.aws_secret)
 
 
-def error(refusal: Refusal, request_id: str) -> tuple[bytes, dict[str, str]]:
+def error(refusal: ProviderError, request_id: str) -> tuple[bytes, dict[str, str]]:
     """Body and headers of an error."""
     kind = refusal.code or _EXCEPTIONS.get(
         refusal.status, "ValidationException" if refusal.status < 500 else "InternalServerException"
@@ -53,7 +53,7 @@ def answer(operation: str, body: JsonObject, size: int, script: Script, request_
     del request_id  # only in the headers
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise Refusal(400, "The messages field is empty; add at least one message and try again.")
+        raise ProviderError(400, "The messages field is empty; add at least one message and try again.")
     settings = body.get("inferenceConfig")
     settings = settings if isinstance(settings, dict) else {}
     stops = settings.get("stopSequences")
@@ -92,7 +92,7 @@ def _content(generated: Generated) -> list[JsonObject]:
     return [{"reasoningContent": {"reasoningText": {"text": generated.thought, "signature": "c3RhbmQtaW4="}}}, text]
 
 
-def _usage(tokens: Tokens) -> JsonObject:
+def _usage(tokens: TokenCounts) -> JsonObject:
     """`inputTokens` excludes the cache, `totalTokens` includes it, `cacheDetails` breaks the writes down."""
     details: list[JsonObject] = [
         {"ttl": "5m", "inputTokens": tokens.cache_write_5m},

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 from lambda_src.contract import TOKEN_CLASSES
-from local.provider.wire import Tokens
+from local.provider.wire import TokenCounts
 
 ID_HEADERS: Final = (
     "x-request-id", "x-tollgate-request-id", "x-client-request-id", "idempotency-key", "traceparent",
@@ -18,7 +18,7 @@ ID_HEADERS: Final = (
 
 
 @dataclass(slots=True)
-class Call:
+class ServedCall:
     """One request that reached the provider.
 
     sequence: 1, 2, 3… in order of arrival. request_id: as the answer's header names it. prompt: how it begins.
@@ -38,7 +38,7 @@ class Call:
     stream: bool = False
     status: int = 0
     service_tier: str | None = None
-    tokens: Tokens = field(default_factory=Tokens)
+    tokens: TokenCounts = field(default_factory=TokenCounts)
     usage_shown: bool = False
     outcome: str = "open"
 
@@ -48,15 +48,15 @@ class CallLog:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._calls: list[Call] = []
+        self._calls: list[ServedCall] = []
         self._sequence = 0
         self._failed: Counter[bytes] = Counter()
 
-    def begin(self, dialect: str, operation: str, ids: dict[str, str]) -> Call:
+    def begin(self, dialect: str, operation: str, ids: dict[str, str]) -> ServedCall:
         """Take a request into the account before anything is done with it."""
         with self._lock:
             self._sequence += 1
-            call = Call(self._sequence, dialect, operation, f"req_{self._sequence:012d}", ids)
+            call = ServedCall(self._sequence, dialect, operation, f"req_{self._sequence:012d}", ids)
             self._calls.append(call)
         return call
 
@@ -69,7 +69,7 @@ class CallLog:
             self._failed[fingerprint] += 1
             return True
 
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[ServedCall]:
         """A copy of every call since the last `clear`."""
         with self._lock:
             return [replace(call) for call in self._calls]
@@ -81,7 +81,7 @@ class CallLog:
             self._failed.clear()
 
 
-def totals(calls: list[Call]) -> dict[str, object]:
+def totals(calls: list[ServedCall]) -> dict[str, object]:
     """Sums of `calls`: how many, by status and by outcome, and tokens by class, in all and by model.
 
     >>> totals([])
@@ -104,6 +104,6 @@ def totals(calls: list[Call]) -> dict[str, object]:
     }
 
 
-def as_json(calls: list[Call]) -> list[dict[str, object]]:
+def as_json(calls: list[ServedCall]) -> list[dict[str, object]]:
     """Calls as JSON objects with the fields of `Call`."""
     return [asdict(call) for call in calls]

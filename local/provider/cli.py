@@ -43,16 +43,16 @@ import sys
 import threading
 from types import TracebackType
 
-from local.provider.call_log import Call, CallLog, totals
+from local.provider.call_log import CallLog, ServedCall, totals
 from local.provider.server import Server
 from local.provider.wire import Keys
 
 
-class Provider(Server):
+class StandInProvider(Server):
     """The running stand-in. url: its base, without a path."""
 
     @classmethod
-    def start(cls, port: int = 0, *, host: str = "127.0.0.1", keys: Keys | None = None) -> Provider:
+    def start(cls, port: int = 0, *, host: str = "127.0.0.1", keys: Keys | None = None) -> StandInProvider:
         """Serve in threads of this process until `stop`; port 0 takes a free one. OSError where it is taken."""
         provider = cls(host, port, keys or Keys(), CallLog())
         threading.Thread(target=provider.serve_forever, args=(0.05,), name="standin", daemon=True).start()
@@ -64,7 +64,7 @@ class Provider(Server):
         host, port = self.server_address[:2]
         return f"http://{host!s}:{port}"
 
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[ServedCall]:
         """Copies of all calls since the last `clear`, in order of arrival."""
         return self.log.calls()
 
@@ -82,7 +82,7 @@ class Provider(Server):
         self.server_close()
         self.close_connections()
 
-    def __enter__(self) -> Provider:
+    def __enter__(self) -> StandInProvider:
         return self
 
     def __exit__(
@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> int:
     serve.add_argument("--port", type=int, default=8099, help="0 takes a free one (default 8099)")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     options = parser.parse_args(arguments)
-    with Provider.start(options.port, host=options.host) as provider:
+    with StandInProvider.start(options.port, host=options.host) as provider:
         print(provider.url, flush=True)
         try:
             threading.Event().wait()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from local.provider.script import Script
-from local.provider.wire import Tokens
+from local.provider.wire import TokenCounts
 
 _BYTES_PER_TOKEN: Final = 4
 _IMAGE_TOKENS: Final = 85
@@ -55,7 +55,7 @@ class Generated:
     """Everything one request generated. thought: the reasoning before the answer; "" for none."""
 
     choices: tuple[Choice, ...]
-    tokens: Tokens
+    tokens: TokenCounts
     thought: str = ""
 
 
@@ -74,7 +74,7 @@ def generate(wanted: Wanted, script: Script, classes: frozenset[str]) -> Generat
     spoken = sum(tokens_of(choice.text) for choice in choices)
     reasoning *= wanted.choices
     audio = (spoken + 1) // 2 if "audio" in script.flags and "output_audio" in classes else 0
-    tokens = Tokens(
+    tokens = TokenCounts(
         **_input_classes(input_tokens(wanted), script, classes),
         output=spoken + reasoning - audio,
         output_audio=audio,

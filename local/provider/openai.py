@@ -20,10 +20,10 @@ from local.provider.wire import (
     SSE,
     JsonObject,
     Keys,
+    ProviderError,
     Received,
-    Refusal,
     Reply,
-    Tokens,
+    TokenCounts,
     data_event,
     dump,
     whole_number,
@@ -41,13 +41,16 @@ def check(received: Received, keys: Keys) -> None:
     """Refusal with status 401 unless the bearer token is one of `keys.openai`."""
     scheme, _, key = received.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key:
-        raise Refusal(401, "You didn't provide an API key. You need to provide your API key in an Authorization header "
-                           "using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).")  # fmt: skip
+        raise ProviderError(
+            401,
+            "You didn't provide an API key. You need to provide your API key in an Authorization header "
+            "using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
+        )
     if key not in keys.openai:
-        raise Refusal(401, "Incorrect API key provided.", "invalid_api_key")
+        raise ProviderError(401, "Incorrect API key provided.", "invalid_api_key")
 
 
-def error(refusal: Refusal, request_id: str) -> tuple[bytes, dict[str, str]]:
+def error(refusal: ProviderError, request_id: str) -> tuple[bytes, dict[str, str]]:
     """Body and headers of an error."""
     kind = _ERROR_TYPES.get(refusal.status, "invalid_request_error")
     code = refusal.code or _ERROR_CODES.get(refusal.status)
@@ -80,7 +83,7 @@ def _model(name: str) -> JsonObject:
 def _chat(body: JsonObject, size: int, script: Script, request_id: str) -> Reply:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise Refusal(400, "Invalid value for 'messages': expected a non-empty array of objects.")
+        raise ProviderError(400, "Invalid value for 'messages': expected a non-empty array of objects.")
     stop = body.get("stop")
     stops = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, list) else ()
     most = whole_number(body, "max_completion_tokens") or whole_number(body, "max_tokens")
@@ -154,7 +157,7 @@ def _chat_events(
     return [*map(data_event, chunks), b"data: [DONE]\n\n"]
 
 
-def usage_of(tokens: Tokens) -> JsonObject:
+def usage_of(tokens: TokenCounts) -> JsonObject:
     """Usage of a chat completion: cached, audio and image lie inside the prompt, reasoning inside the answer."""
     details: JsonObject = {"cached_tokens": tokens.cache_read, "audio_tokens": tokens.input_audio}
     if written := tokens.cache_write_5m:
@@ -179,7 +182,7 @@ def _embeddings(body: JsonObject, size: int, script: Script) -> Reply:
     given = body.get("input")
     texts = given if isinstance(given, list) and given and not isinstance(given[0], int) else [given]
     if given in (None, "", []):
-        raise Refusal(400, "'$.input' is invalid: expected a non-empty string or array.")
+        raise ProviderError(400, "'$.input' is invalid: expected a non-empty string or array.")
     dimensions = whole_number(body, "dimensions") or _DEFAULT_DIMENSIONS
     vectors = [_vector(text, dimensions) for text in texts]
     encoded = [_base64(each) for each in vectors] if body.get("encoding_format") == "base64" else vectors
@@ -192,7 +195,7 @@ def _embeddings(body: JsonObject, size: int, script: Script) -> Reply:
     shown = "nousage" not in script.flags
     if shown:
         whole["usage"] = {"prompt_tokens": count, "total_tokens": count}
-    return Reply(JSON, dump(whole), tokens=Tokens(input=count), usage_shown=shown, question=str(texts[0]))
+    return Reply(JSON, dump(whole), tokens=TokenCounts(input=count), usage_shown=shown, question=str(texts[0]))
 
 
 def _vector(text: object, dimensions: int) -> list[float]:

@@ -7,7 +7,18 @@ from typing import Final
 
 from local.provider.generated import Generated, Wanted, generate, last_text, pieces
 from local.provider.script import Script
-from local.provider.wire import CREATED, JSON, SSE, JsonObject, Refusal, Reply, Tokens, dump, named_event, whole_number
+from local.provider.wire import (
+    CREATED,
+    JSON,
+    SSE,
+    JsonObject,
+    ProviderError,
+    Reply,
+    TokenCounts,
+    dump,
+    named_event,
+    whole_number,
+)
 
 CLASSES: Final = frozenset({"cache_read", "cache_write_5m"})
 
@@ -16,7 +27,7 @@ def responses(body: JsonObject, size: int, script: Script, request_id: str) -> R
     """The answer to `POST /v1/responses`; Refusal where OpenAI would refuse it."""
     given = body.get("input")
     if given in (None, "", []):
-        raise Refusal(400, "Missing required parameter: 'input'.", "missing_required_parameter")
+        raise ProviderError(400, "Missing required parameter: 'input'.", "missing_required_parameter")
     most = whole_number(body, "max_output_tokens", least=16)
     prompt = {name: body.get(name) for name in ("input", "instructions", "tools")}
     question = last_text(given)
@@ -113,7 +124,7 @@ def _events(empty: JsonObject, final: JsonObject, generated: Generated) -> Itera
     yield {"type": f"response.{final['status']}", "response": final}
 
 
-def _usage(tokens: Tokens) -> JsonObject:
+def _usage(tokens: TokenCounts) -> JsonObject:
     return {
         "input_tokens": tokens.total_input,
         "input_tokens_details": {"cached_tokens": tokens.cache_read, "cache_write_tokens": tokens.cache_write_5m},

@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 from local.provider import anthropic, bedrock, openai
 from local.provider.script import Script
-from local.provider.wire import JsonObject, Keys, Received, Refusal, Reply
+from local.provider.wire import JsonObject, Keys, ProviderError, Received, Reply
 
 
-class Dialect(Protocol):
+class ServedDialect(Protocol):
     """What a module per provider knows."""
 
     def check(self, received: Received, keys: Keys) -> None:
@@ -20,14 +20,14 @@ class Dialect(Protocol):
     def answer(self, operation: str, body: JsonObject, size: int, script: Script, request_id: str) -> Reply:
         """The answer, or Refusal."""
 
-    def error(self, refusal: Refusal, request_id: str) -> tuple[bytes, dict[str, str]]:
+    def error(self, refusal: ProviderError, request_id: str) -> tuple[bytes, dict[str, str]]:
         """Body and headers of an error."""
 
     def success_headers(self, request_id: str) -> dict[str, str]:
         """Headers of every success."""
 
 
-DIALECTS: Final[dict[str, Dialect]] = {
+DIALECTS: Final[dict[str, ServedDialect]] = {
     "openai": openai,
     "anthropic": anthropic,
     "bedrock": bedrock,

@@ -12,10 +12,10 @@ import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from local.provider.call_log import ID_HEADERS, Call, CallLog, as_json, totals
-from local.provider.routes import DIALECTS, Dialect, route_of
+from local.provider.call_log import ID_HEADERS, CallLog, ServedCall, as_json, totals
+from local.provider.routes import DIALECTS, ServedDialect, route_of
 from local.provider.script import Script, UnknownScript, script_of
-from local.provider.wire import JSON, JsonObject, Keys, Received, Refusal, Reply, dump
+from local.provider.wire import JSON, JsonObject, Keys, ProviderError, Received, Reply, dump
 
 _LINGER_NOT = struct.pack("ii", 1, 0)
 _GARBAGE = b"<html><body>A proxy in between had a bad day.</body></html>"
@@ -88,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             try:
                 self._serve(call, dialect, received, model)
-            except Refusal as refusal:
+            except ProviderError as refusal:
                 call.status, call.outcome = refusal.status, "delivered"
                 body, headers = dialect.error(refusal, call.request_id)
                 self._send(refusal.status, JSON, body, headers | refusal.headers)
@@ -122,17 +122,17 @@ class Handler(BaseHTTPRequestHandler):
             text = f"{received.method} {received.path}: try GET or DELETE /_standin/calls, or GET /_standin/totals"
             self._send(404, JSON, dump({"error": text}), {})
 
-    def _serve(self, call: Call, dialect: Dialect, received: Received, model: str | None) -> None:
+    def _serve(self, call: ServedCall, dialect: ServedDialect, received: Received, model: str | None) -> None:
         dialect.check(received, self.server.keys)
         if not call.operation:
-            raise Refusal(404, f"Invalid URL ({received.method} {received.path})")
+            raise ProviderError(404, f"Invalid URL ({received.method} {received.path})")
         body = _json(received) if received.method == "POST" else {}
         if model is not None:
             body["model"] = model
         call.model = str(body.get("model", ""))
         call.stream = body.get("stream") is True or call.operation == "converse_stream"
         if not call.model and call.operation != "models":
-            raise Refusal(400, "you must provide a model parameter")
+            raise ProviderError(400, "you must provide a model parameter")
         script = _script(call.model)
         if script.slow:
             time.sleep(script.slow)
@@ -161,7 +161,7 @@ class Handler(BaseHTTPRequestHandler):
             if not self.server.log.fails(fingerprint, script.failures):
                 return
         headers = {} if script.retry_after is None else {"retry-after": script.retry_after}
-        raise Refusal(script.status, f"The model's name asks for status {script.status}.", headers=headers)
+        raise ProviderError(script.status, f"The model's name asks for status {script.status}.", headers=headers)
 
     def _still_there(self) -> None:
         """ConnectionAbortedError where the caller did not wait: the kernel alone would take one more answer."""
@@ -171,14 +171,14 @@ class Handler(BaseHTTPRequestHandler):
         except BlockingIOError:
             return
 
-    def _reset(self, call: Call) -> None:
+    def _reset(self, call: ServedCall) -> None:
         call.outcome, self.close_connection = "reset", True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
         # The base class would say goodbye first; a descriptor that is just closed resets the connection.
         self.server.track(self.connection, opened=False)
         os.close(self.connection.detach())
 
-    def _deliver(self, call: Call, script: Script, reply: Reply, headers: dict[str, str]) -> None:
+    def _deliver(self, call: ServedCall, script: Script, reply: Reply, headers: dict[str, str]) -> None:
         # The account is right before the caller has the last byte, so that it can be read at once.
         if "cut" in script.flags:
             call.outcome, self.close_connection = "cut", True
@@ -188,7 +188,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, reply.content_type, reply.body, headers)
 
     def _stream(
-        self, call: Call, script: Script, reply: Reply, events: tuple[bytes, ...], headers: dict[str, str]
+        self, call: ServedCall, script: Script, reply: Reply, events: tuple[bytes, ...], headers: dict[str, str]
     ) -> None:
         half = len(events) // 2
         outcome, parts, end = "delivered", list(events), b"0\r\n\r\n"
@@ -228,9 +228,9 @@ def _json(received: Received) -> JsonObject:
     try:
         body = json.loads(received.body)
     except ValueError:
-        raise Refusal(400, "We could not parse the JSON body of your request.") from None
+        raise ProviderError(400, "We could not parse the JSON body of your request.") from None
     if not isinstance(body, dict):
-        raise Refusal(400, f"Invalid body: expected an object, got {type(body).__name__}.")
+        raise ProviderError(400, f"Invalid body: expected an object, got {type(body).__name__}.")
     return body
 
 
@@ -238,4 +238,4 @@ def _script(model: str) -> Script:
     try:
         return script_of(model)
     except UnknownScript as error:
-        raise Refusal(404, f"The model `{model}` does not exist: {error}", "model_not_found") from None
+        raise ProviderError(404, f"The model `{model}` does not exist: {error}", "model_not_found") from None

@@ -11,7 +11,7 @@ import re
 from typing import Final
 from urllib.parse import quote
 
-from local.provider.wire import Received, Refusal
+from local.provider.wire import ProviderError, Received
 
 _SERVICE: Final = "bedrock"
 _AUTHORIZATION = re.compile(
@@ -24,12 +24,12 @@ def check(received: Received, secret: str) -> None:
     """Refusal with status 403 unless `received` is signed for Bedrock with `secret`, whatever its access key id."""
     given = received.headers.get("authorization")
     if given is None:
-        raise Refusal(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
+        raise ProviderError(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
     found = _AUTHORIZATION.fullmatch(given)
     if found is None:
-        raise Refusal(403, "The authorization header is malformed.", "IncompleteSignatureException")
+        raise ProviderError(403, "The authorization header is malformed.", "IncompleteSignatureException")
     if found["service"] != _SERVICE:
-        raise Refusal(403, f"Credential should be scoped to correct service: '{_SERVICE}'.",
+        raise ProviderError(403, f"Credential should be scoped to correct service: '{_SERVICE}'.",
                       "InvalidSignatureException")  # fmt: skip
     time = received.headers.get("x-amz-date", "")
     canonical = hashlib.sha256(_canonical(received, found["names"]).encode()).hexdigest()
@@ -38,7 +38,7 @@ def check(received: Received, secret: str) -> None:
     for part in found["scope"].split("/"):
         key = _hmac(key, part)
     if not hmac.compare_digest(_hmac(key, text).hex(), found["signature"]):
-        raise Refusal(403, "The request signature we calculated does not match the signature you provided.",
+        raise ProviderError(403, "The request signature we calculated does not match the signature you provided.",
                       "InvalidSignatureException")  # fmt: skip
 
 

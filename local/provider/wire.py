@@ -17,7 +17,7 @@ CREATED: Final = 1_760_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class TokenCounts:
     """Disjoint classes, as in `contract.TOKEN_CLASSES`; reasoning lies inside output."""
 
     input: int = 0
@@ -61,7 +61,7 @@ class Received:
     body: bytes
 
 
-class Refusal(Exception):
+class ProviderError(Exception):
     """An error a provider answers with. code: its own name for it, where the dialect has one."""
 
     def __init__(
@@ -86,7 +86,7 @@ class Reply:
     body: bytes = b""
     events: tuple[bytes, ...] | None = None
     failure: bytes = b""
-    tokens: Tokens = Tokens()
+    tokens: TokenCounts = TokenCounts()
     usage_shown: bool = False
     service_tier: str | None = None
     question: str = ""
@@ -98,7 +98,7 @@ def whole_number(body: JsonObject, name: str, least: int = 1) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise Refusal(400, f"Invalid value for '{name}': expected an integer >= {least}, got {value!r}.")
+        raise ProviderError(400, f"Invalid value for '{name}': expected an integer >= {least}, got {value!r}.")
     return value
 
 

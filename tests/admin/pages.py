@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from admin.budgets.status import Standing
+from admin.budgets.status import BudgetStatus
 from admin.report import rollups
 from admin.report.figures import Figures
 from admin.report.html import Found, of_sums, views
@@ -63,9 +63,9 @@ def period_found(names: list[str], days: int, models: int = len(MODELS)) -> Foun
     )
 
 
-def budget(place: int) -> Standing:
+def budget(place: int) -> BudgetStatus:
     """A budget that is the fuller the earlier its consumer is; every third was raised."""
-    return Standing(
+    return BudgetStatus(
         per="month",
         window="2026-11",
         limit=500_000_000_000,

@@ -9,24 +9,24 @@ import pytest
 
 from admin.budgets.forecast import Forecast, forecasts
 from admin.budgets.raises import amount_of, window_of
-from admin.budgets.status import Standings, dollars
-from admin.errors import Refused, Usage
+from admin.budgets.status import BudgetStatuses, dollars
+from admin.errors import RefusedError, UsageError
 from lambda_src.core.account import Account
 
 DOLLAR = 1_000_000_000
 NOW = datetime(2026, 11, 11, tzinfo=UTC)  # a Wednesday; a third of November is over
 
 
-def standings(budgets: list[dict[str, Any]], account: dict[str, Any], **state: object) -> Standings:
+def standings(budgets: list[dict[str, Any]], account: dict[str, Any], **state: object) -> BudgetStatuses:
     item = {"consumer": "search", "plan": "open", "models": ["*"], "budgets": budgets}
-    return Standings(item=item, state=state, account=Account(account))
+    return BudgetStatuses(item=item, state=state, account=Account(account))
 
 
 def budget(usd: int, per: str) -> dict[str, Any]:
     return {"usd_nano": usd * DOLLAR, "per": per}
 
 
-def forecast(found: Standings, days: dict[date, int] | None = None) -> Forecast:
+def forecast(found: BudgetStatuses, days: dict[date, int] | None = None) -> Forecast:
     (made,) = forecasts(found, days or {}, NOW)
     return made
 
@@ -125,7 +125,7 @@ def test_amounts_are_exact(text: str, nano: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "1e10", "0.0000000001", "$5", "٣", "1" * 500])
 def test_other_amounts_are_refused(text: str) -> None:
-    with pytest.raises(Usage, match="accepted are dollars above 0"):
+    with pytest.raises(UsageError, match="accepted are dollars above 0"):
         amount_of(text)
 
 
@@ -133,11 +133,11 @@ def test_the_window_of_a_raise_must_be_one_of_a_budget() -> None:
     both = standings([budget(5, "day"), budget(50, "month")], {})
     assert window_of(both, "day") == "day"
     assert window_of(standings([budget(5, "week")], {}), None) == "week"
-    with pytest.raises(Usage, match=r"budgets per day, month\. Say which with --per"):
+    with pytest.raises(UsageError, match=r"budgets per day, month\. Say which with --per"):
         window_of(both, None)
-    with pytest.raises(Refused, match="no budget per week; it has one per day and month"):
+    with pytest.raises(RefusedError, match="no budget per week; it has one per day and month"):
         window_of(both, "week")
-    with pytest.raises(Refused, match="has no budget"):
+    with pytest.raises(RefusedError, match="has no budget"):
         window_of(standings([], {}), None)
 
 

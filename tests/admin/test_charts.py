@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from admin.charts import Limit, Series, lines, scale, share_bar, stacked
+from admin.charts import ChartSeries, Limit, lines, scale, share_bar, stacked
 
 
 def show(value: float) -> str:
@@ -21,13 +21,17 @@ def heights(html: str, colour: str) -> list[tuple[int, int]]:
 
 
 def test_bars_stand_on_each_other() -> None:
-    html = stacked("Spend", ["Mon", "Tue"], [Series("a", [1, 4], "1"), Series("b", [3, 0], "2")], show, "none")
+    html = stacked(
+        "Spend", ["Mon", "Tue"], [ChartSeries("a", [1, 4], "1"), ChartSeries("b", [3, 0], "2")], show, "none"
+    )
     assert heights(html, "1") == [(1000, 750), (1000, 0)]
     assert heights(html, "2") == [(750, 0)]
 
 
 def test_each_position_says_all_that_is_there() -> None:
-    html = stacked("Spend", ["Mon", "Tue"], [Series("a<b", [1, 4], "1"), Series("c", [3, 0], "2")], show, "none")
+    html = stacked(
+        "Spend", ["Mon", "Tue"], [ChartSeries("a<b", [1, 4], "1"), ChartSeries("c", [3, 0], "2")], show, "none"
+    )
     assert re.findall(r"<title>([^<]*)</title>", html) == [
         "Mon\na&lt;b: 1\nc: 3\nall: 4",
         "Tue\na&lt;b: 4\nc: 0\nall: 4",
@@ -36,7 +40,7 @@ def test_each_position_says_all_that_is_there() -> None:
 
 
 def test_lines_break_where_nothing_is_known() -> None:
-    html = lines("Latency", list("abcde"), [Series("p50", [10, 5, None, 2.5, None], "1")], show, "none")
+    html = lines("Latency", list("abcde"), [ChartSeries("p50", [10, 5, None, 2.5, None], "1")], show, "none")
     (path,) = re.findall(r'<path class="line c1" d="([^"]*)"', html)
     assert path == "M6 0L18 500"
     (dots,) = re.findall(r'<path class="dots c1" d="([^"]*)"', html)
@@ -44,7 +48,7 @@ def test_lines_break_where_nothing_is_known() -> None:
 
 
 def test_a_limit_is_in_the_picture() -> None:
-    html = lines("Errors", ["a"], [Series("e", [1], "1")], show, "none", [Limit("alarm", 4)])
+    html = lines("Errors", ["a"], [ChartSeries("e", [1], "1")], show, "none", [Limit("alarm", 4)])
     assert 'class="limit cb" d="M0 0H12"' in html
     assert "alarm" in html
 
@@ -52,11 +56,11 @@ def test_a_limit_is_in_the_picture() -> None:
 @pytest.mark.parametrize("values", [[], [0, 0], [None, None]])
 def test_nothing_is_said_in_words(values: list[float | None]) -> None:
     labels = [str(place) for place in range(len(values))]
-    assert "no requests" in stacked("Spend", labels, [Series("a", values, "1")], show, "no requests")
+    assert "no requests" in stacked("Spend", labels, [ChartSeries("a", values, "1")], show, "no requests")
 
 
 def test_zeros_are_a_line_all_the_same() -> None:
-    assert 'd="M6 1000L18 1000"' in lines("Errors", ["a", "b"], [Series("e", [0, 0], "1")], show, "none")
+    assert 'd="M6 1000L18 1000"' in lines("Errors", ["a", "b"], [ChartSeries("e", [0, 0], "1")], show, "none")
 
 
 @pytest.mark.parametrize(

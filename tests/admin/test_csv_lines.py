@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from admin.csv_lines import Line, judged, read
-from admin.errors import Refused, Usage
+from admin.csv_lines import CsvLine, judged, read
+from admin.errors import RefusedError, UsageError
 
 
-def lines(tmp_path: Path, raw: bytes) -> list[Line]:
+def lines(tmp_path: Path, raw: bytes) -> list[CsvLine]:
     file = tmp_path / "given.csv"
     file.write_bytes(raw)
     return read(file, ("consumer", "label"), ("expires",))
@@ -38,7 +38,7 @@ def test_lines_are_read_with_their_place(tmp_path: Path) -> None:
     ],
 )
 def test_files_that_are_none_such_are_refused(tmp_path: Path, raw: bytes, words: str) -> None:
-    with pytest.raises(Usage) as refused:
+    with pytest.raises(UsageError) as refused:
         lines(tmp_path, raw)
     assert words in str(refused.value)
 
@@ -46,13 +46,13 @@ def test_files_that_are_none_such_are_refused(tmp_path: Path, raw: bytes, words:
 def test_lines_with_too_many_or_too_few_values_are_bad_lines(tmp_path: Path) -> None:
     found = lines(tmp_path, b"consumer,label\na,b,c\nd,e\nf\n")
     assert [bool(line.faults) for line in found] == [True, False, True]
-    with pytest.raises(Usage, match="2 of 3 lines cannot be used"):
+    with pytest.raises(UsageError, match="2 of 3 lines cannot be used"):
         judged(tmp_path, found, lambda line: line["label"])
 
 
 def test_what_is_no_csv_hides_no_other_fault(tmp_path: Path) -> None:
     found = lines(tmp_path, b'consumer,label\na,"b"c\nd\n"e,f\ng,h,i\nj,k\n')
-    with pytest.raises(Usage) as refused:
+    with pytest.raises(UsageError) as refused:
         judged(tmp_path, found, lambda line: line["label"])
     assert [line.partition(": ")[::2] for line in str(refused.value).splitlines()[1:]] == [
         ("line 2", "no CSV: ',' expected after '\"'."),
@@ -63,30 +63,30 @@ def test_what_is_no_csv_hides_no_other_fault(tmp_path: Path) -> None:
 
 
 def test_every_fault_of_a_line_is_named(tmp_path: Path) -> None:
-    def judge(line: Line) -> None:
+    def judge(line: CsvLine) -> None:
         with line.noting():
-            raise Usage("one")
-        raise Refused("two")
+            raise UsageError("one")
+        raise RefusedError("two")
 
-    with pytest.raises(Usage, match=r"1 of 1 lines cannot be used; nothing was done.\nline 2: one\nline 2: two$"):
+    with pytest.raises(UsageError, match=r"1 of 1 lines cannot be used; nothing was done.\nline 2: one\nline 2: two$"):
         judged(tmp_path, lines(tmp_path, b"consumer,label\na,b\n"), judge)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(Usage, match="cannot be read: No such file"):
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
         read(tmp_path / "none.csv", ("consumer",), ())
-    with pytest.raises(Usage, match="cannot be read: Is a directory"):
+    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
         read(tmp_path, ("consumer",), ())
 
 
 def test_every_bad_line_is_named(tmp_path: Path) -> None:
-    def judge(line: Line) -> str:
+    def judge(line: CsvLine) -> str:
         if line["label"] == "bad":
-            raise Refused("it is bad")
+            raise RefusedError("it is bad")
         return line["label"]
 
-    given = [Line(number, {"label": "bad" if number % 2 else "good"}) for number in range(2, 200)]
-    with pytest.raises(Usage) as refused:
+    given = [CsvLine(number, {"label": "bad" if number % 2 else "good"}) for number in range(2, 200)]
+    with pytest.raises(UsageError) as refused:
         judged(Path("f.csv"), given, judge)
     said = str(refused.value).splitlines()
     assert said[0] == "f.csv: 99 of 198 lines cannot be used; nothing was done."

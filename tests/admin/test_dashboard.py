@@ -10,7 +10,7 @@ import pytest
 from admin.dashboard.body import choices, widgets
 from admin.dashboard.metrics import Grid, grid, queries
 from admin.dashboard.text import html_of, is_heading
-from admin.errors import Usage
+from admin.errors import UsageError
 
 NOW = datetime(2026, 11, 23, 14, 7, 30, tzinfo=UTC)
 TIMES = Grid(NOW, 300, 12)
@@ -78,7 +78,7 @@ def test_a_graph_ends_with_the_period_that_runs(
 
 
 def test_more_points_than_a_graph_shows_are_refused() -> None:
-    with pytest.raises(Usage, match="up to 600, which is 50h"):
+    with pytest.raises(UsageError, match="up to 600, which is 50h"):
         grid({}, NOW, timedelta(hours=51))
 
 
@@ -111,7 +111,7 @@ def test_variables_take_what_was_chosen_else_their_default() -> None:
 
 @pytest.mark.parametrize("given", ["consumer", "consumer=", "model=x", "=x"])
 def test_variables_that_are_not_there(given: str) -> None:
-    with pytest.raises(Usage, match="consumer=VALUE region=VALUE stage=VALUE"):
+    with pytest.raises(UsageError, match="consumer=VALUE region=VALUE stage=VALUE"):
         choices(BODY, [given])
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from admin.errors import Refused
+from admin.errors import RefusedError
 from admin.output import Output
 
 
@@ -31,7 +31,7 @@ def test_yes_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("answer", ["n", "", "yess", "no"])
 def test_anything_else_is_refused(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Refused, match="nothing done"):
+    with pytest.raises(RefusedError, match="nothing done"):
         answered(answer, monkeypatch)
 
 

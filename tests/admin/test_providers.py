@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import urllib3
 
-from admin.errors import ServiceFault, Usage
+from admin.errors import ServiceError, UsageError
 from admin.output import Output
 from admin.providers.check import _asked, _usable
 from admin.providers.commands import _put, doubts
@@ -53,21 +53,21 @@ def test_the_end_of_a_line_is_no_part_of_a_key(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize("piped", ["", "\n", "a b", "a\nb", "a\tb", "naïve", "nul\x00"])
 def test_what_no_header_can_carry_is_no_key(monkeypatch: pytest.MonkeyPatch, piped: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(piped))
-    with pytest.raises(Usage) as caught:
+    with pytest.raises(UsageError) as caught:
         read_secret("key of openai")
     assert not piped.strip() or piped not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", ["a-key\r\nx: y", "a-key of mine", "schlüssel", "a-key\x00", " "])
 def test_a_variable_is_read_as_a_pipe_is(value: str) -> None:
-    with pytest.raises(Usage, match="TOLLGATE_KEY") as caught:
+    with pytest.raises(UsageError, match="TOLLGATE_KEY") as caught:
         checked("TOLLGATE_KEY", value)
     assert not value.strip() or value not in str(caught.value)
 
 
 def test_a_pipe_of_bytes_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"sk-\xff\xfe"), encoding="utf-8"))
-    with pytest.raises(Usage, match="printable ASCII"):
+    with pytest.raises(UsageError, match="printable ASCII"):
         read_secret("key")
 
 
@@ -115,12 +115,12 @@ def test_an_answer_that_is_none_is_a_failed_check(body: bytes | None, said: str)
     [(b"<h1>Sign in", "is no gateway"), (b"{}", "is no gateway"), (None, "did not answer: ProtocolError")],
 )
 def test_what_is_no_gateway_is_said(body: bytes | None, said: str) -> None:
-    with answering(body) as url, pytest.raises(ServiceFault, match=said):
+    with answering(body) as url, pytest.raises(ServiceError, match=said):
         _usable(urllib3.PoolManager(retries=False), url, "key")
 
 
 def test_a_gateway_that_is_not_there_is_said() -> None:
-    with pytest.raises(ServiceFault, match="did not answer: NewConnectionError"):
+    with pytest.raises(ServiceError, match="did not answer: NewConnectionError"):
         _usable(urllib3.PoolManager(retries=False), "http://127.0.0.1:9", "key")
 
 
@@ -128,7 +128,7 @@ def test_a_key_that_may_have_been_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with answering(None) as url:
         session = Session(Options(environment="none", region="eu-west-1", endpoint_url=url), Output())
-        with pytest.raises(ServiceFault, match="It may have been") as caught:
+        with pytest.raises(ServiceError, match="It may have been") as caught:
             _put(session, "openai", "a-secret", "sk-not-to-be-told")
     assert "tollgate providers list" in str(caught.value)
     assert "sk-not-to-be-told" not in str(caught.value)

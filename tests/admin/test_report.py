@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from admin.errors import Usage
+from admin.errors import UsageError
 from admin.formatting import compact, csv_safe, markdown_safe, milliseconds, money, percent, same_places
 from admin.report import rollups, rows
 from admin.report.figures import Figures, percentile
@@ -64,13 +64,13 @@ def test_periods(since: str, until: str | None, first: str, last: str) -> None:
     ],
 )
 def test_what_is_no_period(since: str) -> None:
-    with pytest.raises(Usage):
+    with pytest.raises(UsageError):
         period(since, None, TODAY)
 
 
 @pytest.mark.parametrize("until", ["9999-12", "9999-12-31", "0001-01-01", "2023-02-29", "7d", ""])
 def test_what_is_no_last_day(until: str) -> None:
-    with pytest.raises(Usage, match="--until is"):
+    with pytest.raises(UsageError, match="--until is"):
         period("30d", until, TODAY)
 
 
@@ -172,7 +172,7 @@ def test_of_a_status_only_what_is_known_is_told() -> None:
 
 @pytest.mark.parametrize("by", ["", ",", "consumer,team", "Model"])
 def test_what_cannot_be_told_apart(by: str) -> None:
-    with pytest.raises(Usage, match="accepted: any of consumer, model, day, key, status"):
+    with pytest.raises(UsageError, match="accepted: any of consumer, model, day, key, status"):
         rows.dimensions(by)
 
 
@@ -257,7 +257,7 @@ def test_amounts_in_a_column_have_as_many_places() -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "/", ".."])
 def test_a_place_that_is_no_file(name: str) -> None:
-    with pytest.raises(Usage, match=r"names no file|cannot be written"), whole(Path(name)) as passing:
+    with pytest.raises(UsageError, match=r"names no file|cannot be written"), whole(Path(name)) as passing:
         passing.write_text("x")
 
 

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from admin.errors import Unconfigured
+from admin.errors import ConfigurationError
 from admin.output import Output
 from admin.session import Options, Session
 
@@ -26,7 +26,7 @@ def test_a_configuration_that_one_may_not_decrypt_names_the_key_and_who_may(monk
         )
         session = Session(Options(environment="prod"), Output())
         monkeypatch.setattr(session, "functions", client)
-        with pytest.raises(Unconfigured) as caught:
+        with pytest.raises(ConfigurationError) as caught:
             assert session.config
     assert key in str(caught.value)
     assert "tollgate-prod-viewer" in str(caught.value)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from admin.errors import Usage
+from admin.errors import UsageError
 from admin.times import apart, later, moment, span
 
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
@@ -32,21 +32,21 @@ def test_spans_dates_and_times_are_moments(text: str, expected: datetime) -> Non
     "text", ["", "90", "d", "٣d", "1d\n", "-1d", "2026-13-01", "2026-02-30", "tomorrow", "9" * 7 + "d"]
 )
 def test_anything_else_is_refused_with_what_is_accepted(text: str) -> None:
-    with pytest.raises(Usage, match="accepted is a span such as 30m"):
+    with pytest.raises(UsageError, match="accepted is a span such as 30m"):
         moment(text, "--until", NOW)
 
 
 def test_too_far_is_refused() -> None:
     for text in ("999999w", "3651d"):
-        with pytest.raises(Usage, match=r"is too long: .*, at most 3650d"):
+        with pytest.raises(UsageError, match=r"is too long: .*, at most 3650d"):
             moment(text, "--until", NOW)
-        with pytest.raises(Usage, match="is too long"):
+        with pytest.raises(UsageError, match="is too long"):
             span(text, "--since")
     assert span("3650d", "--grace") == timedelta(days=3650)
 
 
 def test_what_is_past_is_no_end() -> None:
-    with pytest.raises(Usage, match="is past"):
+    with pytest.raises(UsageError, match="is past"):
         later("2026-11-23", "--until", NOW)
     assert moment("30d", "--since", NOW, ago=True) == datetime(2026, 10, 24, 12, 30, tzinfo=UTC)
 

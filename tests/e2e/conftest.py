@@ -15,7 +15,7 @@ import urllib3
 from lambda_src.contract import secret_name
 from local.cloud.client import Cloud
 from local.deployment import Deployment, put_secrets
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 from local.provider.wire import Keys
 from tests.e2e.command import Command
 
@@ -26,7 +26,7 @@ CANARY_PROMPT = "canary-prompt-c0ffee"
 class System:
     """The deployed system as its users and operators meet it."""
 
-    def __init__(self, deployment: Deployment, provider: Provider) -> None:
+    def __init__(self, deployment: Deployment, provider: StandInProvider) -> None:
         self.deployment = deployment
         self.provider = provider
         self.cloud = deployment.cloud
@@ -96,7 +96,7 @@ def _remove_operators_keys(system: System) -> None:
 def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Deployed once, and destroyed without leaving anything behind."""
     keys = Keys(openai=frozenset({CANARY_SECRETS["openai"]}), anthropic=frozenset({CANARY_SECRETS["anthropic"]}))
-    provider = Provider.start(keys=keys)
+    provider = StandInProvider.start(keys=keys)
     deployment = Deployment(
         cloud=cloud,
         provider_url=provider.url,

@@ -21,7 +21,7 @@ from constructs_lib.settings import load
 from lambda_src.contract import KEY_SK, PK, SK, STATE_SK, key_pk
 from lambda_src.core.account import Hold
 from lambda_src.core.policy import Policy
-from lambda_src.edges.aws import Aws
+from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.ledger import Ledger
 from tests.e2e.conftest import System
 
@@ -61,7 +61,7 @@ class Causes:
 
     def lapse(self, count: int) -> None:
         """Leave holds behind whose requests never came back."""
-        aws = Aws({**self.system.cloud.environment()})
+        aws = AwsClient({**self.system.cloud.environment()})
         ledger = Ledger(aws, str(self.system.outputs["table"]), "e2e", 7)
         policy = Policy(consumer="alarming", plan="open", models=frozenset("*"))
         now = time.time()
@@ -188,7 +188,7 @@ class Causes:
     def refusals(self) -> None:
         self.chat("no-such-model", 16, at_once=4)
 
-    def refused_at_the_door(self) -> None:
+    def api_gateway_rejections(self) -> None:
         headers = {"x-api-key": "a-guess"}
         assert {self.system.call("GET", "/v1/models", headers=headers).status for _ in range(16)} == {401}
 

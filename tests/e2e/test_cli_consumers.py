@@ -104,7 +104,7 @@ def test_mistakes_are_told(arguments: list[str], code: int, words: str, tollgate
 def test_a_change_that_another_operator_overtook_is_refused(system: System, tollgate: Command) -> None:
     """Two operators read the same state; the second to write must not undo what the first wrote."""
     from admin.budgets.status import said, standing
-    from admin.errors import Refused
+    from admin.errors import RefusedError
     from admin.output import Output
     from admin.session import Options, Session
     from admin.table import Audit
@@ -116,6 +116,6 @@ def test_a_change_that_another_operator_overtook_is_refused(system: System, toll
         session = Session(Options(environment="e2e"), Output())
         seen = standing(session, "issued")
         tollgate.here("consumers", "resume", "issued")
-        with pytest.raises(Refused, match="somebody else changed issued"):
+        with pytest.raises(RefusedError, match="somebody else changed issued"):
             session.table.change([said(session, seen, {"raises": []})], Audit("budgets.clear", "issued"))
     assert tollgate.here("--output", "json", "consumers", "show", "issued").json["status"] == "active"

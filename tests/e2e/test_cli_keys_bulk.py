@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from admin.keys.api_gateway import Pace
+from admin.keys.api_gateway import RateLimiter
 from tests.e2e.command import INSTALLED, Command
 from tests.e2e.conftest import System
 from tests.e2e.keys import ONCE, asked, in_gateway, in_ledger, issued
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 
 def test_ten_thousand_keys_would_take_their_time() -> None:
     """CreateApiKey takes five a second of an account; asked faster it refuses, and backing off costs more."""
-    pace, begun = Pace(50), time.monotonic()
+    pace, begun = RateLimiter(50), time.monotonic()
     for _ in range(6):
         pace.wait()
     assert 0.1 <= time.monotonic() - begun < 2

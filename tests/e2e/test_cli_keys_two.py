@@ -11,7 +11,7 @@ from unittest import mock
 import botocore.exceptions
 import pytest
 
-from admin.errors import Refused
+from admin.errors import RefusedError
 from admin.keys.ledger import find
 from admin.keys.rotate import pair, rotate
 from admin.output import Output
@@ -38,7 +38,9 @@ def test_the_later_of_two_rotations_takes_its_key_back(system: System, tollgate:
     seen, none = pair(other, find(other, "desk/raced"))
     assert none is None
     new = tollgate.here("--output", "json", "keys", "rotate", "desk/raced", "--yes").json
-    with pytest.raises(Refused, match=r"somebody else changed desk/raced .* The new key \w+ was taken back") as refused:
+    with pytest.raises(
+        RefusedError, match=r"somebody else changed desk/raced .* The new key \w+ was taken back"
+    ) as refused:
         rotate(other, seen, None, GRACE, None)
     assert sorted(in_gateway(system, "raced")) == sorted([old["key_id"], new["key_id"]])
     assert in_ledger(system, old["key_id"], STATE_SK)["replaced_by"] == {"S": new["key_id"]}
@@ -78,7 +80,7 @@ def test_a_rotation_that_both_finish_keeps_its_one_key(system: System, tollgate:
     assert heir is not None
     new = tollgate.here("--output", "json", "keys", "rotate", "desk/shared", "--yes").json
     assert new["key_id"] == heir.key_id
-    with pytest.raises(Refused, match=f"was rotated already: {heir.key_id} is in its place"):
+    with pytest.raises(RefusedError, match=f"was rotated already: {heir.key_id} is in its place"):
         rotate(other, seen, heir, GRACE, None)
     assert asked(system, new["value"]) == (200, None)
     assert sorted(in_gateway(system, "shared")) == sorted([old["key_id"], heir.key_id])

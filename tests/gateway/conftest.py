@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from lambda_src.core.http_event import Request, Response
+from lambda_src.core.http_event import HttpRequest, HttpResponse
 from lambda_src.gateway import Gateway
 from local.cloud.client import Cloud
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 from tests.bench import Bench, create_table
 
 FAULTS = ("429", "500", "503-then-ok", "slow-3", "cut", "reset", "garbage", "nousage", "error-event", "529", "drip")
@@ -18,14 +18,14 @@ SECRETS = {"bench/openai": "sk-standin-openai", "bench/anthropic": "sk-standin-a
 
 
 @pytest.fixture(scope="package")
-def provider() -> Iterator[Provider]:
+def provider() -> Iterator[StandInProvider]:
     """The stand-in AI provider."""
-    with Provider.start() as running:
+    with StandInProvider.start() as running:
         yield running
 
 
 @pytest.fixture(scope="package")
-def bench(cloud: Cloud, provider: Provider) -> Bench:
+def bench(cloud: Cloud, provider: StandInProvider) -> Bench:
     """Models of every kind and fault, and a consumer `free` without limits."""
     made = Bench(cloud, provider.url, create_table(cloud))
     for name, value in SECRETS.items():
@@ -63,7 +63,7 @@ def log(capsys: pytest.CaptureFixture[str]) -> Log:
     return Log(capsys)
 
 
-def rows_of(bench: Bench, response: Response) -> list[dict[str, object]]:
+def rows_of(bench: Bench, response: HttpResponse) -> list[dict[str, object]]:
     """The usage rows of the request that `response` answers."""
     request_id = response.headers["x-tollgate-request-id"]
     items = bench.cloud.client("dynamodb").scan(TableName=bench.table)["Items"]
@@ -73,6 +73,6 @@ def rows_of(bench: Bench, response: Response) -> list[dict[str, object]]:
     return [row for row in rows if str(row["sk"]).endswith(request_id)]
 
 
-def send(gateway: Gateway, request: Request) -> Response:
+def send(gateway: Gateway, request: HttpRequest) -> HttpResponse:
     """What the gateway answers within API Gateway's patience."""
     return gateway.answer(request, 29.0)

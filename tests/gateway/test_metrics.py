@@ -17,7 +17,7 @@ from lambda_src.core.glossary import ERROR_CODES
 from lambda_src.core.metric_values import DEAD_KEY_CODES
 from lambda_src.core.metrics import METRICS, dimension_sets
 from lambda_src.core.policy import Budget, Policy
-from lambda_src.edges.aws import Aws, AwsError
+from lambda_src.edges.aws import AwsClient, AwsError
 from lambda_src.edges.dynamodb_attributes import plain_item
 from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
@@ -36,7 +36,7 @@ Line = dict[str, Any]
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
-class ThrottledAws(Aws):
+class ThrottledAws(AwsClient):
     """Real calls, but DynamoDB throttles the next `left` tries, or all that `refused` names fail for good."""
 
     left = 0
@@ -115,7 +115,7 @@ def old_hold(bench: Bench, consumer: str) -> None:
     ledger.reserve(hold, consumer, Policy(consumer=consumer, plan="bench", models=frozenset()), DEADLINE)
 
 
-def sweep(bench: Bench, aws: Aws) -> None:
+def sweep(bench: Bench, aws: AwsClient) -> None:
     ledger = Ledger(aws, bench.table, "bench", 400)
     sweeper = Sweeper(bench.config(), aws, ledger)
     print(sweeper.line(sweeper.run(time.monotonic() + SECONDS)))
@@ -346,7 +346,7 @@ def test_the_sweepers_lines(bench: Bench, told: Told) -> None:
     assert unsettled["_aws"]["Timestamp"] >= before_ms, "an alarm looks at this period, not at one that is over"
     assert (point(summary, "OverdueHolds"), point(summary, "LedgerFailures")) == (1, 1)
     assert (summary["kind"], summary["unsettled"], summary["overdue"], summary["failed"]) == ("sweep", 1, 1, 1)
-    sweep(bench, Aws(bench.cloud.environment()))
+    sweep(bench, AwsClient(bench.cloud.environment()))
     _, summary = told.lines()
     assert point(summary, "OverdueHolds") == 0, "told also when all is well: an alarm ends by it"
 
@@ -354,7 +354,7 @@ def test_the_sweepers_lines(bench: Bench, told: Told) -> None:
 def test_addresses_of_a_key_within_an_hour(bench: Bench, told: Told) -> None:
     key = bench.consumer("roaming")
     clock = [1_795_437_000.0]  # 2026-11-23T12:30Z
-    first, second = (Gateway(bench.config(), Aws(bench.cloud.environment()), lambda: clock[0]) for _ in range(2))
+    first, second = (Gateway(bench.config(), AwsClient(bench.cloud.environment()), lambda: clock[0]) for _ in range(2))
     for gateway, address in ((first, "192.0.2.1"), (first, "192.0.2.1"), (second, "192.0.2.2"), (first, "2001:db8::1")):
         send(gateway, request(key, {}, source_ip=address))
     assert [point(line, "AddressesPerKey") for line in told.lines()] == [1, 1, 2, 3]

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 
 import pytest
 
-from lambda_src.contract import Provider as Settings
 from lambda_src.contract import Route
-from lambda_src.core.counters import Signals
-from lambda_src.core.http_event import Response
-from lambda_src.core.provider_call import Call, NoAnswer
-from lambda_src.edges.aws import Aws
-from lambda_src.edges.provider_client import Upstream
+from lambda_src.contract import StandInProvider as Settings
+from lambda_src.core.counters import Counters
+from lambda_src.core.http_event import HttpResponse
+from lambda_src.core.provider_call import NoResponse, ProviderCall
+from lambda_src.edges.aws import AwsClient
+from lambda_src.edges.provider_client import ProviderClient
 from lambda_src.edges.secrets import Secrets
 from lambda_src.gateway import Gateway
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 from tests.bench import Bench, chat, error_of, request
 from tests.gateway.conftest import rows_of, send
 
@@ -26,7 +26,7 @@ NO_KEYS = [f"{CANARY}\n{CANARY}", f"{CANARY}\r\nx: y", f"{CANARY} key", f"{CANAR
 FAR = 1e12
 
 
-class RotatedAws(Aws):
+class RotatedAws(AwsClient):
     """Real calls; before the second read of a secret somebody gives it another value."""
 
     bench: Bench
@@ -48,7 +48,7 @@ def with_secret(bench: Bench, gateway: Gateway, name: str) -> Gateway:
     return gateway
 
 
-def shown(capsys: pytest.CaptureFixture[str], response: Response) -> str:
+def shown(capsys: pytest.CaptureFixture[str], response: HttpResponse) -> str:
     """All that the log and the caller got to see."""
     printed = capsys.readouterr()
     return f"{printed.out}{printed.err}{response.body!r}{response.headers}"
@@ -56,7 +56,7 @@ def shown(capsys: pytest.CaptureFixture[str], response: Response) -> str:
 
 @pytest.mark.parametrize("value", NO_KEYS)
 def test_a_secret_that_is_no_key_is_never_sent_nor_shown(
-    bench: Bench, provider: Provider, capsys: pytest.CaptureFixture[str], value: str
+    bench: Bench, provider: StandInProvider, capsys: pytest.CaptureFixture[str], value: str
 ) -> None:
     bench.secret("bench/no-key", value)
     key = bench.consumer("keyless")
@@ -76,7 +76,7 @@ def test_a_secret_that_is_no_key_is_never_sent_nor_shown(
 
 def test_white_space_around_a_key_is_not_part_of_it(bench: Bench) -> None:
     bench.secret("bench/spaced", " sk-standin-openai\r\n")
-    assert Secrets(Aws(bench.cloud.environment())).get("bench/spaced", FAR) == "sk-standin-openai"
+    assert Secrets(AwsClient(bench.cloud.environment())).get("bench/spaced", FAR) == "sk-standin-openai"
 
 
 def test_a_key_that_is_lost_after_the_hold_gives_the_hold_back(
@@ -97,17 +97,19 @@ def test_a_key_that_is_lost_after_the_hold_gives_the_hold_back(
 
 
 def test_a_request_that_cannot_be_built_was_not_sent_and_its_error_leads_nowhere(
-    bench: Bench, provider: Provider
+    bench: Bench, provider: StandInProvider
 ) -> None:
     """http.client quotes the header that it refuses."""
-    aws = Aws(bench.cloud.environment())
+    aws = AwsClient(bench.cloud.environment())
     settings = Settings(kind="openai", base_url=f"{bench.provider_url}/v1")
     route = Route("chat", "POST", "/v1/chat/completions", "openai")
     calls = len(provider.calls())
     for value in (f"{CANARY}\n{CANARY}", f"{CANARY}–"):
-        call = Call(provider=settings, route=route, model="m", headers={}, trace={"traceparent": value}, body=b"{}")
-        with pytest.raises(NoAnswer) as caught:
-            Upstream(aws, Secrets(aws), 0).send(call, time.monotonic() + 5, Signals())
+        call = ProviderCall(
+            provider=settings, route=route, model="m", headers={}, trace={"traceparent": value}, body=b"{}"
+        )
+        with pytest.raises(NoResponse) as caught:
+            ProviderClient(aws, Secrets(aws), 0).send(call, time.monotonic() + 5, Counters())
         assert (caught.value.code, caught.value.reached) == ("upstream_unreachable", False)
         assert (caught.value.__cause__, caught.value.__context__) == (None, None)
         assert CANARY not in "".join(traceback.format_exception(caught.value))
@@ -124,7 +126,7 @@ def test_a_request_that_cannot_be_built_was_not_sent_and_its_error_leads_nowhere
     ],
 )
 def test_a_callers_header_that_is_none_is_dropped(
-    gateway: Gateway, provider: Provider, path: str, model: str, value: str
+    gateway: Gateway, provider: StandInProvider, path: str, model: str, value: str
 ) -> None:
     names = ("accept", "openai-beta", "anthropic-version", "anthropic-beta", "idempotency-key", "traceparent")
     headers = dict.fromkeys((*names, "x-amzn-trace-id"), value)
@@ -136,6 +138,6 @@ def test_a_callers_header_that_is_none_is_dropped(
     assert not {"idempotency-key", "traceparent"} & set(provider.calls()[-1].ids)
 
 
-def test_a_callers_header_that_is_one_arrives(gateway: Gateway, provider: Provider) -> None:
+def test_a_callers_header_that_is_one_arrives(gateway: Gateway, provider: StandInProvider) -> None:
     assert send(gateway, request("key-free", chat(), headers={"Idempotency-Key": "once ~ only"})).status == 200
     assert provider.calls()[-1].ids["idempotency-key"] == "once ~ only"

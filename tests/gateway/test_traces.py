@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambda_src.gateway import Gateway
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 from tests.bench import chat, request
 from tests.gateway.conftest import Log, send
 
@@ -11,7 +11,9 @@ THEIRS = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 XRAY = "1-6741c2a8-0123456789abcdef01234567"
 
 
-def test_the_callers_trace_reaches_the_provider_and_the_log(gateway: Gateway, provider: Provider, log: Log) -> None:
+def test_the_callers_trace_reaches_the_provider_and_the_log(
+    gateway: Gateway, provider: StandInProvider, log: Log
+) -> None:
     headers = {"traceparent": THEIRS, "X-Amzn-Trace-Id": f"Root={XRAY};Sampled=1"}
     send(gateway, request("key-free", chat(), headers=headers))
     (line,) = log.lines()
@@ -20,7 +22,7 @@ def test_the_callers_trace_reaches_the_provider_and_the_log(gateway: Gateway, pr
 
 
 def test_x_rays_trace_reaches_the_provider_where_the_caller_has_none(
-    gateway: Gateway, provider: Provider, log: Log
+    gateway: Gateway, provider: StandInProvider, log: Log
 ) -> None:
     for path in ("/v1/chat/completions", "/bedrock/model/{model}/converse"):
         bedrock = "bedrock" in path

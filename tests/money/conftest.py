@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from local.cloud.client import Cloud
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 from tests.bench import Bench, create_table
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -23,14 +23,14 @@ SECRETS = {"bench/openai": "sk-standin-openai", "bench/anthropic": "sk-standin-a
 
 
 @pytest.fixture(scope="package")
-def provider() -> Iterator[Provider]:
+def provider() -> Iterator[StandInProvider]:
     """The stand-in AI provider."""
-    with Provider.start() as running:
+    with StandInProvider.start() as running:
         yield running
 
 
 @pytest.fixture
-def bench(cloud: Cloud, provider: Provider) -> Bench:
+def bench(cloud: Cloud, provider: StandInProvider) -> Bench:
     """An empty table and the stand-in's keys."""
     made = Bench(cloud, provider.url, create_table(cloud))
     for name, value in SECRETS.items():

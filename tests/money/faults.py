@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from lambda_src.edges.aws import Aws, AwsError
+from lambda_src.edges.aws import AwsClient, AwsError
 
 Fault = Literal["ok", "lost", "down", "down after", "killed", "killed after"]
 
@@ -14,7 +14,7 @@ class Killed(Exception):
     """The process ended here: nothing of ours may catch it."""
 
 
-class FaultyAws(Aws):
+class FaultyAws(AwsClient):
     """Real calls, except those for which `plan` says otherwise (first in, first out; then all goes well).
 
     lost: done, but the answer never comes, so that it is sent again. down, down after: the service fails for good,

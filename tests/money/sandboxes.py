@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from lambda_src.contract import account_pk
-from lambda_src.core.http_event import Request, Response
+from lambda_src.core.http_event import HttpRequest, HttpResponse
 from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
 from tests.bench import Bench, request
@@ -40,7 +40,7 @@ def warm(bench: Bench, key_id: str, sandboxes: int, **changes: Any) -> list[Gate
     return gateways
 
 
-def send_all(gateways: Sequence[Gateway], requests: Sequence[Request]) -> list[Response]:
+def send_all(gateways: Sequence[Gateway], requests: Sequence[HttpRequest]) -> list[HttpResponse]:
     """The answers to `requests`, sent at the same moment and spread over `gateways`."""
     pairs = zip(itertools.cycle(gateways), requests, strict=False)
     return at_once([lambda pair=pair: pair[0].answer(pair[1], API_GATEWAY_SECONDS) for pair in pairs])

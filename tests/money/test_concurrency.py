@@ -14,9 +14,9 @@ from lambda_src.contract import TOKEN_CLASSES, account_pk
 from lambda_src.core.account import Account, Hold
 from lambda_src.core.policy import Policy
 from lambda_src.core.usage_record import UsageRecord
-from lambda_src.edges.aws import Aws
+from lambda_src.edges.aws import AwsClient
 from lambda_src.sweeper import Sweeper
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 from tests.bench import Bench, chat, error_of, request
 from tests.money.sandboxes import at_once, books, send_all, warm
 
@@ -40,7 +40,7 @@ def held_for(bench: Bench, body: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize(("parallel", "fitting"), [(8, 3), (32, 7), (200, 20)])
 def test_of_parallel_first_requests_exactly_as_many_pass_as_the_budget_fits(
-    bench: Bench, provider: Provider, parallel: int, fitting: int
+    bench: Bench, provider: StandInProvider, parallel: int, fitting: int
 ) -> None:
     bench.model("slow", upstream="standin-slow-1", **OUTPUT_ALONE)
     body = chat("slow", max_tokens=2)
@@ -88,7 +88,7 @@ def test_what_is_committed_never_passes_the_limit_while_requests_come_and_go(ben
     assert sum(each.count(200) for each in statuses) == len(rows)
 
 
-def test_a_request_dearer_than_a_fresh_windows_whole_budget_is_refused(bench: Bench, provider: Provider) -> None:
+def test_a_request_dearer_than_a_fresh_windows_whole_budget_is_refused(bench: Bench, provider: StandInProvider) -> None:
     bench.model("quick", upstream="standin-small")
     body = chat("quick", max_tokens=100)
     key = bench.consumer("poor", budgets=[{"usd_nano": held_for(bench, body) - 1, "per": "day"}])
@@ -151,7 +151,7 @@ def test_each_threshold_is_published_exactly_once_under_parallel_requests(bench:
     gateways = warm(bench, key, 8, topic_arn=topic)
     answers = send_all(gateways, [request(key, body) for _ in range(32)])
     assert {each.status for each in answers} == {200}
-    aws = Aws(bench.cloud.environment())
+    aws = AwsClient(bench.cloud.environment())
     for _ in range(2):  # whoever saw the sum cross a threshold last may not have seen the others' part of it
         assert Sweeper(bench.config(topic_arn=topic), aws, bench.ledger()).run(time.monotonic() + 20)["failed"] == 0
 

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from lambda_src.contract import CONFIG_VARIABLE
-from lambda_src.edges.aws import Aws
+from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.ledger import Ledger
 from lambda_src.sweeper import Sweeper
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 from tests.bench import Bench, chat, request
 from tests.money.faults import request_id_of
 from tests.money.sandboxes import API_GATEWAY_SECONDS, books
@@ -68,7 +68,7 @@ def event_of(key_id: str, request_id: str, body: dict[str, Any]) -> dict[str, An
 
 def sweep_later(bench: Bench) -> dict[str, int]:
     """What the sweeper does once every deadline is past."""
-    aws = Aws(bench.cloud.environment())
+    aws = AwsClient(bench.cloud.environment())
     ledger = Ledger(aws, bench.table, "bench", 400, now=lambda: time.time() + 3_600)
     return Sweeper(bench.config(), aws, ledger).run(time.monotonic() + 30)
 
@@ -97,7 +97,7 @@ def books_of(bench: Bench, consumer: str) -> tuple[dict[str, int], dict[str, dic
     ],
 )
 def test_a_handler_killed_between_two_steps_loses_nothing_and_books_nothing_twice(
-    bench: Bench, provider: Provider, point: str, calls: int, settlement: str | None, stream: bool
+    bench: Bench, provider: StandInProvider, point: str, calls: int, settlement: str | None, stream: bool
 ) -> None:
     bench.model("quick", upstream="standin-small")
     key = bench.consumer("unlucky", budgets=[{"usd_nano": 10**12, "per": "month"}])
@@ -125,7 +125,7 @@ def test_a_handler_killed_between_two_steps_loses_nothing_and_books_nothing_twic
         assert (died["settlement"], died["cost_nano_usd"]) == (settlement, expected)
 
 
-def test_handlers_killed_at_any_moment_under_load_lose_nothing(bench: Bench, provider: Provider) -> None:
+def test_handlers_killed_at_any_moment_under_load_lose_nothing(bench: Bench, provider: StandInProvider) -> None:
     bench.model("quick", upstream="standin-small")
     key = bench.consumer("stormy")
     provider.clear()
@@ -152,7 +152,7 @@ def test_handlers_killed_at_any_moment_under_load_lose_nothing(bench: Bench, pro
     assert sum(row["settlement"] == "unsettled" for row in rows.values()) <= 6
 
 
-def test_what_breaks_off_before_the_provider_is_called_leaves_no_hold(bench: Bench, provider: Provider) -> None:
+def test_what_breaks_off_before_the_provider_is_called_leaves_no_hold(bench: Bench, provider: StandInProvider) -> None:
     """Whatever a body does to Python, no hold is placed before it is known that the request can be sent on."""
     bench.model("quick", upstream="standin-small")
     bench.model("claude", "anthropic", upstream="standin-small")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lambda_src.contract import ROUTES, TOKEN_CLASSES, Config
 from lambda_src.core.dialects import DIALECTS
-from lambda_src.core.dialects.parsed_request import Ask, parse
+from lambda_src.core.dialects.parsed_request import ParsedRequest, parse
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.estimate import estimate
 from lambda_src.core.policy import Model, Policy
@@ -57,7 +57,7 @@ def model_of(table: dict[str, Any]) -> Model:
     )  # fmt: skip
 
 
-def asked(written: Written, raw: bytes) -> Ask:
+def asked(written: Written, raw: bytes) -> ParsedRequest:
     """The request as the gateway reads it."""
     route = ROUTE[written.route]
     return DIALECTS[route.dialect].ask(route, parse(raw, "application/json"), len(raw), "m")

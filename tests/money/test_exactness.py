@@ -26,9 +26,9 @@ from typing import Any
 import pytest
 
 from lambda_src.contract import TOKEN_CLASSES
-from lambda_src.core.http_event import Request
+from lambda_src.core.http_event import HttpRequest
 from lambda_src.core.usage_record import record_of_line
-from lambda_src.edges.aws import Aws
+from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
 from lambda_src.sweeper import Sweeper
@@ -67,7 +67,7 @@ def scripts(dialect: str) -> tuple[str, ...]:
     return PLAIN * 4 + BROKEN + (OPENAI_ONLY if dialect == "chat" else ())
 
 
-def written(number: int, dice: random.Random) -> tuple[Request, str]:
+def written(number: int, dice: random.Random) -> tuple[HttpRequest, str]:
     """One request, and its id."""
     dialect = dice.choice(DIALECTS)
     script = dice.choice(scripts(dialect))
@@ -166,11 +166,14 @@ def test_the_ledgers_total_is_the_providers_own_count(bench: Bench, provider_url
 
     failed = [line for line in lines if line["ledger_failed"]]
     assert failed, "the ledger was never down: the faults did not happen"
-    ledger = Ledger(Aws(bench.cloud.environment()), bench.table, "bench", 400, now=lambda: time.time() + 3_600)
+    ledger = Ledger(AwsClient(bench.cloud.environment()), bench.table, "bench", 400, now=lambda: time.time() + 3_600)
     for line in failed[::3]:  # an operator replays some of them before the sweeper comes,
         ledger.replay(record_of_line(line), time.monotonic() + 10)
     with contextlib.redirect_stdout(io.StringIO()):
-        assert Sweeper(bench.config(), Aws(bench.cloud.environment()), ledger).run(time.monotonic() + 60)["failed"] == 0
+        assert (
+            Sweeper(bench.config(), AwsClient(bench.cloud.environment()), ledger).run(time.monotonic() + 60)["failed"]
+            == 0
+        )
     for line in failed[1::3]:  # some after it, and never the rest
         ledger.replay(record_of_line(line), time.monotonic() + 10)
 
@@ -178,7 +181,7 @@ def test_the_ledgers_total_is_the_providers_own_count(bench: Bench, provider_url
         compare(ledger, json.load(answer)["calls"], lines)
 
 
-def answer_all(gateway: Gateway, requests: list[Request]) -> Counter[int]:
+def answer_all(gateway: Gateway, requests: list[HttpRequest]) -> Counter[int]:
     """The statuses of the answers, one sandbox after the other's fashion."""
     return Counter(gateway.answer(each, API_GATEWAY_SECONDS).status for each in requests)
 

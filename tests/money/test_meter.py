@@ -12,7 +12,7 @@ import pytest
 from lambda_src.contract import ROUTES, STANDARD_TIER, Route
 from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.bedrock import stream_events
-from lambda_src.core.dialects.parsed_request import Ask
+from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import completed, events, tokens_of_text
 from lambda_src.core.policy import Model
 from lambda_src.core.pricing import Prices, Rates
@@ -30,11 +30,11 @@ USUAL_INPUT = 25
 MOST_OUTPUT = 100_000
 
 
-def case(name: str) -> tuple[dict[str, Any], Route, Ask, bytes]:
+def case(name: str) -> tuple[dict[str, Any], Route, ParsedRequest, bytes]:
     """What is expected of a body, its route, the request that it answers, and the body."""
     expected = json.loads((FIXTURES / f"{name}.expected.json").read_text())
     (path,) = [found for end in ("json", "sse", "eventstream") if (found := FIXTURES / f"{name}.{end}").exists()]
-    asked = Ask(body={}, model="m", stream=expected["stream"])
+    asked = ParsedRequest(body={}, model="m", stream=expected["stream"])
     return expected, ROUTE[expected["route"]], asked, path.read_bytes()
 
 

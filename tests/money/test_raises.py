@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from lambda_src.contract import STATE_SK, consumer_pk
 from lambda_src.core.pricing import usd
-from lambda_src.edges.aws import Aws
+from lambda_src.edges.aws import AwsClient
 from lambda_src.gateway import Gateway
 from tests.bench import Bench, chat, error_of, request
 from tests.money.sandboxes import API_GATEWAY_SECONDS
@@ -30,7 +30,7 @@ def test_a_raise_lets_exactly_so_much_more_pass_until_it_ends(bench: Bench) -> N
     clock = [NOON]
     bench.model("steady", upstream="standin-long-10")
     key = bench.consumer("raised", budgets=[{"usd_nano": 10**12, "per": "month"}])
-    gateway = Gateway(bench.config(), Aws(bench.cloud.environment()), lambda: float(clock[0]))
+    gateway = Gateway(bench.config(), AwsClient(bench.cloud.environment()), lambda: float(clock[0]))
     cost = int(float(gateway.answer(request(key, ONE, at_ms=NOON * 1000), 29.0).headers["x-tollgate-cost-usd"]) * 10**9)
     account = bench.ledger().account("raised", float("inf"))
     assert account.item["s|month|2026-11"] == cost > 0

@@ -17,7 +17,7 @@ import pytest
 from admin import cli
 from admin.logs import replay
 from lambda_src.contract import AUDIT_MONTH, CONFIG_VARIABLE, audit_pk
-from lambda_src.edges.aws import Aws
+from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
 from lambda_src.sweeper import Sweeper
@@ -72,7 +72,7 @@ def answered_while_the_ledger_was_down(bench: Bench, capsys: pytest.CaptureFixtu
 
 
 def sweep(bench: Bench) -> None:
-    aws = Aws(bench.cloud.environment())
+    aws = AwsClient(bench.cloud.environment())
     ledger = Ledger(aws, bench.table, ENVIRONMENT, 400, now=lambda: time.time() + 3_600)
     Sweeper(bench.config(), aws, ledger).run(time.monotonic() + 30)
 

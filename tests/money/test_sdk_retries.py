@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambda_src.gateway import Gateway
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 from tests.bench import Bench, request
 from tests.money.sandboxes import API_GATEWAY_SECONDS, books
 from tests.money.test_crash import days
@@ -60,7 +60,7 @@ class _Call(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def front(bench: Bench, provider: Provider) -> Iterator[Front]:
+def front(bench: Bench, provider: StandInProvider) -> Iterator[Front]:
     """A consumer whose budget has room for anything but `dear`, and models that fail in their ways."""
     for script in ("small", "reset", "cut", "slow-3", "429-then-ok", "500-then-ok", "garbage"):
         bench.model(f"gpt-{script}", upstream=f"standin-{script}")
@@ -114,7 +114,7 @@ SDKS: list[tuple[Ask, str, Error]] = [
 def test_what_must_not_be_retried_is_not(
     front: Front,
     bench: Bench,
-    provider: Provider,
+    provider: StandInProvider,
     ask: Ask,
     family: str,
     error: Error,
@@ -143,7 +143,7 @@ def test_what_must_not_be_retried_is_not(
     ],
 )
 def test_boto3_does_not_repeat_it_either(
-    front: Front, bench: Bench, provider: Provider, verb: str, script: str, status: int, code: str, calls: int
+    front: Front, bench: Bench, provider: StandInProvider, verb: str, script: str, status: int, code: str, calls: int
 ) -> None:
     """It goes by the status: of a 429, 502 or 504 it would make five requests, each of which may be billed."""
     session = boto3.Session(aws_access_key_id="of", aws_secret_access_key="nobody", region_name="eu-west-1")
@@ -160,7 +160,7 @@ def test_boto3_does_not_repeat_it_either(
 
 @pytest.mark.parametrize(("ask", "family", "error"), SDKS)
 def test_an_answer_cut_in_the_middle_is_not_asked_for_again(
-    front: Front, provider: Provider, bench: Bench, ask: Ask, family: str, error: Error
+    front: Front, provider: StandInProvider, bench: Bench, ask: Ask, family: str, error: Error
 ) -> None:
     with pytest.raises(error):
         ask(front, f"{family}-cut", stream=False)
@@ -175,7 +175,7 @@ def test_an_answer_cut_in_the_middle_is_not_asked_for_again(
     [(ask_openai, "gpt", openai.APIError), (ask_anthropic, "claude", anthropic.APIError)],
 )
 def test_a_stream_cut_in_the_middle_says_so_and_is_not_asked_for_again(
-    front: Front, provider: Provider, bench: Bench, ask: Ask, family: str, error: Error
+    front: Front, provider: StandInProvider, bench: Bench, ask: Ask, family: str, error: Error
 ) -> None:
     with pytest.raises(error, match="ended before it was complete"):
         ask(front, f"{family}-cut", stream=True)
@@ -187,7 +187,7 @@ def test_a_stream_cut_in_the_middle_says_so_and_is_not_asked_for_again(
 @pytest.mark.parametrize(("ask", "family", "error"), SDKS)
 @pytest.mark.parametrize("script", ["429-then-ok", "500-then-ok"])
 def test_what_was_not_billed_may_be_retried_and_each_attempt_has_its_row(
-    front: Front, bench: Bench, provider: Provider, ask: Ask, family: str, error: Error, script: str
+    front: Front, bench: Bench, provider: StandInProvider, ask: Ask, family: str, error: Error, script: str
 ) -> None:
     ask(front, f"{family}-{script}", stream=False)
     assert (front.requests, len(provider.calls())) == (2, 2)

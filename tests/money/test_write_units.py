@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lambda_src.edges.aws import Aws
+from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.dynamodb_attributes import Attribute
 from lambda_src.gateway import Gateway
 from tests.bench import Bench, chat, request
@@ -29,7 +29,7 @@ TYPICAL = {
 }
 
 
-class CountingAws(Aws):
+class CountingAws(AwsClient):
     """Real calls; keeps what was asked of DynamoDB."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:

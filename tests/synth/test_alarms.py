@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from constructs_lib.alarm_catalogue import KINDS, alarms_of
+from constructs_lib.alarm_catalogue import DEFINITIONS, alarms_of
 from constructs_lib.settings import load
-from constructs_lib.settings.alerts import Alerts
+from constructs_lib.settings.alerts import AlertSettings
 from lambda_src.contract import METRIC_NAMESPACE
 from lambda_src.core.metrics import METRICS, dimension_sets
 from tests.synth.reading import Synthesized
@@ -34,7 +34,7 @@ ALWAYS = {
     "sweeper-errors",
     "unpriced",
     "refusals",
-    "refused-at-the-door",
+    "api-gateway-rejections",
     "dead-keys",
     "shared-key",
 }
@@ -102,7 +102,7 @@ def test_thresholds_are_those_of_the_environment(full: Synthesized) -> None:
         "sweeper-errors": 26,
         "unpriced": 28,
         "refusals": 29,
-        "refused-at-the-door": 30,
+        "api-gateway-rejections": 30,
         "dead-keys": 31,
         "shared-key": 32,
     }
@@ -114,7 +114,7 @@ def test_thresholds_are_those_of_the_environment(full: Synthesized) -> None:
 
 def test_one_failed_or_slow_request_in_a_quiet_hour_rings_nothing_by_default() -> None:
     """It gets somebody up for nothing. Each 503 of the ledger is two failed calls: its own, and the take-back."""
-    alerts = Alerts()
+    alerts = AlertSettings()
     assert min(alerts.server_errors, alerts.throttled, alerts.lambda_errors, alerts.secret_failures) > 1
     assert alerts.ledger_failures > 2
 
@@ -128,11 +128,11 @@ def test_slowness_has_to_last(every: list[Synthesized]) -> None:
 
 def test_every_setting_moves_an_alarm_and_every_alarm_can_be_moved() -> None:
     """A threshold that nobody can change, or a setting that changes nothing, is a trap."""
-    for kind in KINDS:
+    for kind in DEFINITIONS:
         assert kind.settings, kind.name
-        assert set(kind.settings) <= set(Alerts.model_fields), kind.name
+        assert set(kind.settings) <= set(AlertSettings.model_fields), kind.name
     told = {"emails", "https", "slack", "teams", "runbook_url", "disabled", "budget_percent", "minutes"}
-    assert {setting for kind in KINDS for setting in kind.settings} == set(Alerts.model_fields) - told
+    assert {setting for kind in DEFINITIONS for setting in kind.settings} == set(AlertSettings.model_fields) - told
 
 
 def test_concurrency_follows_what_is_reserved(shipped: dict[str, Synthesized]) -> None:
@@ -199,7 +199,7 @@ def test_metrics_that_are_watched_are_emitted(every: list[Synthesized]) -> None:
     for stack in every:
         for name, alarm in metric_alarms(stack).items():
             for namespace, metric, dimensions in measured(alarm):
-                if namespace == METRIC_NAMESPACE and name != "refused-at-the-door":
+                if namespace == METRIC_NAMESPACE and name != "api-gateway-rejections":
                     assert frozenset(dimensions) in {
                         frozenset(each) for each in dimension_sets(METRICS[metric], per_consumer=True)
                     }, name
@@ -207,9 +207,9 @@ def test_metrics_that_are_watched_are_emitted(every: list[Synthesized]) -> None:
 
 def test_what_the_door_counts_is_in_the_access_line_and_is_what_the_alarm_reads(every: list[Synthesized]) -> None:
     for stack in every:
-        refused = stack.one("aws_cloudwatch_log_metric_filter.refused-at-the-door")
+        refused = stack.one("aws_cloudwatch_log_metric_filter.api-gateway-rejections")
         counted = refused["metric_transformation"]
-        (metric,) = measured(stack.one("aws_cloudwatch_metric_alarm.refused-at-the-door"))
+        (metric,) = measured(stack.one("aws_cloudwatch_metric_alarm.api-gateway-rejections"))
         name = stack.environment.name
         assert metric == (counted["namespace"], counted["name"], {"environment": name})
         assert refused["log_group_name"] == "${aws_cloudwatch_log_group.access.name}"

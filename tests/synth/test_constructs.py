@@ -20,7 +20,7 @@ CONSTRUCTS = [
     "function-example",
     "schedule",
     "stage",
-    "door",
+    "rejections",
     "plans",
     "queries",
     "prompts",

@@ -12,7 +12,7 @@ from lambda_src.contract import METRIC_NAMESPACE
 from lambda_src.core.metrics import METRICS, dimension_sets
 from tests.synth.reading import Synthesized
 
-DOOR = metric_sources.refused_at_the_door("any")
+REJECTIONS = metric_sources.api_gateway_rejections("any")
 """Told by a filter of the access log, not by the gateway."""
 
 
@@ -70,7 +70,7 @@ def test_every_metric_is_shown(every: list[Synthesized]) -> None:
     """One that is paid for and that nobody sees."""
     for stack in every:
         shown = {row[1] for row in rows(stack) if row[0] == METRIC_NAMESPACE}
-        assert shown | {metric for metric, _ in searches(stack)} == {*METRICS, DOOR.name}
+        assert shown | {metric for metric, _ in searches(stack)} == {*METRICS, REJECTIONS.name}
 
 
 def test_every_series_is_shown_or_watched(every: list[Synthesized]) -> None:
@@ -108,7 +108,9 @@ def test_metrics_that_are_shown_are_emitted(every: list[Synthesized]) -> None:
         per_consumer = stack.environment.metering.metrics_per_consumer
         for row in rows(stack):
             if row[0] == METRIC_NAMESPACE:
-                emitted = [("environment",)] if row[1] == DOOR.name else dimension_sets(METRICS[row[1]], per_consumer)
+                emitted = (
+                    [("environment",)] if row[1] == REJECTIONS.name else dimension_sets(METRICS[row[1]], per_consumer)
+                )
                 assert tuple(row[2:-1:2]) in emitted, row
                 assert row[3] == stack.environment.name
         for metric, dimension in searches(stack):

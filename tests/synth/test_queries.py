@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from constructs_lib.query_catalogue import INDEXED, INSIGHT_RULES, QUERIES, Log, Query
+from constructs_lib.query_catalogue import INDEXED, INSIGHT_RULES, QUERIES, Log, SavedQuery
 from constructs_lib.stage import ACCESS_LOG_FIELDS
 from lambda_src.core.usage_line import usage_line
 from lambda_src.core.usage_record import UsageRecord
@@ -24,7 +24,7 @@ LANGUAGE = {
 """Words that are no fields."""
 
 
-def asked(query: Query) -> set[str]:
+def asked(query: SavedQuery) -> set[str]:
     """The fields that a query reads, those it names itself left out."""
     text = re.sub(r'/[^/\n]*/(?=\n)|"[^"]*"', "", query.text)
     named = set(re.findall(r"\bas (\w+)", text))
@@ -32,7 +32,7 @@ def asked(query: Query) -> set[str]:
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
-def test_query_asks_for_fields_that_its_logs_have(query: Query) -> None:
+def test_query_asks_for_fields_that_its_logs_have(query: SavedQuery) -> None:
     """Logs Insights finds nothing, and says nothing, where a field is misspelt."""
     assert asked(query)
     for log in query.logs:
@@ -40,7 +40,7 @@ def test_query_asks_for_fields_that_its_logs_have(query: Query) -> None:
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
-def test_query_is_in_the_language_and_says_what_it_is_for(query: Query) -> None:
+def test_query_is_in_the_language_and_says_what_it_is_for(query: SavedQuery) -> None:
     parse_query(query.commented)
     first, *_ = query.commented.splitlines()
     assert first == f"# {query.purpose}"
@@ -65,7 +65,7 @@ def test_saved_queries_are_all_there_and_read_their_logs(every: list[Synthesized
             "slowest",
             "one-request",
             "key-addresses",
-            "refused-at-the-door",
+            "api-gateway-rejections",
             "unsettled",
             "estimated",
         }

@@ -12,7 +12,7 @@ from lambda_src.core.account import Account
 from lambda_src.core.admission import Caller, check_caller, check_fits, choose_model, refusal
 from lambda_src.core.errors import BadRequest, Denied, LimitReached
 from lambda_src.core.estimate import Estimate
-from lambda_src.core.policy import Budget, Key, Model, Policy
+from lambda_src.core.policy import ApiKey, Budget, Model, Policy
 from lambda_src.core.pricing import Prices
 
 AT_MS = 1_795_437_045_000  # Monday 2026-11-23 12:30:45 UTC
@@ -37,17 +37,17 @@ def budgets(*limits: tuple[int, Window]) -> tuple[Budget, ...]:
 @pytest.mark.parametrize(
     ("caller", "code", "said"),
     [
-        (Caller(Key(key_id="k", consumer="acme", status="disabled"), policy()), "key_disabled", "key k is disabled"),
-        (Caller(Key(key_id="k", consumer="acme", status="revoked"), policy()), "key_revoked", "key k is revoked"),
-        (Caller(Key(key_id="k", consumer="acme", status="mislaid"), policy()), "key_disabled", "key k is mislaid"),
-        (Caller(Key(key_id="k", consumer="acme"), policy(), paused=True), "consumer_paused", "acme is paused"),
+        (Caller(ApiKey(key_id="k", consumer="acme", status="disabled"), policy()), "key_disabled", "key k is disabled"),
+        (Caller(ApiKey(key_id="k", consumer="acme", status="revoked"), policy()), "key_revoked", "key k is revoked"),
+        (Caller(ApiKey(key_id="k", consumer="acme", status="mislaid"), policy()), "key_disabled", "key k is mislaid"),
+        (Caller(ApiKey(key_id="k", consumer="acme"), policy(), paused=True), "consumer_paused", "acme is paused"),
         (
-            Caller(Key(key_id="k", consumer="acme", expires=NOW), policy()),
+            Caller(ApiKey(key_id="k", consumer="acme", expires=NOW), policy()),
             "key_expired",
             "key k expired on 2026-11-23T12:30:45",
         ),
         (
-            Caller(Key(key_id="k", consumer="acme"), policy(expires=NOW)),
+            Caller(ApiKey(key_id="k", consumer="acme"), policy(expires=NOW)),
             "consumer_expired",
             "acme expired on 2026-11-23T12:30:45",
         ),
@@ -62,22 +62,22 @@ def test_who_may_not_call_is_told_why(caller: Caller, code: str, said: str) -> N
 
 def test_until_it_expires_a_key_works() -> None:
     later = datetime(2026, 11, 23, 12, 30, 46, tzinfo=UTC)
-    check_caller(Caller(Key(key_id="k", consumer="acme", expires=later), policy(expires=later)), NOW)
+    check_caller(Caller(ApiKey(key_id="k", consumer="acme", expires=later), policy(expires=later)), NOW)
 
 
 MODELS = {name: model(name) for name in ("a", "b", "c")} | {"claude": model("claude", "two")}
-KINDS: Any = {"one": "openai", "two": "anthropic"}
+DEFINITIONS: Any = {"one": "openai", "two": "anthropic"}
 
 
 def test_a_model_is_found_where_the_policy_allows_it() -> None:
-    assert choose_model("b", MODELS, policy(models=frozenset({"b"})), "openai", KINDS).name == "b"
-    assert choose_model("claude", MODELS, policy(), "anthropic", KINDS).name == "claude"
+    assert choose_model("b", MODELS, policy(models=frozenset({"b"})), "openai", DEFINITIONS).name == "b"
+    assert choose_model("claude", MODELS, policy(), "anthropic", DEFINITIONS).name == "claude"
 
 
 @pytest.mark.parametrize("asked", ["a", "unknown", "*"])
 def test_a_model_not_allowed_and_one_not_there_get_the_same_answer(asked: str) -> None:
     with pytest.raises(BadRequest) as refused:
-        choose_model(asked, MODELS, policy(models=frozenset({"b", "c"})), "openai", KINDS)
+        choose_model(asked, MODELS, policy(models=frozenset({"b", "c"})), "openai", DEFINITIONS)
     assert (refused.value.status, refused.value.code, refused.value.param) == (404, "model_not_found", "model")
     assert refused.value.message == (
         f"model {asked!r} is not one that this key may use; accepted: b, c. GET /v1/models lists them."
@@ -87,17 +87,17 @@ def test_a_model_not_allowed_and_one_not_there_get_the_same_answer(asked: str) -
 def test_many_models_are_not_all_listed_and_none_is_said() -> None:
     many = {f"m{number:02d}": model(f"m{number:02d}") for number in range(11)}
     with pytest.raises(BadRequest, match=r"accepted: m00, .*, m09 …\."):
-        choose_model("x", many, policy(), "openai", KINDS)
+        choose_model("x", many, policy(), "openai", DEFINITIONS)
     ten = {name: each for name, each in many.items() if name != "m10"}
     with pytest.raises(BadRequest, match=r"accepted: m00, .*, m09\."):
-        choose_model("x", ten, policy(), "openai", KINDS)
+        choose_model("x", ten, policy(), "openai", DEFINITIONS)
     with pytest.raises(BadRequest, match=r"accepted: none\."):
-        choose_model("x", many, policy(models=frozenset()), "openai", KINDS)
+        choose_model("x", many, policy(models=frozenset()), "openai", DEFINITIONS)
 
 
 def test_a_model_of_another_dialect_is_sent_to_its_route() -> None:
     with pytest.raises(BadRequest, match="speaks anthropic's API, not openai's; call it at /v1/messages") as refused:
-        choose_model("claude", MODELS, policy(), "openai", KINDS)
+        choose_model("claude", MODELS, policy(), "openai", DEFINITIONS)
     assert (refused.value.code, refused.value.param) == ("wrong_route", "model")
 
 

@@ -32,7 +32,7 @@ burst = 1
 [consumers.c]
 plan = "p"
 """
-# By hand: the access log's RefusedAtTheDoor, and from the table 31 metrics, each once for the environment.
+# By hand: the access log's ApiGatewayRejections, and from the table 31 metrics, each once for the environment.
 ONCE = 31
 PER_MODEL = 5  # Requests, InputTokens, OutputTokens, CostNanoUsd, Latency
 PER_CONSUMER = 6  # Requests, Errors, Refusals, CostNanoUsd, BudgetSpentPercent, BudgetCommittedPercent
@@ -59,7 +59,7 @@ def test_bill_is_what_a_count_by_hand_gives(tmp_path: Path) -> None:
     single = [
         "latency", "gateway-latency", "lambda-errors", "throttles", "concurrency", "duration",
         "ledger-failures", "ledger-throttles", "secret-failures", "budget", "unsettled", "overdue-holds",
-        "sweeper-errors", "over-estimate", "unpriced", "refusals", "refused-at-the-door", "dead-keys",
+        "sweeper-errors", "over-estimate", "unpriced", "refusals", "api-gateway-rejections", "dead-keys",
         "shared-key",
     ]  # fmt: skip
     assert items["metrics that alarms evaluate"] == (len(single) + 4 * 2 + 3, Decimal("3.00"))

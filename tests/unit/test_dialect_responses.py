@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from lambda_src.core.dialects import DIALECTS
-from lambda_src.core.dialects.parsed_request import Ask
-from lambda_src.core.dialects.parsed_response import Reading
+from lambda_src.core.dialects.parsed_request import ParsedRequest
+from lambda_src.core.dialects.parsed_response import ParsedResponse
 from lambda_src.core.tokens import Tokens
 from tests.unit.test_parsed_request import ROUTE
 
 
-def read(route: str, body: object, *, stream: bool = False, whole: bool = True) -> Reading:
+def read(route: str, body: object, *, stream: bool = False, whole: bool = True) -> ParsedResponse:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    asked_for = Ask(body={}, model="m", stream=stream)
+    asked_for = ParsedRequest(body={}, model="m", stream=stream)
     reading = DIALECTS[ROUTE[route].dialect].read(ROUTE[route], asked_for, raw, whole)
     assert reading.body == raw
     return reading

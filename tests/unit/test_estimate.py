@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lambda_src.contract import TOKEN_CLASSES, Config
-from lambda_src.core.dialects.parsed_request import Ask
+from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.estimate import estimate
 from lambda_src.core.policy import Model, Policy
@@ -32,8 +32,8 @@ def config(**changes: Any) -> Config:
     return Config(environment="t", table="t", providers={}, default_max_output_tokens=2_000, **changes)
 
 
-def asked(**changes: Any) -> Ask:
-    return Ask(body={}, model="m", **{"text_bytes": 1_000, "input_classes": {"input"}, **changes})
+def asked(**changes: Any) -> ParsedRequest:
+    return ParsedRequest(body={}, model="m", **{"text_bytes": 1_000, "input_classes": {"input"}, **changes})
 
 
 def test_strict_holds_a_token_per_byte_and_all_the_output_asked_for() -> None:

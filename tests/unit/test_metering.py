@@ -8,15 +8,22 @@ from typing import Any
 import pytest
 
 from lambda_src.contract import ROUTES
-from lambda_src.core.dialects.parsed_request import Ask
-from lambda_src.core.dialects.parsed_response import Reading, completed, events, objects_in, text_in, tokens_of_text
+from lambda_src.core.dialects.parsed_request import ParsedRequest
+from lambda_src.core.dialects.parsed_response import (
+    ParsedResponse,
+    completed,
+    events,
+    objects_in,
+    text_in,
+    tokens_of_text,
+)
 from lambda_src.core.errors import UpstreamError
 from lambda_src.core.estimate import Estimate
 from lambda_src.core.metering import charge_without_answer, cost, error_event, meter
 from lambda_src.core.policy import Model
 from lambda_src.core.pricing import Prices, Rates
-from lambda_src.core.provider_call import Answer
-from lambda_src.core.tokens import Tokens, Usage, count, counted, name
+from lambda_src.core.provider_call import ProviderResponse
+from lambda_src.core.tokens import ReportedUsage, Tokens, count, counted, name
 from lambda_src.core.usage_record import UsageRecord
 from tests.bench import PER_TOKEN
 
@@ -30,17 +37,17 @@ MODEL = Model(
 WANTED = Estimate(amount=777_000, tokens=60, max_output=50, insert_max=False, usual_input=40, most_output=50)
 
 
-def answer(body: object, *, status: int = 200, whole: bool = True) -> Answer:
+def answer(body: object, *, status: int = 200, whole: bool = True) -> ProviderResponse:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(
+    return ProviderResponse(
         status=status, headers={}, body=raw, whole=whole, cut_code="" if whole else "upstream_cut", retries=0,
         first_byte=0, total=0,
     )  # fmt: skip
 
 
-def metered(given: Answer, *, route: str = "chat", **ask: Any) -> UsageRecord:
+def metered(given: ProviderResponse, *, route: str = "chat", **ask: Any) -> UsageRecord:
     record = UsageRecord(request_id="r", at_ms=0, environment="e")
-    meter(record, ROUTE[route], Ask(body={}, model="m", **ask), MODEL, WANTED, given)
+    meter(record, ROUTE[route], ParsedRequest(body={}, model="m", **ask), MODEL, WANTED, given)
     return record
 
 
@@ -177,11 +184,11 @@ def test_the_usage_chunk_is_hidden_from_who_did_not_ask() -> None:
     )
     inline = b'data: {"choices":[{}],"usage":{"prompt_tokens":1,"completion_tokens":1}}\n\n' + end
     record = UsageRecord(request_id="r", at_ms=0, environment="e")
-    asked = Ask(body={}, model="m", stream=True, usage_wanted=False)
+    asked = ParsedRequest(body={}, model="m", stream=True, usage_wanted=False)
     assert meter(record, ROUTE["chat"], asked, MODEL, WANTED, answer(inline)) == inline
     for wanted, body in ((False, first + end), (True, first + extra + end)):
         record = UsageRecord(request_id="r", at_ms=0, environment="e")
-        asked = Ask(body={}, model="m", stream=True, usage_wanted=wanted)
+        asked = ParsedRequest(body={}, model="m", stream=True, usage_wanted=wanted)
         assert meter(record, ROUTE["chat"], asked, MODEL, WANTED, answer(first + extra + end)) == body
 
 
@@ -236,11 +243,13 @@ def test_four_bytes_are_a_token_and_nothing_is_one(size: int, tokens: int) -> No
 
 def test_what_was_seen_before_a_cut_is_kept() -> None:
     seen = Tokens(input=3, cache_read=20, cache_write_5m=1, output=2, reasoning=1)
-    cut = Reading(Usage(seen, reported=False), 36, b"")
+    cut = ParsedResponse(ReportedUsage(seen, reported=False), 36, b"")
     assert completed(cut, 99, 100) == Tokens(input=3, cache_read=20, cache_write_5m=1, output=9, reasoning=1)
     assert completed(cut, 99, 4).output == 4
-    assert completed(Reading(Usage(Tokens(output=50), reported=False), 8, b""), 99, 4) == Tokens(input=99, output=50)
-    whole = Reading(Usage(Tokens(input=1), reported=True), 36, b"")
+    assert completed(ParsedResponse(ReportedUsage(Tokens(output=50), reported=False), 8, b""), 99, 4) == Tokens(
+        input=99, output=50
+    )
+    whole = ParsedResponse(ReportedUsage(Tokens(input=1), reported=True), 36, b"")
     assert completed(whole, 99, 100) == Tokens(input=1)
 
 

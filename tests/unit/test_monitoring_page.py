@@ -9,10 +9,10 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from admin.cli import application
-from constructs_lib.alarm_catalogue import KINDS, UNHEALTHY, anchor
+from constructs_lib.alarm_catalogue import DEFINITIONS, UNHEALTHY, anchor
 from constructs_lib.monitoring_page import PAGE, page
 from constructs_lib.query_catalogue import QUERIES
-from constructs_lib.settings.alerts import Alerts
+from constructs_lib.settings.alerts import AlertSettings
 from lambda_src.core.metrics import METRICS
 
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -26,7 +26,7 @@ def test_every_metric_alarm_query_and_threshold_is_on_it() -> None:
     for metric in METRICS.values():
         assert f"| `{metric.name}` | {metric.unit} |" in TEXT
         assert metric.meaning in TEXT
-    for kind in KINDS:
+    for kind in DEFINITIONS:
         for part in (kind.title, kind.why, kind.action):
             assert part in TEXT
         for setting in kind.settings:
@@ -37,13 +37,13 @@ def test_every_metric_alarm_query_and_threshold_is_on_it() -> None:
 
 def test_links_of_notifications_arrive() -> None:
     """A runbook link that leads nowhere is worse than none."""
-    default = Alerts().runbook_url
+    default = AlertSettings().runbook_url
     assert PAGE.as_posix().endswith(default)
-    for name in (UNHEALTHY, *(kind.name for kind in KINDS)):
+    for name in (UNHEALTHY, *(kind.name for kind in DEFINITIONS)):
         assert f'<a id="{anchor(name)}"></a>' in TEXT
 
 
-COMMANDS = re.findall(r"`tollgate ([^`]+)`", " ".join(kind.action for kind in KINDS))
+COMMANDS = re.findall(r"`tollgate ([^`]+)`", " ".join(kind.action for kind in DEFINITIONS))
 
 
 @pytest.mark.parametrize("line", sorted(set(COMMANDS)))

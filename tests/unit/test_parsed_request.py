@@ -9,14 +9,22 @@ import pytest
 
 from lambda_src.contract import ROUTES
 from lambda_src.core.dialects import DIALECTS
-from lambda_src.core.dialects.parsed_request import Ask, flag, limit_output, parse, shown, values_of, whole_number
+from lambda_src.core.dialects.parsed_request import (
+    ParsedRequest,
+    flag,
+    limit_output,
+    parse,
+    shown,
+    values_of,
+    whole_number,
+)
 from lambda_src.core.errors import BadRequest
 
 ROUTE = {route.name: route for route in ROUTES}
 JSON = "application/json"
 
 
-def asked(route: str, body: dict[str, Any], path_model: str | None = "m") -> Ask:
+def asked(route: str, body: dict[str, Any], path_model: str | None = "m") -> ParsedRequest:
     return DIALECTS[ROUTE[route].dialect].ask(ROUTE[route], body, len(json.dumps(body)), path_model)
 
 
@@ -88,7 +96,7 @@ def test_values_are_found_however_deep() -> None:
 
 
 def test_raw_bytes_are_sent_on_where_nothing_is_set() -> None:
-    request = Ask(body={"model": "m", "a": 1}, model="m", overrides={"model": "m"})
+    request = ParsedRequest(body={"model": "m", "a": 1}, model="m", overrides={"model": "m"})
     assert request.forwarded(b'{ "model":"m", "a":1 }') == b'{ "model":"m", "a":1 }'
     request.overrides["model"] = "upstream"
     assert json.loads(request.forwarded(b"")) == {"model": "upstream", "a": 1}
@@ -106,7 +114,7 @@ def test_raw_bytes_are_sent_on_where_nothing_is_set() -> None:
     ],
 )
 def test_a_maximum_is_put_where_the_dialect_has_it(route: str, body: dict[str, Any], overrides: dict[str, Any]) -> None:
-    request = Ask(body=body, model="m")
+    request = ParsedRequest(body=body, model="m")
     limit_output(request, route, 9)
     assert request.overrides == overrides
 

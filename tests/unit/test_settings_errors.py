@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from constructs_lib.settings import EnvironmentFaults, load
-from constructs_lib.settings.validation_errors import Fault, dotted
+from constructs_lib.settings import EnvironmentErrors, load
+from constructs_lib.settings.validation_errors import SettingError, dotted
 
 GOOD = """\
 [aws]
@@ -115,11 +115,11 @@ CASES = {
 }  # fmt: skip
 
 
-def faults_of(folder: Path, text: str, name: str = "test.toml") -> dict[str, Fault]:
+def faults_of(folder: Path, text: str, name: str = "test.toml") -> dict[str, SettingError]:
     """Faults by key path of a file with that text; the file must be refused."""
     path = folder / name
     path.write_text(text)
-    with pytest.raises(EnvironmentFaults) as raised:
+    with pytest.raises(EnvironmentErrors) as raised:
         load(path)
     return {dotted(fault.where): fault for fault in raised.value.faults}
 
@@ -177,7 +177,7 @@ def test_a_reference_to_a_faulty_entry_is_no_fault_of_its_own(tmp_path: Path) ->
 def test_a_pasted_secret_is_refused_and_never_repeated(tmp_path: Path, secret: str, place: str) -> None:
     path = tmp_path / "test.toml"
     path.write_text(GOOD.replace('kind = "openai"', 'kind = "openai"\n' + place.format(secret)))
-    with pytest.raises(EnvironmentFaults) as raised:
+    with pytest.raises(EnvironmentErrors) as raised:
         load(path)
     assert "put-secret-value" in str(raised.value)
     assert secret[4:] not in str(raised.value)
@@ -193,7 +193,7 @@ def test_key_given_twice_is_a_syntax_error(tmp_path: Path) -> None:
 
 def test_file_that_is_no_utf8(tmp_path: Path) -> None:
     (tmp_path / "test.toml").write_bytes(b"[aws]\nregion = '\xff'\n")
-    with pytest.raises(EnvironmentFaults, match="save the file as UTF-8"):
+    with pytest.raises(EnvironmentErrors, match="save the file as UTF-8"):
         load(tmp_path / "test.toml")
 
 

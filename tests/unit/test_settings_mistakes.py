@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from constructs_lib.settings import EnvironmentFaults, load
+from constructs_lib.settings import EnvironmentErrors, load
 from tests.unit.test_settings_errors import GOOD, faults_of
 
 CONSUMER = 'plan = "starter"'
@@ -108,11 +108,11 @@ def test_what_windows_editors_write_is_read(tmp_path: Path, change: object) -> N
 
 def test_other_encodings_name_the_line(tmp_path: Path) -> None:
     (tmp_path / "test.toml").write_bytes(b"[aws]\nregion = '\xfc'\n")
-    with pytest.raises(EnvironmentFaults, match="line 2"):
+    with pytest.raises(EnvironmentErrors, match="line 2"):
         load(tmp_path / "test.toml")
 
 
 def test_a_folder_is_no_environment_file(tmp_path: Path) -> None:
     (tmp_path / "test.toml").mkdir()
-    with pytest.raises(EnvironmentFaults, match="a file that can be read"):
+    with pytest.raises(EnvironmentErrors, match="a file that can be read"):
         load(tmp_path / "test.toml")

@@ -89,7 +89,7 @@ def test_a_log_line_rebuilds_the_record() -> None:
     assert record_of_line(line) == record
     del line["tokens_output"]
     assert record_of_line(line).tokens.output == 0
-    assert {each.name for each in fields(record)} - set(line) == {"tokens", "signals"}
+    assert {each.name for each in fields(record)} - set(line) == {"tokens", "counters"}
     assert "\n" not in usage_line(record, per_consumer=True)
 
 

@@ -6,17 +6,17 @@ from typing import Final, Protocol
 
 from lambda_src.contract import ProviderKind, Route
 from lambda_src.core.dialects import anthropic, bedrock, openai
-from lambda_src.core.dialects.parsed_request import Ask
-from lambda_src.core.dialects.parsed_response import Reading
+from lambda_src.core.dialects.parsed_request import ParsedRequest
+from lambda_src.core.dialects.parsed_response import ParsedResponse
 
 
 class Dialect(Protocol):
     """The two verbs of a dialect."""
 
-    def ask(self, route: Route, body: dict[str, object], size: int, path_model: str | None) -> Ask:
+    def ask(self, route: Route, body: dict[str, object], size: int, path_model: str | None) -> ParsedRequest:
         """What a request asks for; BadRequest where it cannot be told."""
 
-    def read(self, route: Route, ask: Ask, body: bytes, whole: bool) -> Reading:
+    def read(self, route: Route, ask: ParsedRequest, body: bytes, whole: bool) -> ParsedResponse:
         """What a successful answer says; `whole` is False where the connection ended early."""
 
 

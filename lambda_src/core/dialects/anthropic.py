@@ -8,8 +8,8 @@ from lambda_src.contract import Route
 from lambda_src.core.dialects.parsed_request import (
     BUILT_IN_ALLOWANCE,
     TOOLS_ALLOWANCE,
-    Ask,
     JsonObject,
+    ParsedRequest,
     absent,
     each_part,
     flag,
@@ -20,8 +20,8 @@ from lambda_src.core.dialects.parsed_request import (
     values_of,
     whole_number,
 )
-from lambda_src.core.dialects.parsed_response import Reading, events, json_object, objects_in, text_in
-from lambda_src.core.tokens import Tokens, Usage, count, counted, mapping, name
+from lambda_src.core.dialects.parsed_response import ParsedResponse, events, json_object, objects_in, text_in
+from lambda_src.core.tokens import ReportedUsage, Tokens, count, counted, mapping, name
 
 _OWN_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
 """Tools whose calls the client runs; Anthropic adds a system prompt of its own for them."""
@@ -33,14 +33,14 @@ _BOUNDS = (
 )  # fmt: skip
 
 
-def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> Ask:
+def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> ParsedRequest:
     """What a request for messages asks for."""
     del route, path_model
     undisguised(body, *_BOUNDS)
     absent(body, _ELSEWHERE)
     if body.get("inference_geo") not in (None, "global"):
         absent(body, {"inference_geo": "a region has other prices; the workspace's default can be set instead"})
-    asked = Ask(body=body, model=model_name(body), text_bytes=size, stream=flag(body, "stream"))
+    asked = ParsedRequest(body=body, model=model_name(body), text_bytes=size, stream=flag(body, "stream"))
     asked.max_output = whole_number(body, "max_tokens")
     asked.service_tier = _service_tier(body)
     _tools(asked, body)
@@ -58,7 +58,7 @@ def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> As
     return asked
 
 
-def _tools(asked: Ask, body: JsonObject) -> None:
+def _tools(asked: ParsedRequest, body: JsonObject) -> None:
     if body.get("tools"):
         asked.allowance += TOOLS_ALLOWANCE
     for tool in objects(body.get("tools")):
@@ -76,7 +76,7 @@ def _service_tier(body: JsonObject) -> str | None:
     return "standard" if body.get("service_tier") == "standard_only" else None
 
 
-def _cache(asked: Ask, body: JsonObject) -> None:
+def _cache(asked: ParsedRequest, body: JsonObject) -> None:
     """Cache writes are dearer than plain input; they happen only where the request marks something for caching."""
     marks = list(values_of(body, "cache_control"))
     if marks:
@@ -85,11 +85,11 @@ def _cache(asked: Ask, body: JsonObject) -> None:
         asked.input_classes.add("cache_write_1h")
 
 
-def _parts(asked: Ask, owners: Iterable[JsonObject]) -> None:
+def _parts(asked: ParsedRequest, owners: Iterable[JsonObject]) -> None:
     each_part(owners, "content", lambda part: _part(asked, part))
 
 
-def _part(asked: Ask, part: JsonObject) -> None:
+def _part(asked: ParsedRequest, part: JsonObject) -> None:
     kind = part.get("type")
     source = mapping(part.get("source"))
     if kind == "image":
@@ -105,19 +105,19 @@ def _part(asked: Ask, part: JsonObject) -> None:
         asked.open_ended = f"a content block of type {kind}"
 
 
-def read(route: Route, asked: Ask, body: bytes, whole: bool) -> Reading:
+def read(route: Route, asked: ParsedRequest, body: bytes, whole: bool) -> ParsedResponse:
     """What an answer says. Streams: from `message_start`, then every non-null field of each delta overwrites."""
     del route
     if asked.stream and (body.startswith((b"event:", b"data:")) or b"\ndata:" in body):
         return _read_stream(body)
     answer = json_object(body)
     if answer is None:
-        return Reading(Usage(Tokens(), reported=False), len(body), body, failed=not whole)
+        return ParsedResponse(ReportedUsage(Tokens(), reported=False), len(body), body, failed=not whole)
     usage = _usage(answer, mapping(answer.get("usage")), finished=True)
-    return Reading(usage, text_in(answer.get("content")), body, failed=not whole)
+    return ParsedResponse(usage, text_in(answer.get("content")), body, failed=not whole)
 
 
-def _read_stream(body: bytes) -> Reading:
+def _read_stream(body: bytes) -> ParsedResponse:
     message: JsonObject = {}
     usage: JsonObject = {}
     delivered, counted_out, ended = 0, False, False
@@ -136,10 +136,10 @@ def _read_stream(body: bytes) -> Reading:
             counted_out = counted_out or (counts.get("output_tokens") is not None and stopped)
         elif kind == "message_stop":
             ended = True
-    return Reading(_usage(message, usage, finished=counted_out), delivered, body, failed=not ended)
+    return ParsedResponse(_usage(message, usage, finished=counted_out), delivered, body, failed=not ended)
 
 
-def _usage(answer: JsonObject, raw: JsonObject, *, finished: bool) -> Usage:
+def _usage(answer: JsonObject, raw: JsonObject, *, finished: bool) -> ReportedUsage:
     """`iterations` break the top-level counts down, except those of compactions, which the top level leaves out."""
     tokens = _tokens(raw)
     for each in objects(raw.get("iterations")):
@@ -147,7 +147,7 @@ def _usage(answer: JsonObject, raw: JsonObject, *, finished: bool) -> Usage:
             tokens = tokens.plus(_tokens(each))
     complete = counted(raw.get("input_tokens")) is not None and counted(raw.get("output_tokens")) is not None
     tier = raw.get("service_tier")
-    return Usage(
+    return ReportedUsage(
         tokens,
         reported=finished and complete and tokens.total > 0,
         model=name(answer.get("model")),

@@ -8,8 +8,8 @@ from __future__ import annotations
 from lambda_src.contract import Route
 from lambda_src.core.dialects.parsed_request import (
     TOOLS_ALLOWANCE,
-    Ask,
     JsonObject,
+    ParsedRequest,
     absent,
     each_part,
     objects,
@@ -17,18 +17,18 @@ from lambda_src.core.dialects.parsed_request import (
     values_of,
     whole_number,
 )
-from lambda_src.core.dialects.parsed_response import Reading, json_object, text_in
+from lambda_src.core.dialects.parsed_response import ParsedResponse, json_object, text_in
 from lambda_src.core.errors import BadRequest
-from lambda_src.core.tokens import Tokens, Usage, count, counted, mapping, name
+from lambda_src.core.tokens import ReportedUsage, Tokens, count, counted, mapping, name
 
 _TEXT_PARTS = ("text", "toolUse", "reasoningContent", "cachePoint", "citationsContent", "searchResult", "json")
 
 
-def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> Ask:
+def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> ParsedRequest:
     """What a Converse request asks for; the model is in the path."""
     if not path_model:
         raise BadRequest("model_missing", "the path names no model; use /bedrock/model/NAME/converse.", param="modelId")
-    asked = Ask(body=body, model=path_model, text_bytes=size, stream=route.name == "converse_stream")
+    asked = ParsedRequest(body=body, model=path_model, text_bytes=size, stream=route.name == "converse_stream")
     asked.max_output = whole_number(mapping(body.get("inferenceConfig")), "maxTokens")
     asked.service_tier = _tier(body)
     if body.get("promptVariables") is not None:
@@ -50,7 +50,7 @@ def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> As
     return asked
 
 
-def _part(asked: Ask, part: JsonObject) -> None:
+def _part(asked: ParsedRequest, part: JsonObject) -> None:
     if "image" in part:
         asked.images += 1
         asked.input_classes.add("input_image")
@@ -65,19 +65,19 @@ def _part(asked: Ask, part: JsonObject) -> None:
         asked.open_ended = f"a content block with {', '.join(map(str, part)) or 'nothing in it'}"
 
 
-def read(route: Route, asked: Ask, body: bytes, whole: bool) -> Reading:
+def read(route: Route, asked: ParsedRequest, body: bytes, whole: bool) -> ParsedResponse:
     """What an answer says; a stream's usage is in its final `metadata` event."""
     del route
     if asked.stream:
         return _read_stream(body)
     answer = json_object(body)
     if answer is None:
-        return Reading(Usage(Tokens(), reported=False), len(body), body, failed=not whole)
+        return ParsedResponse(ReportedUsage(Tokens(), reported=False), len(body), body, failed=not whole)
     usage = _usage(mapping(answer.get("usage")), _tier(answer))
-    return Reading(usage, text_in(answer.get("output")), body, failed=not whole)
+    return ParsedResponse(usage, text_in(answer.get("output")), body, failed=not whole)
 
 
-def _read_stream(body: bytes) -> Reading:
+def _read_stream(body: bytes) -> ParsedResponse:
     usage: JsonObject = {}
     tier: str | None = None
     delivered = 0
@@ -86,7 +86,7 @@ def _read_stream(body: bytes) -> Reading:
             usage, tier = mapping(payload.get("usage")), _tier(payload)
         elif kind == "contentBlockDelta":
             delivered += text_in(payload.get("delta"))
-    return Reading(_usage(usage, tier), delivered, body, failed=not usage)
+    return ParsedResponse(_usage(usage, tier), delivered, body, failed=not usage)
 
 
 def stream_events(body: bytes) -> list[tuple[str, JsonObject]]:
@@ -116,7 +116,7 @@ def _tier(holder: JsonObject) -> str | None:
     return "standard" if tier in ("default", "reserved") else tier
 
 
-def _usage(raw: JsonObject, tier: str | None) -> Usage:
+def _usage(raw: JsonObject, tier: str | None) -> ReportedUsage:
     """`inputTokens` excludes the cache; `cacheDetails` breaks `cacheWriteInputTokens` down by time to live."""
     one_hour = sum(
         count(each.get("inputTokens")) for each in objects(raw.get("cacheDetails")) if each.get("ttl") == "1h"
@@ -130,4 +130,4 @@ def _usage(raw: JsonObject, tier: str | None) -> Usage:
         output=count(raw.get("outputTokens")),
     )
     complete = counted(raw.get("inputTokens")) is not None and counted(raw.get("outputTokens")) is not None
-    return Usage(tokens, reported=complete and tokens.total > 0, service_tier=tier, raw=raw or None)
+    return ReportedUsage(tokens, reported=complete and tokens.total > 0, service_tier=tier, raw=raw or None)

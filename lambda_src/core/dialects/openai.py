@@ -9,8 +9,8 @@ from lambda_src.contract import Route
 from lambda_src.core.dialects.openai_response import read
 from lambda_src.core.dialects.parsed_request import (
     TOOLS_ALLOWANCE,
-    Ask,
     JsonObject,
+    ParsedRequest,
     absent,
     each_part,
     flag,
@@ -44,12 +44,12 @@ _BOUNDS = (
 )  # fmt: skip
 
 
-def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> Ask:
+def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> ParsedRequest:
     """What an OpenAI request asks for."""
     del path_model  # the name is in the body
     undisguised(body, *_BOUNDS)
     absent(body, _ELSEWHERE)
-    asked = Ask(body=body, model=model_name(body), text_bytes=size, stream=flag(body, "stream"))
+    asked = ParsedRequest(body=body, model=model_name(body), text_bytes=size, stream=flag(body, "stream"))
     asked.service_tier = _service_tier(body)
     asked.may_vary_tier = asked.service_tier in (None, "auto")
     asked.input_classes.add("cache_write_5m")
@@ -71,7 +71,7 @@ def _service_tier(body: JsonObject) -> str | None:
     return "standard" if tier == "default" else tier
 
 
-def _embeddings(asked: Ask) -> None:
+def _embeddings(asked: ParsedRequest) -> None:
     asked.max_output, asked.input_classes = 0, {"input"}
     texts = asked.body.get("input")
     # Some servers embed chats and images as well.
@@ -79,7 +79,7 @@ def _embeddings(asked: Ask) -> None:
         asked.open_ended = "input other than text or tokens"
 
 
-def _chat(asked: Ask) -> None:
+def _chat(asked: ParsedRequest) -> None:
     body = asked.body
     maxima = [whole_number(body, name) for name in ("max_completion_tokens", "max_tokens")]
     asked.max_output = max((each for each in maxima if each is not None), default=None)
@@ -102,7 +102,7 @@ def _chat(asked: Ask) -> None:
         asked.overrides["stream_options"] = options | {"include_usage": True}
 
 
-def _responses(asked: Ask) -> None:
+def _responses(asked: ParsedRequest) -> None:
     body = asked.body
     asked.max_output = whole_number(body, "max_output_tokens")
     if flag(body, "background"):
@@ -125,7 +125,7 @@ def _responses(asked: Ask) -> None:
         _item(asked, item)
 
 
-def _item(asked: Ask, item: JsonObject) -> None:
+def _item(asked: ParsedRequest, item: JsonObject) -> None:
     """One item of a response's input. Without a type it is a message, or only the id of something stored."""
     kind = item.get("type", "message" if "role" in item else "item_reference")
     if kind in _ACTING_ITEMS:
@@ -138,7 +138,7 @@ def _item(asked: Ask, item: JsonObject) -> None:
     each_part([item], "output", lambda part: _part(asked, part))
 
 
-def _tools(asked: Ask, *members: str) -> None:
+def _tools(asked: ParsedRequest, *members: str) -> None:
     if any(asked.body.get(member) for member in members):
         asked.allowance += TOOLS_ALLOWANCE
     for tool in objects(asked.body.get("tools")):
@@ -146,7 +146,7 @@ def _tools(asked: Ask, *members: str) -> None:
             asked.hosted = f"the tool {tool.get('type')}"
 
 
-def _part(asked: Ask, part: JsonObject) -> None:
+def _part(asked: ParsedRequest, part: JsonObject) -> None:
     kind = part.get("type")
     if kind in ("image_url", "input_image"):
         asked.images += 1

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from lambda_src.contract import Route
-from lambda_src.core.dialects.parsed_request import Ask, JsonObject, objects, size_of
-from lambda_src.core.dialects.parsed_response import Reading, data, events, json_object, objects_in, text_in
-from lambda_src.core.tokens import Tokens, Usage, count, counted, mapping, name
+from lambda_src.core.dialects.parsed_request import JsonObject, ParsedRequest, objects, size_of
+from lambda_src.core.dialects.parsed_response import ParsedResponse, data, events, json_object, objects_in, text_in
+from lambda_src.core.tokens import ReportedUsage, Tokens, count, counted, mapping, name
 
 _FINAL_EVENTS = ("response.completed", "response.incomplete", "response.failed")
 _ANSWER_MEMBERS = {"chat": "choices", "responses": "output", "embeddings": ""}
 
 
-def read(route: Route, asked: Ask, body: bytes, whole: bool) -> Reading:
+def read(route: Route, asked: ParsedRequest, body: bytes, whole: bool) -> ParsedResponse:
     """What an OpenAI answer says."""
     if asked.stream and (body.startswith(b"data:") or b"\ndata:" in body):  # else it ignored the wish to stream
         return _read_stream(route, asked, body, whole)
     answer = json_object(body)
     if answer is None:
-        return Reading(Usage(Tokens(), reported=False), len(body), body, failed=not whole)
+        return ParsedResponse(ReportedUsage(Tokens(), reported=False), len(body), body, failed=not whole)
     usage = _usage(answer, route.name != "embeddings")
-    return Reading(usage, text_in(answer.get(_ANSWER_MEMBERS[route.name])), body, failed=not whole)
+    return ParsedResponse(usage, text_in(answer.get(_ANSWER_MEMBERS[route.name])), body, failed=not whole)
 
 
-def _read_stream(route: Route, asked: Ask, body: bytes, whole: bool) -> Reading:
+def _read_stream(route: Route, asked: ParsedRequest, body: bytes, whole: bool) -> ParsedResponse:
     stream = events(body)
     failed = not whole or _failed(route, stream)
     usage, extra = _usage_of_stream(route, stream, failed)
@@ -30,10 +30,10 @@ def _read_stream(route: Route, asked: Ask, body: bytes, whole: bool) -> Reading:
         stream.remove(extra)
         body = b"".join(stream)
     delivered = 0 if usage.reported else sum(_delivered(each) for each in objects_in(stream))
-    return Reading(usage, delivered, body, failed)
+    return ParsedResponse(usage, delivered, body, failed)
 
 
-def _usage_of_stream(route: Route, stream: list[bytes], failed: bool) -> tuple[Usage, bytes | None]:
+def _usage_of_stream(route: Route, stream: list[bytes], failed: bool) -> tuple[ReportedUsage, bytes | None]:
     """Usage as the last event that has one says it, and that event where it says nothing else."""
     for event in reversed(stream):
         if b'"usage"' not in event:
@@ -47,7 +47,7 @@ def _usage_of_stream(route: Route, stream: list[bytes], failed: bool) -> tuple[U
             final = alone or not failed or route.name == "responses"
             return _usage(holder, True, tier=tier, final=final), event if alone else None
     model, tier = _named(route, stream, "model"), _named(route, stream, "service_tier")
-    return Usage(Tokens(), reported=False, model=model, service_tier=tier), None
+    return ReportedUsage(Tokens(), reported=False, model=model, service_tier=tier), None
 
 
 def _named(route: Route, stream: list[bytes], member: str) -> str | None:
@@ -85,14 +85,14 @@ def _delivered(event: JsonObject) -> int:
     return sum(text_in(choice.get("delta")) for choice in objects(event.get("choices")))
 
 
-def _usage(answer: JsonObject, answers: bool, *, tier: str | None = None, final: bool = True) -> Usage:
+def _usage(answer: JsonObject, answers: bool, *, tier: str | None = None, final: bool = True) -> ReportedUsage:
     """Usage of chat, responses or embeddings: what is cached or audio lies inside the prompt, so it is subtracted.
 
     answers: the route generates output, so that usage without a count of it is incomplete.
     """
     raw, model, tier = answer.get("usage"), name(answer.get("model")), tier or _tier(answer)
     if not isinstance(raw, dict):
-        return Usage(Tokens(), reported=False, model=model, service_tier=tier)
+        return ReportedUsage(Tokens(), reported=False, model=model, service_tier=tier)
     given_in = counted(raw.get("prompt_tokens", raw.get("input_tokens")))
     given_out = counted(raw.get("completion_tokens", raw.get("output_tokens")))
     total_in = given_in or 0
@@ -100,7 +100,9 @@ def _usage(answer: JsonObject, answers: bool, *, tier: str | None = None, final:
     total_out = max(given_out or 0, count(raw.get("total_tokens")) - total_in) if answers else 0
     complete = given_in is not None and (given_out is not None or not answers)
     tokens = _classes(raw, total_in, total_out)
-    return Usage(tokens, reported=final and complete and tokens.total > 0, model=model, service_tier=tier, raw=raw)
+    return ReportedUsage(
+        tokens, reported=final and complete and tokens.total > 0, model=model, service_tier=tier, raw=raw
+    )
 
 
 def _classes(raw: JsonObject, total_in: int, total_out: int) -> Tokens:

@@ -19,7 +19,7 @@ BUILT_IN_ALLOWANCE = 1_000
 
 
 @dataclass(slots=True, kw_only=True)
-class Ask:
+class ParsedRequest:
     """Facts of one request.
 
     body: the request's JSON object. model: the name asked for. stream: an event stream is wanted.
@@ -202,7 +202,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def limit_output(asked: Ask, route_name: str, most: int) -> None:
+def limit_output(asked: ParsedRequest, route_name: str, most: int) -> None:
     """Have the request say that it wants at most `most` output tokens."""
     if route_name in ("converse", "converse_stream"):
         given = asked.body.get("inferenceConfig")

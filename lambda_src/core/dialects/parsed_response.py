@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from lambda_src.core.tokens import Tokens, Usage
+from lambda_src.core.tokens import ReportedUsage, Tokens
 
 BYTES_PER_TOKEN = 4
 """Of ordinary text; used only where a provider did not count."""
@@ -17,7 +17,7 @@ _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedResponse:
     """An answer as far as it came.
 
     usage: what the provider counted (`reported` False where it did not finish counting).
@@ -25,7 +25,7 @@ class Reading:
     body: what the caller gets. failed: the stream itself reported an error after it had begun.
     """
 
-    usage: Usage
+    usage: ReportedUsage
     delivered: int
     body: bytes
     failed: bool = False
@@ -36,7 +36,7 @@ def tokens_of_text(size: int) -> int:
     return max(1, -(-size // BYTES_PER_TOKEN))
 
 
-def completed(reading: Reading, usual_input: int, most_output: int) -> Tokens:
+def completed(reading: ParsedResponse, usual_input: int, most_output: int) -> Tokens:
     """The tokens to charge: as reported, else what was read before the cut, filled up from what was delivered.
 
     usual_input: what such a request usually sends. most_output: what it can get; no estimate goes beyond it.

@@ -18,7 +18,7 @@ from typing import Any, Final
 from ministack.services import apigateway_v1
 
 from local.cloud.apigateway.gateway_responses import FunctionError
-from local.cloud.apigateway.request_context import Call, current
+from local.cloud.apigateway.request_context import StageCall, current
 from local.cloud.apigateway.resource_policy import DENIED, may_invoke
 
 DEFAULT_TIMEOUT_MS: Final = 29_000
@@ -66,7 +66,7 @@ def build_event(*arguments: Any, **options: Any) -> dict[str, Any]:
     return event
 
 
-def _complete_context(context: dict[str, Any], call: Call) -> None:
+def _complete_context(context: dict[str, Any], call: StageCall) -> None:
     variables = call.variables()
     context |= {name: variables[name] for name in ("requestId", "extendedRequestId", "requestTime", "domainName")}
     context |= {"domainPrefix": variables["domainPrefix"], "requestTimeEpoch": int(variables["requestTimeEpoch"])}
@@ -77,7 +77,7 @@ def _complete_context(context: dict[str, Any], call: Call) -> None:
         context["identity"] |= {"apiKey": call.key["value"], "apiKeyId": call.key["id"]}
 
 
-def _trace_id(call: Call) -> str:
+def _trace_id(call: StageCall) -> str:
     digits = call.request_id.replace("-", "")
     return f"Root=1-{int(call.started):08x}-{digits[:24]}"
 
@@ -121,7 +121,7 @@ async def invoke(
     return _answer(call, result["body"], binary_media_types)
 
 
-def _internal_error(call: Call, status: int, message: str) -> Any:
+def _internal_error(call: StageCall, status: int, message: str) -> Any:
     """A rejected invocation is 500, a failed or malformed one 502; the caller never sees why."""
     call.integration_error = message
     if status == 500:
@@ -129,7 +129,7 @@ def _internal_error(call: Call, status: int, message: str) -> Any:
     return FunctionError(status)
 
 
-def _answer(call: Call, returned: Any, binary_media_types: list[str]) -> Any:
+def _answer(call: StageCall, returned: Any, binary_media_types: list[str]) -> Any:
     malformed = "Malformed Lambda proxy response"
     if isinstance(returned, str):
         returned = _parsed(returned)
@@ -154,7 +154,7 @@ def _parsed(text: str) -> Any:
         return text
 
 
-def _content(call: Call, body: Any, encoded: bool, binary_media_types: list[str]) -> bytes:
+def _content(call: StageCall, body: Any, encoded: bool, binary_media_types: list[str]) -> bytes:
     """Bytes to send. Base64 is decoded only if the first media type of `Accept` is one of the API's binary ones."""
     if not isinstance(body, str):
         raise TypeError(f"body is {type(body).__name__}, must be a string")

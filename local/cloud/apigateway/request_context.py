@@ -22,7 +22,7 @@ from ministack.core.responses import get_account_id, get_request_client_ip
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 _raw_headers: ContextVar[list[tuple[str, str]]] = ContextVar("raw_headers")
-_current: ContextVar[Call] = ContextVar("call")
+_current: ContextVar[StageCall] = ContextVar("call")
 
 VARIABLE: Final = re.compile(r"\$context\.([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*)")
 
@@ -39,7 +39,7 @@ def remember_headers(app: Asgi) -> Asgi:
 
 
 @dataclass(slots=True, kw_only=True)
-class Call:
+class StageCall:
     """One request to a deployed stage. `request` is MiniStack's own record of it, completed while it is routed."""
 
     request: dict[str, Any]
@@ -128,12 +128,12 @@ class Call:
         }
 
 
-def begin(request: dict[str, Any], method: str, path: str) -> Call:
+def begin(request: dict[str, Any], method: str, path: str) -> StageCall:
     """Make a call the current one of this task. `request` gets its request id here."""
     request["request_id"] = str(uuid.uuid4())
     headers = _raw_headers.get()
     user_agent = next((value for name, value in headers if name == "user-agent"), "")
-    call = Call(
+    call = StageCall(
         request=request,
         method=method,
         path=path,
@@ -145,7 +145,7 @@ def begin(request: dict[str, Any], method: str, path: str) -> Call:
     return call
 
 
-def current() -> Call:
+def current() -> StageCall:
     """The call this task is about."""
     return _current.get()
 

@@ -13,13 +13,13 @@ from typing import Any, Final
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import lambda_svc
 
-from local.cloud.apigateway.request_context import Call
+from local.cloud.apigateway.request_context import StageCall
 
 SERVICE: Final = "apigateway.amazonaws.com"
 DENIED: Final = "Invalid permissions on Lambda function"
 
 
-def may_invoke(function_arn: str, call: Call) -> bool:
+def may_invoke(function_arn: str, call: StageCall) -> bool:
     """Whether a statement of the function's policy lets this API's method call it. Unknown functions pass."""
     found = lambda_svc.function_policy_for_arn(function_arn)
     if found is None:

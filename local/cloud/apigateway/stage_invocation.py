@@ -19,7 +19,7 @@ from ministack.core.responses import get_region
 from ministack.services import apigateway_v1, cloudwatch_logs
 
 from local.cloud.apigateway.gateway_responses import FunctionError
-from local.cloud.apigateway.request_context import Call, begin, current, render
+from local.cloud.apigateway.request_context import StageCall, begin, current, render
 
 PAYLOAD_LIMIT_BYTES: Final = 10 * 1024 * 1024
 _UNSIGNED: Final = (
@@ -94,7 +94,7 @@ def _signature_error(headers: dict[str, str]) -> Any:
     return apigateway_v1._GatewayError("INVALID_SIGNATURE", text, "InvalidSignatureException")
 
 
-def write_access_log(call: Call) -> None:
+def write_access_log(call: StageCall) -> None:
     """Put the call's line into the log group that the stage names; nothing where the stage has no access log."""
     settings = (call.request["stage"] or {}).get("accessLogSettings") or {}
     group = settings.get("destinationArn", "").partition(":log-group:")[2].removesuffix(":*")

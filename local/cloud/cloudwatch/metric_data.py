@@ -16,17 +16,17 @@ from typing import Any, Final
 from ministack.services import cloudwatch
 
 from local.cloud.cloudwatch.math import labels
-from local.cloud.cloudwatch.math.values import Line, MathError, Value, lines_of
+from local.cloud.cloudwatch.math.values import MathError, TimeSeries, Value, lines_of
 from local.cloud.cloudwatch.metric_queries import key_of, queries_of
 from local.cloud.cloudwatch.metrics import statistics, store
 from local.cloud.cloudwatch.metrics.statistics import UnknownStatistic, Window
-from local.cloud.cloudwatch.metrics.store import Key, Sample
+from local.cloud.cloudwatch.metrics.store import Sample, SeriesKey
 
 RECENT_SECONDS: Final = 3 * 3600
 Operation = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
-class Refused(ValueError):
+class RejectedRequest(ValueError):
     """A request that AWS refuses, and why."""
 
 
@@ -44,7 +44,7 @@ def _answering(operation: Operation) -> Callable[..., Any]:
     def answer(_: Any, request: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
         try:
             result = operation(request)
-        except (Refused, MathError, UnknownStatistic) as error:
+        except (RejectedRequest, MathError, UnknownStatistic) as error:
             return cloudwatch._error("ValidationError", str(error), 400, use_json=is_json, use_cbor=is_cbor)
         return cloudwatch._cbor_ok(_stamped(result)) if is_cbor else cloudwatch._json_ok(result)
 
@@ -69,7 +69,7 @@ def put_metric_data(request: Mapping[str, Any]) -> dict[str, Any]:
     """Values without a time are of now."""
     namespace = request.get("Namespace") or ""
     if not namespace:
-        raise Refused("The parameter Namespace is required.")
+        raise RejectedRequest("The parameter Namespace is required.")
     for datum in request.get("MetricData") or []:
         at = cloudwatch._parse_ts(datum.get("Timestamp"))
         key = key_of({"Namespace": namespace, **datum})
@@ -81,15 +81,15 @@ def _samples(datum: Mapping[str, Any]) -> store.Samples:
     if (published := datum.get("StatisticValues")) is not None:
         count = float(published["SampleCount"])
         if count <= 0:
-            raise Refused(f"{datum['MetricName']}: SampleCount must be greater than 0, not {count:g}.")
+            raise RejectedRequest(f"{datum['MetricName']}: SampleCount must be greater than 0, not {count:g}.")
         mean = float(published["Sum"]) / count
         return {Sample(mean, float(published["Minimum"]), float(published["Maximum"])): count}
     values = datum.get("Values") or [datum.get("Value")]
     if None in values:
-        raise Refused(f"{datum['MetricName']}: Value, Values or StatisticValues is required.")
+        raise RejectedRequest(f"{datum['MetricName']}: Value, Values or StatisticValues is required.")
     counts = datum.get("Counts") or [1.0] * len(values)
     if len(counts) != len(values):
-        raise Refused(
+        raise RejectedRequest(
             f"{datum['MetricName']}: Values and Counts must be of one size, not {len(values)}, {len(counts)}."
         )
     samples: dict[Sample, float] = {}
@@ -103,7 +103,7 @@ def list_metrics(request: Mapping[str, Any]) -> dict[str, Any]:
     """A metric is listed if it has each dimension asked for, whatever others it has."""
     wanted = [(each["Name"], each.get("Value")) for each in request.get("Dimensions") or []]
 
-    def matches(key: Key) -> bool:
+    def matches(key: SeriesKey) -> bool:
         return (
             request.get("Namespace") in (None, key.namespace)
             and request.get("MetricName") in (None, key.name)
@@ -114,11 +114,11 @@ def list_metrics(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"Metrics": [_metric(key) for key in store.keys(matches, since)]}
 
 
-def _has(key: Key, name: str, value: str | None) -> bool:
+def _has(key: SeriesKey, name: str, value: str | None) -> bool:
     return any(own == name and value in (None, text) for own, text in key.dimensions)
 
 
-def _metric(key: Key) -> dict[str, Any]:
+def _metric(key: SeriesKey) -> dict[str, Any]:
     dimensions = [{"Name": name, "Value": value} for name, value in key.dimensions]
     return {"Namespace": key.namespace, "MetricName": key.name, "Dimensions": dimensions}
 
@@ -127,7 +127,7 @@ def get_metric_statistics(request: Mapping[str, Any]) -> dict[str, Any]:
     """One datapoint for each period with values, oldest first."""
     basic, extended = request.get("Statistics") or [], request.get("ExtendedStatistics") or []
     if not basic and not extended:
-        raise Refused("Must specify either Statistics or ExtendedStatistics.")
+        raise RejectedRequest("Must specify either Statistics or ExtendedStatistics.")
     key, period = key_of(request), int(request["Period"])
     unit = store.unit_of(key)
     datapoints = []
@@ -164,7 +164,7 @@ def get_metric_data(request: Mapping[str, Any]) -> dict[str, Any]:
 def _results(query: Mapping[str, Any], value: Value, latest_first: bool) -> list[dict[str, Any]]:
     lines = lines_of(value)
     results = []
-    for line in lines or [Line({}, 60)]:
+    for line in lines or [TimeSeries({}, 60)]:
         times = sorted(line.points, reverse=latest_first)
         results.append(
             {
@@ -181,7 +181,7 @@ def _results(query: Mapping[str, Any], value: Value, latest_first: bool) -> list
 def _window(request: Mapping[str, Any]) -> Window:
     start, end = (cloudwatch._parse_ts(request.get(name)) for name in ("StartTime", "EndTime"))
     if start is None or end is None or start >= end:
-        raise Refused("The parameter StartTime must be less than the parameter EndTime.")
+        raise RejectedRequest("The parameter StartTime must be less than the parameter EndTime.")
     # A period is answered whole if it begins before the end, also where the end lies within it.
     begin = int(start) // 60 * 60
     return Window(begin, int(end) + (end > int(end)), anchor=begin)

@@ -12,17 +12,17 @@ from typing import Any, Final
 
 from local.cloud.cloudwatch.math import search
 from local.cloud.cloudwatch.math.evaluation import evaluate
-from local.cloud.cloudwatch.math.values import Line, MathError, Value
+from local.cloud.cloudwatch.math.values import MathError, TimeSeries, Value
 from local.cloud.cloudwatch.metrics import statistics, store
 from local.cloud.cloudwatch.metrics.statistics import Window
-from local.cloud.cloudwatch.metrics.store import Key
+from local.cloud.cloudwatch.metrics.store import SeriesKey
 
 SEARCH_SECONDS: Final = 14 * 86_400
 SEARCH_RESULTS: Final = 500
 
 
 @dataclass(slots=True)
-class Queries:
+class MetricQueries:
     """The queries of one request over one window; each is computed once, and only if it is asked for."""
 
     queries: Mapping[str, Mapping[str, Any]]
@@ -42,22 +42,22 @@ class Queries:
             self._busy.pop()
         return self._known[identifier]
 
-    def metrics(self, part: str) -> list[Line]:
+    def metrics(self, part: str) -> list[TimeSeries]:
         """Every metric of the request whose identifier has `part` in it."""
         wanted = (name for name, query in self.queries.items() if "MetricStat" in query and part in name)
-        return [line for name in wanted if isinstance(line := self.query(name), Line)]
+        return [line for name in wanted if isinstance(line := self.query(name), TimeSeries)]
 
-    def search(self, expression: str, statistic: str, period: int) -> list[Line]:
+    def search(self, expression: str, statistic: str, period: int) -> list[TimeSeries]:
         """Every metric that matches and had a value in the last two weeks."""
         since = int(time.time()) - SEARCH_SECONDS
         found = store.keys(search.parse(expression), since)[:SEARCH_RESULTS]
         shared = set.intersection(*(_texts(key) for key in found)) if found else set()
         return [replace(line_of(key, statistic, period, self.window), label=_label(key, shared)) for key in found]
 
-    def with_history(self) -> Queries:
+    def with_history(self) -> MetricQueries:
         """The same over all that was recorded up to the window's end."""
         start = min(store.earliest(self.window.start), self.window.start)
-        return Queries(self.queries, replace(self.window, start=start))
+        return MetricQueries(self.queries, replace(self.window, start=start))
 
     def _compute(self, query: Mapping[str, Any]) -> Value:
         if "Expression" in query:
@@ -67,13 +67,13 @@ class Queries:
         return line_of(key, asked["Stat"], int(asked["Period"]), self.window, asked.get("Unit"))
 
 
-def queries_of(queries: Sequence[Mapping[str, Any]], window: Window) -> Queries:
+def queries_of(queries: Sequence[Mapping[str, Any]], window: Window) -> MetricQueries:
     """The queries of a request or of an alarm. Numbers that become time series take the period of the first metric."""
     periods = (int(each["MetricStat"]["Period"]) for each in queries if "MetricStat" in each)
-    return Queries({each["Id"]: each for each in queries}, replace(window, period=next(periods, window.period)))
+    return MetricQueries({each["Id"]: each for each in queries}, replace(window, period=next(periods, window.period)))
 
 
-def key_of(metric: Mapping[str, Any]) -> Key:
+def key_of(metric: Mapping[str, Any]) -> SeriesKey:
     """The key of a Metric as requests have it."""
     dimensions = metric.get("Dimensions") or []
     return store.key_of(
@@ -81,7 +81,7 @@ def key_of(metric: Mapping[str, Any]) -> Key:
     )
 
 
-def line_of(key: Key, statistic: str, period: int, window: Window, unit: str | None = None) -> Line:
+def line_of(key: SeriesKey, statistic: str, period: int, window: Window, unit: str | None = None) -> TimeSeries:
     """A statistic of a metric, a point for each period that has values. Raises UnknownStatistic."""
     statistics.check(statistic)
     points = {}
@@ -91,14 +91,14 @@ def line_of(key: Key, statistic: str, period: int, window: Window, unit: str | N
             points[start] = value
     properties = {"MetricName": key.name, "Namespace": key.namespace, "Stat": statistic, "Period": str(period)}
     properties |= {f"Dim.{name}": value for name, value in key.dimensions}
-    return Line(points, period, key.name, properties)
+    return TimeSeries(points, period, key.name, properties)
 
 
-def _texts(key: Key) -> set[str]:
+def _texts(key: SeriesKey) -> set[str]:
     return {key.name, *(value for _, value in key.dimensions)}
 
 
-def _label(key: Key, shared: set[str]) -> str:
+def _label(key: SeriesKey, shared: set[str]) -> str:
     """What tells a found metric from the others: the parts that not all of them have."""
     own = [text for text in (*(value for _, value in key.dimensions), key.name) if text not in shared]
     return " ".join(own) or key.name

@@ -11,27 +11,27 @@ import openai
 import pytest
 from botocore.config import Config
 
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 
 
 @pytest.fixture
-def provider() -> Iterator[Provider]:
-    with Provider.start() as running:
+def provider() -> Iterator[StandInProvider]:
+    with StandInProvider.start() as running:
         yield running
 
 
 @pytest.fixture
-def oai(provider: Provider) -> openai.OpenAI:
+def oai(provider: StandInProvider) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{provider.url}/v1", api_key="sk-standin-openai", max_retries=0, timeout=10)
 
 
 @pytest.fixture
-def claude(provider: Provider) -> anthropic.Anthropic:
+def claude(provider: StandInProvider) -> anthropic.Anthropic:
     return anthropic.Anthropic(base_url=provider.url, api_key="sk-standin-anthropic", max_retries=0, timeout=10)
 
 
 @pytest.fixture
-def bedrock(provider: Provider) -> Any:
+def bedrock(provider: StandInProvider) -> Any:
     return bedrock_client(provider.url, "test")
 
 

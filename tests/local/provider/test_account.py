@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import urllib3
 
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 from local.provider.generated import Wanted, input_tokens
 
 KEY = {"authorization": "Bearer sk-standin-openai"}
 
 
-def test_calls_are_counted_exactly_under_many_threads(provider: Provider) -> None:
+def test_calls_are_counted_exactly_under_many_threads(provider: StandInProvider) -> None:
     pool = urllib3.PoolManager(retries=False, maxsize=16, block=True)
 
     def ask(number: int) -> int:
@@ -38,7 +38,7 @@ def test_calls_are_counted_exactly_under_many_threads(provider: Provider) -> Non
     assert totals["models"]["standin-429"]["calls"] == 200
 
 
-def test_a_call_tells_whose_it_was(provider: Provider) -> None:
+def test_a_call_tells_whose_it_was(provider: StandInProvider) -> None:
     headers = {**KEY, "x-request-id": "mine", "idempotency-key": "once", "cookie": "no"}
     body = {"model": "standin-small", "messages": [{"role": "user", "content": "Hello"}]}
     answer = urllib3.request("POST", f"{provider.url}/v1/chat/completions", json=body, headers=headers)
@@ -48,7 +48,7 @@ def test_a_call_tells_whose_it_was(provider: Provider) -> None:
     assert (call.operation, call.prompt, call.service_tier, call.usage_shown) == ("chat", "Hello", "default", True)
 
 
-def test_the_account_over_http(provider: Provider) -> None:
+def test_the_account_over_http(provider: StandInProvider) -> None:
     body = {"model": "standin-small", "input": "Hello"}
     urllib3.request("POST", f"{provider.url}/v1/embeddings", json=body, headers=KEY)
     account = urllib3.request("GET", f"{provider.url}/_standin/calls").json()
@@ -59,7 +59,7 @@ def test_the_account_over_http(provider: Provider) -> None:
     assert urllib3.request("GET", f"{provider.url}/_standin/call").status == 404
 
 
-def test_unknown_paths_and_broken_json_are_errors_too(provider: Provider) -> None:
+def test_unknown_paths_and_broken_json_are_errors_too(provider: StandInProvider) -> None:
     url = f"{provider.url}/v1/chat/completions"
     assert urllib3.request("POST", f"{provider.url}/v2/chat", body=b"{}", headers=KEY).status == 404
     assert urllib3.request("POST", url, body=b"{not json", headers=KEY).status == 400
@@ -80,7 +80,7 @@ def test_never_more_input_tokens_than_bytes(seed: int) -> None:
     assert 1 <= input_tokens(Wanted({"messages": prompt}, "", size)) <= size
 
 
-def test_stopping_ends_kept_connections(provider: Provider) -> None:
+def test_stopping_ends_kept_connections(provider: StandInProvider) -> None:
     pool = urllib3.PoolManager(retries=False)
     assert pool.request("GET", f"{provider.url}/v1/models", headers=KEY).status == 200
     provider.stop()

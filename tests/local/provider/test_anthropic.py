@@ -5,7 +5,7 @@ from __future__ import annotations
 import anthropic
 import pytest
 
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 
 HELLO = [{"role": "user", "content": [{"type": "text", "text": "Hello, world!"}]}]  # user 1, text 1, the text 4
 ECHO = "You said: Hello, world!"
@@ -30,7 +30,7 @@ def test_message_honours_the_maximum_and_stop_sequences(claude: anthropic.Anthro
     assert stopped.content[0].text == "You said: Hello"
 
 
-def test_stream(claude: anthropic.Anthropic, provider: Provider) -> None:
+def test_stream(claude: anthropic.Anthropic, provider: StandInProvider) -> None:
     asked = {"model": "standin-small", "messages": HELLO, "max_tokens": 100}
     with claude.messages.stream(**asked) as stream:
         assert "".join(stream.text_stream) == ECHO
@@ -43,7 +43,9 @@ def test_stream(claude: anthropic.Anthropic, provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_cache_classes_are_reported_apart(claude: anthropic.Anthropic, provider: Provider, streamed: bool) -> None:
+def test_cache_classes_are_reported_apart(
+    claude: anthropic.Anthropic, provider: StandInProvider, streamed: bool
+) -> None:
     question = [{"role": "user", "content": "x" * 396}]
     asked = {"model": "standin-cached+cachewrite", "messages": question, "max_tokens": 9}
     if streamed:
@@ -67,7 +69,7 @@ def test_thinking(claude: anthropic.Anthropic) -> None:
     assert final.usage.output_tokens == 15
 
 
-def test_count_tokens_agrees_with_the_message(claude: anthropic.Anthropic, provider: Provider) -> None:
+def test_count_tokens_agrees_with_the_message(claude: anthropic.Anthropic, provider: StandInProvider) -> None:
     counted = claude.messages.count_tokens(model="standin-small", messages=HELLO)
     assert counted.input_tokens == ask(claude).usage.input_tokens == 6
     assert provider.calls()[0].tokens.total_input == 0  # counting is free
@@ -80,7 +82,7 @@ def test_the_key_may_come_in_either_header(claude: anthropic.Anthropic) -> None:
         ask(claude.with_options(default_headers={"Authorization": anthropic.Omit()}))
 
 
-def test_refusals(claude: anthropic.Anthropic, provider: Provider) -> None:
+def test_refusals(claude: anthropic.Anthropic, provider: StandInProvider) -> None:
     with pytest.raises(anthropic.AuthenticationError, match="invalid x-api-key"):
         ask(claude.with_options(api_key="sk-wrong"))
     with pytest.raises(anthropic.BadRequestError, match="anthropic-version"):

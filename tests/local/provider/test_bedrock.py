@@ -8,7 +8,7 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError, EventStreamError
 
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 from tests.local.provider.conftest import bedrock_client
 
 HELLO = [{"role": "user", "content": [{"text": "Hello, world!"}]}]
@@ -16,7 +16,7 @@ ECHO = "You said: Hello, world!"
 MODEL = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 
-def test_converse(bedrock: Any, provider: Provider) -> None:
+def test_converse(bedrock: Any, provider: StandInProvider) -> None:
     answer = bedrock.converse(modelId=MODEL, messages=HELLO, system=[{"text": "Be kind."}])
     assert answer["output"]["message"] == {"role": "assistant", "content": [{"text": ECHO}]}
     assert answer["stopReason"] == "end_turn"
@@ -26,7 +26,7 @@ def test_converse(bedrock: Any, provider: Provider) -> None:
     assert [(call.model, call.dialect, call.operation) for call in provider.calls()] == [(MODEL, "bedrock", "converse")]
 
 
-def test_converse_stream(bedrock: Any, provider: Provider) -> None:
+def test_converse_stream(bedrock: Any, provider: StandInProvider) -> None:
     model = f"{MODEL}+cached+cachewrite+reasoning"
     asked = {"messages": [{"role": "user", "content": [{"text": "x" * 396}]}], "serviceTier": {"type": "flex"}}
     events = list(bedrock.converse_stream(modelId=model, inferenceConfig={"maxTokens": 44}, **asked)["stream"])
@@ -58,7 +58,7 @@ def test_errors_have_their_names(bedrock: Any) -> None:
         list(bedrock.converse_stream(modelId="standin-error-event", messages=HELLO)["stream"])
 
 
-def test_signatures_are_checked(provider: Provider) -> None:
+def test_signatures_are_checked(provider: StandInProvider) -> None:
     with pytest.raises(ClientError) as refused:
         bedrock_client(provider.url, "another-secret").converse(modelId=MODEL, messages=HELLO)
     assert refused.value.response["Error"]["Code"] == "InvalidSignatureException"

@@ -11,14 +11,14 @@ import openai
 import pytest
 import urllib3
 
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 from local.provider.script import FLAGS, Script, UnknownScript, script_of
 
 KEY = {"authorization": "Bearer sk-standin-openai"}
 _pool = urllib3.PoolManager(retries=False, maxsize=4)
 
 
-def post(provider: Provider, model: str, *, preload: bool = True, **more: Any) -> urllib3.BaseHTTPResponse:
+def post(provider: StandInProvider, model: str, *, preload: bool = True, **more: Any) -> urllib3.BaseHTTPResponse:
     body = {"model": model, "messages": [{"role": "user", "content": "Hello"}], **more}
     url = f"{provider.url}/v1/chat/completions"
     return _pool.request("POST", url, json=body, headers=KEY, timeout=5, preload_content=preload)
@@ -36,7 +36,7 @@ def read_until_cut(answer: urllib3.BaseHTTPResponse) -> bytes:
 
 
 @pytest.mark.parametrize("status", [400, 403, 429, 500, 502, 503, 504, 529])
-def test_statuses(provider: Provider, status: int) -> None:
+def test_statuses(provider: StandInProvider, status: int) -> None:
     answer = post(provider, f"standin-{status}")
     assert answer.status == status
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
@@ -44,20 +44,20 @@ def test_statuses(provider: Provider, status: int) -> None:
     assert (call.status, call.outcome, call.tokens.total_input) == (status, "delivered", 0)
 
 
-def test_fails_and_then_answers_over_and_over(provider: Provider) -> None:
+def test_fails_and_then_answers_over_and_over(provider: StandInProvider) -> None:
     statuses = [post(provider, "standin-503-then-ok-2+retry-after-7").status for _ in range(6)]
     assert statuses == [503, 503, 200, 503, 503, 200]
     # Another body has a count of its own.
     assert post(provider, "standin-503-then-ok-2+retry-after-7", user="b").headers["retry-after"] == "7"
 
 
-def test_slow(provider: Provider) -> None:
+def test_slow(provider: StandInProvider) -> None:
     began = time.monotonic()
     assert post(provider, "standin-slow-0.3+500").status == 500
     assert 0.3 <= time.monotonic() - began < 2
 
 
-def test_callers_that_do_not_wait_are_known(provider: Provider) -> None:
+def test_callers_that_do_not_wait_are_known(provider: StandInProvider) -> None:
     with pytest.raises(urllib3.exceptions.ReadTimeoutError):
         _pool.request("POST", f"{provider.url}/v1/chat/completions", headers=KEY, timeout=0.1, json={
             "model": "standin-slow-0.4", "messages": [{"role": "user", "content": "Hello"}],
@@ -68,7 +68,7 @@ def test_callers_that_do_not_wait_are_known(provider: Provider) -> None:
     assert provider.calls()[0].outcome == "client_gone"
 
 
-def test_a_cut_body_is_shorter_than_announced(provider: Provider) -> None:
+def test_a_cut_body_is_shorter_than_announced(provider: StandInProvider) -> None:
     answer = post(provider, "standin-cut", preload=False)
     with pytest.raises(urllib3.exceptions.ProtocolError, match="IncompleteRead"):
         answer.read()
@@ -77,7 +77,7 @@ def test_a_cut_body_is_shorter_than_announced(provider: Provider) -> None:
     assert call.tokens.total_output == 4  # generated, so billed
 
 
-def test_a_cut_stream_has_no_end(provider: Provider) -> None:
+def test_a_cut_stream_has_no_end(provider: StandInProvider) -> None:
     answer = post(provider, "standin-cut", preload=False, stream=True, stream_options={"include_usage": True})
     received = read_until_cut(answer)
     assert received.startswith(b"data: {")
@@ -86,7 +86,7 @@ def test_a_cut_stream_has_no_end(provider: Provider) -> None:
     assert b'"usage":{' not in received
 
 
-def test_reset_is_a_reset(provider: Provider) -> None:
+def test_reset_is_a_reset(provider: StandInProvider) -> None:
     with socket.create_connection(("127.0.0.1", provider.server_address[1]), timeout=5) as connection:
         body = json.dumps({"model": "standin-reset", "messages": []}).encode()
         head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: {KEY['authorization']}\r\n"
@@ -97,7 +97,7 @@ def test_reset_is_a_reset(provider: Provider) -> None:
     assert (call.status, call.outcome, call.tokens.total_input) == (0, "reset", 0)
 
 
-def test_garbage_and_missing_usage(provider: Provider) -> None:
+def test_garbage_and_missing_usage(provider: StandInProvider) -> None:
     garbage = post(provider, "standin-garbage")
     assert garbage.status == 200
     with pytest.raises(json.JSONDecodeError):
@@ -109,7 +109,7 @@ def test_garbage_and_missing_usage(provider: Provider) -> None:
     assert [(call.usage_shown, call.tokens.total_output) for call in provider.calls()] == [(False, 4)] * 3
 
 
-def test_drip_spreads_a_stream(provider: Provider) -> None:
+def test_drip_spreads_a_stream(provider: StandInProvider) -> None:
     answer = post(provider, "standin-drip-0.4", preload=False, stream=True)
     began = time.monotonic()
     times = []
@@ -119,7 +119,7 @@ def test_drip_spreads_a_stream(provider: Provider) -> None:
     assert times[-1] - times[0] > 0.2
 
 
-def test_an_error_event_ends_a_stream(oai: openai.OpenAI, provider: Provider) -> None:
+def test_an_error_event_ends_a_stream(oai: openai.OpenAI, provider: StandInProvider) -> None:
     asked = {"model": "standin-error-event", "stream": True}
     with pytest.raises(openai.APIError, match="The server had an error"):
         list(oai.chat.completions.create(messages=[{"role": "user", "content": "Hello"}], **asked))

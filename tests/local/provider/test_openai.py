@@ -5,7 +5,7 @@ from __future__ import annotations
 import openai
 import pytest
 
-from local.provider.cli import Provider
+from local.provider.cli import StandInProvider
 
 HELLO = [{"role": "user", "content": "Hello, world!"}]  # "user" 1 token, "Hello, world!" 13 bytes = 4 tokens
 ECHO = "You said: Hello, world!"  # 23 bytes = 6 tokens
@@ -64,7 +64,7 @@ def test_stream_with_the_usage_beside_choices(oai: openai.OpenAI) -> None:
     assert [chunk.usage for chunk in chunks] == [None] * len(chunks)
 
 
-def test_special_tokens_lie_inside_the_totals(oai: openai.OpenAI, provider: Provider) -> None:
+def test_special_tokens_lie_inside_the_totals(oai: openai.OpenAI, provider: StandInProvider) -> None:
     question = [{"role": "user", "content": "x" * 396}]  # 1 + 99 tokens
     model = "gpt-5-mini+cached+cachewrite+audio+image+reasoning"
     usage = oai.chat.completions.create(model=model, messages=question, max_completion_tokens=50).usage
@@ -133,7 +133,7 @@ def test_models(oai: openai.OpenAI) -> None:
     assert oai.models.retrieve("gpt-5-mini").id == "gpt-5-mini"
 
 
-def test_wrong_and_missing_keys(provider: Provider, oai: openai.OpenAI) -> None:
+def test_wrong_and_missing_keys(provider: StandInProvider, oai: openai.OpenAI) -> None:
     with pytest.raises(openai.AuthenticationError) as refused:
         chat(oai.with_options(api_key="sk-wrong-secret"))
     assert refused.value.code == "invalid_api_key"

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from local.cloud.cloudwatch.alarms.state import Point
 from local.cloud.cloudwatch.math.evaluation import names_of
-from local.cloud.cloudwatch.math.values import Line, MathError, lines_of
-from local.cloud.cloudwatch.metric_queries import Queries, key_of, queries_of
+from local.cloud.cloudwatch.math.values import MathError, TimeSeries, lines_of
+from local.cloud.cloudwatch.metric_queries import MetricQueries, key_of, queries_of
 from local.cloud.cloudwatch.metrics import store
 from local.cloud.cloudwatch.metrics.statistics import Window
 
@@ -86,7 +86,7 @@ def _period(asked: list[Mapping[str, Any]]) -> int:
     return int(next((period for period in periods if period is not None), 60))
 
 
-def _line(queries: Queries, identifier: str) -> Line:
+def _line(queries: MetricQueries, identifier: str) -> TimeSeries:
     lines = lines_of(queries.query(identifier) or [])
     if len(lines) != 1:
         raise MathError(f"an alarm is about one time series, {identifier} gives {len(lines)}")

@@ -11,12 +11,21 @@ from functools import partial
 from typing import Final, Protocol
 
 from local.cloud.cloudwatch.math import functions
-from local.cloud.cloudwatch.math.parser import Array, Call, Name, Node, Number, Text, parse
-from local.cloud.cloudwatch.math.values import OPERATORS, Line, MathError, Value, combine, lines_of, number_of, text_of
+from local.cloud.cloudwatch.math.parser import Array, FunctionCall, Name, Node, Number, Text, parse
+from local.cloud.cloudwatch.math.values import (
+    OPERATORS,
+    MathError,
+    TimeSeries,
+    Value,
+    combine,
+    lines_of,
+    number_of,
+    text_of,
+)
 from local.cloud.cloudwatch.metrics.statistics import Window
 
 
-class Context(Protocol):
+class EvaluationContext(Protocol):
     """What an expression is evaluated in."""
 
     @property
@@ -26,17 +35,17 @@ class Context(Protocol):
     def query(self, identifier: str) -> Value | None:
         """What another query of the same request gives; None where there is no such query."""
 
-    def metrics(self, part: str) -> list[Line]:
+    def metrics(self, part: str) -> list[TimeSeries]:
         """Every metric of the request whose identifier has `part` in it."""
 
-    def search(self, expression: str, statistic: str, period: int) -> list[Line]:
+    def search(self, expression: str, statistic: str, period: int) -> list[TimeSeries]:
         """Every metric that matches."""
 
-    def with_history(self) -> Context:
+    def with_history(self) -> EvaluationContext:
         """The same, over all that was recorded up to the window's end."""
 
 
-def evaluate(expression: str, context: Context) -> Value:
+def evaluate(expression: str, context: EvaluationContext) -> Value:
     """The value of an expression. Raises MathError."""
     return _value(parse(expression), context)
 
@@ -48,7 +57,7 @@ def names_of(expression: str) -> tuple[set[str], set[str]]:
     nodes = [parse(expression)]
     while nodes:
         node = nodes.pop()
-        if isinstance(node, Call):
+        if isinstance(node, FunctionCall):
             called.add(node.name)
             nodes += node.arguments
         elif isinstance(node, Array):
@@ -58,24 +67,24 @@ def names_of(expression: str) -> tuple[set[str], set[str]]:
     return called, names - functions.WORDS
 
 
-def _value(node: Node, context: Context) -> Value:
+def _value(node: Node, context: EvaluationContext) -> Value:
     if isinstance(node, Number | Text):
         return node.value
     if isinstance(node, Array):
         return [line for item in node.items for line in _as_lines(_value(item, context), context)]
-    if isinstance(node, Call):
+    if isinstance(node, FunctionCall):
         return _call(node, context)
     return _name(node, context)
 
 
-def _as_lines(value: Value, context: Context) -> list[Line]:
+def _as_lines(value: Value, context: EvaluationContext) -> list[TimeSeries]:
     """Numbers may stand among the series of an array."""
     if isinstance(value, int | float):
         return [functions.constant(context.window, value)]
     return lines_of(value)
 
 
-def _name(node: Name, context: Context) -> Value:
+def _name(node: Name, context: EvaluationContext) -> Value:
     value = context.query(node.value)
     if value is not None:
         return value
@@ -84,7 +93,7 @@ def _name(node: Name, context: Context) -> Value:
     raise MathError(f"there is no query with the Id {node.value!r}")
 
 
-def _call(node: Call, context: Context) -> Value:
+def _call(node: FunctionCall, context: EvaluationContext) -> Value:
     if node.name in SPECIAL:
         return SPECIAL[node.name](node, context)
     arguments = [_value(argument, context) for argument in node.arguments]
@@ -103,12 +112,12 @@ def _call(node: Call, context: Context) -> Value:
     return function(*arguments)
 
 
-def _metrics(node: Call, context: Context) -> Value:
+def _metrics(node: FunctionCall, context: EvaluationContext) -> Value:
     parts = [text_of(_value(argument, context)) for argument in node.arguments]
     return context.metrics(parts[0] if parts else "")
 
 
-def _search(node: Call, context: Context) -> Value:
+def _search(node: FunctionCall, context: EvaluationContext) -> Value:
     arguments = [_value(argument, context) for argument in node.arguments]
     if len(arguments) not in (2, 3):
         raise MathError("SEARCH takes an expression, a statistic and a period")
@@ -116,7 +125,7 @@ def _search(node: Call, context: Context) -> Value:
     return context.search(text_of(arguments[0]), text_of(arguments[1]), period)
 
 
-def _anomaly_band(node: Call, context: Context) -> Value:
+def _anomaly_band(node: FunctionCall, context: EvaluationContext) -> Value:
     """Each period's band is of all periods before it, as far back as anything is recorded."""
     if len(node.arguments) not in (1, 2):
         raise MathError("ANOMALY_DETECTION_BAND takes a time series and a number of deviations")
@@ -125,7 +134,7 @@ def _anomaly_band(node: Call, context: Context) -> Value:
     return functions.anomaly_band(line, width, context.window)
 
 
-SPECIAL: Final[dict[str, Callable[[Call, Context], Value]]] = {
+SPECIAL: Final[dict[str, Callable[[FunctionCall, EvaluationContext], Value]]] = {
     "ANOMALY_DETECTION_BAND": _anomaly_band,
     "METRICS": _metrics,
     "SEARCH": _search,

@@ -14,8 +14,8 @@ from itertools import pairwise
 from typing import Final
 
 from local.cloud.cloudwatch.math.values import (
-    Line,
     MathError,
+    TimeSeries,
     Value,
     at_point,
     combine,
@@ -48,11 +48,11 @@ def _aggregating(aggregate: Aggregate) -> Callable[..., Value]:
 
     def function(value: Value) -> Value:
         lines = lines_of(value)
-        if isinstance(value, Line):
+        if isinstance(value, TimeSeries):
             return aggregate(list(value.points.values())) if value.points else math.nan
         times = sorted({at for line in lines for at in line.points})
         points = {at: aggregate([line.points[at] for line in lines if at in line.points]) for at in times}
-        return Line(points, max((line.period for line in lines), default=60))
+        return TimeSeries(points, max((line.period for line in lines), default=60))
 
     return function
 
@@ -62,7 +62,7 @@ def _fill(window: Window, value: Value, filler: Value) -> Value:
     return filled if isinstance(value, list) else filled[0]
 
 
-def _filled(line: Line, window: Window, filler: Value) -> dict[int, float]:
+def _filled(line: TimeSeries, window: Window, filler: Value) -> dict[int, float]:
     points: dict[int, float] = {}
     last: float | None = None
     for at in window.starts(line.period):
@@ -72,7 +72,7 @@ def _filled(line: Line, window: Window, filler: Value) -> dict[int, float]:
     return points
 
 
-def _filling(line: Line, at: int, filler: Value) -> float | None:
+def _filling(line: TimeSeries, at: int, filler: Value) -> float | None:
     if filler == "LINEAR":
         return _between(line, at)
     if isinstance(filler, str | list):
@@ -80,7 +80,7 @@ def _filling(line: Line, at: int, filler: Value) -> float | None:
     return at_point(filler, at)
 
 
-def _between(line: Line, at: int) -> float | None:
+def _between(line: TimeSeries, at: int) -> float | None:
     before = max((each for each in line.points if each < at), default=None)
     after = min((each for each in line.points if each > at), default=None)
     if before is None or after is None:
@@ -90,7 +90,7 @@ def _between(line: Line, at: int) -> float | None:
 
 
 def _if(condition: Value, then: Value, otherwise: Value = math.nan) -> Value:
-    if isinstance(condition, Line):
+    if isinstance(condition, TimeSeries):
         chosen = {}
         for at, value in condition.points.items():
             branch = _line_or_number(then if value else otherwise)
@@ -101,7 +101,7 @@ def _if(condition: Value, then: Value, otherwise: Value = math.nan) -> Value:
     return then if number_of(condition) else otherwise
 
 
-def _line_or_number(value: Value) -> float | Line:
+def _line_or_number(value: Value) -> float | TimeSeries:
     if isinstance(value, str | list):
         raise MathError("IF chooses between numbers and time series")
     return value
@@ -149,12 +149,12 @@ def _sort(value: Value, by: Value, order: Value = "ASC", limit: Value | None = N
     return full if limit is None else full[: int(number_of(limit))]
 
 
-def constant(window: Window, value: float) -> Line:
+def constant(window: Window, value: float) -> TimeSeries:
     """A number as a time series."""
-    return Line(dict.fromkeys(window.starts(window.period), value), window.period)
+    return TimeSeries(dict.fromkeys(window.starts(window.period), value), window.period)
 
 
-def anomaly_band(line: Line, width: float, window: Window) -> list[Line]:
+def anomaly_band(line: TimeSeries, width: float, window: Window) -> list[TimeSeries]:
     """Lower and upper bound at each period of the window that has enough of a past; `line` has the past, too."""
     lower, upper = {}, {}
     past = sorted(line.points)
@@ -169,7 +169,7 @@ def anomaly_band(line: Line, width: float, window: Window) -> list[Line]:
         if count >= LEAST_HISTORY:
             width_here = width * math.sqrt(squares / count)
             lower[at], upper[at] = mean - width_here, mean + width_here
-    return [Line(lower, line.period, "lower"), Line(upper, line.period, "upper")]
+    return [TimeSeries(lower, line.period, "lower"), TimeSeries(upper, line.period, "upper")]
 
 
 def _nth(index: int) -> Callable[..., Value]:

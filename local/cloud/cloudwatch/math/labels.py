@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from local.cloud.cloudwatch.math.functions import AGGREGATES
-from local.cloud.cloudwatch.math.values import Line
+from local.cloud.cloudwatch.math.values import TimeSeries
 
 PART: Final = re.compile(r"\$\{(?:PROP\('([^']+)'\)|([A-Z_]+))\}")
 
 
-def label(query: Mapping[str, Any], line: Line, *, several: bool) -> str:
+def label(query: Mapping[str, Any], line: TimeSeries, *, several: bool) -> str:
     """What the query asks for, else what CloudWatch makes up: the metric's name, an expression's Id."""
     own = line.label if several or "MetricStat" in query else ""
     wanted = query.get("Label")
@@ -27,7 +27,7 @@ def label(query: Mapping[str, Any], line: Line, *, several: bool) -> str:
     return PART.sub(lambda match: _part(match, line, own or str(query["Id"])), wanted)
 
 
-def _part(match: re.Match[str], line: Line, own: str) -> str:
+def _part(match: re.Match[str], line: TimeSeries, own: str) -> str:
     prop, name = match.groups()
     if prop:
         return line.properties.get(prop, "")

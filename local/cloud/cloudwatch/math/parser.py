@@ -59,14 +59,14 @@ class Array:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """A function; operators are functions of their own names, a sign before a value is NOT or NEGATE."""
 
     name: str
     arguments: tuple[Node, ...]
 
 
-Node = Number | Text | Name | Array | Call
+Node = Number | Text | Name | Array | FunctionCall
 
 
 @lru_cache(maxsize=512)
@@ -93,7 +93,7 @@ class _Parser:
         node = self._operation(level + 1)
         while (sign := self._peek()) is not None and sign in LEVELS[level]:
             self._next += 1
-            node = Call(sign, (node, self._operation(level + 1)))
+            node = FunctionCall(sign, (node, self._operation(level + 1)))
         return node
 
     def _signed(self) -> Node:
@@ -102,7 +102,7 @@ class _Parser:
             return self._primary()
         self._next += 1
         operand = self._signed()
-        return operand if sign == "+" else Call("NOT" if sign == "NOT" else "NEGATE", (operand,))
+        return operand if sign == "+" else FunctionCall("NOT" if sign == "NOT" else "NEGATE", (operand,))
 
     def _primary(self) -> Node:
         token = self._peek()
@@ -120,7 +120,7 @@ class _Parser:
             return Number(float(token))
         if self._peek() == "(":
             self._next += 1
-            return Call(token.upper(), self._list(")"))
+            return FunctionCall(token.upper(), self._list(")"))
         return Name(token)
 
     def _list(self, end: str, *, one: bool = False) -> tuple[Node, ...]:

@@ -13,9 +13,9 @@ from functools import lru_cache
 from typing import Final
 
 from local.cloud.cloudwatch.math.values import MathError
-from local.cloud.cloudwatch.metrics.store import Key
+from local.cloud.cloudwatch.metrics.store import SeriesKey
 
-Test = Callable[[Key], bool]
+Test = Callable[[SeriesKey], bool]
 
 TOKEN: Final = re.compile(r"""\s*(\{[^}]*\}|"[^"]*"|[()=]|[^\s(){}="]+)""")
 WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -98,7 +98,7 @@ def _value(name: str | None, token: str) -> Test:
     return lambda key: any(words <= _words(text) for text in _texts(key, name))
 
 
-def _texts(key: Key, name: str | None) -> list[str]:
+def _texts(key: SeriesKey, name: str | None) -> list[str]:
     if name == "MetricName":
         return [key.name]
     if name == "Namespace":

@@ -17,7 +17,7 @@ class MathError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TimeSeries:
     """One time series: values by the second their period begins."""
 
     points: Mapping[int, float]
@@ -25,12 +25,12 @@ class Line:
     label: str = ""
     properties: Mapping[str, str] = field(default_factory=dict)
 
-    def with_points(self, points: Mapping[int, float]) -> Line:
+    def with_points(self, points: Mapping[int, float]) -> TimeSeries:
         """The same with other values."""
         return replace(self, points=points)
 
 
-Value = float | str | Line | list[Line]
+Value = float | str | TimeSeries | list[TimeSeries]
 Binary = Callable[[float, float], float]
 
 
@@ -74,14 +74,14 @@ def combine(operation: Binary, left: Value, right: Value) -> Value:
     if isinstance(right, list):
         return [_pointwise(operation, _single(left), each, each) for each in right]
     first, second = _single(left), _single(right)
-    if isinstance(first, Line):
+    if isinstance(first, TimeSeries):
         return _pointwise(operation, first, second, first)
-    if isinstance(second, Line):
+    if isinstance(second, TimeSeries):
         return _pointwise(operation, first, second, second)
     return operation(first, second)
 
 
-def _single(value: Value) -> float | Line:
+def _single(value: Value) -> float | TimeSeries:
     if isinstance(value, str):
         raise MathError(f"the text {value!r} cannot be computed with")
     if isinstance(value, list):
@@ -89,7 +89,7 @@ def _single(value: Value) -> float | Line:
     return value
 
 
-def _pointwise(operation: Binary, left: float | Line, right: float | Line, model: Line) -> Line:
+def _pointwise(operation: Binary, left: float | TimeSeries, right: float | TimeSeries, model: TimeSeries) -> TimeSeries:
     points = {}
     for at in model.points:
         first, second = at_point(left, at), at_point(right, at)
@@ -98,9 +98,9 @@ def _pointwise(operation: Binary, left: float | Line, right: float | Line, model
     return model.with_points(finite(points))
 
 
-def at_point(value: float | Line, at: int) -> float | None:
+def at_point(value: float | TimeSeries, at: int) -> float | None:
     """A number is the same everywhere; a series has a value where it has one."""
-    return value.points.get(at) if isinstance(value, Line) else value
+    return value.points.get(at) if isinstance(value, TimeSeries) else value
 
 
 def finite(points: Mapping[int, float]) -> dict[int, float]:
@@ -108,9 +108,9 @@ def finite(points: Mapping[int, float]) -> dict[int, float]:
     return {at: value for at, value in points.items() if math.isfinite(value)}
 
 
-def lines_of(value: Value) -> list[Line]:
+def lines_of(value: Value) -> list[TimeSeries]:
     """The series of a value, which must be one or several."""
-    if isinstance(value, Line):
+    if isinstance(value, TimeSeries):
         return [value]
     if isinstance(value, list):
         return value

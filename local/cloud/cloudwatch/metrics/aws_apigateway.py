@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ministack.services import apigateway_v1
 
-from local.cloud.apigateway.request_context import Call, current
+from local.cloud.apigateway.request_context import StageCall, current
 from local.cloud.cloudwatch.metrics import store
 
 NAMESPACE: Final = "AWS/ApiGateway"
@@ -32,7 +32,7 @@ def apply() -> None:
     apigateway_v1._handle_execute_in_scope = counted_call
 
 
-def count(call: Call) -> None:
+def count(call: StageCall) -> None:
     """Each error metric has a value for each call, so that its average is a share."""
     name = apigateway_v1._rest_apis[call.request["api_id"]]["name"]
     values: dict[str, tuple[float, str]] = {

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeGuard
 from ministack.services import cloudwatch_logs
 
 from local.cloud.cloudwatch.metrics import store
-from local.cloud.cloudwatch.metrics.store import Key
+from local.cloud.cloudwatch.metrics.store import SeriesKey
 
 MARK: Final = '"_aws"'
 MOST_METRICS: Final = 100
@@ -70,7 +70,7 @@ def _put_directive(document: dict[str, Any], directive: dict[str, Any], at: floa
     store.put_all(
         at,
         (
-            (Key(directive["Namespace"], metric["Name"], dimensions), samples, metric.get("Unit", "None"))
+            (SeriesKey(directive["Namespace"], metric["Name"], dimensions), samples, metric.get("Unit", "None"))
             for metric, samples in values
             if samples
             for dimensions in sets

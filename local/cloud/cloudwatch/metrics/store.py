@@ -37,7 +37,7 @@ Samples = Mapping[Sample, float]
 """Samples and how many times each was published."""
 
 
-class Key(NamedTuple):
+class SeriesKey(NamedTuple):
     """What makes a metric; dimensions in order of their names."""
 
     namespace: str
@@ -46,10 +46,10 @@ class Key(NamedTuple):
 
 
 @dataclass(slots=True)
-class Series:
+class MetricSeries:
     """All values of one metric."""
 
-    key: Key
+    key: SeriesKey
     unit: str = "None"
     seconds: dict[int, dict[Sample, float]] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Series:
 
 
 _lock = threading.RLock()
-_stores: dict[Scope, dict[Key, Series]] = {}
+_stores: dict[Scope, dict[SeriesKey, MetricSeries]] = {}
 _reset = cloudwatch.reset
 
 
@@ -97,12 +97,12 @@ def record(
     put(key_of(namespace, metric_name, (dimensions or {}).items()), time.time(), {single(value): 1.0}, unit)
 
 
-def put(key: Key, at: float, samples: Samples, unit: str) -> None:
+def put(key: SeriesKey, at: float, samples: Samples, unit: str) -> None:
     """Add samples at a time (epoch seconds)."""
     put_all(at, [(key, samples, unit)])
 
 
-def put_all(at: float, entries: Iterable[tuple[Key, Samples, str]]) -> None:
+def put_all(at: float, entries: Iterable[tuple[SeriesKey, Samples, str]]) -> None:
     """Add samples of several metrics, with their units, at one time."""
     second = int(at)
     with _lock:
@@ -110,7 +110,7 @@ def put_all(at: float, entries: Iterable[tuple[Key, Samples, str]]) -> None:
         for key, samples, unit in entries:
             series = store.get(key)
             if series is None:
-                series = store[key] = Series(key)
+                series = store[key] = MetricSeries(key)
             series.unit = unit
             for sample, count in samples.items():
                 series.add(second, sample, count)
@@ -122,19 +122,19 @@ def single(value: float) -> Sample:
     return Sample(number, number, number)
 
 
-def key_of(namespace: str, name: str, dimensions: Iterable[tuple[str, str]]) -> Key:
+def key_of(namespace: str, name: str, dimensions: Iterable[tuple[str, str]]) -> SeriesKey:
     """The key, in whatever order the dimensions come."""
-    return Key(namespace, name, tuple(sorted(dimensions)))
+    return SeriesKey(namespace, name, tuple(sorted(dimensions)))
 
 
-def read(key: Key, start: int, end: int, unit: str | None = None) -> Samples:
+def read(key: SeriesKey, start: int, end: int, unit: str | None = None) -> Samples:
     """Samples of `[start, end)`; none where the metric is not known, or is published in another unit than asked."""
     with _lock:
         series = _stores.get((get_account_id(), get_region()), {}).get(key)
         return {} if series is None or unit not in (None, series.unit) else series.between(start, end)
 
 
-def unit_of(key: Key) -> str:
+def unit_of(key: SeriesKey) -> str:
     """The unit last published."""
     with _lock:
         series = _stores.get((get_account_id(), get_region()), {}).get(key)
@@ -148,7 +148,7 @@ def earliest(default: int) -> int:
         return min((each.order[0] for each in series if each.order), default=default)
 
 
-def keys(matching: Callable[[Key], bool], since: int = 0) -> list[Key]:
+def keys(matching: Callable[[SeriesKey], bool], since: int = 0) -> list[SeriesKey]:
     """Metrics with a value at or after `since`, in order."""
     with _lock:
         store = _stores.get((get_account_id(), get_region()), {})

@@ -38,7 +38,7 @@ class Row:
 
 
 @dataclass
-class Table:
+class ResultTable:
     """rows: newest event first until a command orders them. shown: names of columns; None: nobody asked for any."""
 
     rows: list[Row]
@@ -59,29 +59,29 @@ class Table:
         ]
 
 
-Command = Callable[[Table], None]
+Command = Callable[[ResultTable], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class InsightsQuery:
     """groups: log groups that SOURCE names; prefixes: of names of log groups, () for every one; None: no SOURCE."""
 
     commands: list[Command]
     groups: list[str]
     prefixes: tuple[str, ...] | None
 
-    def run(self, events: list[dict[str, Value]]) -> Table:
+    def run(self, events: list[dict[str, Value]]) -> ResultTable:
         """Events, newest first, through every command."""
-        table = Table([Row(event=event) for event in events], len(events))
+        table = ResultTable([Row(event=event) for event in events], len(events))
         for command in self.commands:
             command(table)
         return table
 
 
-def parse_query(written: str) -> Query:
+def parse_query(written: str) -> InsightsQuery:
     """Raises Malformed."""
     parser = Parser(written)
-    query = Query([], [], None)
+    query = InsightsQuery([], [], None)
     while True:
         if parser.skip("source"):
             query = _source(parser, query)
@@ -96,10 +96,10 @@ def parse_query(written: str) -> Query:
         parser.require("|")
 
 
-def _source(parser: Parser, query: Query) -> Query:
+def _source(parser: Parser, query: InsightsQuery) -> InsightsQuery:
     """`SOURCE '/group'` as dashboards have it, or `SOURCE logGroups(namePrefix: ['/a', '/b'])` as the API has it."""
     if parser.next.kind == "text":
-        return Query(query.commands, [*query.groups, parser.take("text", "")], query.prefixes)
+        return InsightsQuery(query.commands, [*query.groups, parser.take("text", "")], query.prefixes)
     prefixes: list[str] = []
     parser.require("loggroups")
     parser.require("(")
@@ -109,7 +109,7 @@ def _source(parser: Parser, query: Query) -> Query:
         prefixes = parser.sequence(lambda: parser.take("text", "a prefix"))
         parser.require("]")
     parser.require(")")
-    return Query(query.commands, query.groups, tuple(prefixes))
+    return InsightsQuery(query.commands, query.groups, tuple(prefixes))
 
 
 def _named(parser: Parser) -> tuple[str, Expression]:
@@ -130,7 +130,7 @@ def _plain(parser: Parser, parse: Callable[[], Any]) -> Any:
 def _fields(parser: Parser) -> Command:
     named = parser.sequence(lambda: _plain(parser, lambda: _named(parser)))
 
-    def fields(table: Table) -> None:
+    def fields(table: ResultTable) -> None:
         _compute(table, named)
         table.shown = [*(table.shown or []), *(name for name, _ in named)]
 
@@ -140,14 +140,14 @@ def _fields(parser: Parser) -> Command:
 def _display(parser: Parser) -> Command:
     named = parser.sequence(lambda: _plain(parser, lambda: _named(parser)))
 
-    def display(table: Table) -> None:
+    def display(table: ResultTable) -> None:
         _compute(table, named)
         table.shown = [name for name, _ in named]
 
     return display
 
 
-def _compute(table: Table, named: list[tuple[str, Expression]]) -> None:
+def _compute(table: ResultTable, named: list[tuple[str, Expression]]) -> None:
     for name, expression in named:
         if name != expression.text or not name.replace(".", "").replace("@", "").isidentifier():
             for row in table.rows:
@@ -157,7 +157,7 @@ def _compute(table: Table, named: list[tuple[str, Expression]]) -> None:
 def _filter(parser: Parser) -> Command:
     condition = _plain(parser, parser.expression)
 
-    def keep(table: Table) -> None:
+    def keep(table: ResultTable) -> None:
         table.rows = [row for row in table.rows if condition.evaluate(row)]
         if not table.rows or table.rows[0].event:
             table.matched = len(table.rows)
@@ -172,7 +172,7 @@ def _stats(parser: Parser) -> Command:
         raise Malformed("stats takes aggregate functions", start.start, start.end)
     keys = parser.sequence(lambda: _plain(parser, lambda: _named(parser))) if parser.skip("by") else []
 
-    def stats(table: Table) -> None:
+    def stats(table: ResultTable) -> None:
         groups: dict[tuple[str, ...], tuple[dict[str, Value], list[Row]]] = {}
         for row in sorted(table.rows, key=lambda row: sort_key(row.event.get("@timestamp")), reverse=True):
             values = {name: key.evaluate(row) for name, key in keys}
@@ -193,7 +193,7 @@ def _sort(parser: Parser) -> Command:
 
     keys = parser.sequence(key)
 
-    def sort(table: Table) -> None:
+    def sort(table: ResultTable) -> None:
         for expression, descending in reversed(keys):
             valued = [(expression.evaluate(row), row) for row in table.rows]
             present = [pair for pair in valued if pair[0] is not None]
@@ -210,7 +210,7 @@ def _limit(parser: Parser) -> Command:
     if not 0 < most <= MOST_ROWS:
         raise Malformed(f"limit {written} must be between 1 and {MOST_ROWS}", token.start, token.end)
 
-    def limit(table: Table) -> None:
+    def limit(table: ResultTable) -> None:
         table.rows = table.rows[:most]
 
     return limit
@@ -219,7 +219,7 @@ def _limit(parser: Parser) -> Command:
 def _dedup(parser: Parser) -> Command:
     keys = parser.sequence(lambda: _plain(parser, parser.expression))
 
-    def dedup(table: Table) -> None:
+    def dedup(table: ResultTable) -> None:
         seen: set[tuple[str, ...]] = set()
         kept = []
         for row in table.rows:
@@ -247,7 +247,7 @@ def _parse(parser: Parser) -> Command:
     if len(names) != pattern.groups:
         raise Malformed(f"{pattern.groups} parts for {len(names)} names", start.start, start.end)
 
-    def parse(table: Table) -> None:
+    def parse(table: ResultTable) -> None:
         for row in table.rows:
             found = pattern.search(text(row.get(of)))
             row.values |= dict.fromkeys(names) if found is None else dict(zip(names, found.groups(), strict=True))

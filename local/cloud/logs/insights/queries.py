@@ -14,7 +14,7 @@ from typing import Any, Final
 from ministack.core.responses import error_response_json, get_account_id, json_response
 from ministack.services import cloudwatch_logs
 
-from local.cloud.logs.insights.commands import MOST_ROWS, Query, parse_query
+from local.cloud.logs.insights.commands import MOST_ROWS, InsightsQuery, parse_query
 from local.cloud.logs.insights.expressions import Malformed
 from local.cloud.logs.insights.values import Time, Value, sort_key
 from local.cloud.protocol import targets
@@ -94,7 +94,7 @@ def describe_queries(request: dict[str, Any]) -> Any:
     return json_response(answer)
 
 
-def _groups(request: dict[str, Any], query: Query) -> Any:
+def _groups(request: dict[str, Any], query: InsightsQuery) -> Any:
     """Names of the log groups to ask, or the answer for a request that names them wrongly."""
     given = [way for way in WAYS if request.get(way)]
     known = cloudwatch_logs._log_groups
