@@ -39,7 +39,7 @@ class ProviderClient:
         self._used = time.monotonic()
 
     def send(self, call: ProviderCall, deadline: float, counters: Counters) -> ProviderResponse:
-        """One request, answered before `deadline` (time.monotonic seconds), else NoResponse. `counters` counts attempts."""
+        """One request, answered before `deadline` (of time.monotonic), else NoResponse. `counters` has its attempts."""
         began = time.monotonic()
         url = _url(call.provider, call.route, call.model)
         # Never the caller's own content type: a charset in it could make the provider read another request than we did.
