@@ -69,7 +69,7 @@ class Alarms(Construct):
             comparison_operator=_comparison(condition),
             threshold=condition.threshold,
             threshold_metric_id=_RESULT if condition.threshold is None else None,
-            treat_missing_data=alarm.kind.missing,
+            treat_missing_data=alarm.definition.missing,
             alarm_actions=[self._topic_arn],
             ok_actions=[self._topic_arn],
         )

@@ -7,14 +7,15 @@ import json
 from dataclasses import replace
 from typing import Any, Final
 
-from constructs_lib import alarm_catalogue
 from constructs_lib import metric_sources as sources
+from constructs_lib.alarm_catalogue import DEFINITIONS
 from constructs_lib.alarm_catalogue.definition import LEAST_REQUESTS
 from constructs_lib.alarms import Alarms
 from constructs_lib.aws import CloudwatchDashboard, Construct, addressed
 from constructs_lib.metric_sources import Source
 from constructs_lib.query_catalogue import QUERIES
 from constructs_lib.settings import Environment
+from constructs_lib.settings.alarm_names import instances
 from constructs_lib.widgets import Widget, Widgets, arranged
 from lambda_src.contract import METRIC_NAMESPACE
 from lambda_src.core import metrics
@@ -30,9 +31,9 @@ class Dashboard(Construct):
         self._environment = environment
         self._widgets = Widgets(environment, alarms.alarms)
         self._conditions = {
-            name: kind.condition(environment, subject)
-            for kind in alarm_catalogue.DEFINITIONS
-            for name, subject in alarm_catalogue.names_of(kind, environment)
+            name: definition.condition(environment, subject)
+            for definition in DEFINITIONS
+            for name, subject in instances(definition.name, environment)
         }
         widgets = [
             *self._healthy(alarms),

@@ -61,7 +61,7 @@ _SEVERITIES: Final = {
     "act": "money or service is being lost: act today",
     "look": "find out in office hours",
 }
-_EACH: Final = {"environment": "", "provider": "-PROVIDER", "function": "-FUNCTION"}
+_SUFFIXES: Final = {"environment": "", "provider": "-PROVIDER", "function": "-FUNCTION"}
 
 
 def page() -> str:
@@ -72,7 +72,8 @@ def page() -> str:
 def _alarms() -> str:
     severities = "; ".join(f"**{name}**: {meaning}" for name, meaning in _SEVERITIES.items())
     rows = [
-        [f"[`{each.name}{_EACH[each.each]}`](#{anchor(each.name)})", each.title, each.severity] for each in DEFINITIONS
+        [f"[`{alarm.name}{_SUFFIXES[alarm.scope]}`](#{anchor(alarm.name)})", alarm.title, alarm.severity]
+        for alarm in DEFINITIONS
     ]
     rows.insert(0, [f"[`{UNHEALTHY}`](#{anchor(UNHEALTHY)})", UNHEALTHY_TITLE, "outage"])
     outages = ", ".join(f"`{each.name}`" for each in DEFINITIONS if each.severity == "outage")
@@ -102,7 +103,7 @@ def _explained(kind: AlarmDefinition) -> list[str]:
         f"`alerts.{name}`{_default(fields[name].default)}: {fields[name].description}" for name in kind.settings
     ]
     return [
-        f"{kind.title}.{per[kind.each]} Severity: {kind.severity}.\n",
+        f"{kind.title}.{per[kind.scope]} Severity: {kind.severity}.\n",
         f"- **Why it matters.** {kind.why}",
         f"- **What to do.** {kind.action}",
         f"- **Threshold.** {' '.join(thresholds)}",

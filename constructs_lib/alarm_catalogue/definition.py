@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from constructs_lib.metric_sources import Source
-
-if TYPE_CHECKING:
-    from constructs_lib.settings import Environment
+from constructs_lib.settings import Environment
+from constructs_lib.settings.alarm_names import ALARM_SCOPES, AlarmScope
 
 HOUR_MINUTES: Final = 60
 Severity = Literal["outage", "act", "look"]
@@ -45,8 +44,8 @@ class AlarmDefinition:
     """One alarm of an environment, or one for each of its providers or brought functions.
 
     title: what is so while it rings. why: whom it hurts. action: what to do first. settings: keys of [alerts] that move
-    the threshold. condition: for an environment and, with `each`, a provider's or function's name; None where the
-    environment does not ask for this alarm. missing: what CloudWatch takes silence for; a quiet night is no fault.
+    the threshold. condition: for an environment and, where there is one per provider or function, its name; None where
+    the environment does not ask for this alarm. missing: what CloudWatch takes silence for; a quiet night is no fault.
     """
 
     name: str
@@ -56,8 +55,11 @@ class AlarmDefinition:
     severity: Severity
     condition: Callable[[Environment, str], Condition | None]
     settings: tuple[str, ...]
-    each: Literal["environment", "provider", "function"] = "environment"
     missing: Literal["notBreaching", "breaching"] = "notBreaching"
+
+    @property
+    def scope(self) -> AlarmScope:
+        return ALARM_SCOPES[self.name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ class Alarm:
     """An alarm of an environment. name: Terraform address, and the AWS name after the prefix. subject: of what."""
 
     name: str
-    kind: AlarmDefinition
+    definition: AlarmDefinition
     condition: Condition
     subject: str
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from constructs_lib import metric_sources as sources
 from constructs_lib.alarm_catalogue.definition import HOUR_MINUTES, AlarmDefinition, Condition, over
 from constructs_lib.alarm_catalogue.service import SWEEPS_MINUTES
+from constructs_lib.settings import Environment
 from lambda_src.contract import NANO_PER_USD
 from lambda_src.core import metrics
-
-if TYPE_CHECKING:
-    from constructs_lib.settings import Environment
 
 
 def _spend(environment: Environment, _: str) -> Condition | None:

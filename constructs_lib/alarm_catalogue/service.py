@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from constructs_lib import metric_sources as sources
 from constructs_lib.alarm_catalogue.definition import AlarmDefinition, Condition, lasting, over, share
+from constructs_lib.settings import Environment
 from lambda_src.contract import SWEEP_MINUTES
 from lambda_src.core import metrics
-
-if TYPE_CHECKING:
-    from constructs_lib.settings import Environment
 
 SWEEPS_MINUTES: Final = 3 * SWEEP_MINUTES
 """The sweeper runs every five minutes; one failed run is made good by the next."""
@@ -116,7 +114,6 @@ DEFINITIONS: Final = (
         action="Look at the provider's status page and at your quota there; offer its models through another provider.",
         severity="act",
         settings=("upstream_error_percent",),
-        each="provider",
         condition=_upstream,
     ),
     AlarmDefinition(
@@ -212,7 +209,6 @@ DEFINITIONS: Final = (
         action="Read its log: group /tollgate/ENVIRONMENT/functions/FUNCTION.",
         severity="act",
         settings=("lambda_errors",),
-        each="function",
         condition=lambda environment, name: over(
             environment,
             sources.function(environment.function_name(name), "Errors"),

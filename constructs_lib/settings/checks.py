@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Final
 
-from constructs_lib import alarm_catalogue
+from constructs_lib.settings.alarm_names import ALARM_SCOPES, accepted_names
 from constructs_lib.settings.environment import LAMBDA_EXTRA_SECONDS, Environment
 from constructs_lib.settings.function_checks import functions
 from constructs_lib.settings.model_prices import tariff_faults
@@ -180,13 +180,12 @@ def _sizes(environment: Environment, known: Known) -> Iterator[SettingError]:
 
 def _alerts(environment: Environment, known: Known) -> Iterator[SettingError]:
     del known
-    names = alarm_catalogue.names(environment)
+    names = accepted_names(environment)
     for index, name in enumerate(environment.alerts.disabled):
         if name not in names:
             meant = nearest(name, names)
             fix = f'did you mean "{meant}"?' if meant else "remove it"
-            kinds = [kind.name for kind in alarm_catalogue.DEFINITIONS]
-            yield SettingError(("alerts", "disabled", index), shown(name), listing(kinds, "the alarms"), fix)
+            yield SettingError(("alerts", "disabled", index), shown(name), listing(ALARM_SCOPES, "the alarms"), fix)
 
 
 def _prices(environment: Environment, known: Known) -> Iterable[SettingError]:

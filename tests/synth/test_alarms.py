@@ -10,6 +10,7 @@ import pytest
 
 from constructs_lib.alarm_catalogue import DEFINITIONS, alarms_of
 from constructs_lib.settings import load
+from constructs_lib.settings.alarm_names import ALARM_SCOPES
 from constructs_lib.settings.alerts import AlertSettings
 from lambda_src.contract import METRIC_NAMESPACE
 from lambda_src.core.metrics import METRICS, dimension_sets
@@ -49,6 +50,10 @@ def measured(alarm: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
     single = [alarm] if "metric_name" in alarm else []
     queried = [query["metric"] for query in alarm.get("metric_query", []) if "metric" in query]
     return [(each["namespace"], each["metric_name"], each["dimensions"]) for each in (*single, *queried)]
+
+
+def test_alerts_disabled_accepts_every_alarm_definition() -> None:
+    assert [definition.name for definition in DEFINITIONS] == list(ALARM_SCOPES)
 
 
 def test_alarms_are_all_there_and_tell_somebody(every: list[Synthesized]) -> None:
@@ -173,12 +178,12 @@ def test_every_alarm_says_why_and_what_to_do(every: list[Synthesized]) -> None:
             assert len(made["alarm_name"]) <= 255
             text = made["alarm_description"]
             assert len(text) <= 1024
-            for part in (alarm.kind.title, alarm.kind.why, f"{runbook}#alarm-{alarm.kind.name}"):
+            for part in (alarm.definition.title, alarm.definition.why, f"{runbook}#alarm-{alarm.definition.name}"):
                 assert part in text
             assert text.count(f"`tollgate --env {stack.environment.name} ") == text.count("`tollgate ")
             assert "ENVIRONMENT" not in text
             assert "FUNCTION" not in text
-            assert len(text) > len(alarm.kind.title) + len(alarm.kind.why) + len(alarm.kind.action)
+            assert len(text) > len(alarm.definition.title) + len(alarm.definition.why) + len(alarm.definition.action)
             assert text.isascii(), "as every channel can show it"
 
 

@@ -1,0 +1,59 @@
+"""Names that `alerts.disabled` accepts. `constructs_lib/alarm_catalogue` defines the alarms themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from constructs_lib.settings.environment import Environment
+
+AlarmScope = Literal["environment", "provider", "function"]
+
+UNHEALTHY: Final = "unhealthy"
+"""The composite alarm, in ALARM while any alarm of severity `outage` is."""
+
+ALARM_SCOPES: Final[dict[str, AlarmScope]] = {
+    "server-errors": "environment",
+    "client-errors": "environment",
+    "latency": "environment",
+    "gateway-latency": "environment",
+    "upstream-errors": "provider",
+    "lambda-errors": "environment",
+    "throttles": "environment",
+    "concurrency": "environment",
+    "duration": "environment",
+    "ledger-failures": "environment",
+    "ledger-throttles": "environment",
+    "secret-failures": "environment",
+    "quiet": "environment",
+    "function-errors": "function",
+    "spend": "environment",
+    "spend-anomaly": "environment",
+    "budget": "environment",
+    "unsettled": "environment",
+    "overdue-holds": "environment",
+    "sweeper-errors": "environment",
+    "over-estimate": "environment",
+    "unpriced": "environment",
+    "refusals": "environment",
+    "api-gateway-rejections": "environment",
+    "dead-keys": "environment",
+    "shared-key": "environment",
+}
+"""Every alarm definition by name: an environment has one such alarm, or one per provider or custom function."""
+
+
+def instances(name: str, environment: Environment) -> Iterator[tuple[str, str]]:
+    """Name and subject of each alarm of one definition: `upstream-errors-openai` has the subject `openai`."""
+    scope = ALARM_SCOPES[name]
+    if scope == "environment":
+        yield name, ""
+        return
+    for subject in environment.providers if scope == "provider" else environment.functions:
+        yield f"{name}-{subject}", subject
+
+
+def accepted_names(environment: Environment) -> set[str]:
+    """Single alarms, definitions, and the composite."""
+    single = {instance for name in ALARM_SCOPES for instance, _ in instances(name, environment)}
+    return single | ALARM_SCOPES.keys() | {UNHEALTHY}
