@@ -1,4 +1,4 @@
-# Everything installs into the checkout: .venv (pipenv, Pipfile.lock) and node_modules (npm, package-lock.json).
+# All packages are installed inside the checkout: .venv (pipenv, Pipfile.lock) and node_modules (npm, package-lock.json).
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -10,7 +10,7 @@ PIPENV_VERSION := 2026.10.3
 VENV := .venv
 RUN := $(VENV)/bin/python
 CHECKOV := tests/checkov
-# jsii warns about every Node that is newer than it; the version is checked by tools/machine.py.
+# jsii warns about every Node.js newer than itself; tools/machine.py checks the version instead.
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 export CHECKPOINT_DISABLE := 1
 export PIPENV_VERBOSITY := -1
@@ -18,23 +18,23 @@ export PIPENV_NOSPIN := 1
 
 .PHONY: help demo up down synth plan deploy destroy test check format lock prices docs setup clean
 
-help: ## list what make can do
+help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
-	@echo; echo "ENV=NAME picks environments/NAME.toml (now: $(ENV)); YES=1 deploys and destroys without asking"
+	@echo; echo "ENV=NAME selects environments/NAME.toml (now: $(ENV)). YES=1 deploys and destroys without asking."
 
-demo: setup ## deploy onto the embedded cloud, call it, refuse it, show who used what
+demo: setup ## deploy to an embedded cloud, send requests, show errors, costs, an alarm and the reports
 	@$(RUN) -m local.demo.main
 
-up: setup ## deploy onto the embedded cloud and leave it running
+up: setup ## deploy to an embedded cloud and leave it running
 	@$(RUN) -m local.demo.up up
 
-down: setup ## stop what `make up` left running
+down: setup ## stop what `make up` started
 	@$(RUN) -m local.demo.up down
 
 synth: setup ## write Terraform JSON for every environment to cdktf.out
 	@$(RUN) main.py
 
-plan: setup ## what a deploy of ENV would change; OFFLINE=1: a first deploy, without an account
+plan: setup ## show what a deploy of ENV would change; OFFLINE=1: a first deploy, without an AWS account
 	@$(RUN) -m $(if $(OFFLINE),tools.offline,tools.cdktf diff) $(ENV)
 
 deploy: setup ## deploy ENV
@@ -43,10 +43,10 @@ deploy: setup ## deploy ENV
 destroy: setup ## destroy ENV
 	@$(RUN) -m tools.cdktf destroy $(ENV) $(if $(YES),--auto-approve)
 
-test: setup $(VENV)/checkov/.ready check ## everything that must hold: format, lint, types, unit, synth, plan, end to end
+test: setup $(VENV)/checkov/.ready check ## run all checks and tests: format, lint, types, unit, synth, plan, end to end
 	@$(RUN) -m pytest --numprocesses 2 --dist loadscope
 
-check: setup ## format, lint, types
+check: setup ## check format, lint and types
 	@$(VENV)/bin/ruff format --check --quiet . || { echo "not formatted: run make format"; exit 1; }
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/mypy --no-error-summary
@@ -55,41 +55,45 @@ format: setup ## format the code
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix --quiet .
 
-lock: $(VENV)/.pipenv ## lock the Python and Node packages anew, without naming an index
+lock: $(VENV)/.pipenv ## update the lock files of the Python and Node packages
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(VENV)/bin/pipenv lock
 	@$(RUN) -m tools.machine index-free Pipfile.lock
 	@PIPENV_PIPFILE=$(CHECKOV)/Pipfile VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(VENV)/bin/pipenv lock
 	@$(RUN) -m tools.machine index-free $(CHECKOV)/Pipfile.lock
 	@npm install --package-lock-only --no-fund --no-audit
 
-prices: setup ## generate constructs_lib/prices.json anew
+prices: setup ## regenerate constructs_lib/prices.json
 	@$(RUN) -m constructs_lib.price_generator
 
-docs: setup ## generate the reference pages of docs/ anew
+docs: setup ## regenerate the reference pages in docs
 	@$(RUN) -m constructs_lib.settings schema
 	@$(RUN) -m constructs_lib.monitoring_page
 	@$(RUN) -m admin.docs
 
-setup: $(VENV)/.ready node_modules/.ready ## install what the lock files name
+setup: $(VENV)/.installed node_modules/.ready ## install the packages in the lock files, and the command tollgate
 
-clean: ## remove what was built; packages stay
+clean: ## delete build output; installed packages stay
 	@rm -rf build cdktf.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.pipenv:
 	@$(PYTHON) tools/machine.py check
-	@echo "making $(VENV)"
+	@echo "creating $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
 	@touch $@
 
-$(VENV)/.ready: Pipfile.lock tools/machine.py $(VENV)/.pipenv
+$(VENV)/.ready: Pipfile.lock $(VENV)/.pipenv
 	@echo "installing Python packages from Pipfile.lock (about a minute)"
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(VENV)/bin/pipenv sync --dev >build.log 2>&1 || { cat build.log; exit 1; }
-	@$(RUN) -m tools.machine command $(VENV)/bin/tollgate
 	@rm -f build.log
 	@touch $@
 
-# It pins what Tollgate uses in versions of its own, hence a place of its own.
+# An editable install: .venv/bin/tollgate runs from this checkout.
+$(VENV)/.installed: pyproject.toml $(VENV)/.ready
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# checkov pins other versions of packages that Tollgate uses, so it gets its own virtual environment.
 $(VENV)/checkov/.ready: $(CHECKOV)/Pipfile.lock $(VENV)/.pipenv
 	@echo "installing checkov from $(CHECKOV)/Pipfile.lock (about a minute)"
 	@$(PYTHON) -m venv $(VENV)/checkov

@@ -1,20 +1,20 @@
-"""Is what the README asks for on this machine? Standard library only, and an old Python can still say it is too old.
+"""Check that this machine has what the README requires, and clean lock files of index names.
 
-python3 tools/machine.py check              one line for each thing that is missing or too old
-python3 -m tools.machine index-free FILE    take the names of package indexes out of a Pipfile.lock
-python3 -m tools.machine command FILE       write the operator's command, which runs from this checkout
+python3 tools/machine.py check              print one line for each program that is missing or too old
+python3 -m tools.machine index-free FILE    remove the names of package indexes from a Pipfile.lock
+
+Standard library only, in syntax that older Pythons parse: `check` runs before anything is installed.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 
-NEEDED = (
+REQUIREMENTS = (
     ("Node.js", ["node", "--version"], (20, 0), "nodejs.org or your package manager"),
     ("npm", ["npm", "--version"], (9, 0), "nodejs.org: it comes with Node.js"),
     ("Terraform", ["terraform", "version"], (1, 9), "developer.hashicorp.com/terraform/install"),
@@ -23,35 +23,35 @@ PYTHON = (3, 11)
 
 
 def version_of(command: list[str]) -> tuple[int, int] | None:
-    """Major and minor version that `command` prints first; None where it cannot be run."""
+    """Major and minor version that `command` prints first; None if it cannot be run."""
     if shutil.which(command[0]) is None:
         return None
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    found = re.search(r"v?(\d+)\.(\d+)", done.stdout)
-    return (int(found[1]), int(found[2])) if found else None
+    match = re.search(r"v?(\d+)\.(\d+)", done.stdout)
+    return (int(match[1]), int(match[2])) if match else None
 
 
-def faults() -> list[str]:
-    """What is missing, a line each."""
-    found = []
+def problems() -> list[str]:
+    """One line for each program that is missing or too old."""
+    lines = []
     if sys.version_info < PYTHON:
-        found.append(
-            "Python {}.{} or newer is needed; this is {}.{}. Name one: make PYTHON=python3.11 …".format(
+        lines.append(
+            "Python {}.{} or newer is required; this is {}.{}. Choose one: make PYTHON=python3.11 …".format(
                 *PYTHON, *sys.version_info[:2]
             )
         )
-    for name, command, least, where in NEEDED:
+    for name, command, minimum, source in REQUIREMENTS:
         version = version_of(command)
-        wanted = "{} {}.{} or newer is needed".format(name, *least)
+        required = "{} {}.{} or newer is required".format(name, *minimum)
         if version is None:
-            found.append(f"{wanted}; `{command[0]}` is not on PATH. Get it from {where}.")
-        elif version < least:
-            found.append("{}; this is {}.{}. Get it from {}.".format(wanted, *version, where))
-    return found
+            lines.append(f"{required}; `{command[0]}` is not on PATH. Get it from {source}.")
+        elif version < minimum:
+            lines.append("{}; this is {}.{}. Get it from {}.".format(required, *version, source))
+    return lines
 
 
 def index_free(path: str) -> None:
-    """Take index names out of a Pipfile.lock: whichever index the user's pip is set up for will do."""
+    """Remove index names from a Pipfile.lock, so that it installs from whichever index pip is configured for."""
     with open(path, encoding="utf-8") as file:  # noqa: PTH123 - runs before anything is installed
         lock = json.load(file)
     lock["_meta"]["sources"] = []
@@ -62,38 +62,12 @@ def index_free(path: str) -> None:
         file.write(json.dumps(lock, indent=4, sort_keys=True) + "\n")
 
 
-COMMAND = """#!/bin/sh
-'''exec' "{python}" "$0" "$@"
-' '''
-import sys
-
-sys.path.insert(0, {checkout!r})
-
-from admin.cli import main
-
-main()
-"""
-"""For the shell its second line is an exec, for Python a text: paths with spaces work. It is no package of pip's, which
-would put the checkout before every Lambda's own code on the embedded cloud: they share the interpreter."""
-
-
-def write_command(path: str) -> None:
-    """Write `tollgate` for the interpreter that runs this."""
-    checkout = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
-    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
-        file.write(COMMAND.format(python=sys.executable, checkout=checkout))
-    os.chmod(path, 0o755)  # noqa: PTH101, S103
-
-
 def main(arguments: list[str]) -> int:
-    """0: all is there."""
-    if arguments[:1] == ["command"] and len(arguments) == 2:
-        write_command(arguments[1])
-        return 0
+    """Exit code: 0 if nothing is missing."""
     if arguments[:1] == ["index-free"] and len(arguments) == 2:
         index_free(arguments[1])
         return 0
-    missing = faults()
+    missing = problems()
     for line in missing:
         print(line, file=sys.stderr)
     return 1 if missing else 0
