@@ -16,7 +16,7 @@ export CHECKPOINT_DISABLE := 1
 export PIPENV_VERBOSITY := -1
 export PIPENV_NOSPIN := 1
 
-.PHONY: help demo up down synth plan deploy destroy test check format lock prices docs setup clean
+.PHONY: help demo up down synth plan deploy destroy test check format compat lock prices docs images setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -55,6 +55,9 @@ format: setup ## format the code
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix --quiet .
 
+compat: setup ## synthesize with other CDKTF packages and compare the JSON with ours
+	@$(RUN) -m tools.compat
+
 lock: $(VENV)/.pipenv ## update the lock files of the Python and Node packages
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(VENV)/bin/pipenv lock
 	@$(RUN) -m tools.machine index-free Pipfile.lock
@@ -69,6 +72,9 @@ docs: setup ## regenerate the reference pages in docs
 	@$(RUN) -m constructs_lib.settings schema
 	@$(RUN) -m constructs_lib.monitoring_page
 	@$(RUN) -m admin.docs
+
+images: setup ## regenerate the screenshots in docs/images
+	@$(RUN) -m tests.images
 
 setup: $(VENV)/.installed node_modules/.ready ## install the packages in the lock files, and the command tollgate
 
