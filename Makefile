@@ -55,7 +55,7 @@ format: setup ## format the code
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix --quiet .
 
-compat: setup ## synthesize with other CDKTF packages and compare the JSON with ours
+compat: setup ## synthesize with AWS provider 6 and with the CDKTF fork, and compare
 	@$(RUN) -m tools.compat
 
 lock: $(VENV)/.pipenv ## update the lock files of the Python and Node packages
