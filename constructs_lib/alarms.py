@@ -1,4 +1,4 @@
-"""The alarms of an environment, out of the catalogue."""
+"""CloudWatch alarms of an environment, made from the catalogue."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from constructs_lib.notifications import Notifications
 from constructs_lib.settings import Environment
 
 _RESULT: Final = "result"
-"""Id of the expression that is compared."""
+"""Id of the expression that CloudWatch compares."""
 
 
 class Alarms(Construct):
-    """Every alarm of an environment; all tell the same topic, when they begin and when they end.
+    """Every alarm of an environment. All publish to one topic when they go into ALARM and when they return to OK.
 
-    alarms: what they are, the composite apart. arns: of all of them, the composite first.
+    alarms: without the composite. arns: of all of them, the composite first.
     """
 
     def __init__(self, scope: Construct, *, environment: Environment, notifications: Notifications) -> None:
@@ -41,11 +41,11 @@ class Alarms(Construct):
         self._environment = environment
         self._topic_arn = notifications.arn
         self.alarms = alarms_of(environment)
-        made = {alarm.name: self._metric_alarm(alarm) for alarm in self.alarms}
+        resources = {alarm.name: self._metric_alarm(alarm) for alarm in self.alarms}
         outages = outage_names(environment, self.alarms)
-        self.arns = [each.arn for each in made.values()]
+        self.arns = [resource.arn for resource in resources.values()]
         if outages:
-            self.arns.insert(0, self._composite([made[name] for name in outages]))
+            self.arns.insert(0, self._composite([resources[name] for name in outages]))
 
     def _metric_alarm(self, alarm: Alarm) -> CloudwatchMetricAlarm:
         condition = alarm.condition
@@ -64,25 +64,25 @@ class Alarms(Construct):
             extended_statistic=first.statistic if percentile else None,
             period=condition.period_seconds if single else None,
             metric_query=None if single else _queries(condition),
-            evaluation_periods=condition.periods,
-            datapoints_to_alarm=condition.breaching if condition.periods > 1 else None,
+            evaluation_periods=condition.evaluation_periods,
+            datapoints_to_alarm=condition.datapoints_to_alarm if condition.evaluation_periods > 1 else None,
             comparison_operator=_comparison(condition),
             threshold=condition.threshold,
             threshold_metric_id=_RESULT if condition.threshold is None else None,
-            treat_missing_data=alarm.definition.missing,
+            treat_missing_data=alarm.definition.treat_missing_data,
             alarm_actions=[self._topic_arn],
             ok_actions=[self._topic_arn],
         )
         return addressed(alarm.name, metric_alarm)
 
-    def _composite(self, parts: list[CloudwatchMetricAlarm]) -> str:
+    def _composite(self, outages: list[CloudwatchMetricAlarm]) -> str:
         composite = CloudwatchCompositeAlarm(
             self,
             UNHEALTHY,
             alarm_name=f"{self._environment.prefix}-{UNHEALTHY}",
-            alarm_description=f"{UNHEALTHY_TITLE}. One of the alarms below it says why; each names what to do. "
+            alarm_description=f"{UNHEALTHY_TITLE}. The alarms that it combines show the cause and what to do. "
             f"Runbook: {self._environment.alerts.runbook_url}#{anchor(UNHEALTHY)}",
-            alarm_rule=" OR ".join(f'ALARM("{part.alarm_name}")' for part in parts),
+            alarm_rule=" OR ".join(f'ALARM("{outage.alarm_name}")' for outage in outages),
             alarm_actions=[self._topic_arn],
             ok_actions=[self._topic_arn],
         )
@@ -96,16 +96,16 @@ def _comparison(condition: Condition) -> str:
 
 
 def _queries(condition: Condition) -> list[CloudwatchMetricAlarmMetricQuery]:
-    # Compared is the expression; an anomaly alarm compares its metric with the band that the expression computes.
+    # CloudWatch compares the expression; an anomaly alarm returns its metric too, to compare it with the band.
     band = condition.threshold is None
     result = CloudwatchMetricAlarmMetricQuery(
         id=_RESULT, label=condition.label, expression=condition.expression, return_data=True
     )
-    parts = [
+    metrics = [
         _query(query_id, source, condition.period_seconds, returned=band)
         for query_id, source in condition.sources.items()
     ]
-    return [result, *parts]
+    return [result, *metrics]
 
 
 def _query(query_id: str, source: Source, period_seconds: int, *, returned: bool) -> CloudwatchMetricAlarmMetricQuery:

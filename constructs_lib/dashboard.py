@@ -1,5 +1,4 @@
-"""One dashboard per environment. It answers, from the top: is it healthy, who spends what, on which models, how fast,
-and what failed."""
+"""The CloudWatch dashboard of an environment: health, spend, models, latency, errors and accounting, in this order."""
 
 from __future__ import annotations
 
@@ -9,10 +8,10 @@ from typing import Any, Final
 
 from constructs_lib import metric_sources as sources
 from constructs_lib.alarm_catalogue import DEFINITIONS
-from constructs_lib.alarm_catalogue.definition import LEAST_REQUESTS
+from constructs_lib.alarm_catalogue.definition import HOUR_MINUTES, MINIMUM_REQUESTS, SWEEPS_MINUTES
 from constructs_lib.alarms import Alarms
 from constructs_lib.aws import CloudwatchDashboard, Construct, addressed
-from constructs_lib.metric_sources import Source
+from constructs_lib.metric_sources import AnyMetric, Source, source
 from constructs_lib.query_catalogue import QUERIES
 from constructs_lib.settings import Environment
 from constructs_lib.settings.alarm_names import instances
@@ -21,6 +20,7 @@ from lambda_src.contract import METRIC_NAMESPACE
 from lambda_src.core import metrics
 
 _QUERIES: Final = {query.name: query for query in QUERIES}
+_PERCENTILES: Final = ("p50", "p95", "p99")
 
 
 class Dashboard(Construct):
@@ -35,13 +35,15 @@ class Dashboard(Construct):
             for definition in DEFINITIONS
             for name, subject in instances(definition.name, environment)
         }
+        self._consumer = next(iter(environment.consumers), None) if environment.metering.metrics_per_consumer else None
+        self._model = next(iter(environment.models), None)
         widgets = [
-            *self._healthy(alarms),
-            *self._who(),
+            *self._health(alarms),
+            *self._spend(),
             *self._models(),
-            *self._fast(),
-            *self._failed(),
-            *self._true(),
+            *self._latency(),
+            *self._errors(),
+            *self._accounting(),
         ]
         body = {"variables": self._variables(), "widgets": arranged(widgets)}
         addressed(
@@ -54,187 +56,180 @@ class Dashboard(Construct):
             f"#dashboards/dashboard/{environment.prefix}"
         )
 
-    def _healthy(self, alarms: Alarms) -> list[Widget]:
-        whole = {
-            "Requests": self._own(metrics.REQUESTS),
-            "Errors, 5xx": self._own(metrics.ERRORS),
-            "Refused, 4xx": self._own(metrics.REFUSALS),
-            "Latency p99, ms": self._own(metrics.LATENCY),
+    def _health(self, alarms: Alarms) -> list[Widget]:
+        totals = {
+            "Requests": self._source(metrics.REQUESTS),
+            "5xx responses": self._source(metrics.ERRORS),
+            "Rejected, 4xx": self._source(metrics.REFUSALS),
+            "Latency p99, ms": self._source(metrics.LATENCY),
         }
         runbook = self._environment.alerts.runbook_url
-        link = f"[what to do when an alarm rings]({runbook})" if "://" in runbook else f"`{runbook}`"
+        link = f"[what to do about an alarm]({runbook})" if "://" in runbook else f"`{runbook}`"
         return [
             self._widgets.text(
-                f"# {self._environment.prefix}\nRunbooks: {link}. Saved queries are in the folder "
-                f"`{self._environment.prefix}` of Logs Insights; one request: `one-request`. "
-                "A graph of failures without data: there were none.",
+                f"# {self._environment.prefix}\nRunbook: {link}. Saved queries are in the folder "
+                f"`{self._environment.prefix}` of Logs Insights; `one-request` shows a single request. "
+                "A graph of failures without data means that there were none.",
                 height=2,
             ),
-            self._widgets.text("## Is it healthy?"),
+            self._widgets.text("## Health"),
             self._widgets.states("Alarms", alarms.arns),
-            self._widgets.numbers("In this time", whole, self._own(metrics.COST)),
-            self._widgets.graph(
-                "Requests",
-                [self._api("Count"), self._own(metrics.REQUESTS)],
-                minutes=self._environment.alerts.quiet_minutes,
+            self._widgets.numbers("Totals of the selected time range", totals, self._source(metrics.COST)),
+            self._graph(
+                "Requests", sources.API_REQUESTS, metrics.REQUESTS, minutes=self._environment.alerts.quiet_minutes
             ),
-            self._widgets.graph("Answers with 5xx", [self._api("5XXError"), self._own(metrics.ERRORS)]),
-            *self._watched("Share of 5xx, percent", "server-errors"),
-            self._widgets.graph(
-                "Requests at once", [self._gateway("ConcurrentExecutions", "Maximum"), self._own(metrics.COLD_STARTS)]
-            ),
-            self._widgets.graph("Lambda errors and throttles", [self._gateway("Errors"), self._gateway("Throttles")]),
-            self._widgets.graph("Ledger", [self._own(metrics.LEDGER_FAILURES), self._own(metrics.LEDGER_THROTTLES)]),
-            self._widgets.graph("Provider keys that could not be read", [self._own(metrics.SECRET_FAILURES)]),
+            self._graph("5xx responses", sources.API_5XX, metrics.ERRORS),
+            *self._expression("5xx responses, percent", "server-errors"),
+            self._graph("Concurrency and cold starts", sources.LAMBDA_CONCURRENCY, metrics.COLD_STARTS),
+            self._graph("Lambda errors and throttles", sources.LAMBDA_ERRORS, sources.LAMBDA_THROTTLES),
+            self._graph("Ledger failures and throttles", metrics.LEDGER_FAILURES, metrics.LEDGER_THROTTLES),
+            self._graph("Failed reads of provider keys", metrics.SECRET_FAILURES),
         ]
 
-    def _who(self) -> list[Widget]:
-        per_consumer = self._environment.metering.metrics_per_consumer
+    def _spend(self) -> list[Widget]:
         by_consumer = [
-            self._widgets.by("Spent by consumer, USD", metrics.COST, "consumer", usd=True),
+            self._widgets.by("Spend by consumer, USD", metrics.COST, "consumer", usd=True),
             self._widgets.by("Requests by consumer", metrics.REQUESTS, "consumer"),
-            self._widgets.by("Budget used by consumer, percent", metrics.BUDGET_SPENT, "consumer"),
+            self._widgets.by("Budget use by consumer, percent", metrics.BUDGET_SPENT, "consumer"),
         ]
+        cost = {"spend": self._source(metrics.COST)}
         return [
-            self._widgets.text("## Who spends what?"),
-            self._widgets.usd("Spent in an hour, USD", [("spent", self._own(metrics.COST))], minutes=60),
-            *self._watched("Spent in an hour, in nano-USD, and what is usual", "spend-anomaly"),
-            self._widgets.graph(
-                "Fullest budget, percent", [self._own(metrics.BUDGET_SPENT), self._own(metrics.BUDGET_COMMITTED)]
-            ),
-            *(by_consumer if per_consumer else []),
-            *self._one_consumer(),
+            self._widgets.text("## Spend"),
+            self._widgets.usd("Hourly spend, USD", cost, minutes=HOUR_MINUTES),
+            *self._expression("Hourly spend and expected range, nano-USD", "spend-anomaly"),
+            self._graph("Highest budget use, percent", metrics.BUDGET_SPENT, metrics.BUDGET_COMMITTED),
+            *(by_consumer if self._environment.metering.metrics_per_consumer else []),
+            *self._selected_consumer(),
             self._widgets.table("Top consumers", _QUERIES["top-consumers"]),
-            self._widgets.table("By key and model", _QUERIES["usage-by-key"]),
+            self._widgets.table("Usage by key and model", _QUERIES["usage-by-key"]),
         ]
 
-    def _one_consumer(self) -> list[Widget]:
-        """Of the consumer chosen at the top of the page."""
-        name = self._consumer()
-        if name is None:
+    def _selected_consumer(self) -> list[Widget]:
+        if self._consumer is None:
             return []
-        told = [metrics.REQUESTS, metrics.ERRORS, metrics.REFUSALS]
-        budget = [metrics.BUDGET_SPENT, metrics.BUDGET_COMMITTED]
+        by = {"consumer": self._consumer}
+        budget = (metrics.BUDGET_SPENT, metrics.BUDGET_COMMITTED)
         return [
-            self._widgets.usd("The chosen consumer: spent, USD", [("spent", self._own(metrics.COST, consumer=name))]),
-            self._widgets.graph("The chosen consumer: requests", [self._own(each, consumer=name) for each in told]),
-            self._widgets.graph(
-                "The chosen consumer: fullest budget, percent", [self._own(each, consumer=name) for each in budget]
-            ),
+            self._widgets.usd("Selected consumer: spend, USD", {"spend": self._source(metrics.COST, **by)}),
+            self._graph("Selected consumer: requests", metrics.REQUESTS, metrics.ERRORS, metrics.REFUSALS, by=by),
+            self._graph("Selected consumer: highest budget use, percent", *budget, by=by),
         ]
 
     def _models(self) -> list[Widget]:
-        tokens = (
-            metrics.TOKENS_IN,
-            metrics.TOKENS_OUT,
-            metrics.CACHE_READ_TOKENS,
-            metrics.CACHE_WRITE_TOKENS,
-            metrics.REASONING_TOKENS,
-        )
-        name = self._model()
-        chosen = [] if name is None else [
-            self._widgets.usd("The chosen model: spent, USD", [("spent", self._own(metrics.COST, model=name))]),
-            self._widgets.graph(
-                "The chosen model: tokens",
-                [self._own(each, model=name) for each in (metrics.TOKENS_IN, metrics.TOKENS_OUT)],
-            ),
-            self._widgets.graph("The chosen model: time to the answer, ms", [self._own(metrics.LATENCY, model=name)]),
-        ]  # fmt: skip
         return [
-            self._widgets.text("## On which models?"),
-            self._widgets.by("Spent by model, USD", metrics.COST, "model", usd=True),
+            self._widgets.text("## Models"),
+            self._widgets.by("Spend by model, USD", metrics.COST, "model", usd=True),
             self._widgets.by("Requests by model", metrics.REQUESTS, "model"),
-            self._widgets.graph("Tokens", [self._own(each) for each in tokens]),
-            *chosen,
+            self._graph(
+                "Tokens",
+                metrics.TOKENS_IN,
+                metrics.TOKENS_OUT,
+                metrics.CACHE_READ_TOKENS,
+                metrics.CACHE_WRITE_TOKENS,
+                metrics.REASONING_TOKENS,
+            ),
+            *self._selected_model(),
         ]
 
-    def _fast(self) -> list[Widget]:
-        whole, own = self._own(metrics.LATENCY), self._own(metrics.GATEWAY_LATENCY)
+    def _selected_model(self) -> list[Widget]:
+        if self._model is None:
+            return []
+        by = {"model": self._model}
         return [
-            self._widgets.text("## How fast?"),
+            self._widgets.usd("Selected model: spend, USD", {"spend": self._source(metrics.COST, **by)}),
+            self._graph("Selected model: tokens", metrics.TOKENS_IN, metrics.TOKENS_OUT, by=by),
+            self._graph("Selected model: latency, ms", metrics.LATENCY, by=by),
+        ]
+
+    def _latency(self) -> list[Widget]:
+        latency, gateway = self._source(metrics.LATENCY), self._source(metrics.GATEWAY_LATENCY)
+        return [
+            self._widgets.text("## Latency"),
             self._widgets.graph(
-                "Time to the answer, ms",
-                [*(replace(whole, statistic=each) for each in ("p50", "p95", "p99")), self._api("Latency", "p99")],
+                "Latency, ms",
+                [*(replace(latency, statistic=name) for name in _PERCENTILES), self._source(sources.API_LATENCY)],
             ),
-            self._widgets.graph(
-                "The gateway's own part, ms", [replace(own, statistic=each) for each in ("p50", "p95", "p99")]
-            ),
-            self._widgets.graph(
-                "The provider's part, p99 in ms",
-                [self._own(metrics.UPSTREAM_LATENCY), self._own(metrics.FIRST_BYTE_LATENCY)],
-            ),
-            self._widgets.by("By model, p99 in ms", metrics.LATENCY, "model"),
-            self._widgets.by("By provider, p99 in ms", metrics.UPSTREAM_LATENCY, "provider"),
-            self._widgets.graph("Longest run of the gateway Lambda, ms", [self._gateway("Duration", "Maximum")]),
+            self._widgets.graph("Gateway latency, ms", [replace(gateway, statistic=name) for name in _PERCENTILES]),
+            self._graph("Provider latency, p99, ms", metrics.UPSTREAM_LATENCY, metrics.FIRST_BYTE_LATENCY),
+            self._widgets.by("Latency by model, p99, ms", metrics.LATENCY, "model"),
+            self._widgets.by("Latency by provider, p99, ms", metrics.UPSTREAM_LATENCY, "provider"),
+            self._graph("Longest invocation of the gateway Lambda, ms", sources.LAMBDA_DURATION),
             self._widgets.table("Slowest requests", _QUERIES["slowest"]),
-            self._widgets.table("By hour", _QUERIES["by-hour"]),
+            self._widgets.table("Usage by hour", _QUERIES["by-hour"]),
         ]
 
-    def _failed(self) -> list[Widget]:
-        upstream = (
-            metrics.UPSTREAM_REQUESTS,
-            metrics.UPSTREAM_ERRORS,
-            metrics.UPSTREAM_THROTTLES,
-            metrics.RETRIES,
-        )
-        own = [
-            sources.function(self._environment.function_name(name), "Errors") for name in self._environment.functions
-        ]
+    def _errors(self) -> list[Widget]:
+        custom = [self._source(sources.LAMBDA_ERRORS, function=name) for name in self._environment.functions]
         return [
-            self._widgets.text("## What failed?"),
-            *self._watched(f"Share of 4xx, percent; alarm from {LEAST_REQUESTS} requests on", "client-errors"),
-            self._widgets.by("Refusals by reason", metrics.REFUSALS, "reason"),
+            self._widgets.text("## Errors"),
+            *self._expression(f"4xx responses, percent; alarm from {MINIMUM_REQUESTS} requests", "client-errors"),
+            self._widgets.by("Rejections by reason", metrics.REFUSALS, "reason"),
             self._widgets.by("Errors by reason", metrics.ERRORS, "reason"),
-            self._widgets.graph("Refused by the gateway", [self._own(metrics.REFUSALS)]),
-            self._widgets.graph(
-                "Refused by API Gateway, before any function", [sources.api_gateway_rejections(self._environment.name)]
+            self._graph("Requests rejected by the gateway", metrics.REFUSALS),
+            self._graph("Requests rejected by API Gateway", sources.API_GATEWAY_REJECTIONS),
+            self._graph("Requests with revoked or expired keys", metrics.DEAD_KEY_REQUESTS),
+            self._graph("Source addresses of one key, maximum", metrics.ADDRESSES_PER_KEY),
+            self._graph(
+                "Provider calls",
+                metrics.UPSTREAM_REQUESTS,
+                metrics.UPSTREAM_ERRORS,
+                metrics.UPSTREAM_THROTTLES,
+                metrics.RETRIES,
             ),
-            self._widgets.graph("With keys that must not work any more", [self._own(metrics.DEAD_KEY_REQUESTS)]),
-            self._widgets.graph("Addresses one key was used from", [self._own(metrics.ADDRESSES_PER_KEY)]),
-            self._widgets.graph("Calls of providers", [self._own(each) for each in upstream]),
             self._widgets.by("Failed calls by provider", metrics.UPSTREAM_ERRORS, "provider"),
             *[
                 widget
                 for provider in self._environment.providers
-                for widget in self._watched(
-                    f"Failed calls of {provider}, percent; alarm from {LEAST_REQUESTS} on",
+                for widget in self._expression(
+                    f"Failed calls to {provider}, percent; alarm from {MINIMUM_REQUESTS} calls",
                     f"upstream-errors-{provider}",
                 )
             ],
-            *([self._widgets.graph("Errors of functions of your own", own)] if own else []),
+            *([self._widgets.graph("Custom function errors", custom)] if custom else []),
             self._widgets.table("Latest errors", _QUERIES["errors"]),
-            self._widgets.table("Errors by reason", _QUERIES["errors-by-reason"]),
+            self._widgets.table("Errors by reason and key", _QUERIES["errors-by-reason"]),
         ]
 
-    def _true(self) -> list[Widget]:
-        sweeper = sources.function(self._environment.function_name("sweeper"), "Errors")
+    def _accounting(self) -> list[Widget]:
+        held = {"held": self._source(metrics.HELD), "charged": self._source(metrics.COST)}
         return [
-            self._widgets.text("## Are the figures true?"),
-            self._widgets.graph("Charged by estimate, or not as held", [
-                self._own(metrics.ESTIMATED), self._own(metrics.UNSETTLED), self._own(metrics.OVER_ESTIMATE),
-                self._own(metrics.UNPRICED),
-            ]),
-            self._widgets.usd(
-                "Held before, and charged after, USD",
-                [("held", self._own(metrics.HELD)), ("charged", self._own(metrics.COST))],
+            self._widgets.text("## Accounting"),
+            self._graph(
+                "Estimated, unsettled, above the estimate, unpriced",
+                metrics.ESTIMATED,
+                metrics.UNSETTLED,
+                metrics.OVER_ESTIMATE,
+                metrics.UNPRICED,
             ),
-            self._widgets.graph("Sweeper", [self._own(metrics.OVERDUE_HOLDS), sweeper], minutes=15),
-        ]  # fmt: skip
+            self._widgets.usd("Held and charged, USD", held),
+            self._graph(
+                "Overdue holds and sweeper errors",
+                metrics.OVERDUE_HOLDS,
+                sources.SWEEPER_ERRORS,
+                minutes=SWEEPS_MINUTES,
+            ),
+        ]
 
-    def _watched(self, title: str, alarm_name: str) -> list[Widget]:
+    def _graph(
+        self, title: str, *graphed: AnyMetric, minutes: int | None = None, by: dict[str, str] | None = None
+    ) -> Widget:
+        return self._widgets.graph(title, [self._source(metric, **(by or {})) for metric in graphed], minutes=minutes)
+
+    def _expression(self, title: str, alarm_name: str) -> list[Widget]:
+        """The graph of an alarm's metric math; [] where the environment does without the alarm."""
         condition = self._conditions[alarm_name]
-        return [] if condition is None else [self._widgets.watched(title, condition, alarm_name)]
+        return [] if condition is None else [self._widgets.expression(title, condition, alarm_name)]
 
     def _variables(self) -> list[dict[str, Any]]:
-        """Choices at the top of the page. Each environment has a page of its own, since AWS's metrics and the logs do
-        not have the dimension `environment`."""
-        chosen = {"consumer": self._consumer(), "model": self._model()}
+        """Selectors at the top of the page. There is none for the environment: AWS's metrics and the logs do not have
+        that dimension, so each environment has its own dashboard."""
+        defaults = {"consumer": self._consumer, "model": self._model}
         return [
             {
                 "type": "property",
                 "id": dimension,
                 "property": dimension,
-                "label": f"One {dimension}",
+                "label": dimension.capitalize(),
                 "inputType": "select",
                 "visible": True,
                 "defaultValue": default,
@@ -242,22 +237,9 @@ class Dashboard(Construct):
                 f'environment="{self._environment.name}"',
                 "populateFrom": dimension,
             }
-            for dimension, default in chosen.items()
+            for dimension, default in defaults.items()
             if default is not None
         ]
 
-    def _consumer(self) -> str | None:
-        told = self._environment.metering.metrics_per_consumer
-        return next(iter(self._environment.consumers), None) if told else None
-
-    def _model(self) -> str | None:
-        return next(iter(self._environment.models), None)
-
-    def _api(self, name: str, statistic: str = "Sum") -> Source:
-        return sources.api(self._environment.prefix, self._environment.gateway.stage, name, statistic)
-
-    def _gateway(self, name: str, statistic: str = "Sum") -> Source:
-        return sources.function(self._environment.function_name("gateway"), name, statistic)
-
-    def _own(self, metric: metrics.Metric, **by: str) -> Source:
-        return sources.own(self._environment.name, metric, **by)
+    def _source(self, metric: AnyMetric, **by: str) -> Source:
+        return source(self._environment, metric, **by)

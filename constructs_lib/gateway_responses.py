@@ -1,4 +1,4 @@
-"""API Gateway's own refusals, in a shape that OpenAI's and Anthropic's SDKs and boto3 parse."""
+"""API Gateway's own error responses, in a shape that OpenAI's and Anthropic's SDKs and boto3 parse."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from lambda_src.contract import HEADER_REQUEST_ID, HEADER_SHOULD_RETRY
 
 @dataclass(frozen=True, slots=True)
 class GatewayResponse:
-    """One of API Gateway's response types. status: None keeps API Gateway's own. retry: whether the SDKs should.
+    """One of API Gateway's response types.
 
-    message: None quotes API Gateway's own text. detail: it is quoted beside the message.
+    status: None keeps API Gateway's own. message: None quotes API Gateway's own text. retry: whether SDKs may retry.
+    detail: whether the body quotes API Gateway's text beside the message.
     """
 
     response_type: str
@@ -27,18 +28,18 @@ class GatewayResponse:
     detail: bool = False
 
     def template(self) -> str:
-        """Body; API Gateway fills in what starts with `$context`."""
+        """The body. API Gateway fills in the `$context` variables."""
         error = {"type": self.error_type, "code": self.code, "message": self.message, "param": None}
         if self.detail:
             error["detail"] = None
-        # boto3 reads a `message` of the body's own, and shows no other.
+        # boto3 shows only the top-level `message`.
         message = {"message": self.message, "request_id": "$context.extendedRequestId"}
         body = {"type": "error", "error": error, **message}
-        # The variable is a JSON string with its quotes already.
+        # The variable is a JSON string, quotes included.
         return re.sub(r'"(message|detail)": null', r'"\1": $context.error.messageString', json.dumps(body))
 
     def headers(self) -> dict[str, str]:
-        """Headers: a context variable, or a literal in single quotes, as API Gateway wants them."""
+        """Header values in API Gateway's syntax: a context variable, or a literal in single quotes."""
         headers = {HEADER_REQUEST_ID: "context.extendedRequestId"}
         if not self.retry:
             headers[HEADER_SHOULD_RETRY] = "'false'"
@@ -48,18 +49,18 @@ class GatewayResponse:
 
 
 _NO_ROUTE: Final = (
-    "There is no such path or method here. Check the base URL (…/STAGE/v1 for OpenAI clients, …/STAGE for Anthropic's) "
-    "and the HTTP method."
+    "The API has no such path or method. Check the base URL (…/STAGE/v1 for OpenAI clients, …/STAGE for Anthropic "
+    "clients) and the HTTP method."
 )
 
-REFUSALS: Final = (
+GATEWAY_RESPONSES: Final = (
     GatewayResponse(
         "INVALID_API_KEY",
         401,
         "authentication_error",
         "invalid_api_key",
-        "No valid key in the x-api-key header. Send the key you were given; a disabled or deleted one is refused too. "
-        "OpenAI's and Anthropic's SDKs send it with default_headers.",
+        "No valid API key in the x-api-key header: it is missing, unknown, disabled or deleted. Send the key that the "
+        "gateway's operator gave you; with OpenAI's and Anthropic's SDKs, set default_headers.",
     ),
     GatewayResponse(
         "MISSING_AUTHENTICATION_TOKEN",
@@ -68,8 +69,8 @@ REFUSALS: Final = (
         "route_not_found",
         _NO_ROUTE,
     ),
-    # No method here asks for a signature. Where there is none, API Gateway looks for one in `Authorization` all the
-    # same: boto3's is of another service, or of credentials that have expired.
+    # No method of this API uses signatures. On a path without a method API Gateway still checks for one in
+    # `Authorization`, and boto3 sends it: of another service, or of expired credentials.
     GatewayResponse("INVALID_SIGNATURE", 404, "not_found_error", "route_not_found", _NO_ROUTE),
     GatewayResponse("EXPIRED_TOKEN", 404, "not_found_error", "route_not_found", _NO_ROUTE),
     GatewayResponse(
@@ -77,44 +78,44 @@ REFUSALS: Final = (
         404,
         "not_found_error",
         "route_not_found",
-        "There is no such path here. Check the base URL and the HTTP method.",
+        "The API has no such path. Check the base URL and the HTTP method.",
     ),
     GatewayResponse(
         "ACCESS_DENIED",
         403,
         "permission_error",
         "access_denied",
-        "API Gateway refused this request. Ask the gateway's operator whether this key may use this route.",
+        "API Gateway denied access to this route. Ask the gateway's operator whether your key may use it.",
     ),
     GatewayResponse(
         "WAF_FILTERED",
         403,
         "permission_error",
         "blocked_by_firewall",
-        "The firewall in front of the gateway refused this request. Ask its operator which rule did.",
+        "The gateway's firewall (AWS WAF) blocked this request. Ask the gateway's operator which rule matched.",
     ),
     GatewayResponse(
         "REQUEST_TOO_LARGE",
         413,
         "request_too_large",
         "request_too_large",
-        "The request is too large: API Gateway takes 10 MB, and its function 6 MB, headers and escapes included. Send "
-        "less, for instance smaller images.",
+        "The request is too large. API Gateway accepts 10 MB and the gateway's function 6 MB, including headers and "
+        "JSON escapes. Send less, for instance smaller images.",
     ),
     GatewayResponse(
         "UNSUPPORTED_MEDIA_TYPE",
         415,
         "invalid_request_error",
         "unsupported_media_type",
-        "The content type is not one this route takes. Send application/json.",
+        "Unsupported Content-Type. Send application/json.",
     ),
     GatewayResponse(
         "THROTTLED",
         429,
         "rate_limit_error",
         "rate_limit_exceeded",
-        "Too many requests at once for this key's plan or for the gateway. Wait a second and send it again, or ask for "
-        "a plan with a higher rate.",
+        "The request rate exceeds the limit of your key's plan or of the gateway. Wait a second and retry, or ask the "
+        "gateway's operator for a plan with a higher rate.",
         retry=True,
         retry_after=1,
     ),
@@ -123,33 +124,35 @@ REFUSALS: Final = (
         429,
         "rate_limit_error",
         "quota_exceeded",
-        "This key has used up the requests of its plan's period. Wait for the next period, or ask for a larger quota.",
+        "Your key has used up the request quota of its plan. Wait for the next quota period, or ask the gateway's "
+        "operator for a larger quota.",
     ),
     GatewayResponse(
         "INTEGRATION_TIMEOUT",
         504,
         "timeout_error",
         "gateway_timeout",
-        "The answer took longer than the gateway waits. The provider may have worked on it, and may have charged for "
-        "it, so do not repeat it blindly: ask for less output, or for a longer time-out.",
+        "The response took longer than the gateway's timeout. The provider may have charged for the request, so do not "
+        "simply retry it: request less output, or ask the gateway's operator for a longer timeout.",
     ),
     GatewayResponse(
         "INTEGRATION_FAILURE",
         502,
         "api_error",
         "gateway_failed",
-        "The gateway's function could not be reached or gave no valid answer. Its operator sees why in the usage log.",
+        "The gateway's function was unreachable or returned no valid response. Ask the gateway's operator: the usage "
+        "log shows the cause.",
     ),
     GatewayResponse(
         "DEFAULT_4XX",
         None,
         "invalid_request_error",
         "refused",
-        # To be expected of what has no name: API Gateway's answer to a Bearer token, as OpenAI's SDKs send it, on a
-        # path that is not there (github.com/aws/chalice/issues/828). They show the message and no more.
-        f"API Gateway refused this request, for the reason in `detail`. If that speaks of Authorization: {_NO_ROUTE}",
+        # Mostly the response to a Bearer token, which OpenAI's SDKs send, on a path that does not exist
+        # (github.com/aws/chalice/issues/828). SDKs show the message only.
+        f"API Gateway rejected this request; `detail` has the reason. If it mentions Authorization: {_NO_ROUTE}",
         detail=True,
     ),
     GatewayResponse("DEFAULT_5XX", None, "api_error", "gateway_error", None),
 )
-"""Named types first; the defaults shape whatever AWS adds."""
+"""Named types first; the two defaults cover all others."""

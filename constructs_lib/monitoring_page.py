@@ -1,4 +1,4 @@
-"""docs/monitoring.md: metrics, alarms, logs and queries, out of the definitions that are deployed.
+"""docs/monitoring.md: metrics, alarms, logs and queries, generated from the definitions that are deployed.
 
 python -m constructs_lib.monitoring_page    writes it
 """
@@ -9,45 +9,47 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from constructs_lib import metric_sources as sources
+from constructs_lib.access_log import ACCESS_FIELDS
 from constructs_lib.alarm_catalogue import DEFINITIONS, UNHEALTHY, UNHEALTHY_TITLE, AlarmDefinition, anchor
+from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS
 from constructs_lib.query_catalogue import INDEXED, QUERIES, SavedQuery
 from constructs_lib.settings.alerts import AlertSettings
 from lambda_src.contract import HEADER_PROMPT_LOG, METRIC_NAMESPACE
-from lambda_src.core.glossary import ACCESS_FIELDS, ERROR_CODES, LINE_KINDS, PROMPT_FIELDS, USAGE_FIELDS
-from lambda_src.core.metrics import METRICS, Metric
+from lambda_src.core.glossary import ERROR_CODES, LINE_KINDS, PROMPT_FIELDS, USAGE_FIELDS
+from lambda_src.core.metrics import METRICS
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "monitoring.md"
 
-_INTRODUCTION: Final = f"""\
+_INTRODUCTION: Final = """\
 # Monitoring
 
 <!-- Written by `make docs` from constructs_lib/monitoring_page.py; do not edit. -->
 
-One dashboard per environment (`tollgate open` prints its address, `tollgate dashboard` draws it into a file) answers
-in this order: is it healthy, who spends what, on which models, how fast, what failed, are the figures true. Alarms,
-their ends and budget events go to one encrypted SNS topic, and from there to `[alerts]` of the environment file:
-e-mail, HTTPS, Slack, Microsoft Teams. `tollgate doctor` looks at everything once and says what to do.
+Each environment has one dashboard: health, spend, models, latency, errors and accounting, in this order.
+`tollgate open` prints its URL; `tollgate dashboard` saves it as an HTML file. Alarms and budget events go to one
+encrypted SNS topic, which forwards them to the recipients in `[alerts]` of the environment file: e-mail, HTTPS, Slack,
+Microsoft Teams. `tollgate doctor` checks everything once and says what to do.
 
-Metrics are in the namespace `{METRIC_NAMESPACE}`. They are embedded in the log lines, so that a request pays no call
-for them. `make synth` tells what all of it costs at most.
+An alarm notification links to its section below. Sections: [alarms](#alarms), [metrics](#metrics), [logs](#logs),
+[saved queries](#saved-queries), [tracing](#tracing).
 """
 
 _TRACING: Final = """
 ## Tracing
 
-With `gateway.tracing` (on) API Gateway and the Lambda send X-Ray traces; `trace_id` is in the access line and in the
-usage line. A caller's `traceparent` and `tracestate` are passed on to the provider, and its trace id is kept as
-`w3c_trace_id`; where the caller sends none, the provider gets one made of the X-Ray id.
+With `gateway.tracing` (on by default) API Gateway and the Lambda send X-Ray traces; `trace_id` is in the access log and
+in the usage log. The gateway passes a caller's `traceparent` and `tracestate` headers on to the provider and logs the
+caller's trace id as `w3c_trace_id`. If the caller sends none, the provider gets a `traceparent` made from the X-Ray id.
 
-The Lambda exports no OpenTelemetry spans: an exporter would cost each cold start more than the gateway itself. A usage
-line has what a span of the GenAI semantic conventions needs, and a collector that reads the log group maps it so:
+The Lambda exports no OpenTelemetry spans: an exporter would add more to each cold start than the gateway itself takes.
+A usage line has everything that a span of the GenAI semantic conventions needs. A collector that reads the log group
+maps it like this:
 
 | span | usage line |
 | --- | --- |
 | name `{operation} {model}`, kind CLIENT | `route`, `model` |
 | trace id | `w3c_trace_id`, else `trace_id` without `1-` and hyphens |
-| start, duration | `at_ms`, `latency_ms` (of which the provider's: `upstream_ms`) |
+| start, duration | `at_ms`, `latency_ms` (the provider's part: `upstream_ms`) |
 | `gen_ai.operation.name` | `chat` for chat, responses, messages and converse; `embeddings` |
 | `gen_ai.provider.name` | the kind of `provider`: `openai`, `anthropic`, `aws.bedrock` |
 | `gen_ai.request.model`, `gen_ai.response.model` | `model`, `model_served` |
@@ -57,11 +59,12 @@ line has what a span of the GenAI semantic conventions needs, and a collector th
 """
 
 _SEVERITIES: Final = {
-    "outage": "callers are not served: get up",
-    "act": "money or service is being lost: act today",
-    "look": "find out in office hours",
+    "outage": "callers are not served; act now",
+    "urgent": "money or service is being lost; act today",
+    "notice": "investigate during working hours",
 }
-_SUFFIXES: Final = {"environment": "", "provider": "-PROVIDER", "function": "-FUNCTION"}
+_NAME_SUFFIXES: Final = {"environment": "", "provider": "-PROVIDER", "function": "-FUNCTION"}
+_INSTANCES: Final = {"environment": "", "provider": " One per provider.", "function": " One per custom function."}
 
 
 def page() -> str:
@@ -70,23 +73,25 @@ def page() -> str:
 
 
 def _alarms() -> str:
-    severities = "; ".join(f"**{name}**: {meaning}" for name, meaning in _SEVERITIES.items())
+    severities = [f"- **{name}**: {meaning}" for name, meaning in _SEVERITIES.items()]
     rows = [
-        [f"[`{alarm.name}{_SUFFIXES[alarm.scope]}`](#{anchor(alarm.name)})", alarm.title, alarm.severity]
+        [f"[`{alarm.name}{_NAME_SUFFIXES[alarm.scope]}`](#{anchor(alarm.name)})", alarm.title, alarm.severity]
         for alarm in DEFINITIONS
     ]
     rows.insert(0, [f"[`{UNHEALTHY}`](#{anchor(UNHEALTHY)})", UNHEALTHY_TITLE, "outage"])
-    outages = ", ".join(f"`{each.name}`" for each in DEFINITIONS if each.severity == "outage")
-    unhealthy = f"{UNHEALTHY_TITLE}: one of {outages} rings. Go on with that one."
+    outages = ", ".join(f"`{alarm.name}`" for alarm in DEFINITIONS if alarm.severity == "outage")
+    unhealthy = f"{UNHEALTHY_TITLE}. At least one of these alarms is in ALARM; continue with it: {outages}."
     return "\n".join(
         [
             "\n## Alarms\n",
-            f"Their AWS names begin with `tollgate-ENVIRONMENT-`. {severities}. Counts, shares and percentiles are "
-            "taken over `alerts.minutes` (5) unless the setting says otherwise. A quiet night rings nothing, unless "
-            "`alerts.quiet_minutes` is set. `alerts.disabled` leaves alarms out.\n",
-            *_table(["alarm", "while it rings", "severity"], rows),
+            "Alarm names in AWS begin with `tollgate-ENVIRONMENT-`. The window is `alerts.minutes` (5) unless the "
+            "threshold says otherwise. Missing traffic raises no alarm unless `alerts.quiet_minutes` is set. "
+            "`alerts.disabled` removes alarms. Severities:\n",
+            *severities,
+            "",
+            *_table(["alarm", "title", "severity"], rows),
             *_section(UNHEALTHY, [unhealthy]),
-            *(line for kind in DEFINITIONS for line in _section(kind.name, _explained(kind))),
+            *(line for alarm in DEFINITIONS for line in _section(alarm.name, _explanation(alarm))),
             "",
         ]
     )
@@ -96,16 +101,15 @@ def _section(name: str, lines: Iterable[str]) -> list[str]:
     return [f'\n<a id="{anchor(name)}"></a>', f"### {name}\n", *lines]
 
 
-def _explained(kind: AlarmDefinition) -> list[str]:
-    per = {"environment": "", "provider": " One for each provider.", "function": " One for each function of your own."}
+def _explanation(alarm: AlarmDefinition) -> list[str]:
     fields = AlertSettings.model_fields
     thresholds = [
-        f"`alerts.{name}`{_default(fields[name].default)}: {fields[name].description}" for name in kind.settings
+        f"`alerts.{name}`{_default(fields[name].default)}: {fields[name].description}" for name in alarm.settings
     ]
     return [
-        f"{kind.title}.{per[kind.scope]} Severity: {kind.severity}.\n",
-        f"- **Why it matters.** {kind.why}",
-        f"- **What to do.** {kind.action}",
+        f"{alarm.title}.{_INSTANCES[alarm.scope]} Severity: {alarm.severity}.\n",
+        f"- **Why it matters.** {alarm.why}",
+        f"- **What to do.** {alarm.action}",
         f"- **Threshold.** {' '.join(thresholds)}",
     ]
 
@@ -115,22 +119,22 @@ def _default(value: object) -> str:
 
 
 def _metrics() -> str:
-    rows = [[f"`{each.name}`", each.unit, each.statistic, _by(each), each.meaning] for each in METRICS.values()]
+    metrics = [*METRICS.values(), API_GATEWAY_REJECTIONS]
+    rows = [
+        [f"`{metric.name}`", metric.unit, metric.statistic, ", ".join(metric.by), metric.meaning] for metric in metrics
+    ]
     return "\n".join(
         [
             "\n## Metrics\n",
-            "Each has the dimension `environment`, and one more series for each value of what it is told by. Never the "
-            "key: ask the logs. Those by consumer exist unless `metering.metrics_per_consumer` is off.\n",
+            f"Namespace `{METRIC_NAMESPACE}`. The functions write metrics into their log lines (embedded metric "
+            "format), so a request makes no call for them. `make synth` prints the maximum monthly cost.\n",
+            "Every metric has the dimension `environment`. For each dimension in the column `by` there is one more "
+            "series per value. Series per consumer exist unless `metering.metrics_per_consumer` is off. No metric has "
+            "the key as a dimension: query the logs instead.\n",
             *_table(["metric", "unit", "statistic", "by", "meaning"], rows),
-            f"\nBeside them `{sources.api_gateway_rejections('').name}` (Count, Sum): requests that "
-            "API Gateway rejected before any function saw them. A metric filter counts them in the access log.",
             "",
         ]
     )
-
-
-def _by(metric: Metric) -> str:
-    return ", ".join(metric.by)
 
 
 def _logs() -> str:
@@ -140,22 +144,22 @@ def _logs() -> str:
             "\n## Logs\n",
             "All lines of a request have its `request_id`, which the caller gets as `x-tollgate-request-id`.\n",
             "### Usage log `/tollgate/ENVIRONMENT/usage`\n",
-            f"A line per request, with the metrics in it. Indexed: {usage}.\n",
-            *_named("field", USAGE_FIELDS),
+            f"One line per request, with its metrics. Indexed: {usage}.\n",
+            *_meanings("field", USAGE_FIELDS),
             "\nKinds of lines, in this log and in the sweeper's (`/tollgate/ENVIRONMENT/sweeper`):\n",
-            *_named("kind", LINE_KINDS),
-            "\nError codes (`error_code`, and the metrics' `reason`):\n",
-            *_named("code", ERROR_CODES),
+            *_meanings("kind", LINE_KINDS),
+            "\nError codes (`error_code`, and the metrics' dimension `reason`):\n",
+            *_meanings("code", ERROR_CODES),
             "\n### Access log `/tollgate/ENVIRONMENT/access`\n",
-            f"API Gateway's own line, of requests that no function saw too. Indexed: {access}.\n",
-            *_named("field", ACCESS_FIELDS),
+            f"API Gateway's line per request, including requests that no function received. Indexed: {access}.\n",
+            *_meanings("field", {name: meaning for name, (_, meaning) in ACCESS_FIELDS.items()}),
             "\n### Prompt log `/tollgate/ENVIRONMENT/prompts`\n",
-            "There only where a consumer has `prompt_log = true`; kept for `prompts.retention_days`, encrypted with a "
-            "key of its own. Keys, passwords, e-mail addresses, card numbers and what matches `prompts.patterns` are "
-            "masked, as far as their form, or the name before them, tells; names and telephone numbers are not. "
-            "`logprobs` are left out: they have the answer in pieces. A "
-            f"caller opts a request out with the header `{HEADER_PROMPT_LOG}: off` (or any value but `on`).\n",
-            *_named("field", PROMPT_FIELDS),
+            "Exists only if a consumer has `prompt_log = true`. Lines are kept for `prompts.retention_days` and "
+            "encrypted with a separate KMS key. The gateway masks keys, passwords, e-mail addresses, card numbers and "
+            "text that matches `prompts.patterns`, as far as their form or the name before them identifies them. It "
+            "does not mask names and telephone numbers. It omits `logprobs`, which repeat the response in pieces. A "
+            f"caller opts a request out with the header `{HEADER_PROMPT_LOG}: off` (or any value other than `on`).\n",
+            *_meanings("field", PROMPT_FIELDS),
             "",
         ]
     )
@@ -165,22 +169,22 @@ def _queries() -> str:
     return "\n".join(
         [
             "\n## Saved queries\n",
-            "In the folder `tollgate-ENVIRONMENT` of Logs Insights, and as `tollgate logs query NAME`. A word in "
-            "capitals is a parameter: put the value in its place.",
-            *(line for query in QUERIES for line in _shown(query)),
+            "They are in the folder `tollgate-ENVIRONMENT` of Logs Insights, and run with `tollgate logs query NAME`. "
+            "Words in capitals are parameters: replace them with values.",
+            *(line for query in QUERIES for line in _query(query)),
             "",
         ]
     )
 
 
-def _shown(query: SavedQuery) -> list[str]:
+def _query(query: SavedQuery) -> list[str]:
     logs = ", ".join(query.logs)
     parameters = [f"- `{word}`: {meaning}" for word, meaning in query.parameters.items()]
     return [f"\n### {query.name}\n", f"{query.purpose} Reads: {logs}.\n", *parameters, "```", query.text, "```"]
 
 
-def _named(what: str, meanings: Mapping[str, str]) -> list[str]:
-    return _table([what, "meaning"], [[f"`{name}`", meaning] for name, meaning in meanings.items()])
+def _meanings(heading: str, meanings: Mapping[str, str]) -> list[str]:
+    return _table([heading, "meaning"], [[f"`{name}`", meaning] for name, meaning in meanings.items()])
 
 
 def _table(head: list[str], rows: Iterable[list[str]]) -> list[str]:

@@ -1,45 +1,45 @@
-"""What API Gateway refuses by itself, counted out of its access log: no function sees those requests, and AWS's own
-metrics do not tell them from a function's refusals, or from preflights."""
+"""A metric for the requests that API Gateway rejects, counted in its access log: no function receives them, and AWS's
+4XXError metric counts functions' rejections too."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from constructs_lib import metric_sources as sources
 from constructs_lib.aws import (
     CloudwatchLogMetricFilter,
     CloudwatchLogMetricFilterMetricTransformation,
     Construct,
     addressed,
 )
+from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS, source
 from constructs_lib.settings import Environment
 from constructs_lib.stage import Stage
 
-REFUSED: Final = '{ ($.error_type != "-") && ($.status = "4*") }'
-"""Lines with a reason of API Gateway's own; those with 5xx are a function's failure
+REJECTED: Final = '{ ($.error_type != "-") && ($.status = "4*") }'
+"""Lines with an error type of API Gateway's own. Those with 5xx are failures of a function
 (docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntaxForMetricFilters.html)."""
 
 
 class ApiGatewayRejections(Construct):
-    """The metric filter. It counts from when it is there on."""
+    """The metric filter. It counts from its creation on."""
 
     def __init__(self, scope: Construct, *, environment: Environment, stage: Stage) -> None:
         super().__init__(scope, "rejections")
-        counted = sources.api_gateway_rejections(environment.name)
-        # With a dimension there can be no default value: without a refusal there is no data, which no alarm takes ill.
+        rejections = source(environment, API_GATEWAY_REJECTIONS)
+        # A metric with dimensions takes no default value: without rejections there is no data, which is no breach.
         metric = CloudwatchLogMetricFilterMetricTransformation(
-            namespace=counted.namespace,
-            name=counted.name,
+            namespace=rejections.namespace,
+            name=rejections.name,
             value="1",
-            unit="Count",
-            dimensions={name: f"$.{name}" for name, _ in counted.dimensions},
+            unit=API_GATEWAY_REJECTIONS.unit,
+            dimensions={name: f"$.{name}" for name, _ in rejections.dimensions},
         )
-        refused = CloudwatchLogMetricFilter(
+        metric_filter = CloudwatchLogMetricFilter(
             self,
             "refused",
             name=f"{environment.prefix}-api-gateway-rejections",
             log_group_name=stage.access_logs.name,
-            pattern=REFUSED,
+            pattern=REJECTED,
             metric_transformation=metric,
         )
-        addressed("api-gateway-rejections", refused)
+        addressed("api-gateway-rejections", metric_filter)

@@ -1,4 +1,4 @@
-"""The REST API: paths, methods, what answers them, and how API Gateway's own refusals look."""
+"""The REST API: paths, methods, integrations, and API Gateway's own error responses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from constructs_lib.aws import (
     addressed,
 )
 from constructs_lib.cors import allow_origin, preflight
-from constructs_lib.gateway_responses import REFUSALS, GatewayResponse
+from constructs_lib.gateway_responses import GATEWAY_RESPONSES, GatewayResponse
 from constructs_lib.routes import Endpoint, resource_name, with_parents
 from constructs_lib.settings import Environment
 from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE
@@ -28,15 +28,15 @@ DESCRIPTION: Final = "API for logging and monitoring AI API usage"
 
 
 class RestApi(Construct):
-    """A regional REST API on which every method wants an API key.
+    """A regional REST API on which every method requires an API key.
 
-    photographed: every resource whose state a deployment copies; what a deployment is made anew for.
+    deployed: the resources that a deployment captures. A change of one needs a new deployment.
     """
 
     def __init__(self, scope: Construct, *, environment: Environment, endpoints: Sequence[Endpoint]) -> None:
         super().__init__(scope, "api")
         self._environment = environment
-        self.photographed: list[TerraformResource] = []
+        self.deployed: list[TerraformResource] = []
         self.api = addressed(
             "gateway",
             ApiGatewayRestApi(
@@ -47,11 +47,11 @@ class RestApi(Construct):
                 endpoint_configuration=ApiGatewayRestApiEndpointConfiguration(types=["REGIONAL"]),
                 api_key_source="HEADER",
                 binary_media_types=[EVENT_STREAM_MEDIA_TYPE],
-                # A change that replaces it makes the new one first, so that clients can move over.
+                # A replacement exists before the old API goes, so that clients can switch.
                 lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             ),
         )
-        self.photographed.append(self.api)
+        self.deployed.append(self.api)
         self._resource_ids = {"/": self.api.root_resource_id}
         for path in with_parents(endpoint.path for endpoint in endpoints):
             self._add_path(path)
@@ -61,8 +61,8 @@ class RestApi(Construct):
             for path in sorted({endpoint.path for endpoint in endpoints}):
                 methods = sorted({endpoint.method for endpoint in endpoints if endpoint.path == path})
                 self._add_preflight(path, methods, environment.gateway.cors_origin)
-        for refusal in REFUSALS:
-            self._add_refusal(refusal)
+        for gateway_response in GATEWAY_RESPONSES:
+            self._add_gateway_response(gateway_response)
 
     @property
     def id(self) -> str:
@@ -76,7 +76,7 @@ class RestApi(Construct):
             self, f"path {name}", rest_api_id=self.id, parent_id=self._resource_ids[parent or "/"], path_part=part
         )
         self._resource_ids[path] = addressed(name, resource).id
-        self.photographed.append(resource)
+        self.deployed.append(resource)
 
     def _add_endpoint(self, endpoint: Endpoint) -> None:
         method = ApiGatewayMethod(
@@ -100,7 +100,7 @@ class RestApi(Construct):
             uri=endpoint.function.function.invoke_arn,
             timeout_milliseconds=round(self._environment.gateway.timeout_seconds * 1000),
         )
-        self.photographed += [method, addressed(endpoint.name, integration)]
+        self.deployed += [method, addressed(endpoint.name, integration)]
         permission = LambdaPermission(
             self,
             f"permission {endpoint.name}",
@@ -113,7 +113,7 @@ class RestApi(Construct):
         addressed(endpoint.name, permission)
 
     def _add_preflight(self, path: str, methods: list[str], origin: str) -> None:
-        self.photographed += preflight(
+        self.deployed += preflight(
             self,
             resource_name(path),
             rest_api_id=self.id,
@@ -122,15 +122,15 @@ class RestApi(Construct):
             origin=origin,
         )
 
-    def _add_refusal(self, refusal: GatewayResponse) -> None:
-        headers = refusal.headers() | allow_origin(self._environment.gateway.cors_origin)
+    def _add_gateway_response(self, settings: GatewayResponse) -> None:
+        headers = settings.headers() | allow_origin(self._environment.gateway.cors_origin)
         response = ApiGatewayGatewayResponse(
             self,
-            f"refusal {refusal.response_type}",
+            f"refusal {settings.response_type}",
             rest_api_id=self.id,
-            response_type=refusal.response_type,
-            status_code=None if refusal.status is None else str(refusal.status),
-            response_templates={"application/json": refusal.template()},
+            response_type=settings.response_type,
+            status_code=None if settings.status is None else str(settings.status),
+            response_templates={"application/json": settings.template()},
             response_parameters={f"gatewayresponse.header.{name}": value for name, value in headers.items()},
         )
-        self.photographed.append(addressed(refusal.response_type.lower(), response))
+        self.deployed.append(addressed(settings.response_type.lower(), response))

@@ -1,4 +1,4 @@
-"""Widgets of the dashboard, as CloudWatch's JSON wants them.
+"""Widgets of the dashboard in CloudWatch's JSON.
 
 docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """
@@ -21,64 +21,63 @@ Widget = dict[str, Any]
 COLUMNS: Final = 24
 WIDTH: Final = 8
 HEIGHT: Final = 6
-_WHOSE: Final = {"AWS/ApiGateway": "API Gateway: ", "AWS/Lambda": "Lambda: "}
-"""Before the names of AWS's own metrics: two parts have a `Latency`, two have `Errors`."""
+_LABEL_PREFIXES: Final = {"AWS/ApiGateway": "API Gateway: ", "AWS/Lambda": "Lambda: "}
+"""AWS's metrics and Tollgate's share names: there are two `Latency`, and two `Errors`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Widgets:
-    """Makes widgets of one environment. alarms: those it has, for the lines at their thresholds."""
+    """Makes the widgets of one environment. alarms: for the lines at their thresholds."""
 
     environment: Environment
     alarms: Sequence[Alarm]
 
     def text(self, markdown: str, *, height: int = 1) -> Widget:
-        """Words across the whole page."""
+        """Text, as wide as the page."""
         return {"type": "text", "width": COLUMNS, "height": height, "properties": {"markdown": markdown}}
 
     def states(self, title: str, arns: Sequence[str]) -> Widget:
-        """Which alarms ring, across the whole page."""
+        """States of alarms, as wide as the page."""
         return {"type": "alarm", "width": COLUMNS, "height": 4, "properties": {"title": title, "alarms": list(arns)}}
 
-    def graph(self, title: str, shown: Iterable[Source], *, minutes: int | None = None) -> Widget:
+    def graph(self, title: str, sources: Sequence[Source], *, minutes: int | None = None) -> Widget:
         """A line per metric, and one at the threshold of each alarm on one of them."""
-        sources = list(shown)
         return self._metrics(
             title, [_row(source) for source in sources], self._thresholds(sources, minutes), minutes=minutes
         )
 
-    def watched(self, title: str, condition: Condition, alarm_name: str) -> Widget:
-        """What an alarm computes, and its threshold where the environment has that alarm."""
+    def expression(self, title: str, condition: Condition, alarm_name: str) -> Widget:
+        """The metric math of an alarm, and its threshold unless the alarm is disabled."""
         visible = condition.threshold is None
-        expression = condition.shown or condition.expression
+        expression = condition.graph_expression or condition.expression
         rows = [[{"id": "result", "expression": expression, "label": condition.label or title}]]
         rows += [_row(source, id=name, visible=visible) for name, source in condition.sources.items()]
-        lines = [each for each in self.alarms if each.name == alarm_name and each.condition.threshold is not None]
-        return self._metrics(title, rows, [_line(each) for each in lines], minutes=condition.period_seconds // 60)
+        lines = [_line(alarm) for alarm in self.alarms if alarm.name == alarm_name and condition.threshold is not None]
+        return self._metrics(title, rows, lines, minutes=condition.period_seconds // 60)
 
     def by(self, title: str, metric: Metric, dimension: str, *, usd: bool = False) -> Widget:
-        """A line per value of a dimension, those that come later too."""
-        what = (
+        """A line per value of a dimension, including values that appear later."""
+        query = (
             f'{{{METRIC_NAMESPACE},environment,{dimension}}} MetricName="{metric.name}" '
             f'environment="{self.environment.name}"'
         )
-        search = f"SEARCH('{what}', '{metric.statistic}', {60 * self._minutes})"
+        search = f"SEARCH('{query}', '{metric.statistic}', {60 * self._minutes})"
         expression = f"{search} / {NANO_PER_USD}" if usd else search
         return self._metrics(title, [[{"id": "found", "expression": expression}]], [])
 
-    def usd(self, title: str, shown: Sequence[tuple[str, Source]], *, minutes: int | None = None) -> Widget:
-        """Metrics in nano-USD by their label, shown in USD."""
+    def usd(self, title: str, sources: Mapping[str, Source], *, minutes: int | None = None) -> Widget:
+        """Metrics in nano-USD, by label, shown in USD."""
         rows: list[list[Any]] = []
-        for number, (label, source) in enumerate(shown):
+        for number, (label, source) in enumerate(sources.items()):
             rows.append([{"id": f"usd{number}", "expression": f"nano{number} / {NANO_PER_USD}", "label": label}])
             rows.append(_row(source, id=f"nano{number}", visible=False))
-        lines = self._thresholds([source for _, source in shown], minutes, scale=NANO_PER_USD)
+        lines = self._thresholds(list(sources.values()), minutes, scale=NANO_PER_USD)
         return self._metrics(title, rows, lines, minutes=minutes)
 
-    def numbers(self, title: str, shown: Mapping[str, Source], cost: Source) -> Widget:
-        """Figures of the whole time that the page is set to, by their label."""
-        rows = [_row(source, label=label) for label, source in shown.items()]
-        rows.append([{"id": "usd", "expression": f"nano / {NANO_PER_USD}", "label": "Spent, USD"}])
+    def numbers(self, title: str, sources: Mapping[str, Source], cost: Source) -> Widget:
+        """Totals of the page's time range, by label."""
+        rows = [_row(source, label=label) for label, source in sources.items()]
+        rows.append([{"id": "usd", "expression": f"nano / {NANO_PER_USD}", "label": "Spend, USD"}])
         rows.append(_row(cost, id="nano", visible=False))
         widget = self._metrics(title, rows, [])
         del widget["properties"]["yAxis"]
@@ -86,7 +85,7 @@ class Widgets:
         return widget | {"width": COLUMNS, "height": 3}
 
     def table(self, title: str, query: SavedQuery) -> Widget:
-        """What a saved query finds, half a page wide."""
+        """Results of a saved query, half a page wide."""
         groups = {
             "usage": gateway_log_group(self.environment.name),
             "access": access_log_group(self.environment.name),
@@ -105,14 +104,14 @@ class Widgets:
         return self.environment.alerts.minutes
 
     def _thresholds(self, sources: Sequence[Source], minutes: int | None, scale: int = 1) -> list[dict[str, Any]]:
-        """Of alarms on these metrics that count over the same window: another one's line would mislead, but for the
-        most that there was."""
+        """Lines of alarms on these metrics. An alarm with another window is left out, since its line would mislead,
+        unless its metrics are maxima."""
         seconds = 60 * (self._minutes if minutes is None else minutes)
         return [
             _line(alarm, scale)
             for alarm in self.alarms
             if alarm.condition.expression is None
-            and (alarm.condition.period_seconds == seconds or _most(alarm))
+            and (alarm.condition.period_seconds == seconds or _is_maximum(alarm))
             and set(alarm.condition.sources.values()) <= set(sources)
         ]
 
@@ -133,7 +132,7 @@ class Widgets:
 
 
 def arranged(widgets: Iterable[Widget]) -> list[Widget]:
-    """Widgets from left to right, with a new row where one would not fit."""
+    """Place widgets from left to right, and start a new row where one does not fit."""
     placed, x, y, tallest = [], 0, 0, 0
     for widget in widgets:
         width, height = widget.get("width", WIDTH), widget.get("height", HEIGHT)
@@ -147,11 +146,11 @@ def arranged(widgets: Iterable[Widget]) -> list[Widget]:
 def _row(source: Source, **options: Any) -> list[Any]:
     dimensions = [part for pair in source.dimensions for part in pair]
     statistic = "" if source.statistic == "Sum" else f" {source.statistic}"
-    label = f"{_WHOSE.get(source.namespace, '')}{source.name}{statistic}"
+    label = f"{_LABEL_PREFIXES.get(source.namespace, '')}{source.name}{statistic}"
     return [source.namespace, source.name, *dimensions, {"stat": source.statistic, "label": label, **options}]
 
 
-def _most(alarm: Alarm) -> bool:
+def _is_maximum(alarm: Alarm) -> bool:
     return all(source.statistic == "Maximum" for source in alarm.condition.sources.values())
 
 

@@ -1,7 +1,7 @@
-"""Every alarm, once: what it watches, why that matters, what to do first, which setting moves it.
+"""Every alarm, defined once: its metric, the setting with its threshold, why it matters and what to do.
 
-The construct, the dashboard's annotations, the cost estimate and the documentation read it. Their names are in
-`constructs_lib/settings/alarm_names.py`, since `alerts.disabled` is checked against them.
+The alarms' construct, the dashboard, the cost estimate and docs/monitoring.md read it. The names are in
+`constructs_lib/settings/alarm_names.py`, where `alerts.disabled` is checked against them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from constructs_lib.settings.alarm_names import UNHEALTHY as UNHEALTHY
 from constructs_lib.settings.alarm_names import instances
 
 DEFINITIONS: Final[tuple[AlarmDefinition, ...]] = (*service.DEFINITIONS, *money.DEFINITIONS, *abuse.DEFINITIONS)
-
-UNHEALTHY_TITLE: Final = "The gateway does not serve"
+UNHEALTHY_TITLE: Final = "Gateway unavailable"
 
 
 def alarms_of(environment: Environment) -> list[Alarm]:
-    """The alarms that an environment has, the composite apart."""
+    """The alarms of an environment, without the composite."""
     disabled = set(environment.alerts.disabled)
     return [
         Alarm(name=name, definition=definition, condition=condition, subject=subject)
@@ -34,14 +33,14 @@ def alarms_of(environment: Environment) -> list[Alarm]:
 
 
 def outage_names(environment: Environment, alarms: list[Alarm]) -> list[str]:
-    """Names of the alarms that the composite is made of; none where there is no composite."""
+    """Names of the alarms that the composite combines; [] if the composite is disabled."""
     if UNHEALTHY in environment.alerts.disabled:
         return []
     return [alarm.name for alarm in alarms if alarm.definition.severity == "outage"]
 
 
 def description(alarm: Alarm, environment: Environment) -> str:
-    """What a notification says, its commands as one types them; CloudWatch takes 1,024 characters."""
+    """Text of the notification, with commands ready to paste; CloudWatch takes 1,024 characters."""
     definition, name = alarm.definition, environment.name
     action = definition.action.replace("`tollgate ", f"`tollgate --env {name} ").replace("/ENVIRONMENT/", f"/{name}/")
     action = action.replace("/FUNCTION", f"/{alarm.subject}")
@@ -50,5 +49,5 @@ def description(alarm: Alarm, environment: Environment) -> str:
 
 
 def anchor(name: str) -> str:
-    """Of the section of docs/monitoring.md about an alarm."""
+    """Anchor of an alarm's section in docs/monitoring.md."""
     return f"alarm-{name}"

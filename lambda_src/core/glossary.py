@@ -81,26 +81,6 @@ USAGE_FIELDS: Final = {
 }
 """Fields of a usage line, except its metrics (lambda_src/core/metrics.py) and `_aws`, which declares the metrics."""
 
-ACCESS_FIELDS: Final = {
-    "environment": "its name",
-    "request_id": "API Gateway's extended request id: also in the usage log",
-    "time": "when the request came, in epoch milliseconds",
-    "key_id": 'id of the API key, never its value; "-" where the caller sent none that exists',
-    "source_ip": "address the request came from",
-    "user_agent": "what the client calls itself",
-    "method": "HTTP method",
-    "path": "path of the API's resource, such as /v1/chat/completions",
-    "protocol": "HTTP version",
-    "status": "HTTP status of the answer",
-    "error_type": 'API Gateway\'s own reason, such as THROTTLED or INVALID_API_KEY; "-" where a function answered',
-    "response_bytes": "length of the answer",
-    "latency_ms": "from the request to the answer",
-    "integration_status": "HTTP status that the function answered with",
-    "integration_ms": "of the latency, the function's part",
-    "trace_id": "X-Ray trace id",
-}
-"""Fields of an access line, as constructs_lib/stage.py has API Gateway write it."""
-
 PROMPT_FIELDS: Final = {
     **{name: USAGE_FIELDS[name] for name in (
         "request_id", "time", "trace_id", "environment", "consumer", "key_id", "model", "route", "status",

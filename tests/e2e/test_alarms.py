@@ -243,7 +243,7 @@ class Watch:
     def until_it_lasts(self, name: str, cause: Callable[[], None]) -> None:
         """The cause, once in each window that the alarm asks for."""
         condition = ALARMS[name].condition
-        for _ in range(condition.breaching - 1):
+        for _ in range(condition.datapoints_to_alarm - 1):
             cause()
             assert self.state(name) == "OK", "one window is not enough"
             self._cloud.advance(condition.period_seconds)
@@ -277,7 +277,7 @@ def watch(system: System) -> Iterator[Watch]:
 
 def _windows(name: str) -> int:
     """How far an alarm looks back, in seconds."""
-    return ALARMS[name].condition.period_seconds * ALARMS[name].condition.periods
+    return ALARMS[name].condition.period_seconds * ALARMS[name].condition.evaluation_periods
 
 
 def cause_of(name: str, system: System) -> Callable[[], None]:

@@ -59,7 +59,7 @@ def test_it_is_seen_in_a_browser(browser: Browser, page: tuple[Path, dict[str, A
     # A graph says where it has more lines than are drawn; other tests call many models.
     assert [re.sub(r" \(\d+ of \d+\)$", "", each) for each in titles] == [each["title"] for each in said["widgets"]]
     assert "consumer: drawn" in shown.evaluate("document.querySelector('header').innerText")
-    assert "Is it healthy?" in shown.evaluate("document.body.innerText")
+    assert "Health" in shown.evaluate("document.body.innerText")
     _, _, colours = pixels(shown.screenshot(tmp_path / "dashboard.png", scale=0.5))
     assert {BLUE, RED} <= colours, "no line, or no alarm's threshold, was painted"
 

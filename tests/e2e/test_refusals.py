@@ -39,7 +39,7 @@ def test_the_sdks_raise_their_own_exceptions(system: System) -> None:
         anthropic.Anthropic(base_url=system.url, api_key="wrong").models.list()
 
 
-@pytest.mark.parametrize(("key", "status", "words"), [("wrong", 401, "No valid key"), ("alpha", 404, "no such path")])
+@pytest.mark.parametrize(("key", "status", "words"), [("wrong", 401, "valid API key"), ("alpha", 404, "no such path")])
 def test_boto3_says_why(system: System, key: str, status: int, words: str) -> None:
     """It shows no message but one at the top of the body. API Gateway refuses the key, or the verb, by itself."""
     session = boto3.Session(aws_access_key_id="of", aws_secret_access_key="nobody", region_name="eu-west-1")
@@ -62,7 +62,7 @@ def test_an_unknown_path_is_refused(system: System) -> None:
         answer = system.call("GET", "/v1/nothing", headers={"x-api-key": system.key("alpha"), **headers})
         assert (answer.status, json.loads(answer.data)["error"]["code"]) == (404, "route_not_found")
     client = system.openai("alpha").with_options(base_url=f"{system.url}/v2")
-    with pytest.raises(openai.PermissionDeniedError, match=r"There is no such path.*base URL") as refused:
+    with pytest.raises(openai.PermissionDeniedError, match=r"The API has no such path.*base URL") as refused:
         client.models.list()
     assert "requires 'Credential' parameter" in str(refused.value.body)
 

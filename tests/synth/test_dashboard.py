@@ -6,15 +6,13 @@ import json
 import re
 from typing import Any
 
-from constructs_lib import metric_sources
 from constructs_lib.alarm_catalogue import alarms_of
+from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS
 from lambda_src.contract import METRIC_NAMESPACE
 from lambda_src.core.metrics import METRICS, dimension_sets
 from tests.synth.reading import Synthesized
 
-REJECTIONS = metric_sources.api_gateway_rejections("any")
-"""Told by a filter of the access log, not by the gateway."""
-
+EMITTED = {**METRICS, API_GATEWAY_REJECTIONS.name: API_GATEWAY_REJECTIONS}
 
 def body(stack: Synthesized) -> dict[str, Any]:
     text: str = stack.one("aws_cloudwatch_dashboard.overview")["dashboard_body"]
@@ -46,12 +44,12 @@ def test_questions_are_answered_in_order(every: list[Synthesized]) -> None:
     for stack in every:
         headings = [each["markdown"] for each in widgets(stack, "text") if each["markdown"].startswith("## ")]
         assert headings == [
-            "## Is it healthy?",
-            "## Who spends what?",
-            "## On which models?",
-            "## How fast?",
-            "## What failed?",
-            "## Are the figures true?",
+            "## Health",
+            "## Spend",
+            "## Models",
+            "## Latency",
+            "## Errors",
+            "## Accounting",
         ]
         first = next(each["type"] for each in body(stack)["widgets"] if each["type"] != "text")
         assert first == "alarm"
@@ -70,7 +68,7 @@ def test_every_metric_is_shown(every: list[Synthesized]) -> None:
     """One that is paid for and that nobody sees."""
     for stack in every:
         shown = {row[1] for row in rows(stack) if row[0] == METRIC_NAMESPACE}
-        assert shown | {metric for metric, _ in searches(stack)} == {*METRICS, REJECTIONS.name}
+        assert shown | {metric for metric, _ in searches(stack)} == set(EMITTED)
 
 
 def test_every_series_is_shown_or_watched(every: list[Synthesized]) -> None:
@@ -108,10 +106,7 @@ def test_metrics_that_are_shown_are_emitted(every: list[Synthesized]) -> None:
         per_consumer = stack.environment.metering.metrics_per_consumer
         for row in rows(stack):
             if row[0] == METRIC_NAMESPACE:
-                emitted = (
-                    [("environment",)] if row[1] == REJECTIONS.name else dimension_sets(METRICS[row[1]], per_consumer)
-                )
-                assert tuple(row[2:-1:2]) in emitted, row
+                assert tuple(row[2:-1:2]) in dimension_sets(EMITTED[row[1]], per_consumer), row
                 assert row[3] == stack.environment.name
         for metric, dimension in searches(stack):
             assert ("environment", dimension) in dimension_sets(METRICS[metric], per_consumer)

@@ -19,7 +19,7 @@ def trigger(folder: Path, text: str) -> str:
     path = folder / "full.toml"
     path.write_text(text)
     stack = synthesize(path, folder / "out")
-    found: str = stack.one("aws_api_gateway_deployment.gateway")["triggers"]["photographed"]
+    found: str = stack.one("aws_api_gateway_deployment.gateway")["triggers"]["redeployment"]
     return found
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from constructs_lib.access_log import ACCESS_FIELDS
 from constructs_lib.query_catalogue import INDEXED, INSIGHT_RULES, QUERIES, Log, SavedQuery
-from constructs_lib.stage import ACCESS_LOG_FIELDS
 from lambda_src.core.usage_line import usage_line
 from lambda_src.core.usage_record import UsageRecord
 from local.cloud.logs.insights.commands import parse_query
 from tests.synth.reading import Synthesized, readable, synthesize
 
 USAGE_FIELDS = set(json.loads(usage_line(UsageRecord(request_id="r", at_ms=0, environment="full"), per_consumer=True)))
-FIELDS: dict[Log, set[str]] = {"usage": USAGE_FIELDS, "sweeper": USAGE_FIELDS, "access": set(ACCESS_LOG_FIELDS)}
+FIELDS: dict[Log, set[str]] = {"usage": USAGE_FIELDS, "sweeper": USAGE_FIELDS, "access": set(ACCESS_FIELDS)}
 LANGUAGE = {
     *("filter", "stats", "sort", "limit", "fields", "by", "as", "and", "or", "like", "desc", "asc"),
     *("not", "ispresent", "count_distinct", "count", "sum", "min", "max", "pct", "latest", "bin"),

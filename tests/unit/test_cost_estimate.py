@@ -48,7 +48,7 @@ def environment(folder: Path, text: str) -> Environment:
 
 
 def by_name(found: Environment) -> dict[str, tuple[int, Decimal]]:
-    return {item.what: (item.count, item.usd) for item in cost_estimate.bill(found)}
+    return {item.name: (item.count, item.usd) for item in cost_estimate.estimate(found)}
 
 
 def test_bill_is_what_a_count_by_hand_gives(tmp_path: Path) -> None:
