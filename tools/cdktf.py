@@ -1,11 +1,12 @@
-"""`make plan`, `deploy` and `destroy`: the CDKTF CLI from node_modules, with Terraform able to find its provider.
+"""`make plan`, `make deploy` and `make destroy`: run the CDKTF CLI from node_modules.
 
     python -m tools.cdktf diff|deploy|destroy ENV [-- more arguments for cdktf]
 
-For an environment on the embedded cloud it talks to the one that `make up` left running. Plain Terraform works as well:
-`make synth`, then `terraform -chdir=cdktf.out/stacks/tollgate-ENV plan`.
+The environment `local` uses the embedded cloud that `make up` started. Plain Terraform works as well: run `make synth`,
+then `terraform -chdir=cdktf.out/stacks/tollgate-ENV plan`.
 
-Values of keys that Terraform made are masked in what is shown, but not where the CLI asks its question at a terminal.
+The values of API keys that Terraform created are masked in the output, except when the CLI asks for confirmation at a
+terminal.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from lambda_src.contract import prefix
 from tools.paths import LOCAL_VARIABLES, ROOT
 from tools.terraform import cli_environment
 
-# The AWS provider does not mark aws_api_gateway_usage_plan_key.value as sensitive: a plan that removes a key, or moves
-# one that goes on working to another plan, has it in clear, and so would the log of a review.
+# The AWS provider does not mark aws_api_gateway_usage_plan_key.value as sensitive. A plan that deletes a key, or moves
+# a working key to another usage plan, shows its value, and so would a CI log.
 _KEY_VALUE: Final = re.compile(r'(\bvalue\s+=\s+)"[^"\s]{20,128}"')
 CLI: Final = ROOT / "node_modules" / ".bin" / "cdktf"
 VERBS: Final = {
-    # Without this flag cdktf asks the public registry for the provider's checksums on every platform.
+    # Without this flag, cdktf requests the provider's checksums for every platform from the public registry.
     "diff": ["diff", "--skip-provider-lock"],
     "deploy": ["deploy", "--skip-provider-lock"],
     "destroy": ["destroy", "--skip-provider-lock"],
@@ -35,20 +36,20 @@ VERBS: Final = {
 
 
 def variables() -> dict[str, str]:
-    """Environment of the CLI. It leads the environment `local` to the embedded cloud that `make up` left running."""
-    found = {**os.environ, **cli_environment(ROOT / "build"), "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1"}
+    """Environment variables of the CLI. They point `local` at the embedded cloud that `make up` started."""
+    values = {**os.environ, **cli_environment(ROOT / "build"), "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1"}
     if LOCAL_VARIABLES.is_file():
-        found |= json.loads(LOCAL_VARIABLES.read_text())
-    return found
+        values |= json.loads(LOCAL_VARIABLES.read_text())
+    return values
 
 
 def masked(line: str) -> str:
-    """A line of a plan without the value of an API key (20 to 128 characters)."""
-    return _KEY_VALUE.sub(r"\1(a key's value, masked)", line)
+    """A line of a plan with API key values (20 to 128 characters) masked."""
+    return _KEY_VALUE.sub(r"\1(masked API key)", line)
 
 
 def run_masked(command: list[str]) -> int:
-    """Run `command` and pass on its output, masked; its exit code."""
+    """Run `command`, print its output masked, and return its exit code."""
     with subprocess.Popen(
         command, cwd=ROOT, env=variables(), stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
     ) as cli:
@@ -59,7 +60,7 @@ def run_masked(command: list[str]) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """The CLI's own exit code; 2 for a wrong call."""
+    """Exit code: the CLI's, or 2 for wrong arguments."""
     if len(arguments) < 2 or arguments[0] not in VERBS:
         sys.stderr.write(
             f"usage: python -m tools.cdktf {'|'.join(VERBS)} ENV (got {' '.join(arguments) or 'nothing'})\n"
@@ -68,16 +69,16 @@ def main(arguments: list[str]) -> int:
     verb, environment, *more = arguments
     try:
         environment_files(ROOT, [environment])
-    except LookupError as unknown:  # told at once, and not after everything else has been synthesized
+    except LookupError as unknown:  # cdktf would report it only after synthesizing every stack
         sys.stderr.write(f"{unknown.args[0]}\n")
         return 2
     if verb != "diff" and "--auto-approve" not in more and not sys.stdin.isatty():
         sys.stderr.write(
-            f"{verb} {environment} asks before it changes anything, and there is no terminal to ask at. "
-            f"Review it with `make plan ENV={environment}`, then `make {verb} ENV={environment} YES=1`.\n"
+            f"{verb} {environment} asks for confirmation, but stdin is not a terminal. "
+            f"Review `make plan ENV={environment}`, then run `make {verb} ENV={environment} YES=1`.\n"
         )
         return 2
-    command = [str(CLI), *VERBS[verb], prefix(environment), *(each for each in more if each != "--")]
+    command = [str(CLI), *VERBS[verb], prefix(environment), *(argument for argument in more if argument != "--")]
     if verb == "diff" or "--auto-approve" in more:
         return run_masked(command)
     return subprocess.run(command, cwd=ROOT, env=variables(), check=False).returncode

@@ -1,9 +1,9 @@
-"""`make plan ENV=NAME OFFLINE=1`: what a first deploy would make, without an account, credentials or a network.
+"""`make plan ENV=NAME OFFLINE=1`: plan a first deploy without an AWS account, credentials or network access.
 
     python -m tools.offline NAME
 
-For reviews and CI of a change to an environment file: validated and planned by real Terraform with the real AWS
-provider, against an empty state. What it cannot tell is what is deployed already.
+For reviews and CI of changes to an environment file. Terraform and the AWS provider validate and plan the stack against
+an empty state, so the plan doesn't show what is already deployed.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ OVERRIDE: Final[dict[str, Any]] = {
         ]
     },
 }
-"""Lies beside the synthesized JSON and wins over it, so that what is planned is what was synthesized, byte for byte."""
+"""Written beside the synthesized JSON, which stays unchanged; Terraform merges override files over it."""
 
 
 def variables() -> dict[str, str]:
-    """The environment without anything that could reach an account."""
+    """Environment variables without AWS credentials or configuration."""
     return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
@@ -50,12 +50,12 @@ def variables() -> dict[str, str]:
 
 
 def override(stack: Path) -> None:
-    """Make Terraform in the folder `stack` need neither backend nor account."""
+    """Write `OVERRIDE` into the folder `stack`, so that Terraform needs neither a backend nor an account."""
     (stack / "offline_override.tf.json").write_text(json.dumps(OVERRIDE))
 
 
 def main(arguments: list[str]) -> int:
-    """Terraform's own exit code; 2 for a wrong call."""
+    """Exit code: Terraform's, or 2 for wrong arguments."""
     if len(arguments) != 1:
         sys.stderr.write(f"usage: python -m tools.offline NAME (got {' '.join(arguments) or 'nothing'})\n")
         return 2

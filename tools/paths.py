@@ -1,4 +1,4 @@
-"""Paths of the checkout that more than one command uses."""
+"""Paths that several commands use."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 LOCAL_VARIABLES: Final = ROOT / "build" / "local" / "variables.json"
-"""Environment variables that lead a synth of `local` to the embedded cloud; `make up` writes the file."""
+"""Environment variables that point a synth of `local` at the embedded cloud. `make up` writes the file."""
