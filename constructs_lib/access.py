@@ -1,6 +1,6 @@
-"""Two IAM managed policies for people: who looks (viewer), and who issues keys and pauses consumers (operator).
+"""Two IAM managed policies for people: viewers, and operators, who issue keys and pause consumers too.
 
-They allow what the command `tollgate` calls and nothing else; whoever owns the account's roles attaches them.
+They allow the calls of the command `tollgate` and nothing else. The account's administrator attaches them to roles.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from constructs_lib.settings import Environment
 from constructs_lib.stage import Stage
 from lambda_src.contract import ACCOUNTS_INDEX
 
-MOST_PLANS_NAMED: Final = 20
+MAX_PLANS_NAMED: Final = 20
 """A managed policy has at most 6,144 characters (docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
-With more plans than this, operators may put keys on every plan of the region."""
+With more plans than this, operators may add keys to every plan of the region."""
 
-_OPERATORS_ITEMS: Final = ("KEY#*", "CONSUMER#*")
-"""Partitions that operators change: keys, and what they said of keys and consumers. IAM knows no sort keys, so that the
-policy items beside them, which are Terraform's, are open too; the next plan shows what was done to one."""
-_AUDIT_ITEMS: Final = ("AUDIT#*",)
-"""Rows of who did what. The command only adds them, but who may put an item may put another one in its place, and no
-condition key tells the two apart: point-in-time recovery has every state of the last 35 days, and the table's stream
-tells whoever reads it both images of a replaced row."""
+_OPERATOR_PARTITIONS: Final = ("KEY#*", "CONSUMER#*")
+"""Partitions with keys, and with states of keys and consumers. IAM has no condition on sort keys, so operators can also
+write the policy items in them, which Terraform owns; the next plan shows such a change."""
+_AUDIT_PARTITIONS: Final = ("AUDIT#*",)
+"""The audit log. The command only adds rows, but PutItem can also replace one, and no condition key prevents that.
+Point-in-time recovery keeps all states of the last 35 days, and the table's stream has both images of a replaced row.
+"""
 
 
 class Access(Construct):
-    """Both policies. viewer_arn, operator_arn: what a role or a permission set attaches; one of them is enough."""
+    """Both policies, as viewer_arn and operator_arn. The operator policy includes the viewer's permissions."""
 
     def __init__(
         self,
@@ -59,18 +59,18 @@ class Access(Construct):
             *self._read_logs([*(function.logs.arn for function in functions), stage.access_logs.arn]),
             *self._read_health(functions, notifications),
         ]
-        see, put = "secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue"
-        viewer = _of_secrets(secrets, "SeeSecrets", [see])
+        describe, put = "secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue"
+        viewer = _secrets_statement(secrets, "SeeSecrets", [describe])
         operator = [
-            *_of_secrets(secrets, "SetSecrets", [see, put]),
+            *_secrets_statement(secrets, "SetSecrets", [describe, put]),
             *self._change_keys(plans),
             _change_ledger(ledger),
         ]
         self.viewer_arn = self._policy(
-            "viewer", "Looks: usage, budgets, health, logs. No key, no secret.", [*both, *viewer]
+            "viewer", "Read usage, budgets, health and logs. No key values, no secrets.", [*both, *viewer]
         )
         self.operator_arn = self._policy(
-            "operator", "Looks, issues and revokes keys, pauses consumers, sets secrets.", [*both, *operator]
+            "operator", "Read as a viewer; issue and revoke keys, pause consumers, set secrets.", [*both, *operator]
         )
 
     def _policy(self, name: str, description: str, statements: Sequence[Statement]) -> str:
@@ -79,13 +79,13 @@ class Access(Construct):
             name,
             name=f"{self._environment.prefix}-{name}",
             description=description,
-            policy=document([*statements, *self._use_own_key()]),
+            policy=document([*statements, *self._use_kms_key()]),
         )
         return addressed(name, policy).arn
 
-    def _use_own_key(self) -> list[Statement]:
-        """The environment's KMS key, through the services that hold what is encrypted with it: items, secrets, and the
-        variables of the functions, without which the command knows no table
+    def _use_kms_key(self) -> list[Statement]:
+        """Use of the environment's KMS key through the services that encrypt with it. Lambda is one of them, since the
+        command reads the table's name from the functions' environment variables
         (docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html)."""
         key = self._environment.gateway.kms_key_arn
         if key is None:
@@ -107,15 +107,15 @@ class Access(Construct):
         return self._arn("apigateway", f":{path}")
 
     def _read_api(self, api: RestApi, stage: Stage) -> Statement:
-        """What is deployed. No `/apikeys` and no `/usageplans/ID/keys`: both answer with the values of keys where the
-        caller asks for them (GetApiKeys, GetApiKey, GetUsagePlanKeys), and no condition key can refuse that."""
+        """Read the deployed API, without `/apikeys` and `/usageplans/ID/keys`: both return key values on request
+        (GetApiKeys, GetApiKey, GetUsagePlanKeys), and no condition key can prevent that."""
         stages = f"/restapis/{api.id}/stages"
-        # Names are found in the lists of the region: `/restapis`, `/usageplans`.
+        # `/restapis` and `/usageplans` list those of the region, to find ids by name.
         paths = ("/restapis", stages, f"{stages}/{stage.name}", "/account", "/usageplans", "/usageplans/*/usage")
         return allow("ReadApi", ["apigateway:GET"], [self._api_arn(path) for path in paths])
 
     def _read_logs(self, groups: Sequence[str]) -> list[Statement]:
-        # Neither knows a resource of ours: a query is named by its id alone, a saved query by nothing.
+        # No ARN identifies a running or saved query of ours, so these actions need `*`.
         queries = ["logs:DescribeQueryDefinitions", "logs:GetQueryResults", "logs:StopQuery"]
         return [
             allow("ReadLogs", ["logs:StartQuery", "logs:FilterLogEvents"], [f"{group}:*" for group in groups]),
@@ -126,7 +126,7 @@ class Access(Construct):
     def _read_health(self, functions: Sequence[Function], notifications: Notifications) -> list[Statement]:
         dashboard = self._arn("cloudwatch", f"{self._account}:dashboard/{self._environment.prefix}", region="")
         return [
-            # Metrics know no resources, and whoever may not describe all alarms is shown no composite
+            # Metrics have no resource-level permissions, and DescribeAlarms returns composite alarms only with `*`
             # (docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html).
             allow("ReadMetrics", ["cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms"], ["*"]),
             allow("ReadDashboard", ["cloudwatch:GetDashboard"], [dashboard]),
@@ -139,29 +139,27 @@ class Access(Construct):
         ]
 
     def _change_keys(self, plans: Plans) -> list[Statement]:
-        """API Gateway cannot tell one environment's keys from another's: `/apikeys` is the region's. Plans are ours."""
-        ids = [plan.id for plan in plans.plans.values()]
-        named = [f"/usageplans/{each}" for each in ids] if len(ids) <= MOST_PLANS_NAMED else ["/usageplans/*"]
-        keys = ["/apikeys", "/apikeys/*"] + [f"{plan}/keys*" for plan in named]
+        """Change keys. IAM cannot separate the keys of environments in one region; it can separate the plans."""
+        ids = [plan.id for plan in plans.plans.values()] if len(plans.plans) <= MAX_PLANS_NAMED else ["*"]
+        keys = ["/apikeys", "/apikeys/*"] + [f"/usageplans/{plan_id}/keys*" for plan_id in ids]
         actions = [f"apigateway:{method}" for method in ("GET", "POST", "PATCH", "DELETE")]
         return [allow("ChangeKeys", actions, [self._api_arn(path) for path in keys])]
 
 
-def _of_secrets(secrets: ProviderSecrets, name: str, actions: Sequence[str]) -> list[Statement]:
+def _secrets_statement(secrets: ProviderSecrets, name: str, actions: Sequence[str]) -> list[Statement]:
     return [allow(name, actions, list(secrets.arns.values()))] if secrets.arns else []
 
 
 def _read_ledger(ledger: LedgerTable) -> Statement:
-    items = ("GetItem", "BatchGetItem", "Query")
-    actions = (*items, "DescribeTable", "DescribeContinuousBackups", "DescribeTimeToLive")
+    reads = ("GetItem", "BatchGetItem", "Query", "DescribeTable", "DescribeContinuousBackups", "DescribeTimeToLive")
     table = ledger.table.arn
-    return allow("ReadLedger", [f"dynamodb:{each}" for each in actions], [table, f"{table}/index/{ACCOUNTS_INDEX}"])
+    return allow("ReadLedger", [f"dynamodb:{read}" for read in reads], [table, f"{table}/index/{ACCOUNTS_INDEX}"])
 
 
 def _change_ledger(ledger: LedgerTable) -> Statement:
-    """Whole items are put, each change in one transaction with its audit row; nothing is updated or deleted.
+    """Put items; the command writes each change in one transaction with its audit row, and never updates or deletes.
 
-    Limited to partitions (docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html).
+    Limited by partition (docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html).
     """
-    condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [*_OPERATORS_ITEMS, *_AUDIT_ITEMS]}}
+    condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [*_OPERATOR_PARTITIONS, *_AUDIT_PARTITIONS]}}
     return allow("PutItems", ["dynamodb:PutItem"], [ledger.table.arn]) | {"Condition": condition}

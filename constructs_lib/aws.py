@@ -1,8 +1,8 @@
-"""Everything that comes from CDKTF and the AWS provider package, so that moving to another release is one edit.
+"""All imports from CDKTF and the AWS provider package, so that a move to another release is one edit.
 
 The provider package's own `__init__` imports all of its 2,140 submodules: 8 to 15 seconds and 600 MB in every process.
-Here the package is registered without executing it, and only the submodules below are loaded. Same output, a fifth of
-the time (`benchmarks/synth.py`).
+This module registers the package without executing it and loads only the submodules below. The output is the same, in
+a fifth of the time (`benchmarks/synth.py`).
 """
 
 # ruff: noqa: E402 - the package has to be registered before the first import of a submodule
@@ -24,10 +24,10 @@ def _register_unexecuted(package: str) -> None:
 
 
 _register_unexecuted("cdktf_cdktf_provider_aws")
-# jsii prints a banner about Node releases newer or older than it likes. 20 is the oldest that we support and test.
+# jsii prints a banner about untested or old releases of Node. 20 is the oldest release that we support and test.
 os.environ.setdefault("JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION", "1")
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
-# Its cache is in the home folder. Where that may not be written, as in some CI, synth takes seconds longer.
+# jsii's cache is in the home folder. Without write access, as in some CI systems, the cache costs seconds.
 if not os.access(os.path.expanduser("~"), os.W_OK):  # noqa: PTH111 - Path.home() fails where there is no home at all
     os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE", "disabled")
 
@@ -140,22 +140,22 @@ _Element = TypeVar("_Element", bound=TerraformElement)
 
 
 def addressed(name: str, element: _Element) -> _Element:
-    """`element`, at the Terraform address TYPE.`name` whatever construct it is nested in.
+    """`element`, with the Terraform address TYPE.`name`.
 
-    Addresses are a public contract: a changed one destroys and creates. CDKTF would derive it from the tree and add a
-    hash, so that moving code between constructs would replace resources.
+    CDKTF derives addresses from the construct tree and adds a hash: code that moves between constructs would destroy
+    and create resources. Our addresses are a public contract.
     """
     element.override_logical_id(name)
     return element
 
 
 def configured(scope: Construct, elements: Iterable[TerraformElement]) -> dict[str, Any]:
-    """What `elements` are configured with, by type and name: the JSON that synth will write, without metadata."""
-    found: dict[str, Any] = {}
+    """Arguments of `elements` by address: the JSON that synth will write, without metadata."""
+    result: dict[str, Any] = {}
     resolver = DefaultTokenResolver(StringConcat())
     for element in elements:
         written = Tokenization.resolve(element.to_terraform(), preparing=False, resolver=resolver, scope=scope)
         for resource_type, resources in written["resource"].items():
             for name, arguments in resources.items():
-                found[f"{resource_type}.{name}"] = {key: arguments[key] for key in arguments if key != "//"}
-    return found
+                result[f"{resource_type}.{name}"] = {key: arguments[key] for key in arguments if key != "//"}
+    return result

@@ -17,12 +17,12 @@ from constructs_lib.permissions import allow, document, trusted_by
 from constructs_lib.settings import Environment
 
 _GUARDRAIL: Final = "arn:{}:iam::aws:policy/CloudWatchReadOnlyAccess"
-"""The most that anybody may do from the channel. Left out, AWS allows everything
+"""Upper limit of what users may do from the channel. Without a guardrail AWS allows everything
 (docs.aws.amazon.com/chatbot/latest/adminguide/understanding-permissions.html)."""
 
 
 class ChatChannels(Construct):
-    """The channels of `[alerts]`, and the one role with which they draw an alarm's graph."""
+    """The channels of `[alerts]`, and the role that lets them draw an alarm's graph."""
 
     def __init__(self, scope: Construct, *, environment: Environment, notifications: Notifications) -> None:
         super().__init__(scope, "chat")
@@ -62,7 +62,7 @@ class ChatChannels(Construct):
     def _role(self, name: str) -> str:
         role = IamRole(self, "role", name=name, assume_role_policy=trusted_by("chatbot.amazonaws.com"))
         addressed("chat", role)
-        # CloudWatch's reads of metrics know no resources.
+        # These actions have no resource-level permissions.
         draw = allow(
             "DrawAlarms",
             ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:GetMetricWidgetImage"],

@@ -1,4 +1,4 @@
-"""What browsers need before they let a page of another origin call the API. Off unless asked for."""
+"""CORS: lets browser pages of another origin call the API. Off by default."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from constructs_lib.aws import (
 
 ALLOW_ORIGIN: Final = "access-control-allow-origin"
 _HEADERS: Final = "*,authorization"
-"""The SDKs send a dozen of their own (`x-stainless-…`), others with each release. A star is every header but this one,
-where no cookies are sent (developer.mozilla.org/docs/Web/HTTP/Headers/Access-Control-Allow-Headers)."""
+"""The SDKs send a dozen headers of their own (`x-stainless-…`), and releases add more. Without cookies, `*` allows all
+headers but `authorization` (developer.mozilla.org/docs/Web/HTTP/Headers/Access-Control-Allow-Headers)."""
 
 
 def allow_origin(origin: str | None) -> dict[str, str]:
-    """The one header that every answer of the API needs, as a literal for API Gateway."""
+    """The header that every response needs, as a literal in API Gateway's syntax; {} without CORS."""
     return {} if origin is None else {ALLOW_ORIGIN: f"'{origin}'"}
 
 
 def preflight(
     scope: Construct, name: str, *, rest_api_id: str, resource_id: str, methods: list[str], origin: str
 ) -> list[TerraformResource]:
-    """An OPTIONS method that API Gateway answers by itself. Browsers send no key with it, so that none is required."""
+    """An OPTIONS method that API Gateway answers itself. It requires no key, since browsers send none."""
     allowed = "DELETE,GET,HEAD,PATCH,POST,PUT" if "ANY" in methods else ",".join(methods)
     headers = {
         **allow_origin(origin),

@@ -1,4 +1,4 @@
-"""A Lambda function with its role and log group: the gateway, the sweeper and the ones users bring."""
+"""A Lambda function with its role and log group: the gateway, the sweeper, and custom functions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from constructs_lib.settings import Environment
 
 
 class Function(Construct):
-    """Python 3.13 on arm64, JSON logs into a group of its own, and a role that may do nothing until `grant`."""
+    """Python 3.13 on arm64, with JSON logs in its own log group and a role without permissions until `grant`."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Function(Construct):
                 kms_key_arn=environment.gateway.kms_key_arn,
                 environment=LambdaFunctionEnvironment(variables=dict(variables)) if variables else None,
                 tracing_config=LambdaFunctionTracingConfig(mode="Active" if self._gateway.tracing else "PassThrough"),
-                # A filter stricter than INFO would drop the usage lines, which carry the metrics.
+                # A stricter level would drop the usage lines, which contain the metrics.
                 logging_config=LambdaFunctionLoggingConfig(
                     log_format="JSON",
                     application_log_level="INFO",
@@ -86,7 +86,7 @@ class Function(Construct):
         return self.function.arn
 
     def grant(self, statements: Sequence[Statement] = ()) -> None:
-        """Let the role write its logs, send traces where they are on, and do what `statements` say. Call it once."""
+        """Let the role write its logs, send traces if tracing is on, and do what `statements` allow. Call it once."""
         own = [self.logs.write()]
         if self._gateway.tracing:
             own.append(traces())

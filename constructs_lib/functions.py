@@ -1,4 +1,4 @@
-"""Which Lambda functions there are, and what each is made of."""
+"""The Lambda functions of an environment, and the gateway's permissions for Bedrock."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from lambda_src.contract import (
 )
 
 SOURCE_FOLDER: Final = "lambda_src"
-"""Also the folder inside of the archive, since it is a Python package."""
+"""Also the folder inside the archive, since it is a Python package."""
 BUNDLED_LIBRARIES: Final = ("urllib3",)
-"""Lambda's own copy moves with AWS's releases and may be one of version 1, which lacks what `upstream` reads with."""
+"""Lambda's own copy changes with AWS's releases and may be version 1, which lacks methods of our provider client."""
 SWEEPER_MEMORY_MB: Final = 256
 SWEEPER_TIMEOUT_SECONDS: Final = 60
 
-_GEOGRAPHY: Final = re.compile(r"^(us|us-gov|eu|apac|jp|au|ca|global)\.(.+)$")
+_INFERENCE_PROFILE: Final = re.compile(r"^(us|us-gov|eu|apac|jp|au|ca|global)\.(.+)$")
 
 
 def gateway_function(
@@ -42,7 +42,7 @@ def gateway_function(
     checkout: Path,
     build_folder: Path,
 ) -> Function:
-    """The function behind every route of Tollgate's own."""
+    """The function behind all of Tollgate's routes."""
     return Function(
         scope,
         "gateway",
@@ -66,7 +66,7 @@ def sweeper_function(
     checkout: Path,
     build_folder: Path,
 ) -> Function:
-    """The function that books holds whose request died."""
+    """The function that turns expired holds into usage rows."""
     return Function(
         scope,
         "sweeper",
@@ -81,10 +81,10 @@ def sweeper_function(
     )
 
 
-def own_functions(
+def custom_functions(
     scope: Construct, environment: Environment, checkout: Path, build_folder: Path
 ) -> dict[str, Function]:
-    """The functions that users bring, by name."""
+    """The custom functions of the environment file, by name."""
     return {
         name: Function(
             scope,
@@ -92,7 +92,7 @@ def own_functions(
             environment=environment,
             package=build(checkout / settings.source, build_folder / f"{environment.name}-{name}.zip"),
             handler=settings.handler,
-            description=f"{name}, behind {environment.prefix}",
+            description=f"Custom function {name} of {environment.prefix}",
             log_group_name=f"/tollgate/{environment.name}/functions/{name}",
             memory_mb=settings.memory_mb,
             timeout_seconds=settings.timeout_seconds,
@@ -103,10 +103,11 @@ def own_functions(
 
 
 def bedrock_access(environment: Environment, account_of: str) -> list[Statement]:
-    """Permission to call the models of Bedrock that the environment offers, and no other.
+    """Permission to invoke the Bedrock models that the environment offers, and no other.
 
-    account_of: an ARN in the account. A cross-region inference profile (`eu.NAME`) needs itself and NAME in whatever
-    region it routes to. An ARN of a profile does not say which models those are: they may be called through it alone
+    account_of: an ARN in the account. A cross-region inference profile (`eu.NAME`) needs permission for itself and for
+    NAME in every region that it routes to. The ARN of an application profile does not name its models: the role may
+    invoke any model, but only through the profile
     (docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html).
     """
     account, partition = account_in(account_of), environment.aws.partition
@@ -117,7 +118,7 @@ def bedrock_access(environment: Environment, account_of: str) -> list[Statement]
         if provider.kind != "bedrock":
             continue
         upstream, region = model.upstream or name, provider.region or environment.aws.region
-        profile = _GEOGRAPHY.match(upstream)
+        profile = _INFERENCE_PROFILE.match(upstream)
         if upstream.startswith("arn:"):
             arns.append(upstream)
             profiles += [upstream] if "inference-profile/" in upstream else []
@@ -129,9 +130,9 @@ def bedrock_access(environment: Environment, account_of: str) -> list[Statement]
     actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
     statements = [allow("InvokeModels", actions, arns)] if arns else []
     if profiles:
-        through = {"StringEquals": {"bedrock:InferenceProfileArn": profiles}}
+        condition = {"StringEquals": {"bedrock:InferenceProfileArn": profiles}}
         models = allow("InvokeThroughProfiles", actions, [f"arn:{partition}:bedrock:*::foundation-model/*"])
-        statements.append(models | {"Condition": through})
+        statements.append(models | {"Condition": condition})
     return statements
 
 

@@ -1,4 +1,4 @@
-"""KMS keys that a stack makes itself, where the environment names none and AWS's own will not do."""
+"""KMS keys that a stack creates if the environment names none and an AWS managed key does not work."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from constructs_lib.permissions import Statement
 
 
 def account_in(arn: str) -> str:
-    """Number of the account that `arn`, a reference, is in: known without asking AWS for it."""
+    """Account id from `arn`, a reference: no lookup at plan time."""
     account: str = Fn.element(Fn.split(":", arn), 4)
     return account
 
 
 def own_key(scope: Construct, name: str, *, description: str, account: str, partition: str, user: Statement) -> str:
-    """ARN of a rotated key that its account administers and that `user` lets a service use."""
+    """ARN of a new key with rotation. The account administers it; the statement `user` lets a service use it."""
     owner = {
         "Sid": "Administer",
         "Effect": "Allow",

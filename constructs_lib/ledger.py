@@ -1,4 +1,4 @@
-"""The ledger's table, and the items in it that Terraform owns: policies, models and its own keys."""
+"""The ledger's table, and the items that Terraform owns: policies, models and keys."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from constructs_lib.settings.runtime import table_name
 from lambda_src.contract import ACCOUNTS_INDEX, ACCOUNTS_INDEX_KEY, PK, SK, TTL_ATTRIBUTE
 
 _ACTIONS = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-"""Transactions need the permission of each operation in them, and none of their own."""
+"""A transaction needs the permissions of its operations; there is none for transactions."""
 
 
 class LedgerTable(Construct):
-    """One table on demand, with point-in-time recovery, expiry, a change stream and encryption at rest."""
+    """One on-demand table with point-in-time recovery, TTL, a stream and encryption at rest."""
 
     def __init__(self, scope: Construct, *, environment: Environment) -> None:
         super().__init__(scope, "ledger")
@@ -58,21 +58,21 @@ class LedgerTable(Construct):
 
     @property
     def name(self) -> str:
-        """Name, as a reference to the table."""
+        """Name, as a reference to the resource."""
         return self.table.name
 
     def put(self, name: str, item: Item) -> None:
-        """An item that Terraform owns, at address aws_dynamodb_table_item.`name`."""
+        """Add an item that Terraform owns, at address aws_dynamodb_table_item.`name`."""
         resource = DynamodbTableItem(
             self, name, table_name=self.name, hash_key=PK, range_key=SK, item=json.dumps(item, sort_keys=True)
         )
         addressed(name, resource)
 
     def read_and_write(self) -> list[Statement]:
-        """What the gateway does: no scan, no delete, no change of the table."""
+        """The gateway's permissions: no scan, no delete, no change of the table."""
         return [allow("UseLedger", _ACTIONS, [self.table.arn])]
 
     def sweep(self) -> list[Statement]:
-        """What the sweeper does: the same, and a look into the list of accounts."""
+        """The sweeper's permissions: the gateway's, and the list of accounts."""
         index = f"{self.table.arn}/index/{ACCOUNTS_INDEX}"
         return [*self.read_and_write(), allow("ListAccounts", ["dynamodb:Query"], [index])]

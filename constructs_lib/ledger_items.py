@@ -1,4 +1,4 @@
-"""Items that Terraform writes into the ledger, in DynamoDB's types; `lambda_src/contract.py` lays them out."""
+"""Items that Terraform writes into the ledger, in DynamoDB's JSON; `lambda_src/contract.py` has their layout."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from lambda_src.contract import (
 )
 
 Item = dict[str, Any]
-"""Attribute → value with its type: {"S": …}."""
+"""Attribute → typed value, such as {"S": …}."""
 
 
 def policy_item(environment: Environment, name: str) -> Item:
-    """What consumer `name` may do."""
+    """The policy of consumer `name`."""
     consumer = environment.consumers[name]
     return _item(
         consumer_pk(name),
@@ -55,7 +55,7 @@ def policy_item(environment: Environment, name: str) -> Item:
 
 
 def model_item(environment: Environment, name: str, tariff: ModelPrices) -> Item:
-    """What clients may ask for as `name`, and what it costs."""
+    """Model `name`: provider, limits and prices."""
     model = environment.models[name]
     default_max = environment.metering.default_max_output_tokens
     return _item(
@@ -72,7 +72,7 @@ def model_item(environment: Environment, name: str, tariff: ModelPrices) -> Item
 
 
 def key_item(consumer_name: str, consumer: ConsumerSettings, key_name: str, key_id: str) -> Item:
-    """Whom the key `key_id` belongs to; its value is nowhere in it."""
+    """The consumer of key `key_id`, without the key's value."""
     return _item(
         key_pk(key_id),
         KEY_SK,
@@ -85,13 +85,13 @@ def key_item(consumer_name: str, consumer: ConsumerSettings, key_name: str, key_
 
 
 def expiry(consumer: ConsumerSettings) -> str | None:
-    """When it ends, in ISO 8601 and UTC; a date means its first moment."""
-    moment = consumer.expires
-    if moment is None:
+    """Expiry in ISO 8601, UTC; a date means its midnight. None: never."""
+    expires = consumer.expires
+    if expires is None:
         return None
-    if not isinstance(moment, datetime):
-        moment = datetime.combine(moment, time())
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    if not isinstance(expires, datetime):
+        expires = datetime.combine(expires, time())
+    return (expires if expires.tzinfo else expires.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
 
 
 def _item(pk: str, sk: str, **attributes: Item | None) -> Item:

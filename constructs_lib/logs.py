@@ -1,4 +1,4 @@
-"""Log groups: made by Terraform, so that their retention is ours and no role needs to create one."""
+"""Log groups. Terraform creates them, so that it sets their retention and no role needs to create one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from constructs_lib.settings import Environment
 
 
 class LogGroup(Construct):
-    """One log group with the environment's retention and key, unless it has its own."""
+    """One log group, by default with the environment's retention and KMS key."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The topic that carries alarms and budget events to people."""
+"""The SNS topic for alarms and budget events."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from constructs_lib.settings import Environment
 
 
 class Notifications(Construct):
-    """An encrypted SNS topic with the environment's e-mail addresses and HTTPS endpoints.
+    """An encrypted SNS topic, subscribed by the environment's e-mail addresses and HTTPS endpoints.
 
-    CloudWatch alarms may not use AWS's own key for SNS, so that a topic encrypted with it would stay silent. Without a
-    key of the environment's, one is made whose policy lets them.
+    CloudWatch alarms cannot publish to a topic that is encrypted with the AWS managed key for SNS. If the environment
+    names no KMS key, the stack creates one whose policy allows it.
     """
 
     def __init__(self, scope: Construct, *, environment: Environment, account_of: str) -> None:
-        """account_of: an ARN in the account, to know its number without asking AWS for it."""
+        """account_of: an ARN in the account."""
         super().__init__(scope, "notifications")
-        self._key_arn = environment.gateway.kms_key_arn or self._own_key(environment, account_of)
+        self._key_arn = environment.gateway.kms_key_arn or self._key(environment, account_of)
         self.topic = addressed(
             "alerts",
             SnsTopic(self, "topic", name=f"{environment.prefix}-alerts", kms_master_key_id=self._key_arn),
         )
-        endpoints = [("email", each) for each in environment.alerts.emails]
-        endpoints += [("https", each) for each in environment.alerts.https]
+        endpoints = [("email", address) for address in environment.alerts.emails]
+        endpoints += [("https", url) for url in environment.alerts.https]
         for protocol, endpoint in endpoints:
             subscription = SnsTopicSubscription(
                 self, endpoint, topic_arn=self.topic.arn, protocol=protocol, endpoint=endpoint
@@ -43,7 +43,7 @@ class Notifications(Construct):
             use_key(self._key_arn) | {"Sid": "UseTopicKey"},
         ]
 
-    def _own_key(self, environment: Environment, account_of: str) -> str:
+    def _key(self, environment: Environment, account_of: str) -> str:
         alarms: Statement = {
             "Sid": "LetAlarmsPublish",
             "Effect": "Allow",

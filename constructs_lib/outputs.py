@@ -1,4 +1,4 @@
-"""What a stack tells: where to call it and where to look. Never a key's value."""
+"""Terraform outputs: URLs, ids and names, never the value of a key."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ def write_outputs(
     dashboard: Dashboard,
     access: Access,
 ) -> None:
-    """Terraform outputs of `stack`, under the names that scripts read."""
+    """Add the outputs to `stack`. Their names are a public contract."""
     key_ids: dict[str, dict[str, str]] = {}
     for key in plans.keys:
         key_ids.setdefault(key.consumer, {})[key.name] = key.id
     invoke_url = stage.invoke_url(environment, api)
     outputs: dict[str, tuple[object, str]] = {
-        "invoke_url": (invoke_url, "Base URL of Anthropic's SDK, and of plain calls such as /v1/models."),
-        "openai_base_url": (f"{invoke_url}/v1", "Base URL of OpenAI's SDK."),
+        "invoke_url": (invoke_url, "Base URL for Anthropic's SDK and for plain HTTP calls such as /v1/models."),
+        "openai_base_url": (f"{invoke_url}/v1", "Base URL for OpenAI's SDK."),
         "api_id": (api.id, "Id of the REST API."),
-        "stage_name": (stage.name, "Name of its stage."),
-        "table": (ledger.name, "The ledger's table."),
-        "usage_log_group": (gateway.logs.name, "One line per request: the usage record."),
-        "access_log_group": (stage.access_logs.name, "API Gateway's own line per request."),
-        "sweeper_log_group": (sweeper.logs.name, "What the sweeper did."),
-        "topic_arn": (notifications.arn, "Alarms and budget events."),
-        "dashboard_url": (dashboard.url, "The dashboard in the console."),
-        "plan_ids": ({name: plan.id for name, plan in plans.plans.items()}, "Usage plans by name."),
+        "stage_name": (stage.name, "Name of the API's stage."),
+        "table": (ledger.name, "Name of the ledger's table."),
+        "usage_log_group": (gateway.logs.name, "Log group with one usage line per request."),
+        "access_log_group": (stage.access_logs.name, "Log group with API Gateway's line per request."),
+        "sweeper_log_group": (sweeper.logs.name, "Log group of the sweeper."),
+        "topic_arn": (notifications.arn, "SNS topic for alarms and budget events."),
+        "dashboard_url": (dashboard.url, "URL of the dashboard in the AWS console."),
+        "plan_ids": ({name: plan.id for name, plan in plans.plans.items()}, "Ids of usage plans by name."),
         "key_ids": (
             key_ids,
-            "API keys by consumer and name. Read a value with: "
+            "Ids of API keys by consumer and name. To read a value: "
             "aws apigateway get-api-key --include-value --query value --output text --api-key ID",
         ),
-        "viewer_policy_arn": (access.viewer_arn, "IAM policy of who looks: `tollgate usage`, `doctor`, `logs`."),
-        "operator_policy_arn": (access.operator_arn, "IAM policy of who issues keys and pauses consumers too."),
-        "secrets": (secrets.arns, "Secrets of the providers' keys; fill each with put-secret-value."),
+        "viewer_policy_arn": (access.viewer_arn, "IAM policy for viewers: `tollgate usage`, `doctor`, `logs`."),
+        "operator_policy_arn": (access.operator_arn, "IAM policy for operators, who also change keys and consumers."),
+        "secrets": (secrets.arns, "Secrets for provider keys. Set each with `tollgate providers secret set`."),
     }
     scope = Construct(stack, "outputs")
     for name, (value, description) in outputs.items():

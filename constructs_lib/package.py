@@ -1,4 +1,4 @@
-"""Lambda packages whose bytes depend on nothing but the names and contents of the files in them."""
+"""Reproducible Lambda packages: their bytes depend only on the names and contents of their files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 _UNIX: Final = 3
 _FILE_MODE: Final = 0o100644 << 16
 _EXECUTABLE_MODE: Final = 0o100755 << 16
-_LEFT_OUT_FOLDERS: Final = {"__pycache__", ".git", ".venv", "node_modules"}
-_LEFT_OUT_SUFFIXES: Final = {".pyc", ".pyo"}
+_EXCLUDED_FOLDERS: Final = {"__pycache__", ".git", ".venv", "node_modules"}
+_EXCLUDED_SUFFIXES: Final = {".pyc", ".pyo"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,33 +28,33 @@ class Package:
 
     @property
     def source_code_hash(self) -> str:
-        """The digest as Lambda reports it: base64."""
+        """The digest in base64, as Lambda reports it."""
         return base64.b64encode(bytes.fromhex(self.sha256)).decode()
 
 
 class NoSourceError(Exception):
-    """A folder that should hold a Lambda's code has none."""
+    """A source folder of a Lambda is missing or has no files."""
 
 
 def build(source: Path, zip_path: Path, *, inside: str = "", libraries: tuple[str, ...] = ()) -> Package:
-    """Zip the folder `source` to `zip_path`, its files under the folder `inside` of the archive.
+    """Zip the folder `source` to `zip_path`. Its files are in the folder `inside` of the archive.
 
-    libraries: pure Python packages, taken from this installation, whose version a lock file pins.
-    Members are sorted, have one fixed date and one of two modes, and are stored, since compressors differ between
-    machines. Raises NoSourceError where `source` is no folder or has no file.
+    libraries: pure Python packages to add, from this installation, whose versions a lock file pins.
+    Members are sorted, have one fixed date and one of two modes, and are stored uncompressed, since compressors differ
+    between machines. Raises NoSourceError if `source` is not a folder or has no files.
     """
-    found = members(source, Path(inside))
-    if not found:
+    files = members(source, Path(inside))
+    if not files:
         raise NoSourceError(
-            f"{source}: no folder with files in it, but a Lambda's source is expected there; "
+            f"{source} is missing or empty; a Lambda's source is a folder with files; "
             "correct `source` in the environment file, or create the folder"
         )
     for library in libraries:
-        found |= members(_installed(library), Path(library))
+        files |= members(_installed(library), Path(library))
     zip_path.parent.mkdir(parents=True, exist_ok=True)
     draft = zip_path.with_name(f".{zip_path.name}.{os.getpid()}")
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
-        for name, path in sorted(found.items()):
+        for name, path in sorted(files.items()):
             archive.writestr(_member(path, name), path.read_bytes())
     digest = hashlib.sha256(draft.read_bytes()).hexdigest()
     draft.replace(zip_path)
@@ -62,8 +62,8 @@ def build(source: Path, zip_path: Path, *, inside: str = "", libraries: tuple[st
 
 
 def members(folder: Path, inside: Path = Path()) -> dict[str, Path]:
-    """Files of `folder` by the name they get in the archive, under the folder `inside` of it."""
-    files = (path for path in folder.rglob("*") if path.is_file() and _belongs(path.relative_to(folder)))
+    """Files of `folder` by their name in the archive, below its folder `inside`."""
+    files = (path for path in folder.rglob("*") if path.is_file() and _included(path.relative_to(folder)))
     return {(inside / path.relative_to(folder)).as_posix(): path for path in files}
 
 
@@ -74,8 +74,8 @@ def _installed(library: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _belongs(path: Path) -> bool:
-    return not _LEFT_OUT_FOLDERS.intersection(path.parts) and path.suffix not in _LEFT_OUT_SUFFIXES
+def _included(path: Path) -> bool:
+    return not _EXCLUDED_FOLDERS.intersection(path.parts) and path.suffix not in _EXCLUDED_SUFFIXES
 
 
 def _member(path: Path, name: str) -> zipfile.ZipInfo:

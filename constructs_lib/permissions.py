@@ -1,4 +1,4 @@
-"""IAM policy documents as plain JSON: one statement per thing a role may do."""
+"""IAM policy documents as plain JSON: one statement per purpose."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ XRAY_ACTIONS: Final = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
 
 
 def allow(name: str, actions: Iterable[str], resources: Iterable[str]) -> Statement:
-    """Allow `actions` on `resources`; `name` says what for."""
+    """Allow `actions` on `resources`; `name` states the purpose."""
     return {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
 
 
 def traces() -> Statement:
-    """X-Ray's actions know no resources: the one place where `*` stands."""
+    """Send traces. X-Ray's actions have no resource-level permissions, hence `*`."""
     return allow("SendTraces", XRAY_ACTIONS, ["*"])
 
 
 def use_key(arn: str) -> Statement:
-    """What a caller of encrypted tables, secrets and topics needs of their KMS key."""
+    """Use of the KMS key that encrypts tables, secrets and topics."""
     return allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], [arn])
 
 
 def document(statements: Sequence[Statement]) -> str:
-    """A policy document of `statements`."""
+    """A policy document with `statements`."""
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
 def trusted_by(service: str) -> str:
-    """A trust policy: `service`, such as lambda.amazonaws.com, may assume the role."""
+    """A trust policy that lets `service`, such as lambda.amazonaws.com, assume the role."""
     return document([{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}])

@@ -1,4 +1,4 @@
-"""Usage plans, the API keys that Terraform makes, and which key is on which plan."""
+"""Usage plans, the API keys that Terraform creates, and their assignment to plans."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lambda_src.contract import api_key_description, api_key_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedKey:
-    """A key that Terraform made. id: a reference to the resource; the value is in no output and no item."""
+    """A key that Terraform creates. id: a reference to the resource. The value is in no output and no item."""
 
     consumer: str
     name: str
@@ -33,7 +33,7 @@ class IssuedKey:
 
 
 class Plans(Construct):
-    """Every plan of the environment, and the keys of the consumers who leave making them to Terraform."""
+    """Every plan of the environment, and the keys of consumers with `keys = "terraform"`."""
 
     def __init__(self, scope: Construct, *, environment: Environment, api: RestApi, stage: Stage) -> None:
         super().__init__(scope, "plans")
@@ -71,7 +71,7 @@ class Plans(Construct):
             f"key {consumer} {key_name}",
             name=api_key_name(environment.name, consumer, key_name),
             description=api_key_description(consumer, key_name),
-            # Disabling a key is an operator's act in an emergency; the next apply must not undo it.
+            # An operator disables a key in an emergency; the next apply must not undo that.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["enabled"]),
         )
         name = f"{consumer}_{key_name}"  # unique, since neither part has an underscore

@@ -1,4 +1,4 @@
-"""Where a stack keeps its state, and how Terraform's AWS provider reaches AWS or what stands in for it."""
+"""Terraform backend and AWS provider of a stack, for AWS or for the embedded cloud."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from constructs_lib.aws import (
 from constructs_lib.settings import Environment
 
 _CHECKOUT: Final = "../../.."
-"""From cdktf.out/stacks/NAME, where Terraform runs."""
+"""Relative to cdktf.out/stacks/NAME, where Terraform runs."""
 
 
 def configure(stack: TerraformStack, environment: Environment) -> None:
@@ -30,7 +30,7 @@ def configure(stack: TerraformStack, environment: Environment) -> None:
         stack,
         "aws",
         region=environment.aws.region,
-        # The embedded cloud takes any credentials; these keep real ones from being sent to it.
+        # The embedded cloud accepts any credentials; with these, the provider sends it no real ones.
         access_key="test",
         secret_key="test",  # noqa: S106
         skip_credentials_validation=True,

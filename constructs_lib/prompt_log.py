@@ -1,4 +1,4 @@
-"""The log of prompts and answers: made only where some consumer asks for it, encrypted, and kept for days."""
+"""The encrypted log of prompts and responses, kept for days. It exists only if a consumer has `prompt_log`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lambda_src.contract import prompt_log_group
 
 
 class PromptLog(Construct):
-    """A log group of its own. logs: None where no consumer has `prompt_log`."""
+    """The log group. logs: None if no consumer has `prompt_log`."""
 
     def __init__(self, scope: Construct, *, environment: Environment, account_of: str) -> None:
         """account_of: an ARN in the account."""
@@ -29,7 +29,7 @@ class PromptLog(Construct):
         )
 
     def write(self) -> list[Statement]:
-        """Permission to write to it. Who may read it is for the account's owner to say: no policy of ours does."""
+        """Permission to write to it. Our policies let nobody read it; the account's administrator decides."""
         return [] if self.logs is None else [self.logs.write() | {"Sid": "WritePrompts"}]
 
     def _key(self, environment: Environment, account: str) -> str:
@@ -44,5 +44,5 @@ class PromptLog(Construct):
             "Resource": "*",
             "Condition": {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": group_arn}},
         }
-        description = f"Prompts and answers of {environment.prefix}"
+        description = f"Prompts and responses of {environment.prefix}"
         return own_key(self, "prompts", description=description, account=account, partition=aws.partition, user=user)

@@ -1,4 +1,4 @@
-"""What makes the logs quick to ask: saved queries, indexed fields, and who contributes most."""
+"""Saved queries, field indexes and Contributor Insights rules for the logs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from constructs_lib.settings import Environment
 
 
 class SavedQueries(Construct):
-    """Saved queries in the folder of the environment, field indexes, and Contributor Insights."""
+    """All of them for one environment; the queries are in the folder of its name."""
 
     def __init__(self, scope: Construct, *, environment: Environment, logs: dict[Log, LogGroup]) -> None:
         super().__init__(scope, "queries")

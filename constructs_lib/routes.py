@@ -1,4 +1,4 @@
-"""What of the API is served by which function: Tollgate's routes and the functions users bring."""
+"""Endpoints of the API and the function behind each: Tollgate's routes and custom functions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lambda_src.contract import ROUTES
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One method of one path. name: Terraform's name of its resources. path: /v1/models/{model}."""
+    """One method of one path. name: Terraform name of its resources. path: such as /v1/models/{model}."""
 
     name: str
     method: str
@@ -22,36 +22,36 @@ class Endpoint:
 
     @property
     def parameters(self) -> list[str]:
-        """Names in braces; of `{proxy+}` the name is `proxy`."""
+        """Names in braces; `{proxy+}` is `proxy`."""
         return [name.rstrip("+") for name in re.findall(r"\{([^}]+)\}", self.path)]
 
     @property
     def execution_path(self) -> str:
-        """METHOD/path with `*` for what varies, as in the ARN by which API Gateway calls a Lambda."""
+        """METHOD/path with `*` for parameters, as in the ARN with which API Gateway invokes a Lambda."""
         method = "*" if self.method == "ANY" else self.method
         return method + re.sub(r"\{[^}]+\}", "*", self.path)
 
 
-def endpoints(environment: Environment, gateway: Function, own: dict[str, Function]) -> Iterator[Endpoint]:
-    """Every endpoint of the environment. `own`: the functions users bring, by name."""
+def endpoints(environment: Environment, gateway: Function, custom: dict[str, Function]) -> Iterator[Endpoint]:
+    """Every endpoint of the environment. custom: custom functions by name."""
     for route in ROUTES:
         if route.dialect != "bedrock" or environment.has_bedrock():
             yield Endpoint(route.name, route.method, route.path, gateway)
     for name, settings in environment.functions.items():
         for method in settings.methods:
-            yield Endpoint(f"{name}_{method.lower()}", method, settings.path or f"/{name}", own[name])
+            yield Endpoint(f"{name}_{method.lower()}", method, settings.path or f"/{name}", custom[name])
 
 
 def resource_name(path: str) -> str:
-    """Terraform's name of a path: /v1/models/{model} → v1_models_each-model."""
+    """Terraform name of a path: /v1/models/{model} → v1_models_each-model."""
     parts = (f"each-{part.strip('{}+')}" if part.startswith("{") else part for part in path.strip("/").split("/"))
     return "_".join(parts)
 
 
 def with_parents(paths: Iterator[str]) -> list[str]:
-    """Every path and all that lie above it, parents first."""
-    found: set[str] = set()
+    """Every path and its parents, parents first."""
+    result: set[str] = set()
     for path in paths:
         parts = path.strip("/").split("/")
-        found.update("/" + "/".join(parts[: depth + 1]) for depth in range(len(parts)))
-    return sorted(found)
+        result.update("/" + "/".join(parts[: depth + 1]) for depth in range(len(parts)))
+    return sorted(result)

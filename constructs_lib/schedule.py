@@ -1,4 +1,4 @@
-"""What calls the sweeper, every five minutes."""
+"""The schedule of the sweeper."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lambda_src.contract import SWEEP_MINUTES
 
 
 class Schedule(Construct):
-    """An EventBridge rule that calls one function."""
+    """An EventBridge rule that invokes the sweeper every SWEEP_MINUTES."""
 
     def __init__(self, scope: Construct, *, environment: Environment, sweeper: Function) -> None:
         super().__init__(scope, "schedule")
@@ -17,7 +17,7 @@ class Schedule(Construct):
             self,
             "rule",
             name=f"{environment.prefix}-sweep",
-            description="Ends holds that no request ended.",
+            description="Run the sweeper, which closes expired holds.",
             schedule_expression=f"rate({SWEEP_MINUTES} minutes)",
         )
         addressed("sweeper", rule)

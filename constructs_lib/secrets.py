@@ -1,4 +1,4 @@
-"""Secrets for the providers' keys: made empty, so that no value is ever in Terraform's hands."""
+"""Secrets for provider keys. Terraform creates them empty, so that its state never has a value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from constructs_lib.settings.runtime import provider_secret
 
 
 class ProviderSecrets(Construct):
-    """One secret per provider that takes a key; where the environment file names an ARN, that one is used."""
+    """One secret per provider that takes a key. If the environment file names an ARN, that secret is used.
+
+    arns: by provider.
+    """
 
     def __init__(self, scope: Construct, *, environment: Environment) -> None:
         super().__init__(scope, "secrets")
@@ -20,42 +23,42 @@ class ProviderSecrets(Construct):
         for provider in environment.providers:
             secret = provider_secret(environment, provider)
             if secret is not None:
-                self.arns[provider] = secret if secret.startswith("arn:") else self._make(provider, secret, environment)
+                existing = secret.startswith("arn:")
+                self.arns[provider] = secret if existing else self._create(provider, secret, environment)
 
-    def _make(self, provider: str, name: str, environment: Environment) -> str:
+    def _create(self, provider: str, name: str, environment: Environment) -> str:
         secret = SecretsmanagerSecret(
             self,
             provider,
             name=name,
-            description=f"Key of the AI provider {provider}; Tollgate {environment.name} reads it.",
+            description=f"API key of the provider {provider} for Tollgate {environment.name}",
             kms_key_id=environment.gateway.kms_key_arn,
-            # A destroy by mistake can be undone for a week, for which the name is taken.
+            # An accidental destroy can be undone for a week; during that time the name is taken.
             recovery_window_in_days=7 if environment.gateway.deletion_protection else 0,
         )
         return addressed(provider, secret).arn
 
     def read(self) -> Sequence[Statement]:
-        """Permission to read these secrets, and no other."""
+        """Permission to read these secrets and no other."""
         arns = list(self.arns.values())
         if not arns:
             return []
         return [allow("ReadProviderKeys", ["secretsmanager:GetSecretValue"], arns), *self._decrypt()]
 
     def _decrypt(self) -> Sequence[Statement]:
-        """What decrypts secrets that others own, with keys that nobody names here: through Secrets Manager, and those
-        alone. AWS's own key asks for no such permission, but cannot be used from another account
+        """Permission to decrypt existing secrets through Secrets Manager. The environment file does not name their KMS
+        keys. The AWS managed key needs no such permission, but does not work across accounts
         (docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html)."""
         others = [arn for arn in self.arns.values() if arn.startswith("arn:")]
         if not others:
             return []
-        keys = sorted({f"arn:{self._aws.partition}:kms:{_place(arn)}:key/*" for arn in others})
-        through = {
+        keys = sorted({f"arn:{self._aws.partition}:kms:{_region_and_account(arn)}:key/*" for arn in others})
+        condition = {
             "kms:ViaService": f"secretsmanager.{self._aws.region}.{self._aws.domain}",
             "kms:EncryptionContext:SecretARN": others,
         }
-        return [allow("DecryptProviderKeys", ["kms:Decrypt"], keys) | {"Condition": {"StringEquals": through}}]
+        return [allow("DecryptProviderKeys", ["kms:Decrypt"], keys) | {"Condition": {"StringEquals": condition}}]
 
 
-def _place(arn: str) -> str:
-    """Region and account."""
+def _region_and_account(arn: str) -> str:
     return ":".join(arn.split(":")[3:5])

@@ -1,4 +1,4 @@
-"""One environment as one Terraform stack: parts in the order data flows, then grants, then outputs."""
+"""One environment as one Terraform stack: parts in the order of data flow, then grants, then outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from constructs_lib.alarms import Alarms
 from constructs_lib.aws import Construct, TerraformStack
 from constructs_lib.chat import ChatChannels
 from constructs_lib.dashboard import Dashboard
-from constructs_lib.functions import bedrock_access, gateway_function, own_functions, sweeper_function
+from constructs_lib.functions import bedrock_access, custom_functions, gateway_function, sweeper_function
 from constructs_lib.ledger import LedgerTable
 from constructs_lib.ledger_items import key_item, model_item, policy_item
 from constructs_lib.notifications import Notifications
@@ -30,9 +30,9 @@ from constructs_lib.stage import Stage
 
 
 class TollgateStack(TerraformStack):
-    """Everything of one environment.
+    """All resources of one environment.
 
-    checkout: folder that `lambda_src` and the sources of brought functions are in. build: where packages are written.
+    checkout: folder with `lambda_src` and the sources of custom functions. build: folder for the packages.
     """
 
     def __init__(self, scope: Construct, *, environment: Environment, checkout: Path, build: Path) -> None:
@@ -45,10 +45,10 @@ class TollgateStack(TerraformStack):
         self.prompts = PromptLog(self, environment=environment, account_of=self.ledger.table.arn)
         self.gateway = gateway_function(self, environment, self.ledger, self.notifications, checkout, build)
         self.sweeper = sweeper_function(self, environment, self.ledger, self.notifications, checkout, build)
-        self.own = own_functions(self, environment, checkout, build)
+        self.custom_functions = custom_functions(self, environment, checkout, build)
         self.schedule = Schedule(self, environment=environment, sweeper=self.sweeper)
 
-        routes = list(endpoints(environment, self.gateway, self.own))
+        routes = list(endpoints(environment, self.gateway, self.custom_functions))
         self.api = RestApi(self, environment=environment, endpoints=routes)
         self.stage = Stage(self, environment=environment, api=self.api)
         self.plans = Plans(self, environment=environment, api=self.api, stage=self.stage)
@@ -74,7 +74,7 @@ class TollgateStack(TerraformStack):
             ]
         )
         self.sweeper.grant([*self.ledger.sweep(), *self.notifications.publish()])
-        for function in self.own.values():
+        for function in self.custom_functions.values():
             function.grant()
         self.access = Access(
             self,

@@ -14,6 +14,7 @@ from tests.synth.reading import Synthesized
 
 EMITTED = {**METRICS, API_GATEWAY_REJECTIONS.name: API_GATEWAY_REJECTIONS}
 
+
 def body(stack: Synthesized) -> dict[str, Any]:
     text: str = stack.one("aws_cloudwatch_dashboard.overview")["dashboard_body"]
     found: dict[str, Any] = json.loads(re.sub(r"\$\{[^}]*\}", lambda each: each[0].replace('"', "'"), text))
