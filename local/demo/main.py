@@ -33,7 +33,7 @@ from local.demo.environment import DemoModels, real_provider, standin
 from local.demo.up import STANDIN_KEYS
 from local.demo.watch import Listener, alarm, pages, tollgate
 from local.deployment import CommandError, Deployment, put_secrets
-from local.provider.cli import StandInProvider
+from local.provider.server import StandInProvider
 
 CONSUMERS: Final = ("search", "support", "trial", "pilot")
 """Of environments/local.toml: one with room, one on Anthropic, one on a slow plan, one with a budget of half a cent."""

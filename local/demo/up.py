@@ -23,10 +23,10 @@ from rich.console import Console
 from local.cloud import client
 from local.cloud.process import CloudError
 from local.deployment import ENDPOINT_VARIABLE, PROVIDER_VARIABLE, CommandError, Deployment, put_secrets
-from local.provider.wire import Keys
+from local.provider.protocol import StandInKeys
 from tools.paths import LOCAL_VARIABLES, ROOT
 
-STANDIN_KEYS: Final = {"openai": next(iter(Keys().openai)), "anthropic": next(iter(Keys().anthropic))}
+STANDIN_KEYS: Final = {"openai": next(iter(StandInKeys().openai)), "anthropic": next(iter(StandInKeys().anthropic))}
 STATE_DIR: Final = ROOT / client.DEFAULT_STATE_DIR
 OUT: Final = ROOT / "cdktf.out"
 _PROVIDER_STATE: Final = STATE_DIR / "provider.json"

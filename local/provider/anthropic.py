@@ -1,25 +1,25 @@
-"""Anthropic's shapes: messages, token counts, and their errors. https://docs.anthropic.com/en/api/messages"""
+"""Anthropic's dialect: messages, token counts and errors. https://docs.anthropic.com/en/api/messages"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from local.provider.generated import Generated, Wanted, generate, input_tokens, last_text, pieces
-from local.provider.script import Script
-from local.provider.wire import (
+from local.provider.generation import Generated, GenerationRequest, generate, input_tokens, last_user_text, pieces
+from local.provider.protocol import (
     JSON,
     SSE,
     JsonObject,
-    Keys,
     ProviderError,
-    Received,
-    Reply,
+    ReceivedRequest,
+    StandInKeys,
+    SuccessResponse,
     TokenCounts,
-    dump,
-    named_event,
-    whole_number,
+    integer_field,
+    json_bytes,
+    sse_event,
 )
+from local.provider.script import Script
 
 CLASSES: Final = frozenset({"cache_read", "cache_write_5m", "cache_write_1h"})
 _ERROR_TYPES = {
@@ -36,51 +36,50 @@ _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "stop_sequence": "s
 _SIGNATURE = "c3RhbmQtaW4="
 
 
-def check(received: Received, keys: Keys) -> None:
-    """Refusal unless the key is one of `keys.anthropic` (401) and a version is named (400).
+def authenticate(request: ReceivedRequest, keys: StandInKeys) -> None:
+    """Raise ProviderError unless the key is in `keys.anthropic` (401) and `anthropic-version` is present (400).
 
-    The key may come as `x-api-key`, as the API's reference has it, or as a bearer token, as the SDK sends it since 2.0.
+    Accepts the key in `x-api-key`, as the API reference says, or as a bearer token, as the SDK sends it since 2.0.
     """
-    bearer = received.headers.get("authorization", "").removeprefix("Bearer ")
-    key = received.headers.get("x-api-key", bearer)
+    bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+    key = request.headers.get("x-api-key", bearer)
     if not key:
         raise ProviderError(401, "x-api-key header is required")
     if key not in keys.anthropic:
         raise ProviderError(401, "invalid x-api-key")
-    if not received.headers.get("anthropic-version"):
+    if not request.headers.get("anthropic-version"):
         raise ProviderError(400, "anthropic-version: header is required")
 
 
-def error(refusal: ProviderError, request_id: str) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of an error."""
-    kind = _ERROR_TYPES.get(refusal.status, "invalid_request_error" if refusal.status < 500 else "api_error")
-    body = {"type": "error", "error": {"type": kind, "message": refusal.message}, "request_id": request_id}
-    return dump(body), {"request-id": request_id}
+def error_response(error: ProviderError, request_id: str) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of an error response."""
+    kind = _ERROR_TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")
+    body = {"type": "error", "error": {"type": kind, "message": error.message}, "request_id": request_id}
+    return json_bytes(body), {"request-id": request_id}
 
 
 def success_headers(request_id: str) -> dict[str, str]:
-    """Headers of every success."""
+    """Headers of every successful response."""
     return {"request-id": request_id}
 
 
-def answer(operation: str, body: JsonObject, size: int, script: Script, request_id: str) -> Reply:
-    """The answer to a request; Refusal where Anthropic would refuse it."""
+def respond(operation: str, body: JsonObject, body_size: int, script: Script, request_id: str) -> SuccessResponse:
+    """The response to a request. Raises ProviderError if Anthropic would reject the request."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise ProviderError(400, "messages: at least one message is required")
     prompt = {name: body.get(name) for name in ("messages", "system", "tools")}
-    question = last_text(messages)
+    user_text = last_user_text(messages)
+    max_tokens, stops = integer_field(body, "max_tokens"), body.get("stop_sequences")
+    request = GenerationRequest(prompt, user_text, body_size, max_tokens, stops)
     if operation == "count_tokens":
-        return Reply(JSON, dump({"input_tokens": input_tokens(Wanted(prompt, question, size))}), question=question)
-    most = whole_number(body, "max_tokens")
-    if most is None:
+        return SuccessResponse(JSON, json_bytes({"input_tokens": input_tokens(request)}), user_text=user_text)
+    if max_tokens is None:
         raise ProviderError(400, "max_tokens: Field required")
-    given = body.get("stop_sequences")
-    wanted = Wanted(prompt, question, size, most, tuple(given) if isinstance(given, list) else ())
-    generated = generate(wanted, script, CLASSES)
+    generated = generate(request, script, CLASSES)
     tier = script.tier or "standard"
-    shown = "nousage" not in script.flags
-    usage = _usage(generated.tokens, tier) if shown else None
+    usage_reported = "nousage" not in script.flags
+    usage = _usage(generated.tokens, tier) if usage_reported else None
     choice = generated.choices[0]
     message: JsonObject = {
         "id": f"msg_{request_id}",
@@ -92,22 +91,22 @@ def answer(operation: str, body: JsonObject, size: int, script: Script, request_
         "stop_sequence": choice.stop,
     }
     if body.get("stream") is not True:
-        whole = dump(message | ({"usage": usage} if usage else {}))
-        return Reply(JSON, whole, None, b"", generated.tokens, shown, tier, question)
-    events = tuple(map(named_event, _events(message, generated, usage)))
-    failure = named_event({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
-    return Reply(SSE, b"", events, failure, generated.tokens, shown, tier, question)
+        completion = json_bytes(message | ({"usage": usage} if usage else {}))
+        return SuccessResponse(JSON, completion, None, b"", generated.tokens, usage_reported, tier, user_text)
+    events = tuple(map(sse_event, _events(message, generated, usage)))
+    error_event = sse_event({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
+    return SuccessResponse(SSE, b"", events, error_event, generated.tokens, usage_reported, tier, user_text)
 
 
 def _content(generated: Generated) -> list[JsonObject]:
     text: JsonObject = {"type": "text", "text": generated.choices[0].text}
-    if not generated.thought:
+    if not generated.reasoning_text:
         return [text]
-    return [{"type": "thinking", "thinking": generated.thought, "signature": _SIGNATURE}, text]
+    return [{"type": "thinking", "thinking": generated.reasoning_text, "signature": _SIGNATURE}, text]
 
 
 def _usage(tokens: TokenCounts, tier: str) -> JsonObject:
-    """Usage of a message: `input_tokens` is uncached only; `cache_creation` breaks the cache writes down."""
+    """Usage of a message. `input_tokens` excludes the cache; `cache_creation` splits the cache writes by lifetime."""
     return {
         "input_tokens": tokens.input,
         "cache_creation_input_tokens": tokens.cache_write_5m + tokens.cache_write_1h,
@@ -124,15 +123,15 @@ def _usage(tokens: TokenCounts, tier: str) -> JsonObject:
 
 
 def _events(message: JsonObject, generated: Generated, usage: JsonObject | None) -> Iterator[JsonObject]:
-    begun = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
+    started = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
     if usage is not None:
-        begun["usage"] = {**usage, "output_tokens": 1, "output_tokens_details": None}
-    yield {"type": "message_start", "message": begun}
+        started["usage"] = {**usage, "output_tokens": 1, "output_tokens_details": None}
+    yield {"type": "message_start", "message": started}
     yield {"type": "ping"}
     for index, block in enumerate(_content(generated)):
         yield from _block(index, block)
-    ended = {"stop_reason": message["stop_reason"], "stop_sequence": message["stop_sequence"]}
-    final: JsonObject = {"type": "message_delta", "delta": ended}
+    reason = {"stop_reason": message["stop_reason"], "stop_sequence": message["stop_sequence"]}
+    final: JsonObject = {"type": "message_delta", "delta": reason}
     if usage is not None:
         names = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
         final["usage"] = {name: usage[name] for name in (*names, "output_tokens_details")}
@@ -141,7 +140,7 @@ def _events(message: JsonObject, generated: Generated, usage: JsonObject | None)
 
 
 def _block(index: int, block: JsonObject) -> Iterator[JsonObject]:
-    kind = str(block["type"])  # "text" or "thinking", which is also the member that holds its words
+    kind = str(block["type"])  # "text" or "thinking"; the member with the text has the same name
     empty = {**block, kind: ""} | ({"signature": ""} if kind == "thinking" else {})
     yield {"type": "content_block_start", "index": index, "content_block": empty}
     for piece in pieces(str(block[kind])):

@@ -1,4 +1,4 @@
-"""Bedrock's shapes: Converse, ConverseStream in its binary framing, and their errors.
+"""Bedrock's dialect: Converse, ConverseStream with its binary event stream, and errors.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 """
@@ -12,9 +12,19 @@ from typing import Final
 
 from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE
 from local.provider import sigv4
-from local.provider.generated import Generated, Wanted, generate, last_text, pieces
+from local.provider.generation import Generated, GenerationRequest, generate, last_user_text, pieces
+from local.provider.protocol import (
+    JSON,
+    JsonObject,
+    ProviderError,
+    ReceivedRequest,
+    StandInKeys,
+    SuccessResponse,
+    TokenCounts,
+    integer_field,
+    json_bytes,
+)
 from local.provider.script import Script
-from local.provider.wire import JSON, JsonObject, Keys, ProviderError, Received, Reply, TokenCounts, dump, whole_number
 
 CLASSES: Final = frozenset({"cache_read", "cache_write_5m", "cache_write_1h"})
 _STRING_HEADER = 7
@@ -30,70 +40,72 @@ _EXCEPTIONS = {
 }
 
 
-def check(received: Received, keys: Keys) -> None:
-    """Refusal with status 403 unless the request is signed with `keys.aws_secret`."""
-    sigv4.check(received, keys.aws_secret)
+def authenticate(request: ReceivedRequest, keys: StandInKeys) -> None:
+    """Raise ProviderError (403) unless the request is signed with `keys.aws_secret`."""
+    sigv4.authenticate(request, keys.aws_secret)
 
 
-def error(refusal: ProviderError, request_id: str) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of an error."""
-    kind = refusal.code or _EXCEPTIONS.get(
-        refusal.status, "ValidationException" if refusal.status < 500 else "InternalServerException"
+def error_response(error: ProviderError, request_id: str) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of an error response."""
+    kind = error.code or _EXCEPTIONS.get(
+        error.status, "ValidationException" if error.status < 500 else "InternalServerException"
     )
-    return dump({"message": refusal.message}), {"x-amzn-requestid": request_id, "x-amzn-errortype": kind}
+    return json_bytes({"message": error.message}), {"x-amzn-requestid": request_id, "x-amzn-errortype": kind}
 
 
 def success_headers(request_id: str) -> dict[str, str]:
-    """Headers of every success."""
+    """Headers of every successful response."""
     return {"x-amzn-requestid": request_id}
 
 
-def answer(operation: str, body: JsonObject, size: int, script: Script, request_id: str) -> Reply:
-    """The answer to a request; Refusal where Bedrock would refuse it."""
-    del request_id  # only in the headers
+def respond(operation: str, body: JsonObject, body_size: int, script: Script, request_id: str) -> SuccessResponse:
+    """The response to a request. Raises ProviderError if Bedrock would reject the request."""
+    del request_id  # Bedrock returns it only in a header
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise ProviderError(400, "The messages field is empty; add at least one message and try again.")
     settings = body.get("inferenceConfig")
     settings = settings if isinstance(settings, dict) else {}
-    stops = settings.get("stopSequences")
-    question = last_text(messages)
+    user_text = last_user_text(messages)
     prompt = {name: body.get(name) for name in ("messages", "system", "toolConfig")}
-    most = whole_number(settings, "maxTokens")
-    wanted = Wanted(prompt, question, size, most, tuple(stops) if isinstance(stops, list) else ())
-    generated = generate(wanted, script, CLASSES)
+    max_tokens, stops = integer_field(settings, "maxTokens"), settings.get("stopSequences")
+    request = GenerationRequest(prompt, user_text, body_size, max_tokens, stops)
+    generated = generate(request, script, CLASSES)
     tier = _tier(body, script)
-    shown = "nousage" not in script.flags
-    tail: JsonObject = {"metrics": {"latencyMs": 1}}
-    if shown:
-        tail["usage"] = _usage(generated.tokens)
+    usage_reported = "nousage" not in script.flags
+    metadata: JsonObject = {"metrics": {"latencyMs": 1}}
+    if usage_reported:
+        metadata["usage"] = _usage(generated.tokens)
     if tier is not None:
-        tail["serviceTier"] = {"type": tier}
+        metadata["serviceTier"] = {"type": tier}
     stop_reason = _STOP_REASONS[generated.choices[0].finish]
     if operation == "converse":
         message = {"role": "assistant", "content": _content(generated)}
-        whole = dump({"output": {"message": message}, "stopReason": stop_reason, **tail})
-        return Reply(JSON, whole, None, b"", generated.tokens, shown, tier, question)
-    # `metadata` requires usage: a stream that does not say it has no such event.
-    events = [*_events(generated, stop_reason), *([event("metadata", tail)] if shown else [])]
-    failure = event("modelStreamErrorException", {"message": "The model stopped."}, "exception")
-    return Reply(EVENT_STREAM_MEDIA_TYPE, b"", tuple(events), failure, generated.tokens, shown, tier, question)
+        completion = json_bytes({"output": {"message": message}, "stopReason": stop_reason, **metadata})
+        return SuccessResponse(JSON, completion, None, b"", generated.tokens, usage_reported, tier, user_text)
+    # `metadata` requires usage: a stream without usage has no such event.
+    events = [*_events(generated, stop_reason), *([event("metadata", metadata)] if usage_reported else [])]
+    error_event = event("modelStreamErrorException", {"message": "The model stopped."}, "exception")
+    return SuccessResponse(
+        EVENT_STREAM_MEDIA_TYPE, b"", tuple(events), error_event, generated.tokens, usage_reported, tier, user_text
+    )
 
 
 def _tier(body: JsonObject, script: Script) -> str | None:
-    asked = body.get("serviceTier")
-    return script.tier or (str(asked["type"]) if isinstance(asked, dict) and "type" in asked else None)
+    requested = body.get("serviceTier")
+    return script.tier or (str(requested["type"]) if isinstance(requested, dict) and "type" in requested else None)
 
 
 def _content(generated: Generated) -> list[JsonObject]:
     text: JsonObject = {"text": generated.choices[0].text}
-    if not generated.thought:
+    if not generated.reasoning_text:
         return [text]
-    return [{"reasoningContent": {"reasoningText": {"text": generated.thought, "signature": "c3RhbmQtaW4="}}}, text]
+    reasoning = {"text": generated.reasoning_text, "signature": "c3RhbmQtaW4="}
+    return [{"reasoningContent": {"reasoningText": reasoning}}, text]
 
 
 def _usage(tokens: TokenCounts) -> JsonObject:
-    """`inputTokens` excludes the cache, `totalTokens` includes it, `cacheDetails` breaks the writes down."""
+    """`inputTokens` excludes the cache, `totalTokens` includes it, `cacheDetails` splits the writes by lifetime."""
     details: list[JsonObject] = [
         {"ttl": "5m", "inputTokens": tokens.cache_write_5m},
         {"ttl": "1h", "inputTokens": tokens.cache_write_1h},
@@ -112,8 +124,8 @@ def _usage(tokens: TokenCounts) -> JsonObject:
 def _events(generated: Generated, stop_reason: str) -> Iterator[bytes]:
     yield event("messageStart", {"role": "assistant"})
     deltas: list[list[JsonObject]] = [[{"text": piece} for piece in pieces(generated.choices[0].text)]]
-    if generated.thought:
-        deltas.insert(0, [{"reasoningContent": {"text": piece}} for piece in pieces(generated.thought)])
+    if generated.reasoning_text:
+        deltas.insert(0, [{"reasoningContent": {"text": piece}} for piece in pieces(generated.reasoning_text)])
     for index, block in enumerate(deltas):
         for delta in block:
             yield event("contentBlockDelta", {"contentBlockIndex": index, "delta": delta})
@@ -122,13 +134,13 @@ def _events(generated: Generated, stop_reason: str) -> Iterator[bytes]:
 
 
 def event(kind: str, payload: JsonObject, message_type: str = "event") -> bytes:
-    """One message of `application/vnd.amazon.eventstream`.
+    """A message of `application/vnd.amazon.eventstream`.
 
-    Lengths and their CRC, headers, payload, CRC of everything before it; all numbers big-endian.
+    Layout: lengths and their CRC, headers, payload, CRC of everything before it. Numbers are big-endian.
     """
     headers = {f":{message_type}-type": kind, ":content-type": JSON, ":message-type": message_type}
     head = b"".join(map(_header, headers.items()))
-    body = dump(payload)
+    body = json_bytes(payload)
     prelude = struct.pack(">II", 16 + len(head) + len(body), len(head))
     message = prelude + struct.pack(">I", zlib.crc32(prelude)) + head + body
     return message + struct.pack(">I", zlib.crc32(message))

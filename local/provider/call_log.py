@@ -1,4 +1,4 @@
-"""The stand-in provider's own account of what it served: exact, and safe to read while it serves."""
+"""The call log of the stand-in provider: exact, and safe to read while it serves."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 from lambda_src.contract import TOKEN_CLASSES
-from local.provider.wire import TokenCounts
+from local.provider.protocol import TokenCounts
 
 ID_HEADERS: Final = (
     "x-request-id", "x-tollgate-request-id", "x-client-request-id", "idempotency-key", "traceparent",
     "x-stainless-retry-count",
 )  # fmt: skip
-"""Headers by which a caller can recognise its own call in the log."""
+"""Request headers that identify a call in the log."""
 
 
 @dataclass(slots=True)
 class ServedCall:
-    """One request that reached the provider.
+    """A request that reached the provider.
 
-    sequence: 1, 2, 3… in order of arrival. request_id: as the answer's header names it. prompt: how it begins.
-    status: what was answered (0: nothing yet, or nothing at all). tokens: what the provider bills; all 0 unless
-    it generated an answer (status 200), delivered or not. usage_shown: whether the answer told the caller.
-    service_tier: as the answer says, None where it does not. ids: the `ID_HEADERS` received.
+    sequence: 1, 2, 3… in order of arrival. request_id: as in the response's header. ids: the `ID_HEADERS` received.
+    prompt: the first 80 characters of the last user message. status: of the response; 0 if there is none (yet).
+    tokens: billed tokens; 0 unless status is 200, delivered or not. usage_reported: whether the response contains them.
+    service_tier: as reported, None if it is not.
     outcome: "open" (in progress), "delivered", "cut" (closed half-way), "reset", "error_event", or "client_gone".
     """
 
@@ -39,12 +39,12 @@ class ServedCall:
     status: int = 0
     service_tier: str | None = None
     tokens: TokenCounts = field(default_factory=TokenCounts)
-    usage_shown: bool = False
+    usage_reported: bool = False
     outcome: str = "open"
 
 
 class CallLog:
-    """Calls in order of arrival. Each is written by the thread that serves it; readers get copies."""
+    """Calls in order of arrival. The serving thread updates its call; readers get copies."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -53,7 +53,7 @@ class CallLog:
         self._failed: Counter[bytes] = Counter()
 
     def begin(self, dialect: str, operation: str, ids: dict[str, str]) -> ServedCall:
-        """Take a request into the account before anything is done with it."""
+        """Add a request to the log before anything else happens to it."""
         with self._lock:
             self._sequence += 1
             call = ServedCall(self._sequence, dialect, operation, f"req_{self._sequence:012d}", ids)
@@ -61,7 +61,7 @@ class CallLog:
         return call
 
     def fails(self, fingerprint: bytes, times: int) -> bool:
-        """Whether a request that fails `times` times and then succeeds fails now; the next one starts afresh."""
+        """Whether this attempt fails, where `times` attempts fail and the next one succeeds, repeatedly."""
         with self._lock:
             if self._failed[fingerprint] >= times:
                 del self._failed[fingerprint]
@@ -75,14 +75,14 @@ class CallLog:
             return [replace(call) for call in self._calls]
 
     def clear(self) -> None:
-        """Forget all calls; sequences go on."""
+        """Delete all calls; sequence numbers continue."""
         with self._lock:
             self._calls.clear()
             self._failed.clear()
 
 
 def totals(calls: list[ServedCall]) -> dict[str, object]:
-    """Sums of `calls`: how many, by status and by outcome, and tokens by class, in all and by model.
+    """The number of calls, in total, by status, by outcome and by model; tokens by class, in total and by model.
 
     >>> totals([])
     {'calls': 0, 'by_status': {}, 'by_outcome': {}, 'tokens': {}, 'models': {}}
@@ -91,19 +91,19 @@ def totals(calls: list[ServedCall]) -> dict[str, object]:
     for call in calls:
         counts = models.setdefault(call.model, Counter())
         counts["calls"] += 1
-        for name in TOKEN_CLASSES:
-            counts[name] += getattr(call.tokens, name)
-    together: Counter[str] = sum(models.values(), Counter())
-    del together["calls"]
+        for token_class in TOKEN_CLASSES:
+            counts[token_class] += getattr(call.tokens, token_class)
+    all_models: Counter[str] = sum(models.values(), Counter())
+    del all_models["calls"]
     return {
         "calls": len(calls),
         "by_status": {str(status): number for status, number in sorted(Counter(c.status for c in calls).items())},
         "by_outcome": dict(sorted(Counter(call.outcome for call in calls).items())),
-        "tokens": dict(together),
+        "tokens": dict(all_models),
         "models": {model: dict(models[model]) for model in sorted(models)},
     }
 
 
 def as_json(calls: list[ServedCall]) -> list[dict[str, object]]:
-    """Calls as JSON objects with the fields of `Call`."""
+    """Calls as JSON objects with the fields of `ServedCall`."""
     return [asdict(call) for call in calls]

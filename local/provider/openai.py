@@ -1,4 +1,4 @@
-"""OpenAI's shapes: chat completions, responses, embeddings, models, and their errors.
+"""OpenAI's dialect: chat completions, embeddings, models and errors. Responses are in `openai_responses`.
 
 https://platform.openai.com/docs/api-reference
 """
@@ -11,23 +11,23 @@ import json
 import struct
 from typing import Final
 
-from local.provider.generated import Generated, Wanted, generate, input_tokens, last_text, pieces
+from local.provider.generation import Generated, GenerationRequest, generate, input_tokens, last_user_text, pieces
 from local.provider.openai_responses import responses
-from local.provider.script import Script
-from local.provider.wire import (
+from local.provider.protocol import (
     CREATED,
     JSON,
     SSE,
     JsonObject,
-    Keys,
     ProviderError,
-    Received,
-    Reply,
+    ReceivedRequest,
+    StandInKeys,
+    SuccessResponse,
     TokenCounts,
-    data_event,
-    dump,
-    whole_number,
+    integer_field,
+    json_bytes,
+    sse_data,
 )
+from local.provider.script import Script
 
 MODELS: Final = ("standin-small", "standin-large", "standin-embedding")
 CLASSES: Final = frozenset({"cache_read", "cache_write_5m", "input_audio", "input_image", "output_audio"})
@@ -37,9 +37,9 @@ _ERROR_CODES = {429: "rate_limit_exceeded"}
 _SILENCE = base64.b64encode(bytes(24)).decode()
 
 
-def check(received: Received, keys: Keys) -> None:
-    """Refusal with status 401 unless the bearer token is one of `keys.openai`."""
-    scheme, _, key = received.headers.get("authorization", "").partition(" ")
+def authenticate(request: ReceivedRequest, keys: StandInKeys) -> None:
+    """Raise ProviderError (401) unless the bearer token is in `keys.openai`."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key:
         raise ProviderError(
             401,
@@ -50,77 +50,77 @@ def check(received: Received, keys: Keys) -> None:
         raise ProviderError(401, "Incorrect API key provided.", "invalid_api_key")
 
 
-def error(refusal: ProviderError, request_id: str) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of an error."""
-    kind = _ERROR_TYPES.get(refusal.status, "invalid_request_error")
-    code = refusal.code or _ERROR_CODES.get(refusal.status)
-    body = {"error": {"message": refusal.message, "type": kind, "param": None, "code": code}}
-    return dump(body), {"x-request-id": request_id}
+def error_response(error: ProviderError, request_id: str) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of an error response."""
+    kind = _ERROR_TYPES.get(error.status, "invalid_request_error")
+    code = error.code or _ERROR_CODES.get(error.status)
+    body = {"error": {"message": error.message, "type": kind, "param": None, "code": code}}
+    return json_bytes(body), {"x-request-id": request_id}
 
 
 def success_headers(request_id: str) -> dict[str, str]:
-    """Headers of every success."""
+    """Headers of every successful response."""
     return {"x-request-id": request_id, "openai-version": "2020-10-01", "openai-processing-ms": "1"}
 
 
-def answer(operation: str, body: JsonObject, size: int, script: Script, request_id: str) -> Reply:
-    """The answer to a request; Refusal where OpenAI would refuse it."""
+def respond(operation: str, body: JsonObject, body_size: int, script: Script, request_id: str) -> SuccessResponse:
+    """The response to a request. Raises ProviderError if OpenAI would reject the request."""
     if operation == "models":
-        return Reply(JSON, dump({"object": "list", "data": [_model(name) for name in MODELS]}))
+        return SuccessResponse(JSON, json_bytes({"object": "list", "data": [_model(name) for name in MODELS]}))
     if operation == "model":
-        return Reply(JSON, dump(_model(str(body["model"]))))
+        return SuccessResponse(JSON, json_bytes(_model(str(body["model"]))))
     if operation == "embeddings":
-        return _embeddings(body, size, script)
+        return _embeddings(body, body_size, script)
     if operation == "responses":
-        return responses(body, size, script, request_id)
-    return _chat(body, size, script, request_id)
+        return responses(body, body_size, script, request_id)
+    return _chat(body, body_size, script, request_id)
 
 
 def _model(name: str) -> JsonObject:
     return {"id": name, "object": "model", "created": CREATED, "owned_by": "standin"}
 
 
-def _chat(body: JsonObject, size: int, script: Script, request_id: str) -> Reply:
+def _chat(body: JsonObject, body_size: int, script: Script, request_id: str) -> SuccessResponse:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise ProviderError(400, "Invalid value for 'messages': expected a non-empty array of objects.")
-    stop = body.get("stop")
-    stops = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, list) else ()
-    most = whole_number(body, "max_completion_tokens") or whole_number(body, "max_tokens")
+    max_tokens = integer_field(body, "max_completion_tokens") or integer_field(body, "max_tokens")
     prompt = {name: body.get(name) for name in ("messages", "tools", "response_format")}
-    question = last_text(messages)
-    wanted = Wanted(prompt, question, size, most, stops, whole_number(body, "n") or 1)
-    generated = generate(wanted, script, CLASSES)
+    user_text = last_user_text(messages)
+    request = GenerationRequest(
+        prompt, user_text, body_size, max_tokens, body.get("stop"), integer_field(body, "n") or 1
+    )
+    generated, tier = generate(request, script, CLASSES), _tier(body, script)
     common: JsonObject = {
         "id": f"chatcmpl-{request_id}",
         "created": CREATED,
         "model": body["model"],
         "system_fingerprint": "fp_standin",
+        "service_tier": tier,
     }
-    tier = _tier(body, script)
-    if tier is not None:
-        common["service_tier"] = tier
     usage = None if "nousage" in script.flags else usage_of(generated.tokens)
     if body.get("stream") is not True:
         choices = [_choice(generated, index, script) for index in range(len(generated.choices))]
-        whole = {**common, "object": "chat.completion", "choices": choices} | ({"usage": usage} if usage else {})
-        return Reply(JSON, dump(whole), None, b"", generated.tokens, usage is not None, tier, question)
+        completion = {**common, "object": "chat.completion", "choices": choices} | ({"usage": usage} if usage else {})
+        return SuccessResponse(
+            JSON, json_bytes(completion), None, b"", generated.tokens, usage is not None, tier, user_text
+        )
     options = body.get("stream_options")
-    asked = isinstance(options, dict) and options.get("include_usage") is True
+    requested = isinstance(options, dict) and options.get("include_usage") is True
     common["object"] = "chat.completion.chunk"
     inline = "inline-usage" in script.flags
-    shown = usage is not None and (asked or inline)
-    events = _chat_events(generated, common, usage if shown else None, inline=inline, asked=asked)
-    failure = data_event({"error": {"message": "The server had an error.", "type": "server_error", "code": None}})
-    return Reply(SSE, b"", tuple(events), failure, generated.tokens, shown, tier, question)
+    usage_reported = usage is not None and (requested or inline)
+    events = _chat_events(generated, common, usage if usage_reported else None, inline=inline, requested=requested)
+    error_event = sse_data({"error": {"message": "The server had an error.", "type": "server_error", "code": None}})
+    return SuccessResponse(SSE, b"", tuple(events), error_event, generated.tokens, usage_reported, tier, user_text)
 
 
-def _tier(body: JsonObject, script: Script) -> str | None:
-    """OpenAI names the tier that served a request; `auto` and nothing at all are served as `default`."""
-    asked = body.get("service_tier")
+def _tier(body: JsonObject, script: Script) -> str:
+    """The tier that OpenAI reports. It serves `auto`, and requests without a tier, as `default`."""
+    requested = body.get("service_tier")
     if script.tier is not None:
         return script.tier
-    return asked if isinstance(asked, str) and asked != "auto" else "default"
+    return requested if isinstance(requested, str) and requested != "auto" else "default"
 
 
 def _choice(generated: Generated, index: int, script: Script) -> JsonObject:
@@ -137,10 +137,10 @@ def _finish(finish: str) -> str:
 
 
 def _chat_events(
-    generated: Generated, common: JsonObject, usage: JsonObject | None, *, inline: bool, asked: bool
+    generated: Generated, common: JsonObject, usage: JsonObject | None, *, inline: bool, requested: bool
 ) -> list[bytes]:
-    """Role, text, why it ended; usage in a chunk of its own (as OpenAI does), or `inline` on the last with choices."""
-    base = common | ({"usage": None} if asked and not inline else {})
+    """Chunks with role, text and finish reason. Usage has its own chunk, or is in the last one if `inline`."""
+    base = common | ({"usage": None} if requested and not inline else {})
 
     def chunk(index: int, delta: JsonObject, finish: str | None = None) -> JsonObject:
         return {**base, "choices": [{"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}]}
@@ -154,14 +154,14 @@ def _chat_events(
         chunks[-1]["usage"] = usage
     elif usage is not None:
         chunks.append({**common, "choices": [], "usage": usage})
-    return [*map(data_event, chunks), b"data: [DONE]\n\n"]
+    return [*map(sse_data, chunks), b"data: [DONE]\n\n"]
 
 
 def usage_of(tokens: TokenCounts) -> JsonObject:
-    """Usage of a chat completion: cached, audio and image lie inside the prompt, reasoning inside the answer."""
+    """Usage of a chat completion. `prompt_tokens` includes all input classes, `completion_tokens` reasoning."""
     details: JsonObject = {"cached_tokens": tokens.cache_read, "audio_tokens": tokens.input_audio}
-    if written := tokens.cache_write_5m:
-        details["cache_write_tokens"] = written
+    if tokens.cache_write_5m:
+        details["cache_write_tokens"] = tokens.cache_write_5m
     if tokens.input_image:
         details["image_tokens"] = tokens.input_image
     return {
@@ -178,28 +178,29 @@ def usage_of(tokens: TokenCounts) -> JsonObject:
     }
 
 
-def _embeddings(body: JsonObject, size: int, script: Script) -> Reply:
+def _embeddings(body: JsonObject, body_size: int, script: Script) -> SuccessResponse:
     given = body.get("input")
     texts = given if isinstance(given, list) and given and not isinstance(given[0], int) else [given]
     if given in (None, "", []):
         raise ProviderError(400, "'$.input' is invalid: expected a non-empty string or array.")
-    dimensions = whole_number(body, "dimensions") or _DEFAULT_DIMENSIONS
+    dimensions = integer_field(body, "dimensions") or _DEFAULT_DIMENSIONS
     vectors = [_vector(text, dimensions) for text in texts]
-    encoded = [_base64(each) for each in vectors] if body.get("encoding_format") == "base64" else vectors
-    count = input_tokens(Wanted({"tokens": given}, "", size))
-    whole: JsonObject = {
+    encoded = [_base64(vector) for vector in vectors] if body.get("encoding_format") == "base64" else vectors
+    count = input_tokens(GenerationRequest({"tokens": given}, "", body_size))
+    response: JsonObject = {
         "object": "list",
-        "data": [{"object": "embedding", "index": index, "embedding": each} for index, each in enumerate(encoded)],
+        "data": [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(encoded)],
         "model": body["model"],
     }
-    shown = "nousage" not in script.flags
-    if shown:
-        whole["usage"] = {"prompt_tokens": count, "total_tokens": count}
-    return Reply(JSON, dump(whole), tokens=TokenCounts(input=count), usage_shown=shown, question=str(texts[0]))
+    usage_reported = "nousage" not in script.flags
+    if usage_reported:
+        response["usage"] = {"prompt_tokens": count, "total_tokens": count}
+    tokens = TokenCounts(input=count)
+    return SuccessResponse(JSON, json_bytes(response), None, b"", tokens, usage_reported, None, str(texts[0]))
 
 
 def _vector(text: object, dimensions: int) -> list[float]:
-    """Numbers in -1..1 that depend on the text alone, exact in 32 bits."""
+    """Numbers from -1 to 1 that depend only on the text and are exact in 32 bits."""
     seed = hashlib.shake_256(json.dumps(text).encode()).digest(dimensions)
     return [(byte - 128) / 128 for byte in seed]
 

@@ -1,37 +1,37 @@
-"""OpenAI's Responses API: the answer as one object, or as the events that build it up."""
+"""OpenAI's Responses API, whole or streamed. https://platform.openai.com/docs/api-reference/responses"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from local.provider.generated import Generated, Wanted, generate, last_text, pieces
-from local.provider.script import Script
-from local.provider.wire import (
+from local.provider.generation import Generated, GenerationRequest, generate, last_user_text, pieces
+from local.provider.protocol import (
     CREATED,
     JSON,
     SSE,
     JsonObject,
     ProviderError,
-    Reply,
+    SuccessResponse,
     TokenCounts,
-    dump,
-    named_event,
-    whole_number,
+    integer_field,
+    json_bytes,
+    sse_event,
 )
+from local.provider.script import Script
 
 CLASSES: Final = frozenset({"cache_read", "cache_write_5m"})
 
 
-def responses(body: JsonObject, size: int, script: Script, request_id: str) -> Reply:
-    """The answer to `POST /v1/responses`; Refusal where OpenAI would refuse it."""
+def responses(body: JsonObject, body_size: int, script: Script, request_id: str) -> SuccessResponse:
+    """The response to `POST /v1/responses`. Raises ProviderError if OpenAI would reject the request."""
     given = body.get("input")
     if given in (None, "", []):
         raise ProviderError(400, "Missing required parameter: 'input'.", "missing_required_parameter")
-    most = whole_number(body, "max_output_tokens", least=16)
+    max_tokens = integer_field(body, "max_output_tokens", minimum=16)
     prompt = {name: body.get(name) for name in ("input", "instructions", "tools")}
-    question = last_text(given)
-    generated = generate(Wanted(prompt, question, size, most), script, CLASSES)
+    user_text = last_user_text(given)
+    generated = generate(GenerationRequest(prompt, user_text, body_size, max_tokens), script, CLASSES)
     usage = None if "nousage" in script.flags else _usage(generated.tokens)
     tier = script.tier or str(body.get("service_tier") or "default").replace("auto", "default")
     final: JsonObject = _empty(body, tier, request_id) | {
@@ -41,18 +41,18 @@ def responses(body: JsonObject, size: int, script: Script, request_id: str) -> R
     }
     if generated.choices[0].finish == "length":
         final |= {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
-    shown = usage is not None
+    usage_reported = usage is not None
     if body.get("stream") is not True:
-        return Reply(JSON, dump(final), None, b"", generated.tokens, shown, tier, question)
+        return SuccessResponse(JSON, json_bytes(final), None, b"", generated.tokens, usage_reported, tier, user_text)
     parts = list(_events(_empty(body, tier, request_id), final, generated))
-    events = tuple(named_event({**part, "sequence_number": number}) for number, part in enumerate(parts))
+    events = tuple(sse_event({**part, "sequence_number": number}) for number, part in enumerate(parts))
     error = {"type": "error", "code": "server_error", "message": "The server had an error.", "param": None}
-    failure = named_event({**error, "sequence_number": len(events) // 2})
-    return Reply(SSE, b"", events, failure, generated.tokens, shown, tier, question)
+    error_event = sse_event({**error, "sequence_number": len(events) // 2})
+    return SuccessResponse(SSE, b"", events, error_event, generated.tokens, usage_reported, tier, user_text)
 
 
 def _empty(body: JsonObject, tier: str, request_id: str) -> JsonObject:
-    """A response as it is when it begins."""
+    """A response in progress, without output."""
     return {
         "id": f"resp_{request_id}",
         "object": "response",
@@ -83,7 +83,7 @@ def _empty(body: JsonObject, tier: str, request_id: str) -> JsonObject:
 
 def _output(generated: Generated, request_id: str) -> list[JsonObject]:
     items: list[JsonObject] = []
-    if generated.thought:
+    if generated.reasoning_text:
         items.append({"id": f"rs_{request_id}", "type": "reasoning", "summary": []})
     choice = generated.choices[0]
     status = "incomplete" if choice.finish == "length" else "completed"
@@ -107,20 +107,20 @@ def _events(empty: JsonObject, final: JsonObject, generated: Generated) -> Itera
     yield {"type": "response.in_progress", "response": empty}
     items = final["output"]
     assert isinstance(items, list)  # noqa: S101 - made by _output above
-    *thoughts, message = items
-    for index, item in enumerate(thoughts):
+    *reasoning, message = items
+    for index, item in enumerate(reasoning):
         yield {"type": "response.output_item.added", "output_index": index, "item": item}
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
     text = generated.choices[0].text
-    where: JsonObject = {"item_id": message["id"], "output_index": len(thoughts), "content_index": 0}
-    begun = {**message, "status": "in_progress", "content": []}
-    yield {"type": "response.output_item.added", "output_index": len(thoughts), "item": begun}
-    yield {"type": "response.content_part.added", **where, "part": _part("")}
+    position: JsonObject = {"item_id": message["id"], "output_index": len(reasoning), "content_index": 0}
+    started = {**message, "status": "in_progress", "content": []}
+    yield {"type": "response.output_item.added", "output_index": len(reasoning), "item": started}
+    yield {"type": "response.content_part.added", **position, "part": _part("")}
     for piece in pieces(text):
-        yield {"type": "response.output_text.delta", **where, "delta": piece, "logprobs": []}
-    yield {"type": "response.output_text.done", **where, "text": text, "logprobs": []}
-    yield {"type": "response.content_part.done", **where, "part": _part(text)}
-    yield {"type": "response.output_item.done", "output_index": len(thoughts), "item": message}
+        yield {"type": "response.output_text.delta", **position, "delta": piece, "logprobs": []}
+    yield {"type": "response.output_text.done", **position, "text": text, "logprobs": []}
+    yield {"type": "response.content_part.done", **position, "part": _part(text)}
+    yield {"type": "response.output_item.done", "output_index": len(reasoning), "item": message}
     yield {"type": f"response.{final['status']}", "response": final}
 
 

@@ -1,4 +1,4 @@
-"""Which path is whose: the operations of the stand-in provider and the dialects that know them."""
+"""Map request paths to the dialects and operations of the stand-in provider."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from typing import Final, Protocol
 from urllib.parse import unquote
 
 from local.provider import anthropic, bedrock, openai
+from local.provider.protocol import JsonObject, ProviderError, ReceivedRequest, StandInKeys, SuccessResponse
 from local.provider.script import Script
-from local.provider.wire import JsonObject, Keys, ProviderError, Received, Reply
 
 
 class ServedDialect(Protocol):
-    """What a module per provider knows."""
+    """The functions of a dialect's module."""
 
-    def check(self, received: Received, keys: Keys) -> None:
-        """Refusal where the credentials are wrong."""
+    def authenticate(self, request: ReceivedRequest, keys: StandInKeys) -> None:
+        """Raise ProviderError if the credentials are wrong."""
 
-    def answer(self, operation: str, body: JsonObject, size: int, script: Script, request_id: str) -> Reply:
-        """The answer, or Refusal."""
+    def respond(
+        self, operation: str, body: JsonObject, body_size: int, script: Script, request_id: str
+    ) -> SuccessResponse:
+        """The response to a request. Raises ProviderError if the request is invalid."""
 
-    def error(self, refusal: ProviderError, request_id: str) -> tuple[bytes, dict[str, str]]:
-        """Body and headers of an error."""
+    def error_response(self, error: ProviderError, request_id: str) -> tuple[bytes, dict[str, str]]:
+        """Body and headers of an error response."""
 
     def success_headers(self, request_id: str) -> dict[str, str]:
-        """Headers of every success."""
+        """Headers of every successful response."""
 
 
 DIALECTS: Final[dict[str, ServedDialect]] = {
@@ -49,10 +51,10 @@ _ROUTES: Final = tuple(
 )
 
 
-def route_of(received: Received) -> tuple[str, str, str | None]:
-    """Dialect, operation ("": none) and the model in the path."""
+def route_of(request: ReceivedRequest) -> tuple[str, str, str | None]:
+    """Dialect, operation ("" if the path is unknown) and the model named in the path, if any."""
     for method, path, dialect, operation in _ROUTES:
-        if method == received.method and (found := path.fullmatch(received.path)):
-            model = found.groupdict().get("model")
+        if method == request.method and (match := path.fullmatch(request.path)):
+            model = match.groupdict().get("model")
             return dialect, operation, None if model is None else unquote(model)
     return "openai", "", None

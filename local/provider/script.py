@@ -1,4 +1,4 @@
-"""What a model name makes the stand-in provider do; the table of names is in `local.provider.cli`."""
+"""Parse the behaviour that a model name scripts. `local.provider.cli` lists the words."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _LONG = re.compile(r"long(-(?P<tokens>\d+))?")
 _TIER = re.compile(r"tier-(?P<tier>[a-z]+)")
 
 
-class UnknownScript(ValueError):
-    """A `+word` that no row of the table explains."""
+class UnknownScriptWord(ValueError):
+    """A `+word` that is not in the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What to do with one request.
+    """How to serve a request.
 
-    status: answer with this error; failures: only that many times, then answer properly (None: always).
-    slow: seconds to wait before answering. drip: seconds over which a stream's events are spread.
-    retry_after: seconds an error's `retry-after` header names. long: output tokens to generate.
-    tier: service tier to report whatever was asked for. flags: the words of `FLAGS`.
+    status: respond with this error. failures: how often before a success (None: always).
+    slow: seconds before the response. drip: seconds over which a stream's events are spread.
+    retry_after: seconds in the `retry-after` header of errors. long: output tokens to generate.
+    tier: service tier to report, whichever was requested. flags: the words in `FLAGS`.
     """
 
     status: int | None = None
@@ -47,9 +47,9 @@ class Script:
 
 @lru_cache(maxsize=4096)
 def script_of(model: str) -> Script:
-    """The script of a model name: `NAME+word+word…`, or `standin-word…`; UnknownScript for a `+word` not in the table.
+    """The script in a model name: `NAME+word+word…` or `standin-word…`. Raises UnknownScriptWord for other `+word`s.
 
-    `standin-small` is just a name: what follows `standin-` counts only where it is a word of the table.
+    `standin-small` is a plain name, because `small` is not in the table.
     """
     base, *words = model.split("+")
     script = Script()
@@ -58,7 +58,7 @@ def script_of(model: str) -> Script:
     for word in words:
         changed = _with(script, word)
         if changed is None:
-            raise UnknownScript(f"{word!r} in the model {model!r} is no script; see the table in local/provider/cli.py")
+            raise UnknownScriptWord(f"unknown word {word!r}; local/provider/cli.py lists the accepted ones")
         script = changed
     return script
 
@@ -66,18 +66,18 @@ def script_of(model: str) -> Script:
 def _with(script: Script, word: str) -> Script | None:
     if word in FLAGS:
         return replace(script, flags=script.flags | {word})
-    if found := _STATUS.fullmatch(word):
-        times = int(found["times"] or 1) if found["then"] else None
-        return replace(script, status=int(found["status"]), failures=times)
-    if found := _NUMBERED.fullmatch(word):
-        seconds = found["seconds"] or "2"
-        if found["word"] == "retry-after":
+    if match := _STATUS.fullmatch(word):
+        times = int(match["times"] or 1) if match["then"] else None
+        return replace(script, status=int(match["status"]), failures=times)
+    if match := _NUMBERED.fullmatch(word):
+        seconds = match["seconds"] or "2"
+        if match["word"] == "retry-after":
             return replace(script, retry_after=seconds)
-        if found["word"] == "slow":
+        if match["word"] == "slow":
             return replace(script, slow=float(seconds))
         return replace(script, drip=float(seconds))
-    if found := _LONG.fullmatch(word):
-        return replace(script, long=int(found["tokens"] or 2_000))
-    if found := _TIER.fullmatch(word):
-        return replace(script, tier=found["tier"])
+    if match := _LONG.fullmatch(word):
+        return replace(script, long=int(match["tokens"] or 2_000))
+    if match := _TIER.fullmatch(word):
+        return replace(script, tier=match["tier"])
     return None

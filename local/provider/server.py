@@ -1,4 +1,11 @@
-"""HTTP of the stand-in provider: routes, faults and delivery. What is delivered comes from the dialects."""
+"""The HTTP server of the stand-in provider: authentication, scripted faults and delivery.
+
+    with StandInProvider.start() as provider:
+        OpenAI(base_url=f"{provider.url}/v1", api_key="sk-standin-openai")
+        provider.calls()
+
+`local.provider.cli` describes what it serves.
+"""
 
 from __future__ import annotations
 
@@ -11,87 +18,131 @@ import threading
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
 
 from local.provider.call_log import ID_HEADERS, CallLog, ServedCall, as_json, totals
+from local.provider.protocol import (
+    JSON,
+    JsonObject,
+    ProviderError,
+    ReceivedRequest,
+    StandInKeys,
+    SuccessResponse,
+    json_bytes,
+)
 from local.provider.routes import DIALECTS, ServedDialect, route_of
-from local.provider.script import Script, UnknownScript, script_of
-from local.provider.wire import JSON, JsonObject, Keys, ProviderError, Received, Reply, dump
+from local.provider.script import Script, UnknownScriptWord, script_of
 
-_LINGER_NOT = struct.pack("ii", 1, 0)
-_GARBAGE = b"<html><body>A proxy in between had a bad day.</body></html>"
+_NO_LINGER = struct.pack("ii", 1, 0)
+_GARBAGE = b"<html><body>Bad gateway</body></html>"
 
 
-class Server(ThreadingHTTPServer):
-    """A thread per connection; connections are kept alive."""
+class StandInProvider(ThreadingHTTPServer):
+    """The running provider, with one thread per connection; connections are kept alive."""
 
     daemon_threads = True
     request_queue_size = 1024
 
-    def __init__(self, host: str, port: int, keys: Keys, log: CallLog) -> None:
-        super().__init__((host, port), Handler)
+    def __init__(self, host: str, port: int, keys: StandInKeys) -> None:
+        super().__init__((host, port), ConnectionHandler)
         self.keys = keys
-        self.log = log
+        self.log = CallLog()
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
 
-    def server_bind(self) -> None:
-        """Bind without looking up the host's name, which can take seconds."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
+    @classmethod
+    def start(cls, port: int = 0, *, host: str = "127.0.0.1", keys: StandInKeys | None = None) -> StandInProvider:
+        """Serve in threads of this process until `stop`. Port 0 takes a free port; OSError if `port` is taken."""
+        provider = cls(host, port, keys or StandInKeys())
+        threading.Thread(target=provider.serve_forever, args=(0.05,), name="standin", daemon=True).start()
+        return provider
 
-    def track(self, connection: socket.socket, *, opened: bool) -> None:
-        """Know the open connections, so that `close_connections` ends those kept alive."""
-        with self._open_lock:
-            (self._open.add if opened else self._open.discard)(connection)
+    @property
+    def url(self) -> str:
+        """`http://host:port`; append `/v1` for OpenAI's SDK."""
+        host, port = self.server_address[:2]
+        return f"http://{host!s}:{port}"
 
-    def close_connections(self) -> None:
-        """End every open connection."""
+    def calls(self) -> list[ServedCall]:
+        """Copies of all calls since the last `clear`, in order of arrival."""
+        return self.log.calls()
+
+    def totals(self) -> dict[str, object]:
+        """Sums of `calls()`; see `call_log.totals`."""
+        return totals(self.calls())
+
+    def clear(self) -> None:
+        """Delete all calls from the log."""
+        self.log.clear()
+
+    def stop(self) -> None:
+        """Stop at once: close open connections and refuse new ones."""
+        self.shutdown()
+        self.server_close()
         with self._open_lock:
             for connection in self._open:
                 try:
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
-                    continue  # the other side was faster
+                    continue  # the client has closed it already
+
+    def __enter__(self) -> StandInProvider:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def server_bind(self) -> None:
+        """Bind without looking up the host name, which can take seconds."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+
+    def track(self, connection: socket.socket, *, opened: bool) -> None:
+        """Record an opened or closed connection, so that `stop` can close those that are kept alive."""
+        with self._open_lock:
+            (self._open.add if opened else self._open.discard)(connection)
 
 
-class Handler(BaseHTTPRequestHandler):
-    """One connection."""
+class ConnectionHandler(BaseHTTPRequestHandler):
+    """Serves the requests of one connection."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: Server
+    server: StandInProvider
 
     def setup(self) -> None:
-        """Called once per connection."""
+        """Called when the connection opens."""
         super().setup()
         self.server.track(self.connection, opened=True)
 
     def finish(self) -> None:
-        """Called once per connection."""
+        """Called when the connection closes."""
         self.server.track(self.connection, opened=False)
         super().finish()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-        """Silence: the account of calls says more."""
+        """Print nothing: the call log contains more."""
 
     def do_POST(self) -> None:
-        """Serve one request of any method."""
-        received = Received(self.command, self.path.partition("?")[0], self.headers, self._body())
-        if received.path.startswith("/_standin/"):
-            self._account(received)
+        """Serve a request of any method."""
+        request = ReceivedRequest(self.command, self.path.partition("?")[0], self.headers, self._body())
+        if request.path.startswith("/_standin/"):
+            self._serve_log(request)
             return
-        name, operation, model = route_of(received)
-        ids = {each: value for each in ID_HEADERS if (value := self.headers.get(each)) is not None}
+        name, operation, model = route_of(request)
+        ids = {header: value for header in ID_HEADERS if (value := self.headers.get(header)) is not None}
         call = self.server.log.begin(name, operation, ids)
         dialect = DIALECTS[name]
         try:
             try:
-                self._serve(call, dialect, received, model)
-            except ProviderError as refusal:
-                call.status, call.outcome = refusal.status, "delivered"
-                body, headers = dialect.error(refusal, call.request_id)
-                self._send(refusal.status, JSON, body, headers | refusal.headers)
+                self._serve(call, dialect, request, model)
+            except ProviderError as error:
+                call.status, call.outcome = error.status, "delivered"
+                body, headers = dialect.error_response(error, call.request_id)
+                self._send(error.status, JSON, body, headers | error.headers)
         except OSError:
             call.outcome, self.close_connection = "client_gone", True
 
@@ -107,26 +158,26 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(parts)
 
-    def _account(self, received: Received) -> None:
+    def _serve_log(self, request: ReceivedRequest) -> None:
         calls = self.server.log.calls()
-        answers: dict[tuple[str, str], JsonObject] = {
+        pages: dict[tuple[str, str], JsonObject] = {
             ("GET", "/_standin/calls"): {"calls": as_json(calls), "totals": totals(calls)},
             ("GET", "/_standin/totals"): totals(calls),
         }
-        if (received.method, received.path) == ("DELETE", "/_standin/calls"):
+        if (request.method, request.path) == ("DELETE", "/_standin/calls"):
             self.server.log.clear()
             self._send(204, JSON, b"", {})
-        elif (found := answers.get((received.method, received.path))) is not None:
-            self._send(200, JSON, dump(found), {})
+        elif (page := pages.get((request.method, request.path))) is not None:
+            self._send(200, JSON, json_bytes(page), {})
         else:
-            text = f"{received.method} {received.path}: try GET or DELETE /_standin/calls, or GET /_standin/totals"
-            self._send(404, JSON, dump({"error": text}), {})
+            text = f"{request.method} {request.path}: use GET or DELETE /_standin/calls, or GET /_standin/totals"
+            self._send(404, JSON, json_bytes({"error": text}), {})
 
-    def _serve(self, call: ServedCall, dialect: ServedDialect, received: Received, model: str | None) -> None:
-        dialect.check(received, self.server.keys)
+    def _serve(self, call: ServedCall, dialect: ServedDialect, request: ReceivedRequest, model: str | None) -> None:
+        dialect.authenticate(request, self.server.keys)
         if not call.operation:
-            raise ProviderError(404, f"Invalid URL ({received.method} {received.path})")
-        body = _json(received) if received.method == "POST" else {}
+            raise ProviderError(404, f"Invalid URL ({request.method} {request.path})")
+        body = _json(request) if request.method == "POST" else {}
         if model is not None:
             body["model"] = model
         call.model = str(body.get("model", ""))
@@ -136,35 +187,36 @@ class Handler(BaseHTTPRequestHandler):
         script = _script(call.model)
         if script.slow:
             time.sleep(script.slow)
-            self._still_there()
+            self._check_client()
         if "reset" in script.flags:
             self._reset(call)
             return
-        self._fail(script, received)
-        reply = dialect.answer(call.operation, body, len(received.body), script, call.request_id)
-        call.tokens, call.usage_shown = reply.tokens, reply.usage_shown and "garbage" not in script.flags
-        call.service_tier, call.prompt, call.status = reply.service_tier, reply.question[:80], 200
+        self._fail(script, request)
+        response = dialect.respond(call.operation, body, len(request.body), script, call.request_id)
+        call.tokens = response.tokens
+        call.usage_reported = response.usage_reported and "garbage" not in script.flags
+        call.service_tier, call.prompt, call.status = response.service_tier, response.user_text[:80], 200
         headers = dialect.success_headers(call.request_id)
         if "garbage" in script.flags:
-            reply = Reply("text/html", _GARBAGE)
-        if reply.events is None:
-            self._deliver(call, script, reply, headers)
+            response = SuccessResponse("text/html", _GARBAGE)
+        if response.events is None:
+            self._deliver(call, script, response, headers)
         else:
-            self._stream(call, script, reply, reply.events, headers)
+            self._stream(call, script, response, headers)
 
-    def _fail(self, script: Script, received: Received) -> None:
-        """Refusal where the script wants an error, now."""
+    def _fail(self, script: Script, request: ReceivedRequest) -> None:
+        """Raise the ProviderError that the script asks for, if it applies to this attempt."""
         if script.status is None:
             return
         if script.failures is not None:
-            fingerprint = hashlib.sha256(received.path.encode() + received.body).digest()
+            fingerprint = hashlib.sha256(request.path.encode() + request.body).digest()
             if not self.server.log.fails(fingerprint, script.failures):
                 return
         headers = {} if script.retry_after is None else {"retry-after": script.retry_after}
-        raise ProviderError(script.status, f"The model's name asks for status {script.status}.", headers=headers)
+        raise ProviderError(script.status, f"The model name asks for status {script.status}.", headers=headers)
 
-    def _still_there(self) -> None:
-        """ConnectionAbortedError where the caller did not wait: the kernel alone would take one more answer."""
+    def _check_client(self) -> None:
+        """Raise ConnectionAbortedError if the client has hung up; the kernel would still accept one write."""
         try:
             if self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"":
                 raise ConnectionAbortedError
@@ -173,31 +225,29 @@ class Handler(BaseHTTPRequestHandler):
 
     def _reset(self, call: ServedCall) -> None:
         call.outcome, self.close_connection = "reset", True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
-        # The base class would say goodbye first; a descriptor that is just closed resets the connection.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        # The base class would shut the connection down properly. Closing the descriptor resets it.
         self.server.track(self.connection, opened=False)
         os.close(self.connection.detach())
 
-    def _deliver(self, call: ServedCall, script: Script, reply: Reply, headers: dict[str, str]) -> None:
-        # The account is right before the caller has the last byte, so that it can be read at once.
+    def _deliver(self, call: ServedCall, script: Script, response: SuccessResponse, headers: dict[str, str]) -> None:
+        # The log is updated before the client has the last byte, because a test may read it right then.
+        call.outcome, sent_bytes = "delivered", len(response.body)
         if "cut" in script.flags:
-            call.outcome, self.close_connection = "cut", True
-            self._send(200, reply.content_type, reply.body, headers, most=len(reply.body) // 2)
-        else:
-            call.outcome = "delivered"
-            self._send(200, reply.content_type, reply.body, headers)
+            call.outcome, sent_bytes, self.close_connection = "cut", sent_bytes // 2, True
+        self._send(200, response.content_type, response.body, headers, sent_bytes)
 
-    def _stream(
-        self, call: ServedCall, script: Script, reply: Reply, events: tuple[bytes, ...], headers: dict[str, str]
-    ) -> None:
+    def _stream(self, call: ServedCall, script: Script, response: SuccessResponse, headers: dict[str, str]) -> None:
+        events = response.events or ()
         half = len(events) // 2
         outcome, parts, end = "delivered", list(events), b"0\r\n\r\n"
         if "cut" in script.flags:
             outcome, parts, end = "cut", [*events[:half], events[half][: len(events[half]) // 2]], b""
             self.close_connection = True
         elif "error-event" in script.flags:
-            outcome, parts = "error_event", [*events[:half], reply.failure]
-        head = _head(200, reply.content_type, headers | {"transfer-encoding": "chunked", "cache-control": "no-cache"})
+            outcome, parts = "error_event", [*events[:half], response.error_event]
+        chunked = {"transfer-encoding": "chunked", "cache-control": "no-cache"}
+        head = _head(200, response.content_type, headers | chunked)
         chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in parts]
         if script.drip:
             self.wfile.write(head)
@@ -209,10 +259,10 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"".join((head, *chunks, end)))
 
     def _send(
-        self, status: int, content_type: str, body: bytes, headers: dict[str, str], most: int | None = None
+        self, status: int, content_type: str, body: bytes, headers: dict[str, str], sent_bytes: int | None = None
     ) -> None:
-        """One write: header and body (its first `most` bytes) together."""
-        self.wfile.write(_head(status, content_type, headers | {"content-length": str(len(body))}) + body[:most])
+        """Write the header and the body's first `sent_bytes` (None: all of it) in one call."""
+        self.wfile.write(_head(status, content_type, headers | {"content-length": str(len(body))}) + body[:sent_bytes])
 
 
 def _head(status: int, content_type: str, headers: dict[str, str]) -> bytes:
@@ -224,9 +274,9 @@ def _head(status: int, content_type: str, headers: dict[str, str]) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def _json(received: Received) -> JsonObject:
+def _json(request: ReceivedRequest) -> JsonObject:
     try:
-        body = json.loads(received.body)
+        body = json.loads(request.body)
     except ValueError:
         raise ProviderError(400, "We could not parse the JSON body of your request.") from None
     if not isinstance(body, dict):
@@ -237,5 +287,5 @@ def _json(received: Received) -> JsonObject:
 def _script(model: str) -> Script:
     try:
         return script_of(model)
-    except UnknownScript as error:
+    except UnknownScriptWord as error:
         raise ProviderError(404, f"The model `{model}` does not exist: {error}", "model_not_found") from None

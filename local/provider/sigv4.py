@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, from the side that checks it.
+"""Verify AWS Signature Version 4.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -11,7 +11,7 @@ import re
 from typing import Final
 from urllib.parse import quote
 
-from local.provider.wire import ProviderError, Received
+from local.provider.protocol import ProviderError, ReceivedRequest
 
 _SERVICE: Final = "bedrock"
 _AUTHORIZATION = re.compile(
@@ -20,33 +20,33 @@ _AUTHORIZATION = re.compile(
 )
 
 
-def check(received: Received, secret: str) -> None:
-    """Refusal with status 403 unless `received` is signed for Bedrock with `secret`, whatever its access key id."""
-    given = received.headers.get("authorization")
-    if given is None:
+def authenticate(request: ReceivedRequest, secret: str) -> None:
+    """Raise ProviderError (403) unless the request is signed for Bedrock with `secret`. Any access key id will do."""
+    authorization = request.headers.get("authorization")
+    if authorization is None:
         raise ProviderError(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
-    found = _AUTHORIZATION.fullmatch(given)
-    if found is None:
+    match = _AUTHORIZATION.fullmatch(authorization)
+    if match is None:
         raise ProviderError(403, "The authorization header is malformed.", "IncompleteSignatureException")
-    if found["service"] != _SERVICE:
+    if match["service"] != _SERVICE:
         raise ProviderError(403, f"Credential should be scoped to correct service: '{_SERVICE}'.",
                       "InvalidSignatureException")  # fmt: skip
-    time = received.headers.get("x-amz-date", "")
-    canonical = hashlib.sha256(_canonical(received, found["names"]).encode()).hexdigest()
-    text = "\n".join(("AWS4-HMAC-SHA256", time, found["scope"], canonical))
+    time = request.headers.get("x-amz-date", "")
+    canonical = hashlib.sha256(_canonical(request, match["names"]).encode()).hexdigest()
+    text = "\n".join(("AWS4-HMAC-SHA256", time, match["scope"], canonical))
     key = f"AWS4{secret}".encode()
-    for part in found["scope"].split("/"):
+    for part in match["scope"].split("/"):
         key = _hmac(key, part)
-    if not hmac.compare_digest(_hmac(key, text).hex(), found["signature"]):
+    if not hmac.compare_digest(_hmac(key, text).hex(), match["signature"]):
         raise ProviderError(403, "The request signature we calculated does not match the signature you provided.",
                       "InvalidSignatureException")  # fmt: skip
 
 
-def _canonical(received: Received, names: str) -> str:
-    """The request as both sides hash it: the path as sent, encoded once more (as all services but S3 have it)."""
-    headers = "".join(f"{name}:{' '.join(received.headers.get(name, '').split())}\n" for name in names.split(";"))
-    digest = hashlib.sha256(received.body).hexdigest()
-    return "\n".join((received.method, quote(received.path, safe="/-_.~"), "", headers, names, digest))
+def _canonical(request: ReceivedRequest, names: str) -> str:
+    """The canonical request: the path as sent, encoded once more, as every service except S3 requires."""
+    headers = "".join(f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in names.split(";"))
+    digest = hashlib.sha256(request.body).hexdigest()
+    return "\n".join((request.method, quote(request.path, safe="/-_.~"), "", headers, names, digest))
 
 
 def _hmac(key: bytes, text: str) -> bytes:

@@ -15,8 +15,8 @@ import urllib3
 from lambda_src.contract import secret_name
 from local.cloud.client import Cloud
 from local.deployment import Deployment, put_secrets
-from local.provider.cli import StandInProvider
-from local.provider.wire import Keys
+from local.provider.protocol import StandInKeys
+from local.provider.server import StandInProvider
 from tests.e2e.command import Command
 
 CANARY_SECRETS = {"openai": "sk-canary-openai-7f3a", "anthropic": "sk-canary-anthropic-91bd"}
@@ -95,7 +95,7 @@ def _remove_operators_keys(system: System) -> None:
 @pytest.fixture(scope="session")
 def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Deployed once, and destroyed without leaving anything behind."""
-    keys = Keys(openai=frozenset({CANARY_SECRETS["openai"]}), anthropic=frozenset({CANARY_SECRETS["anthropic"]}))
+    keys = StandInKeys(openai=frozenset({CANARY_SECRETS["openai"]}), anthropic=frozenset({CANARY_SECRETS["anthropic"]}))
     provider = StandInProvider.start(keys=keys)
     deployment = Deployment(
         cloud=cloud,

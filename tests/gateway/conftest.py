@@ -10,7 +10,7 @@ import pytest
 from lambda_src.core.http_event import HttpRequest, HttpResponse
 from lambda_src.gateway import Gateway
 from local.cloud.client import Cloud
-from local.provider.cli import StandInProvider
+from local.provider.server import StandInProvider
 from tests.bench import Bench, create_table
 
 FAULTS = ("429", "500", "503-then-ok", "slow-3", "cut", "reset", "garbage", "nousage", "error-event", "529", "drip")

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from lambda_src.contract import Provider as Settings
 from lambda_src.contract import Route
-from lambda_src.contract import StandInProvider as Settings
 from lambda_src.core.counters import Counters
 from lambda_src.core.http_event import HttpResponse
 from lambda_src.core.provider_call import NoResponse, ProviderCall
@@ -17,7 +17,7 @@ from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.provider_client import ProviderClient
 from lambda_src.edges.secrets import Secrets
 from lambda_src.gateway import Gateway
-from local.provider.cli import StandInProvider
+from local.provider.server import StandInProvider
 from tests.bench import Bench, chat, error_of, request
 from tests.gateway.conftest import rows_of, send
 

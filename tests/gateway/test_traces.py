@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambda_src.gateway import Gateway
-from local.provider.cli import StandInProvider
+from local.provider.server import StandInProvider
 from tests.bench import chat, request
 from tests.gateway.conftest import Log, send
 

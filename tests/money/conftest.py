@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from local.cloud.client import Cloud
-from local.provider.cli import StandInProvider
+from local.provider.server import StandInProvider
 from tests.bench import Bench, create_table
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]

@@ -16,7 +16,7 @@ from lambda_src.core.policy import Policy
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.edges.aws import AwsClient
 from lambda_src.sweeper import Sweeper
-from local.provider.cli import StandInProvider
+from local.provider.server import StandInProvider
 from tests.bench import Bench, chat, error_of, request
 from tests.money.sandboxes import at_once, books, send_all, warm
 

@@ -21,7 +21,7 @@ from lambda_src.contract import CONFIG_VARIABLE
 from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.ledger import Ledger
 from lambda_src.sweeper import Sweeper
-from local.provider.cli import StandInProvider
+from local.provider.server import StandInProvider
 from tests.bench import Bench, chat, request
 from tests.money.faults import request_id_of
 from tests.money.sandboxes import API_GATEWAY_SECONDS, books

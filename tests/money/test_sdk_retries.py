@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambda_src.gateway import Gateway
-from local.provider.cli import StandInProvider
+from local.provider.server import StandInProvider
 from tests.bench import Bench, request
 from tests.money.sandboxes import API_GATEWAY_SECONDS, books
 from tests.money.test_crash import days

@@ -1,4 +1,4 @@
-"""One stand-in provider per test, and the real SDKs pointed at it."""
+"""A stand-in provider per test, and the official SDKs configured for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import openai
 import pytest
 from botocore.config import Config
 
-from local.provider.cli import StandInProvider
+from local.provider.server import StandInProvider
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def bedrock(provider: StandInProvider) -> Any:
 
 
 def bedrock_client(url: str, secret: str) -> Any:
-    """A real boto3 client of Bedrock's runtime that signs with `secret` and never retries."""
+    """A boto3 client of the Bedrock runtime that signs with `secret` and never retries."""
     session: Any = boto3.session.Session(
         aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key=secret, region_name="eu-west-1"
     )

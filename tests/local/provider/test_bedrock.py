@@ -1,4 +1,4 @@
-"""The stand-in speaks Bedrock so that boto3 cannot tell."""
+"""boto3 works with the stand-in's Bedrock dialect."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError, EventStreamError
 
-from local.provider.cli import StandInProvider
+from local.provider.server import StandInProvider
 from tests.local.provider.conftest import bedrock_client
 
 HELLO = [{"role": "user", "content": [{"text": "Hello, world!"}]}]
@@ -17,10 +17,10 @@ MODEL = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 
 def test_converse(bedrock: Any, provider: StandInProvider) -> None:
-    answer = bedrock.converse(modelId=MODEL, messages=HELLO, system=[{"text": "Be kind."}])
-    assert answer["output"]["message"] == {"role": "assistant", "content": [{"text": ECHO}]}
-    assert answer["stopReason"] == "end_turn"
-    assert {name: answer["usage"][name] for name in ("inputTokens", "outputTokens", "totalTokens")} == {
+    response = bedrock.converse(modelId=MODEL, messages=HELLO, system=[{"text": "Be kind."}])
+    assert response["output"]["message"] == {"role": "assistant", "content": [{"text": ECHO}]}
+    assert response["stopReason"] == "end_turn"
+    assert {name: response["usage"][name] for name in ("inputTokens", "outputTokens", "totalTokens")} == {
         "inputTokens": 7, "outputTokens": 6, "totalTokens": 13,
     }  # fmt: skip
     assert [(call.model, call.dialect, call.operation) for call in provider.calls()] == [(MODEL, "bedrock", "converse")]
@@ -28,8 +28,8 @@ def test_converse(bedrock: Any, provider: StandInProvider) -> None:
 
 def test_converse_stream(bedrock: Any, provider: StandInProvider) -> None:
     model = f"{MODEL}+cached+cachewrite+reasoning"
-    asked = {"messages": [{"role": "user", "content": [{"text": "x" * 396}]}], "serviceTier": {"type": "flex"}}
-    events = list(bedrock.converse_stream(modelId=model, inferenceConfig={"maxTokens": 44}, **asked)["stream"])
+    arguments = {"messages": [{"role": "user", "content": [{"text": "x" * 396}]}], "serviceTier": {"type": "flex"}}
+    events = list(bedrock.converse_stream(modelId=model, inferenceConfig={"maxTokens": 44}, **arguments)["stream"])
     deltas = [event["contentBlockDelta"]["delta"] for event in events if "contentBlockDelta" in event]
     assert "".join(delta["text"] for delta in deltas if "text" in delta) == "You said: xxxxxx"
     assert any("reasoningContent" in delta for delta in deltas)
@@ -49,7 +49,7 @@ def test_converse_stream(bedrock: Any, provider: StandInProvider) -> None:
     assert (tokens.output, tokens.reasoning) == (44, 40)
 
 
-def test_errors_have_their_names(bedrock: Any) -> None:
+def test_errors_raise_botos_exceptions(bedrock: Any) -> None:
     with pytest.raises(bedrock.exceptions.ThrottlingException):
         bedrock.converse(modelId="standin-429", messages=HELLO)
     with pytest.raises(bedrock.exceptions.ServiceUnavailableException):
@@ -59,9 +59,9 @@ def test_errors_have_their_names(bedrock: Any) -> None:
 
 
 def test_signatures_are_checked(provider: StandInProvider) -> None:
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as error:
         bedrock_client(provider.url, "another-secret").converse(modelId=MODEL, messages=HELLO)
-    assert refused.value.response["Error"]["Code"] == "InvalidSignatureException"
+    assert error.value.response["Error"]["Code"] == "InvalidSignatureException"
     unsigned = urllib3.request("POST", f"{provider.url}/model/{MODEL}/converse", json={"messages": HELLO})
     assert (unsigned.status, unsigned.json()) == (403, {"message": "Missing Authentication Token"})
     assert [call.status for call in provider.calls()] == [403, 403]
