@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from local.cloud import defaults, fault_injection
+from local.cloud import defaults, fault_injection, lambda_workers
 from local.cloud.apigateway import (
     api_keys,
     gateway_responses,
@@ -46,6 +46,7 @@ REPAIRS: Final = (
     contributor_insights,
     queries,
     lambda_proxy,
+    lambda_workers,
     metric_data,
     metric_filters,
     emf,

@@ -19,7 +19,7 @@ def handler(event, context):
     return {"file": __file__, "path": sys.path, "cwd": os.getcwd(), "env": dict(os.environ), "event": event,
             "arn": context.invoked_function_arn, "left": context.get_remaining_time_in_millis(),
             "tables": boto3.client("dynamodb").list_tables()["TableNames"],
-            "constructs": importlib.util.find_spec("constructs_lib") is not None}
+            "checkout": [name for name in ("admin", "constructs_lib", "local", "tests") if importlib.util.find_spec(name)]}
 """
 PRINTS = """
 import json, sys
@@ -50,7 +50,7 @@ def messages(cloud: Cloud, group: str, count: int) -> list[str]:
             return [event["message"].rstrip() for event in events]
 
 
-def test_the_packaged_folder_is_what_runs_and_not_the_checkout(cloud: Cloud) -> None:
+def test_a_function_runs_its_archive_and_not_the_checkout(cloud: Cloud) -> None:
     code = archive({"lambda_src/__init__.py": "", "lambda_src/handler.py": WHERE})
     name = deploy_function(
         cloud, code, "lambda_src.handler.handler", Timeout=20, Environment={"Variables": {"GREETING": "hello"}}
@@ -60,7 +60,7 @@ def test_the_packaged_folder_is_what_runs_and_not_the_checkout(cloud: Cloud) -> 
     assert not Path(seen["file"]).is_relative_to(CHECKOUT)
     assert seen["file"] == f"{seen['cwd']}/lambda_src/handler.py"
     assert str(CHECKOUT) not in seen["path"]
-    assert seen["constructs"] is False
+    assert seen["checkout"] == [], "visible through the editable package in .venv"
     assert isinstance(seen["tables"], list)
     assert 0 < seen["left"] <= 20_000
 
