@@ -70,7 +70,7 @@ COMMANDS: Final = {
     "dashboard": (
         "dashboard.commands",
         "dashboard",
-        "Draw the deployed CloudWatch dashboard into one page that needs no network: to look at, or to attach.",
+        "Write the deployed CloudWatch dashboard as one HTML page that opens without a network.",
     ),
     "audit": ("audit", "audit", "Changes that operators made, newest first."),
 }

@@ -21,7 +21,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from admin.report import html, rollups, rows
+from admin.report import rollups, rows
+from admin.report.page.data import PageData, views
+from admin.report.page.page import rendered
 from admin.report.period import Period
 from admin.table import OperatorLedger
 from lambda_src.contract import PK, SK, rollup_pk, rollup_sk
@@ -129,9 +131,20 @@ def page_of(counted: Counted, table: str, names: Sequence[str], days: int) -> tu
     period = Period(LAST - timedelta(days=days - 1), LAST)
     reader = OperatorLedger(counted.client, table, lambda: "nobody", lambda: datetime.now(UTC))
     began = time.perf_counter()
-    sums = rollups.add_up(reader, names, period, html.views(period))
-    known: dict[str, Any] = {"environment": "bench", "period": period, "at": datetime.now(UTC), "only": []}
-    made = html.written(html.of_sums(sums=sums, budgets=[], prices=[], labels={}, **known))
+    groupings = views(period)
+    totals = rollups.add_up(reader, names, period, list(groupings.values()))
+    sums: dict[str, Any] = dict(zip(groupings, totals, strict=True))
+    data = PageData(
+        environment="bench",
+        period=period,
+        at=datetime.now(UTC),
+        filters=[],
+        budgets=[],
+        price_versions=[],
+        key_labels={},
+        **sums,
+    )
+    made = rendered(data)
     counted.cost(0)
     return time.perf_counter() - began, len(made.encode())
 

@@ -1,4 +1,4 @@
-"""`tollgate dashboard`: the deployed dashboard as a page of one's own, with the data of now."""
+"""`tollgate dashboard`: the deployed dashboard as an HTML page with current data."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from typing import Annotated, Any, Final
 import typer
 
 from admin.dashboard.body import body, choices, widgets
-from admin.dashboard.widgets import Drawn, drawn
+from admin.dashboard.widgets import NO_DATA, WidgetData, read_widget
 from admin.errors import UsageError
+from admin.html.rendering import render
 from admin.output import shows, table
-from admin.page import page, text
 from admin.report.files import whole
 from admin.session import Session, session_of
 from admin.times import SPAN_WORDS, span, written
 
-_AT_ONCE: Final = 8
+_THREADS: Final = 8
 _SHORTEST: Final = timedelta(minutes=1)
-"""CloudWatch's finest period of what is drawn."""
+"""The shortest metric period that CloudWatch dashboards draw."""
 _COLUMNS: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
-class DashboardShown:
+class WidgetSummary:
     """One widget with data.
 
-    title: as the dashboard has it.
+    title: from the dashboard.
     type: metric, log or alarm.
-    points: how many data points, rows or alarms it shows; 0: it is empty.
-    problem: why it could not be drawn; null where it could.
+    points: number of data points, rows or alarms; 0 if the widget is empty.
+    problem: why the widget could not be drawn, or null.
     """
 
     title: str
@@ -43,40 +43,41 @@ class DashboardShown:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """What was drawn.
+class DashboardPage:
+    """The page that was written.
 
-    file: where the page is.
-    since, until: the time it shows, ISO 8601 in UTC.
-    variables: what stands for each of the dashboard's variables.
-    widgets: those that show data, in their order; texts are left out.
+    file: its path.
+    since, until: its time range, ISO 8601 in UTC.
+    variables: selected value of each dashboard variable.
+    widgets: those with data, in order; text widgets are left out.
     """
 
     file: str
     since: str
     until: str
     variables: dict[str, str]
-    widgets: list[DashboardShown]
+    widgets: list[WidgetSummary]
 
 
-@shows(Page)
+@shows(DashboardPage)
 def dashboard(
     context: typer.Context,
     to: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write it. Default: tollgate-ENV-dashboard.html here.")
+        Path | None,
+        typer.Option(metavar="FILE", help="File to write. Default: tollgate-ENV-dashboard.html in this folder."),
     ] = None,
-    since: Annotated[str, typer.Option(metavar="SPAN", help=f"How far back to look: {SPAN_WORDS}.")] = "3h",
+    since: Annotated[str, typer.Option(metavar="SPAN", help=f"Length of the time range: {SPAN_WORDS}.")] = "3h",
     variable: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="What to choose at the top of the page, as consumer=search."),
+        typer.Option(metavar="NAME=VALUE", help="Value of a dashboard variable, such as consumer=search."),
     ] = None,
-    browser: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
-    fail_empty: Annotated[bool, typer.Option("--fail-empty", help="End with 1 where a widget shows nothing.")] = False,
+    browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    fail_empty: Annotated[bool, typer.Option("--fail-empty", help="Exit 1 if a widget has no data.")] = False,
 ) -> None:
-    """Draw the deployed CloudWatch dashboard into one page that needs no network: to look at, or to attach.
+    """Write the deployed CloudWatch dashboard as one HTML page that opens without a network.
 
-    Its widgets are read from CloudWatch, as are their data: metrics, Logs Insights queries (which AWS charges for what
-    they scan) and the states of alarms.
+    The widgets and their data come from CloudWatch: metrics, alarm states and Logs Insights queries. AWS charges for
+    the log data that the queries scan.
 
     Examples:
 
@@ -87,59 +88,64 @@ def dashboard(
       tollgate --env prod --output json dashboard --fail-empty
     """
     session = session_of(context)
-    now, back = session.now(), span(since, "--since")
-    if back < _SHORTEST:
-        raise UsageError(f"--since {since}: accepted is a minute or more, 1m.")
+    now, length = session.now(), span(since, "--since")
+    if length < _SHORTEST:
+        raise UsageError(f"--since {since} is too short; accepted: a minute or more, such as 1m.")
     file = to or Path(f"tollgate-{session.environment}-dashboard.html")
-    found = body(session)
-    chosen = choices(found, variable or [])
-    _clients(session)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        made = list(pool.map(lambda each: drawn(session, each, now, back), widgets(found, chosen)))
-    with whole(file) as passing:
-        passing.write_text(_page(session, made, now, since, chosen), encoding="utf-8")
-    shown = [DashboardShown(each.title, each.kind, each.points, each.problem) for each in made if not each.words]
-    document = Page(str(file), written(now - back), written(now), chosen, shown)
+    deployed = body(session)
+    chosen = choices(deployed, variable or [])
+    _create_clients(session)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        read = list(pool.map(lambda widget: read_widget(session, widget, now, length), widgets(deployed, chosen)))
+    with_data = [widget for widget in read if widget.type != "text"]
+    with whole(file) as temporary:
+        temporary.write_text(_page(session, read, now, since, chosen), encoding="utf-8")
+    document = DashboardPage(
+        file=str(file),
+        since=written(now - length),
+        until=written(now),
+        variables=chosen,
+        widgets=[
+            WidgetSummary(widget.title, widget.type, widget.content.points, widget.problem) for widget in with_data
+        ],
+    )
     session.output.show(document, render=lambda: _table(document))
     if browser:
         _open(file)
-    if fail_empty and not all(each.points for each in shown):
+    if fail_empty and not all(widget.points for widget in document.widgets):
         raise typer.Exit(1)
 
 
-def _clients(session: Session) -> tuple[object, ...]:
-    """Made before the threads are: boto3 makes clients in one thread at a time
+def _create_clients(session: Session) -> tuple[object, ...]:
+    """Before the threads start, since only one thread at a time may create boto3 clients
     (boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html)."""
     return session.cloudwatch, session.logs
 
 
-def _page(session: Session, made: Sequence[Drawn], now: datetime, since: str, chosen: dict[str, str]) -> str:
-    empty = sum(not each.words and not each.points for each in made)
-    said = [
+def _page(session: Session, read: Sequence[WidgetData], now: datetime, since: str, chosen: dict[str, str]) -> str:
+    points = [widget.content.points for widget in read if widget.type != "text"]
+    facts = [
         f"the last {since} up to {now:%-d %B %Y, %H:%M} UTC",
         *(f"{name}: {value}" for name, value in chosen.items()),
+        *([f"widgets without data: {points.count(0)} of {len(points)}"] if 0 in points else []),
     ]
-    if empty:
-        said.append(f"{empty} of {sum(not each.words for each in made)} widgets show nothing")
-    title = f"{session.environment}: dashboard"
-    board = f'<div class="board">{"".join(map(_cell, made))}</div>'
-    where = f"{text(session.environment)} in {text(session.region)}"
-    foot = f"<p>Generated {written(now)} from the CloudWatch dashboard of {where}; times in UTC.</p>"
-    return page(
-        title, f'<p class="soft">{text(" · ".join(said))}</p>', [("widgets", "", board)], foot, kind="wide-page"
+    return render(
+        "dashboard/dashboard.html.j2",
+        title=f"{session.environment}: dashboard",
+        subtitle=" · ".join(facts),
+        widgets=read,
+        columns=_COLUMNS,
+        no_data=NO_DATA,
+        generated_at=written(now),
+        environment=session.environment,
+        region=session.region,
     )
 
 
-def _cell(each: Drawn) -> str:
-    kind = ("words" if each.words else "card") + " whole" * (each.place["width"] == _COLUMNS)
-    place = f"grid-column:{each.place['x'] + 1}/span {each.place['width']}"
-    return f'<div class="{kind}" style="{place}">{each.html}</div>'
-
-
-def _table(document: Page) -> Any:
+def _table(document: DashboardPage) -> Any:
     rows = (
-        (each.title, each.type, f"{each.points:,}", each.problem or ("" if each.points else "empty"))
-        for each in document.widgets
+        (widget.title, widget.type, f"{widget.points:,}", widget.problem or ("" if widget.points else "empty"))
+        for widget in document.widgets
     )
     return table(document.file, ("widget", "type", "points", ""), rows, right=("points",))
 

@@ -1,118 +1,114 @@
-"""Each widget as HTML, with how much data it has."""
+"""The data of each widget, as the templates show it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from admin import charts
-from admin.charts import ChartSeries, Limit, barred
 from admin.dashboard.metrics import GraphLine, Grid, grid, lines
-from admin.dashboard.text import html_of, is_heading
-from admin.errors import CliError, of_service
+from admin.dashboard.text import html_of
+from admin.errors import CliError, UsageError, of_service
 from admin.formatting import compact
+from admin.html import charts
+from admin.html.charts import BarRow, BarTable, ChartSeries, Limit, percent_width
 from admin.logs.insights import ask
-from admin.page import Raw, empty, table, text
 
 if TYPE_CHECKING:
     from admin.session import Session
 
-NO_DATA: Final = "no data in this time"
-_DRAWN: Final = 6
-"""As many as there are colours."""
+NO_DATA: Final = "no data in this time range"
+_SERIES: Final = 6
+"""One for each colour."""
 _ROWS: Final = 20
 _SOURCE: Final = re.compile(r"\s*SOURCE\s+(?:'([^']+)'|\"([^\"]+)\")\s*\|")
-_ALARMS_AT_ONCE: Final = 100
+_ALARMS_PER_REQUEST: Final = 100
+
+
+class Content(NamedTuple):
+    """What a widget shows. view: the macro that draws `data`. points: data points, rows or alarms."""
+
+    view: str
+    data: object
+    points: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
-    """One widget. html: to be put into the page; points: data points, rows or alarms; words: whether it has no data by
-    nature; problem: why it could not be drawn."""
+class WidgetData:
+    """One widget. x, width: in columns of the dashboard. problem: why it could not be drawn."""
 
     title: str
-    kind: str
-    html: str
-    points: int
-    words: bool = False
+    type: str
+    x: int
+    width: int
+    content: Content
     problem: str | None = None
-    place: Mapping[str, int] = field(default_factory=dict)
 
 
-def drawn(session: Session, widget: Mapping[str, Any], now: datetime, span: timedelta) -> Drawn:
-    """The widget; what a service refused of it is said in its place, so that the others are still seen."""
+def read_widget(session: Session, widget: Mapping[str, Any], now: datetime, span: timedelta) -> WidgetData:
+    """The widget with its data. An error of a service becomes its `problem`, so that the other widgets are drawn."""
     from botocore.exceptions import ClientError
 
     kind, properties = str(widget["type"]), widget.get("properties", {})
-    place = {name: int(widget.get(name, default)) for name, default in (("x", 0), ("width", 6))}
-    title = str(properties.get("title", ""))
-    if kind == "text":
-        return Drawn(title="", kind=kind, html=_text(properties), points=0, words=True, place=place)
-    draw = _KINDS.get(kind)
-    if draw is None:
-        return _failed(title, kind, f"widgets of type {kind} are not drawn here", place)
+    content, problem = Content("problem", "", 0), None
     try:
-        html, points = draw(session, properties, now, span)
+        if kind in _READERS:
+            content = _READERS[kind](session, properties, now, span)
+        else:
+            problem = f"widgets of type {kind} are not supported"
     except ClientError as error:
-        return _failed(title, kind, str(of_service(error)), place)
-    except CliError as fault:
-        if fault.exit_code == _WRONG_USAGE:
-            raise
-        return _failed(title, kind, str(fault), place)
-    return Drawn(title=title, kind=kind, html=html, points=points, place=place)
+        problem = str(of_service(error))
+    except UsageError:
+        raise
+    except CliError as error:
+        problem = str(error)
+    title = "" if kind == "text" else str(properties.get("title", ""))
+    x, width = int(widget.get("x", 0)), int(widget.get("width", 6))
+    return WidgetData(title=title, type=kind, x=x, width=width, content=content, problem=problem)
 
 
-_WRONG_USAGE: Final = 2
-
-
-def _failed(title: str, kind: str, why: str, place: Mapping[str, int]) -> Drawn:
-    html = f'<h3>{text(title)}</h3><p class="bad">{text(why)}</p>'
-    return Drawn(title=title, kind=kind, html=html, points=0, problem=why, place=place)
-
-
-def _text(properties: Mapping[str, Any]) -> str:
-    markdown = str(properties.get("markdown", ""))
-    return html_of(markdown) if is_heading(markdown) else f'<div class="card">{html_of(markdown)}</div>'
+def _text(_: Session, properties: Mapping[str, Any], __: datetime, ___: timedelta) -> Content:
+    html, is_heading = html_of(str(properties.get("markdown", "")))
+    return Content("heading" if is_heading else "text", html, 0)
 
 
 # --- metrics ------------------------------------------------------------------------------------------------
 
 
-def _metric(session: Session, properties: Mapping[str, Any], now: datetime, span: timedelta) -> tuple[str, int]:
+def _metric(session: Session, properties: Mapping[str, Any], now: datetime, span: timedelta) -> Content:
     times = grid(properties, now, span)
     found = lines(session, properties, times)
     view = "stacked" if properties.get("stacked") else str(properties.get("view", "timeSeries"))
-    return _VIEWS.get(view, _time_series)(properties, found, times), sum(each.points for each in found)
+    name, data = _VIEWS.get(view, _time_series)(properties, found, times)
+    return Content(name, data, sum(line.points for line in found))
 
 
-def _time_series(properties: Mapping[str, Any], found: Sequence[GraphLine], times: Grid) -> str:
+def _time_series(properties: Mapping[str, Any], found: Sequence[GraphLine], times: Grid) -> tuple[str, object]:
     limits = [
-        Limit(str(each.get("label", "limit")), float(each["value"]))
-        for each in properties.get("annotations", {}).get("horizontal", ())
-        if isinstance(each, dict) and "value" in each
+        Limit(str(line.get("label", "limit")), float(line["value"]))
+        for line in properties.get("annotations", {}).get("horizontal", ())
+        if isinstance(line, dict) and "value" in line
     ]
-    return charts.lines(_title(properties, found), times.labels(), _series(found), compact, NO_DATA, limits)
+    return "chart", charts.lines(_title(properties, found), times.labels(), _series(found), compact, NO_DATA, limits)
 
 
-def _stacked(properties: Mapping[str, Any], found: Sequence[GraphLine], times: Grid) -> str:
-    return charts.stacked(_title(properties, found), times.labels(), _series(found), compact, NO_DATA)
+def _stacked(properties: Mapping[str, Any], found: Sequence[GraphLine], times: Grid) -> tuple[str, object]:
+    return "chart", charts.stacked_bars(_title(properties, found), times.labels(), _series(found), compact, NO_DATA)
 
 
 def _title(properties: Mapping[str, Any], found: Sequence[GraphLine]) -> str:
-    more = f" ({_DRAWN} of {len(found)})" if len(found) > _DRAWN else ""
+    more = f" ({_SERIES} of {len(found)})" if len(found) > _SERIES else ""
     return f"{properties.get('title', '')}{more}"
 
 
 def _series(found: Sequence[GraphLine]) -> list[ChartSeries]:
-    """The largest, each in a colour of its own."""
-    kept = sorted(found, key=lambda each: -sum(value or 0 for value in each.values))[:_DRAWN]
-    shown = [each for each in found if each in kept and each.points]
+    """The largest, each in its own colour."""
+    largest = sorted(found, key=lambda line: -sum(value or 0 for value in line.values))[:_SERIES]
     return [
-        ChartSeries(each.label, each.values, str(place + 1), compact(_last(each) or 0))
-        for place, each in enumerate(shown)
+        ChartSeries(line.label, line.values, str(colour), compact(_last(line) or 0))
+        for colour, line in enumerate((line for line in found if line in largest and line.points), start=1)
     ]
 
 
@@ -120,31 +116,22 @@ def _last(line: GraphLine) -> float | None:
     return next((value for value in reversed(line.values) if value is not None), None)
 
 
-def _single(properties: Mapping[str, Any], found: Sequence[GraphLine], _: Grid) -> str:
-    cells = "".join(
-        f"<div><b>{'–' if (value := _last(each)) is None else compact(value)}</b><span>{text(each.label)}</span></div>"
-        for each in found
-    )
-    return f'<h3>{text(properties.get("title", ""))}</h3><div class="tiles">{cells}</div>' + (
-        "" if cells else empty(NO_DATA)
-    )
+def _single_values(_: Mapping[str, Any], found: Sequence[GraphLine], __: Grid) -> tuple[str, object]:
+    return "tiles", [("–" if (value := _last(line)) is None else compact(value), line.label) for line in found]
 
 
-def _bars(properties: Mapping[str, Any], found: Sequence[GraphLine], _: Grid) -> str:
-    values = {each.label: value for each in found if (value := _last(each)) is not None}
-    head = f"<h3>{text(properties.get('title', ''))}</h3>"
-    if not values:
-        return head + empty(NO_DATA)
-    most = max(values.values()) or 1
-    limits = properties.get("yAxis", {}).get("left", {})
-    whole = float(limits.get("max", most)) if properties.get("view") == "gauge" else most
-    rows = [(barred(name, value, whole), compact(value)) for name, value in values.items()]
-    return head + table(("", "latest"), rows, 1, "tops")
+def _bars(properties: Mapping[str, Any], found: Sequence[GraphLine], _: Grid) -> tuple[str, object]:
+    values = {line.label: value for line in found if (value := _last(line)) is not None}
+    whole = max(values.values(), default=0)
+    if properties.get("view") == "gauge":
+        whole = float(properties.get("yAxis", {}).get("left", {}).get("max", whole))
+    rows = [BarRow(name, percent_width(value, whole), [compact(value)]) for name, value in values.items()]
+    return "bars", BarTable(title=str(properties.get("title", "")), columns=["latest"], rows=rows, message=NO_DATA)
 
 
-_VIEWS: Final[dict[str, Callable[[Mapping[str, Any], Sequence[GraphLine], Grid], str]]] = {
+_VIEWS: Final[dict[str, Callable[[Mapping[str, Any], Sequence[GraphLine], Grid], tuple[str, object]]]] = {
     "stacked": _stacked,
-    "singleValue": _single,
+    "singleValue": _single_values,
     "bar": _bars,
     "pie": _bars,
     "gauge": _bars,
@@ -154,62 +141,83 @@ _VIEWS: Final[dict[str, Callable[[Mapping[str, Any], Sequence[GraphLine], Grid],
 # --- logs and alarms ------------------------------------------------------------------------------------------
 
 
-def _log(session: Session, properties: Mapping[str, Any], now: datetime, span: timedelta) -> tuple[str, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogTable:
+    """The first rows of a query's result. first_number: index of the first column that all further ones are numbers.
+    more: how many rows are left out."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    first_number: int
+    more: int
+
+
+def _log(session: Session, properties: Mapping[str, Any], now: datetime, span: timedelta) -> Content:
     query, groups = str(properties["query"]), []
     while (source := _SOURCE.match(query)) is not None:
         groups.append(source[1] or source[2])
         query = query[source.end() :]
-    rows, _ = ask(session, query.strip(), groups, now - span, now + timedelta(minutes=1), 1_000)
-    head = f"<h3>{text(properties.get('title', ''))}</h3>"
-    if not rows:
-        return head + empty(NO_DATA), 0
-    columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "@ptr"]
-    numbers = next((place for place in range(len(columns)) if _all_numbers(rows, columns[place:])), len(columns))
-    made = table(columns, ([row.get(name, "") for name in columns] for row in rows[:_ROWS]), len(columns) - numbers)
-    more = f'<p class="soft">{len(rows) - _ROWS:,} more rows</p>' if len(rows) > _ROWS else ""
-    return f'{head}<div class="scroll">{made}</div>{more}', len(rows)
+    found, _ = ask(session, query.strip(), groups, now - span, now + timedelta(minutes=1), 1_000)
+    columns = [name for name in dict.fromkeys(name for row in found for name in row) if name != "@ptr"]
+    table = LogTable(
+        columns=columns,
+        rows=[[row.get(name, "") for name in columns] for row in found[:_ROWS]],
+        first_number=next(
+            (place for place in range(len(columns)) if _all_numbers(found, columns[place:])), len(columns)
+        ),
+        more=len(found) - _ROWS,
+    )
+    return Content("log", table, len(found))
 
 
 def _all_numbers(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> bool:
     return all(re.fullmatch(r"-?[0-9.]+(e[-+]?[0-9]+)?|", row.get(name, ""), re.I) for row in rows for name in columns)
 
 
-def _alarm(session: Session, properties: Mapping[str, Any], _: datetime, __: timedelta) -> tuple[str, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmState:
+    """css: class of `state`. description: for an alarm that is in alarm, since when, what it means and what to do."""
+
+    name: str
+    state: str
+    css: str
+    reason: str
+    description: str
+
+
+def _alarm(session: Session, properties: Mapping[str, Any], _: datetime, __: timedelta) -> Content:
     names = [str(arn).rpartition(":alarm:")[2] for arn in properties["alarms"]]
     found: dict[str, Any] = {}
-    for start in range(0, len(names), _ALARMS_AT_ONCE):
-        answer = session.cloudwatch.describe_alarms(
-            AlarmNames=names[start : start + _ALARMS_AT_ONCE], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+    for start in range(0, len(names), _ALARMS_PER_REQUEST):
+        response = session.cloudwatch.describe_alarms(
+            AlarmNames=names[start : start + _ALARMS_PER_REQUEST], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
-        for each in (*answer["MetricAlarms"], *answer["CompositeAlarms"]):
-            found[str(each["AlarmName"])] = each
-    ranked = sorted(names, key=lambda name: (_STATES.index(_state(found.get(name))), name))
-    cells = "".join(_alarm_cell(name, found.get(name)) for name in ranked)
-    return f'<h3>{text(properties.get("title", ""))}</h3><div class="alarms">{cells}</div>', len(found)
+        found |= {alarm["AlarmName"]: alarm for alarm in (*response["MetricAlarms"], *response["CompositeAlarms"])}
+    order = list(_STATES)
+    missing = {"StateValue": "missing"}
+    ranked = sorted(names, key=lambda name: (order.index(found.get(name, missing)["StateValue"]), name))
+    return Content("alarms", [_alarm_state(name, found.get(name, missing)) for name in ranked], len(found))
 
 
-_STATES: Final = ("ALARM", "missing", "INSUFFICIENT_DATA", "OK")
-_SAID: Final = {"ALARM": ("bad", "in alarm"), "missing": ("warn", "not there"), "OK": ("good", "ok")}
+_STATES: Final = {
+    "ALARM": ("in alarm", "bad"),
+    "missing": ("missing", "warn"),
+    "INSUFFICIENT_DATA": ("no data", "soft"),
+    "OK": ("ok", "good"),
+}
 
 
-def _state(alarm: Mapping[str, Any] | None) -> str:
-    return "missing" if alarm is None else str(alarm["StateValue"])
+def _alarm_state(name: str, alarm: Mapping[str, Any]) -> AlarmState:
+    description = ""
+    if alarm["StateValue"] == "ALARM":
+        since = alarm["StateUpdatedTimestamp"].astimezone(UTC)
+        description = f"since {since:%-d %B, %H:%M} UTC. {alarm.get('AlarmDescription', '')}"
+    state, css = _STATES[alarm["StateValue"]]
+    return AlarmState(name=name, state=state, css=css, reason=alarm.get("StateReason", ""), description=description)
 
 
-def _alarm_cell(name: str, alarm: Mapping[str, Any] | None) -> str:
-    kind, words = _SAID.get(_state(alarm), ("soft", "no data"))
-    reason = text("" if alarm is None else alarm.get("StateReason", ""))
-    more = "" if alarm is None or kind != "bad" else f" {_ringing(alarm)}"
-    return f'<div class="{kind}" title="{reason}"><b>{Raw(words)}</b> <span>{text(name)}</span>{more}</div>'
-
-
-def _ringing(alarm: Mapping[str, Any]) -> Raw:
-    """Since when, what it means and what to do: nobody should have to look that up."""
-    since = alarm["StateUpdatedTimestamp"].astimezone(UTC)
-    return Raw(f"<small>since {since:%-d %B, %H:%M} UTC. {text(alarm.get('AlarmDescription', ''))}</small>")
-
-
-_KINDS: Final[dict[str, Callable[[Any, Mapping[str, Any], datetime, timedelta], tuple[str, int]]]] = {
+_READERS: Final[dict[str, Callable[[Any, Mapping[str, Any], datetime, timedelta], Content]]] = {
+    "text": _text,
     "metric": _metric,
     "log": _log,
     "alarm": _alarm,

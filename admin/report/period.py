@@ -33,21 +33,21 @@ class Period:
 
     @property
     def step(self) -> str:
-        """What one bar of a chart stands for: `day`, `week` or `month`."""
+        """Interval of a chart: `day`, `week` or `month`."""
         count = (self.last - self.first).days + 1
         if count <= _MOST_BARS:
             return "day"
         return "week" if count <= 7 * _MOST_BARS else "month"
 
-    def bars(self) -> dict[str, str]:
-        """For every day the bar it belongs to: its own name, its week's Monday, or its month."""
-        return {each: _bar(date.fromisoformat(each), self.step) for each in self.days}
+    def intervals(self) -> dict[str, str]:
+        """For every day the interval it belongs to: the day itself, its week's Monday, or its month."""
+        return {each: _interval(date.fromisoformat(each), self.step) for each in self.days}
 
     def __str__(self) -> str:
         return f"{self.first.isoformat()} to {self.last.isoformat()}"
 
 
-def _bar(day: date, step: str) -> str:
+def _interval(day: date, step: str) -> str:
     if step == "day":
         return day.isoformat()
     return (day - timedelta(days=day.weekday())).isoformat() if step == "week" else day.isoformat()[:7]

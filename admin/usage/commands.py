@@ -94,11 +94,11 @@ def _labels(session: Session, found: Sequence[UsageRow]) -> dict[str, str]:
 
 
 def _html(session: Session, days: Period, consumer: str | None, model: str | None, to: Path | None) -> None:
-    from admin.report import html
+    from admin.report.page.page import page
 
     if to is None and sys.stdout.isatty():
         raise UsageError("a page is no reading for a terminal; give --to FILE.")
-    write(session, html.page(session, days, consumer, model), to)
+    write(session, page(session, days, consumer, model), to)
 
 
 def write(session: Session, text: str, to: Path | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from admin.budgets.status import BudgetStatus
 from admin.report import rollups
 from admin.report.figures import Figures
-from admin.report.html import Found, of_sums, views
+from admin.report.page.data import PageData, views
 from admin.report.period import Period
 
 LAST = date(2026, 11, 23)
@@ -42,24 +42,25 @@ def rollup(place: int, day: int, model: int) -> dict[str, Any]:
     }
 
 
-def period_found(names: list[str], days: int, models: int = len(MODELS)) -> Found:
+def page_data(names: list[str], days: int, models: int = len(MODELS)) -> PageData:
     """What a report over these consumers and days finds."""
     period = Period(LAST - timedelta(days=days - 1), LAST)
-    totals: list[rollups.Sums] = [{} for _ in views(period)]
+    groupings = views(period)
+    totals: list[rollups.Sums] = [{} for _ in groupings]
     for place, name in enumerate(names):
         items = [rollup(place, day, model) for day in range(days) for model in range(models)]
-        for total, part in zip(totals, rollups.added(name, items, views(period), None), strict=True):
+        for total, part in zip(totals, rollups.added(name, items, list(groupings.values()), None), strict=True):
             for group, figures in part.items():
                 total.setdefault(group, Figures()).add(figures.sums.items())
-    return of_sums(
+    return PageData(
         environment="prod",
         period=period,
         at=datetime(2026, 11, 23, 14, 5, tzinfo=UTC),
-        only=[],
-        sums=totals,
+        filters=[],
         budgets=[(name, budget(place)) for place, name in enumerate(names)],
-        prices=["2026-11-02"],
-        labels={"key000": "ci"},
+        price_versions=["2026-11-02"],
+        key_labels={"key000": "ci"},
+        **dict(zip(groupings, totals, strict=True)),
     )
 
 

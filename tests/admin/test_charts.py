@@ -1,4 +1,4 @@
-"""Charts: bars and lines lie where their values say, and what is not known is not drawn."""
+"""Charts: bars and lines are where their values say, and unknown values are not drawn."""
 
 from __future__ import annotations
 
@@ -6,65 +6,76 @@ import re
 
 import pytest
 
-from admin.charts import ChartSeries, Limit, lines, scale, share_bar, stacked
+from admin.html.charts import Chart, ChartSeries, Limit, lines, percent_width, scale, stacked_bars
+
+A, B = ChartSeries("a", [1, 4], "1"), ChartSeries("b", [3, 0], "2")
 
 
-def show(value: float) -> str:
-    """Values in these tests."""
+def number(value: float) -> str:
     return f"{value:g}"
 
 
-def heights(html: str, colour: str) -> list[tuple[int, int]]:
+def path(chart: Chart, css: str) -> str:
+    """The path with these CSS classes, or nothing."""
+    return "".join(shape.path for shape in chart.shapes if shape.css == css)
+
+
+def heights(chart: Chart, colour: str) -> list[tuple[int, int]]:
     """Bottom and top of each bar of a colour, in thousandths from above."""
-    path = re.search(rf'<path class="area c{colour}" d="([^"]*)"', html)
-    return [(int(a), int(b)) for a, b in re.findall(r"M[\d.]+ (\d+)h[\d.]+V(\d+)", path[1])] if path else []
+    bars = re.findall(r"M[\d.]+ (\d+)h[\d.]+V(\d+)", path(chart, f"area c{colour}"))
+    return [(int(bottom), int(top)) for bottom, top in bars]
 
 
-def test_bars_stand_on_each_other() -> None:
-    html = stacked(
-        "Spend", ["Mon", "Tue"], [ChartSeries("a", [1, 4], "1"), ChartSeries("b", [3, 0], "2")], show, "none"
-    )
-    assert heights(html, "1") == [(1000, 750), (1000, 0)]
-    assert heights(html, "2") == [(750, 0)]
+def test_bars_are_stacked() -> None:
+    chart = stacked_bars("Spend", ["Mon", "Tue"], [A, B], number, "none")
+    assert heights(chart, "1") == [(1000, 750), (1000, 0)]
+    assert heights(chart, "2") == [(750, 0)]
 
 
-def test_each_position_says_all_that_is_there() -> None:
-    html = stacked(
-        "Spend", ["Mon", "Tue"], [ChartSeries("a<b", [1, 4], "1"), ChartSeries("c", [3, 0], "2")], show, "none"
-    )
-    assert re.findall(r"<title>([^<]*)</title>", html) == [
-        "Mon\na&lt;b: 1\nc: 3\nall: 4",
-        "Tue\na&lt;b: 4\nc: 0\nall: 4",
+def test_each_position_has_a_tooltip_and_a_row() -> None:
+    chart = stacked_bars("Spend", ["Mon", "Tue"], [A, B], number, "none")
+    assert [shape.tooltip for shape in chart.hover] == [
+        ["Mon", "a: 1", "b: 3", "total: 4"],
+        ["Tue", "a: 4", "b: 0", "total: 4"],
     ]
-    assert '<td class="n">4</td>' in html
+    assert chart.columns == ["", "a", "b"]
+    assert chart.rows == [("Mon", "1", "3"), ("Tue", "4", "0")]
 
 
-def test_lines_break_where_nothing_is_known() -> None:
-    html = lines("Latency", list("abcde"), [ChartSeries("p50", [10, 5, None, 2.5, None], "1")], show, "none")
-    (path,) = re.findall(r'<path class="line c1" d="([^"]*)"', html)
-    assert path == "M6 0L18 500"
-    (dots,) = re.findall(r'<path class="dots c1" d="([^"]*)"', html)
-    assert dots == "M6 0h0M18 500h0M42 750h0"
+def test_lines_are_interrupted_at_unknown_values() -> None:
+    chart = lines("Latency", list("abcde"), [ChartSeries("p50", [10, 5, None, 2.5, None], "1")], number, "none")
+    assert path(chart, "line c1") == "M6 0L18 500"
+    assert path(chart, "dots c1") == "M6 0h0M18 500h0M42 750h0"
+    assert chart.rows == [("a", "10"), ("b", "5"), ("d", "2.5")]
 
 
-def test_a_limit_is_in_the_picture() -> None:
-    html = lines("Errors", ["a"], [ChartSeries("e", [1], "1")], show, "none", [Limit("alarm", 4)])
-    assert 'class="limit cb" d="M0 0H12"' in html
-    assert "alarm" in html
+def test_limit_is_drawn_and_in_the_legend() -> None:
+    chart = lines("Errors", ["a"], [ChartSeries("e", [1], "1")], number, "none", [Limit("alarm", 4)])
+    assert path(chart, "limit cb") == "M0 0H12"
+    assert [(entry.name, entry.note) for entry in chart.legend] == [("e", ""), ("alarm", "4")]
 
 
 @pytest.mark.parametrize("values", [[], [0, 0], [None, None]])
-def test_nothing_is_said_in_words(values: list[float | None]) -> None:
+def test_no_values_are_a_message(values: list[float | None]) -> None:
     labels = [str(place) for place in range(len(values))]
-    assert "no requests" in stacked("Spend", labels, [ChartSeries("a", values, "1")], show, "no requests")
+    chart = stacked_bars("Spend", labels, [ChartSeries("a", values, "1")], number, "no requests")
+    assert (chart.message, chart.shapes) == ("no requests", ())
 
 
-def test_zeros_are_a_line_all_the_same() -> None:
-    assert 'd="M6 1000L18 1000"' in lines("Errors", ["a", "b"], [ChartSeries("e", [0, 0], "1")], show, "none")
+def test_zeros_are_a_line() -> None:
+    chart = lines("Errors", ["a", "b"], [ChartSeries("e", [0, 0], "1")], number, "none")
+    assert path(chart, "line c1") == "M6 1000L18 1000"
+
+
+def test_dollars_lose_their_cents_on_the_axis_if_all_are_whole() -> None:
+    dollars = [
+        stacked_bars("Spend", ["a"], [ChartSeries("a", [top], "1")], "${:.2f}".format, "").y_labels for top in (4, 1)
+    ]
+    assert dollars == [["$0", "$1", "$2", "$3", "$4"], ["$0.00", "$0.20", "$0.40", "$0.60", "$0.80", "$1.00"]]
 
 
 @pytest.mark.parametrize(
-    ("most", "ticks"),
+    ("highest", "ticks"),
     [
         (0, [0, 1]),
         (1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
@@ -73,17 +84,22 @@ def test_zeros_are_a_line_all_the_same() -> None:
         (9.6, [0, 2, 4, 6, 8, 10]),
     ],
 )
-def test_scales_are_round(most: float, ticks: list[float]) -> None:
-    assert scale(most) == pytest.approx(ticks)
+def test_scales_are_round(highest: float, ticks: list[float]) -> None:
+    assert scale(highest) == pytest.approx(ticks)
 
 
-@pytest.mark.parametrize("most", [1e-9, 3.3, 99, 100, 101, 123_456_789, 7e15])
-def test_scales_reach_the_most_and_little_more(most: float) -> None:
-    ticks = scale(most)
-    assert most <= ticks[-1] * (1 + 1e-9) <= 2 * most
+@pytest.mark.parametrize("highest", [1e-9, 3.3, 99, 100, 101, 123_456_789, 7e15])
+def test_scales_end_at_the_highest_value_or_a_little_above(highest: float) -> None:
+    ticks = scale(highest)
+    assert highest <= ticks[-1] * (1 + 1e-9) <= 2 * highest
     assert 4 <= len(ticks) <= 6
 
 
-def test_a_share_is_never_wider_than_its_bar() -> None:
-    assert "width:100%" in share_bar([(7, "c1")], 5)
-    assert share_bar([(1, "c1")], 0) == '<div class="bar"></div>'
+def test_a_bar_is_never_wider_than_its_track() -> None:
+    assert [percent_width(*pair) for pair in ((7, 5), (1, 3), (0, 5), (-1, 5), (1, 0))] == [
+        "100%",
+        "33.33%",
+        "0%",
+        "0%",
+        "0%",
+    ]

@@ -12,7 +12,7 @@ from admin import cli
 from admin.cli import first_things_first
 from tests.e2e.command import INSTALLED, Command
 
-SLOW = {"boto3", "botocore", "pydantic", "duckdb", "cdktf", "jsii"}
+SLOW = {"boto3", "botocore", "pydantic", "duckdb", "cdktf", "jsii", "jinja2"}
 
 
 def test_help_loads_nothing_slow() -> None:

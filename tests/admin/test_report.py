@@ -79,7 +79,7 @@ def test_what_is_no_last_day(until: str) -> None:
 )
 def test_long_periods_have_fewer_bars(days: int, step: str, bars: int) -> None:
     found = period(f"{days}d", None, TODAY)
-    assert (found.step, len(found.days), len(set(found.bars().values()))) == (step, days, bars)
+    assert (found.step, len(found.days), len(set(found.intervals().values()))) == (step, days, bars)
 
 
 # --- figures ----------------------------------------------------------------------------------------------

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from admin.report.html import written
-from admin.report.html_time import labels
+from admin.report.page.page import rendered
 from admin.report.period import Period
-from tests.admin.pages import period_found
+from tests.admin.pages import page_data
 from tests.browser import Browser, Page
 from tests.browser_pixels import pixels
 
-SECTIONS = ["Worth knowing", "Spend", "Budgets", "Tokens", "Errors and refusals", "Latency", "Who used most"]
+SECTIONS = ["Cost accuracy", "Spend", "Budgets", "Tokens", "Errors and rejections", "Latency", "Top consumers, models and keys"]
 NAMES = ["search", "support", "pilot", "batch", "docs-assistant", "mobile-app", "legal", "growth"]
 HOSTILE = ["<script>document.title='owned'</script>", "\u202egnp.exe", "x" * 120, '"><img src=http://localhost:1/x>']
 SMALL = 0.25
@@ -28,14 +27,14 @@ LIGHT, DARK = bytes.fromhex("f5f6f8"), bytes.fromhex("0f1419")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight consumers over a month."""
     file = tmp_path_factory.mktemp("page") / "usage.html"
-    file.write_text(written(period_found(NAMES, 30)))
+    file.write_text(rendered(page_data(NAMES, 30)))
     return file
 
 
 def opened(browser: Browser, folder: Path, names: list[str], days: int, **how: bool | int) -> Page:
     """The page of these consumers."""
     file = folder / "usage.html"
-    file.write_text(written(period_found(names, days)))
+    file.write_text(rendered(page_data(names, days)))
     return browser.open(file, **how)
 
 
@@ -118,19 +117,19 @@ def test_nothing_used_is_said(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_keys_are_called_by_their_labels_too() -> None:
-    made = written(period_found(NAMES, 3))
+    made = rendered(page_data(NAMES, 3))
     assert "search / key000 (ci)" in made
     assert "support / key001<" in made
 
 
 def test_many_consumers_are_a_page_all_the_same(browser: Browser, tmp_path: Path) -> None:
-    made = written(period_found([f"team-{place:02d}" for place in range(50)], 90))
+    made = rendered(page_data([f"team-{place:02d}" for place in range(50)], 90))
     assert len(made.encode()) < 300_000
     assert "45 others" in made
 
 
 def test_costs_that_nobody_reported_are_called_out() -> None:
-    made = written(period_found(NAMES, 30))
+    made = rendered(page_data(NAMES, 30))
     assert "requests charged by estimate" in made
     assert "tollgate --env prod usage export --since 2026-10-25 --until 2026-11-23 --only unsettled" in made
     assert "without a price" not in made
@@ -138,23 +137,23 @@ def test_costs_that_nobody_reported_are_called_out() -> None:
 
 def test_what_was_spent_is_exact_where_it_is_pointed_at() -> None:
     """50 cents and a half: the tile rounds, its tooltip does not."""
-    found = period_found(["one"], 1, models=1)
+    found = page_data(["one"], 1, models=1)
     assert found.total.cost == 901 * 2_100_000
-    made = written(found)
+    made = rendered(found)
     assert 'title="1.8921 USD"><b>$1.89</b>' in made
 
 
 def test_requests_that_cost_nothing_are_requests() -> None:
     """A consumer whose every request was refused: nothing was spent, but something was asked."""
-    found = replace(period_found(NAMES, 3), by_consumer={}, by_model={}, by_consumer_bar={}, by_model_bar={})
-    made = written(found)
+    found = replace(page_data(NAMES, 3), by_consumer={}, by_model={}, by_consumer_interval={}, by_model_interval={})
+    made = rendered(found)
     assert made.count("no spend in this period") == made.count("no tokens in this period") == 2
 
 
 def test_weeks_of_two_years_are_told_apart() -> None:
     """With 100 weeks a bar `23 Nov` would be there twice."""
-    weeks = replace(period_found(NAMES, 3), period=Period(date(2025, 10, 1), date(2026, 11, 23)))
-    named = labels(weeks)
+    weeks = replace(page_data(NAMES, 3), period=Period(date(2025, 10, 1), date(2026, 11, 23)))
+    named = weeks.labels
     assert (named[0], named[-1]) == ("29 Sep 2025", "23 Nov 2026")
     assert len(set(named)) == len(named)
-    assert labels(period_found(NAMES, 3)) == ["21 Nov", "22 Nov", "23 Nov"]
+    assert page_data(NAMES, 3).labels == ["21 Nov", "22 Nov", "23 Nov"]

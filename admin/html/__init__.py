@@ -1,0 +1,1 @@
+"""HTML pages: Jinja2 environment, base template, styles, macros and charts."""

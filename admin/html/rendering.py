@@ -1,0 +1,33 @@
+"""Renders the Jinja2 templates in admin/. Each page is one file without scripts that loads nothing from a network."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from admin.output import control_free
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def render(template: str, **values: object) -> str:
+    """The HTML of a template, given by its path in admin/."""
+    return _environment().get_template(template).render(values)
+
+
+@functools.cache
+def _environment() -> Environment:
+    """Values are escaped, and lose characters that reorder or hide the text after them. Jinja2 is loaded here, since
+    most commands write no page."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: value if hasattr(value, "__html__") else control_free(value),
+    )

@@ -1,0 +1,1 @@
+"""The usage report as one HTML file."""

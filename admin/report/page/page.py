@@ -1,0 +1,70 @@
+"""Reads the ledger and renders the page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from admin.budgets import status
+from admin.budgets.status import BudgetStatus
+from admin.html.rendering import render
+from admin.report import rollups
+from admin.report.labels import key_labels
+from admin.report.page import budgets, over_time, rankings, summary
+from admin.report.page.data import PageData, views
+from admin.report.period import Period
+from lambda_src.contract import MODELS_PK
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from admin.session import Session
+
+
+def page(session: Session, period: Period, consumer: str | None, model: str | None) -> str:
+    """The HTML file."""
+    names, now, groupings = rollups.chosen(session, consumer), session.now(), views(period)
+    totals = rollups.add_up(session.table, names, period, list(groupings.values()), model)
+    sums: dict[str, Any] = dict(zip(groupings, totals, strict=True))
+    data = PageData(
+        environment=session.environment,
+        period=period,
+        at=now,
+        filters=[name for name in (consumer, model) if name is not None],
+        budgets=_budgets(session, names, now),
+        price_versions=sorted({str(item["price_version"]) for item in session.table.query(MODELS_PK)}),
+        key_labels=key_labels(session, (key for _, key in rankings.top(sums["by_key"]))),
+        **sums,
+    )
+    return rendered(data)
+
+
+def rendered(data: PageData) -> str:
+    """The HTML of `data`."""
+    of = f" of {' and '.join(data.filters)}" if data.filters else ""
+    return render(
+        "report/page/report.html.j2",
+        title=f"AI usage{of}: {data.environment}",
+        subtitle=f"{data.period.first:%-d %B %Y} to {data.period.last:%-d %B %Y}, days in UTC",
+        data=data,
+        tiles=summary.tiles(data),
+        notes=summary.notes(data),
+        spend=over_time.spend(data),
+        budgets=budgets.budgets(data),
+        tokens=over_time.tokens(data),
+        error_rates=over_time.error_rates(data),
+        outcomes=rankings.outcomes(data),
+        latency=over_time.latency(data),
+        rankings=rankings.rankings(data),
+        consumers=rankings.consumers(data),
+    )
+
+
+def _budgets(session: Session, names: Sequence[str], now: datetime) -> list[tuple[str, BudgetStatus]]:
+    found = [
+        (statuses.consumer, budget)
+        for statuses in status.all_standings(session)
+        if statuses.consumer in names
+        for budget in statuses.budgets(now)
+    ]
+    return sorted(found, key=lambda pair: (-pair[1].percent, pair[0]))
