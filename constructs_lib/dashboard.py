@@ -16,7 +16,6 @@ from constructs_lib.query_catalogue import QUERIES
 from constructs_lib.settings import Environment
 from constructs_lib.settings.alarm_names import instances
 from constructs_lib.widgets import Widget, Widgets, arranged
-from lambda_src.contract import METRIC_NAMESPACE
 from lambda_src.core import metrics
 
 _QUERIES: Final = {query.name: query for query in QUERIES}
@@ -233,8 +232,7 @@ class Dashboard(Construct):
                 "inputType": "select",
                 "visible": True,
                 "defaultValue": default,
-                "search": f'{{{METRIC_NAMESPACE},environment,{dimension}}} MetricName="{metrics.REQUESTS.name}" '
-                f'environment="{self._environment.name}"',
+                "search": self._widgets.search(metrics.REQUESTS, dimension),
                 "populateFrom": dimension,
             }
             for dimension, default in defaults.items()

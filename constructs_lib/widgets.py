@@ -57,13 +57,14 @@ class Widgets:
 
     def by(self, title: str, metric: Metric, dimension: str, *, usd: bool = False) -> Widget:
         """A line per value of a dimension, including values that appear later."""
-        query = (
-            f'{{{METRIC_NAMESPACE},environment,{dimension}}} MetricName="{metric.name}" '
-            f'environment="{self.environment.name}"'
-        )
-        search = f"SEARCH('{query}', '{metric.statistic}', {60 * self._minutes})"
+        search = f"SEARCH('{self.search(metric, dimension)}', '{metric.statistic}', {60 * self._minutes})"
         expression = f"{search} / {NANO_PER_USD}" if usd else search
         return self._metrics(title, [[{"id": "found", "expression": expression}]], [])
+
+    def search(self, metric: Metric, dimension: str) -> str:
+        """Search query for the series of `metric` by `dimension`."""
+        schema = f"{{{METRIC_NAMESPACE},environment,{dimension}}}"
+        return f'{schema} MetricName="{metric.name}" environment="{self.environment.name}"'
 
     def usd(self, title: str, sources: Mapping[str, Source], *, minutes: int | None = None) -> Widget:
         """Metrics in nano-USD, by label, shown in USD."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from constructs_lib.metric_sources import AnyMetric, Source, source
 from constructs_lib.settings import Environment
@@ -14,10 +14,10 @@ from lambda_src.contract import SWEEP_MINUTES
 HOUR_MINUTES: Final = 60
 SWEEPS_MINUTES: Final = 3 * SWEEP_MINUTES
 """Three runs of the sweeper: the next run makes up for one that failed."""
-Severity = Literal["outage", "urgent", "notice"]
-
 MINIMUM_REQUESTS: Final = 20
 """A percentage of fewer requests means nothing: one mistyped key at night would be 100 %."""
+
+Severity = Literal["outage", "urgent", "notice"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,53 +41,14 @@ class Condition:
     graph_expression: str | None = None
 
 
-ConditionFactory = Callable[["AlarmDefinition", Environment, str], Condition | None]
-
-
-def at_setting(alarm: AlarmDefinition, environment: Environment, subject: str) -> Condition | None:
-    """ALARM from the setting's value on; None where the setting has no value."""
-    value = alarm.setting_value(environment)
-    return None if value is None else alarm.at(value, environment, subject)
-
-
-def lasting(alarm: AlarmDefinition, environment: Environment, subject: str) -> Condition:
-    """The same in two of three windows: one slow request in a quiet hour is all of its window, but no alarm."""
-    condition = alarm.at(alarm.setting_value(environment), environment, subject)
-    return replace(condition, datapoints_to_alarm=2, evaluation_periods=3)
-
-
-def percent_of(whole: AnyMetric) -> ConditionFactory:
-    """The alarm's metric in percent of `whole`.
-
-    It counts as 0 below `minimum_setting` of the metric, or else below MINIMUM_REQUESTS of `whole`.
-    """
-
-    def condition(alarm: AlarmDefinition, environment: Environment, subject: str) -> Condition:
-        enough = f"whole >= {MINIMUM_REQUESTS}"
-        if alarm.minimum_setting is not None:
-            enough = f"part >= {getattr(environment.alerts, alarm.minimum_setting)}"
-        return Condition(
-            sources={
-                "part": alarm.source(environment, subject),
-                "whole": source(environment, whole, **alarm.by(subject)),
-            },
-            expression=f"IF({enough}, 100 * part / whole, 0)",
-            graph_expression="100 * part / whole",
-            label="percent",
-            threshold=alarm.setting_value(environment),
-            period_seconds=alarm.period_seconds(environment),
-        )
-
-    return condition
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmDefinition:
     """One alarm of an environment, or one for each of its providers or custom functions.
 
     title: the problem, as a noun phrase. why: who is affected and how. action: the first steps. setting: key of
-    [alerts] with the threshold. minutes: window; None: `alerts.minutes`. make_condition: for an unusual condition; it
-    returns None where the environment does without the alarm. treat_missing_data: as CloudWatch names it.
+    [alerts] with the threshold of `metric`, or of its percentage of `percent_of`. minimum_setting: key with the least
+    value of `metric` that has a percentage; None: MINIMUM_REQUESTS of `percent_of`. minutes: window; None:
+    `alerts.minutes`. adjust: changes an unusual condition; it returns None where the environment has no such alarm.
     """
 
     name: str
@@ -97,9 +58,10 @@ class AlarmDefinition:
     severity: Severity
     metric: AnyMetric
     setting: str
+    percent_of: AnyMetric | None = None
     minimum_setting: str | None = None
     minutes: int | None = None
-    make_condition: ConditionFactory = at_setting
+    adjust: Callable[[Condition, Environment], Condition | None] | None = None
     treat_missing_data: Literal["notBreaching", "breaching"] = "notBreaching"
 
     @property
@@ -113,28 +75,30 @@ class AlarmDefinition:
 
     def condition(self, environment: Environment, subject: str) -> Condition | None:
         """subject: name of the provider or custom function that this alarm is about; "" for the environment."""
-        return self.make_condition(self, environment, subject)
-
-    def at(self, threshold: float, environment: Environment, subject: str) -> Condition:
-        """ALARM from `threshold` of the metric on."""
-        return Condition(
-            sources={"measured": self.source(environment, subject)},
-            threshold=threshold,
-            period_seconds=self.period_seconds(environment),
+        by = {self.scope: subject} if subject else {}
+        minutes = environment.alerts.minutes if self.minutes is None else self.minutes
+        condition = Condition(
+            sources={"measured": source(environment, self.metric, **by)},
+            threshold=getattr(environment.alerts, self.setting),
+            period_seconds=60 * minutes,
         )
+        if self.percent_of is not None:
+            enough = f"whole >= {MINIMUM_REQUESTS}"
+            if self.minimum_setting is not None:
+                enough = f"part >= {getattr(environment.alerts, self.minimum_setting)}"
+            condition = replace(
+                condition,
+                sources={"part": condition.sources["measured"], "whole": source(environment, self.percent_of, **by)},
+                expression=f"IF({enough}, 100 * part / whole, 0)",
+                graph_expression="100 * part / whole",
+                label="percent",
+            )
+        return condition if self.adjust is None else self.adjust(condition, environment)
 
-    def setting_value(self, environment: Environment) -> Any:
-        return getattr(environment.alerts, self.setting)
 
-    def source(self, environment: Environment, subject: str) -> Source:
-        return source(environment, self.metric, **self.by(subject))
-
-    def by(self, subject: str) -> dict[str, str]:
-        """The dimension that narrows a metric to `subject`."""
-        return {self.scope: subject} if subject else {}
-
-    def period_seconds(self, environment: Environment) -> int:
-        return 60 * (environment.alerts.minutes if self.minutes is None else self.minutes)
+def lasting(condition: Condition, _: Environment) -> Condition:
+    """ALARM after two of three windows: one slow request in a quiet hour is all of its window, but no alarm."""
+    return replace(condition, datapoints_to_alarm=2, evaluation_periods=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from constructs_lib import metric_sources as sources
-from constructs_lib.alarm_catalogue.definition import (
-    HOUR_MINUTES,
-    SWEEPS_MINUTES,
-    AlarmDefinition,
-    Condition,
-    at_setting,
-)
+from constructs_lib.alarm_catalogue.definition import HOUR_MINUTES, SWEEPS_MINUTES, AlarmDefinition, Condition
 from constructs_lib.settings import Environment
 from lambda_src.contract import NANO_PER_USD
 from lambda_src.core import metrics
 
 
-def _spend(alarm: AlarmDefinition, environment: Environment, subject: str) -> Condition | None:
+def _spend(condition: Condition, environment: Environment) -> Condition | None:
     usd = environment.alerts.usd_per_hour
-    return None if usd is None else alarm.at(float(usd * NANO_PER_USD), environment, subject)
+    return None if usd is None else replace(condition, threshold=float(usd * NANO_PER_USD))
 
 
-def _anomaly(alarm: AlarmDefinition, environment: Environment, subject: str) -> Condition:
+def _anomaly(condition: Condition, environment: Environment) -> Condition:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Anomaly_Detection.html"""
-    return Condition(
-        sources={"measured": alarm.source(environment, subject)},
-        expression=f"ANOMALY_DETECTION_BAND(measured, {environment.alerts.spend_deviations:g})",
-        label="expected",
-        threshold=None,
-        period_seconds=alarm.period_seconds(environment),
-    )
+    band = f"ANOMALY_DETECTION_BAND(measured, {environment.alerts.spend_deviations:g})"
+    return replace(condition, expression=band, label="expected", threshold=None)
 
 
-def _if_strict(alarm: AlarmDefinition, environment: Environment, subject: str) -> Condition | None:
-    return at_setting(alarm, environment, subject) if environment.metering.estimate == "strict" else None
+def _if_strict(condition: Condition, environment: Environment) -> Condition | None:
+    return condition if environment.metering.estimate == "strict" else None
 
 
 DEFINITIONS: Final = (
@@ -48,7 +38,7 @@ DEFINITIONS: Final = (
         metric=metrics.COST,
         setting="usd_per_hour",
         minutes=HOUR_MINUTES,
-        make_condition=_spend,
+        adjust=_spend,
     ),
     AlarmDefinition(
         name="spend-anomaly",
@@ -61,7 +51,7 @@ DEFINITIONS: Final = (
         metric=metrics.COST,
         setting="spend_deviations",
         minutes=HOUR_MINUTES,
-        make_condition=_anomaly,
+        adjust=_anomaly,
     ),
     AlarmDefinition(
         name="budget",
@@ -111,7 +101,7 @@ DEFINITIONS: Final = (
         severity="notice",
         metric=metrics.OVER_ESTIMATE,
         setting="over_estimates",
-        make_condition=_if_strict,
+        adjust=_if_strict,
     ),
     AlarmDefinition(
         name="unpriced",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from constructs_lib import metric_sources as sources
-from constructs_lib.alarm_catalogue.definition import AlarmDefinition, Condition, lasting, percent_of
+from constructs_lib.alarm_catalogue.definition import AlarmDefinition, Condition, lasting
 from constructs_lib.settings import Environment
 from lambda_src.core import metrics
 
@@ -14,26 +14,21 @@ _DEFAULT_CONCURRENCY: Final = 1_000
 """AWS's default per account and region (docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
 
 
-def _no_requests(alarm: AlarmDefinition, environment: Environment, subject: str) -> Condition | None:
+def _no_requests(condition: Condition, environment: Environment) -> Condition | None:
     minutes = environment.alerts.quiet_minutes
-    if minutes is None:
-        return None
-    measured = {"measured": alarm.source(environment, subject)}
-    return Condition(sources=measured, threshold=1, period_seconds=60 * minutes, below=True)
+    return None if minutes is None else replace(condition, threshold=1, period_seconds=60 * minutes, below=True)
 
 
-def _concurrency(alarm: AlarmDefinition, environment: Environment, subject: str) -> Condition:
-    threshold, limit = environment.alerts.concurrency, environment.gateway.reserved_concurrency
-    if threshold is None:
-        threshold = max(1, round(0.8 * (_DEFAULT_CONCURRENCY if limit is None else limit)))
-    return alarm.at(threshold, environment, subject)
+def _concurrency(condition: Condition, environment: Environment) -> Condition:
+    limit = environment.gateway.reserved_concurrency
+    default = max(1, round(0.8 * (_DEFAULT_CONCURRENCY if limit is None else limit)))
+    return replace(condition, threshold=default) if condition.threshold is None else condition
 
 
-def _duration(alarm: AlarmDefinition, environment: Environment, subject: str) -> Condition:
+def _duration(condition: Condition, environment: Environment) -> Condition:
     """The setting is a percentage of the timeout; the metric is in milliseconds."""
-    condition = lasting(alarm, environment, subject)
     milliseconds = 1_000 * environment.lambda_timeout_seconds * environment.alerts.duration_percent / 100
-    return replace(condition, threshold=milliseconds)
+    return replace(lasting(condition, environment), threshold=milliseconds)
 
 
 DEFINITIONS: Final = (
@@ -46,7 +41,7 @@ DEFINITIONS: Final = (
         metric=sources.API_5XX,
         setting="server_error_percent",
         minimum_setting="server_errors",
-        make_condition=percent_of(sources.API_REQUESTS),
+        percent_of=sources.API_REQUESTS,
     ),
     AlarmDefinition(
         name="client-errors",
@@ -57,7 +52,7 @@ DEFINITIONS: Final = (
         severity="notice",
         metric=sources.API_4XX,
         setting="client_error_percent",
-        make_condition=percent_of(sources.API_REQUESTS),
+        percent_of=sources.API_REQUESTS,
     ),
     AlarmDefinition(
         name="latency",
@@ -68,7 +63,7 @@ DEFINITIONS: Final = (
         severity="notice",
         metric=sources.API_LATENCY,
         setting="latency_p99_ms",
-        make_condition=lasting,
+        adjust=lasting,
     ),
     AlarmDefinition(
         name="gateway-latency",
@@ -78,7 +73,7 @@ DEFINITIONS: Final = (
         severity="notice",
         metric=metrics.GATEWAY_LATENCY,
         setting="gateway_latency_p99_ms",
-        make_condition=lasting,
+        adjust=lasting,
     ),
     AlarmDefinition(
         name="upstream-errors",
@@ -88,7 +83,7 @@ DEFINITIONS: Final = (
         severity="urgent",
         metric=metrics.UPSTREAM_ERRORS,
         setting="upstream_error_percent",
-        make_condition=percent_of(metrics.UPSTREAM_REQUESTS),
+        percent_of=metrics.UPSTREAM_REQUESTS,
     ),
     AlarmDefinition(
         name="lambda-errors",
@@ -118,7 +113,7 @@ DEFINITIONS: Final = (
         severity="urgent",
         metric=sources.LAMBDA_CONCURRENCY,
         setting="concurrency",
-        make_condition=_concurrency,
+        adjust=_concurrency,
     ),
     AlarmDefinition(
         name="duration",
@@ -129,7 +124,7 @@ DEFINITIONS: Final = (
         severity="notice",
         metric=sources.LAMBDA_DURATION,
         setting="duration_percent",
-        make_condition=_duration,
+        adjust=_duration,
     ),
     AlarmDefinition(
         name="ledger-failures",
@@ -169,7 +164,7 @@ DEFINITIONS: Final = (
         metric=sources.API_REQUESTS,
         setting="quiet_minutes",
         treat_missing_data="breaching",
-        make_condition=_no_requests,
+        adjust=_no_requests,
     ),
     AlarmDefinition(
         name="function-errors",

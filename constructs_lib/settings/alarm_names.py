@@ -12,33 +12,16 @@ AlarmScope = Literal["environment", "provider", "function"]
 UNHEALTHY: Final = "unhealthy"
 """The composite alarm, in ALARM while any alarm of severity `outage` is."""
 
+_PER_ENVIRONMENT: Final = (
+    "server-errors", "client-errors", "latency", "gateway-latency", "lambda-errors", "throttles", "concurrency",
+    "duration", "ledger-failures", "ledger-throttles", "secret-failures", "quiet", "spend", "spend-anomaly", "budget",
+    "unsettled", "overdue-holds", "sweeper-errors", "over-estimate", "unpriced", "refusals", "api-gateway-rejections",
+    "dead-keys", "shared-key",
+)  # fmt: skip
 ALARM_SCOPES: Final[dict[str, AlarmScope]] = {
-    "server-errors": "environment",
-    "client-errors": "environment",
-    "latency": "environment",
-    "gateway-latency": "environment",
+    **dict.fromkeys(_PER_ENVIRONMENT, "environment"),
     "upstream-errors": "provider",
-    "lambda-errors": "environment",
-    "throttles": "environment",
-    "concurrency": "environment",
-    "duration": "environment",
-    "ledger-failures": "environment",
-    "ledger-throttles": "environment",
-    "secret-failures": "environment",
-    "quiet": "environment",
     "function-errors": "function",
-    "spend": "environment",
-    "spend-anomaly": "environment",
-    "budget": "environment",
-    "unsettled": "environment",
-    "overdue-holds": "environment",
-    "sweeper-errors": "environment",
-    "over-estimate": "environment",
-    "unpriced": "environment",
-    "refusals": "environment",
-    "api-gateway-rejections": "environment",
-    "dead-keys": "environment",
-    "shared-key": "environment",
 }
 """Every alarm definition by name: an environment has one such alarm, or one per provider or custom function."""
 

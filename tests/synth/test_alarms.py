@@ -1,9 +1,10 @@
-"""Alarms that can ring, tell somebody, and say what to do."""
+"""Alarms: conditions, thresholds, notifications and descriptions."""
 
 from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,18 +46,18 @@ def metric_alarms(stack: Synthesized) -> dict[str, dict[str, Any]]:
     return stack.all("aws_cloudwatch_metric_alarm")
 
 
-def measured(alarm: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
-    """Namespace, name and dimensions of every metric an alarm reads."""
+def metrics_of(alarm: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
+    """Namespace, name and dimensions of every metric that an alarm reads."""
     single = [alarm] if "metric_name" in alarm else []
     queried = [query["metric"] for query in alarm.get("metric_query", []) if "metric" in query]
-    return [(each["namespace"], each["metric_name"], each["dimensions"]) for each in (*single, *queried)]
+    return [(metric["namespace"], metric["metric_name"], metric["dimensions"]) for metric in (*single, *queried)]
 
 
 def test_alerts_disabled_accepts_every_alarm_definition() -> None:
-    assert [definition.name for definition in DEFINITIONS] == list(ALARM_SCOPES)
+    assert sorted(definition.name for definition in DEFINITIONS) == sorted(ALARM_SCOPES)
 
 
-def test_alarms_are_all_there_and_tell_somebody(every: list[Synthesized]) -> None:
+def test_every_alarm_exists_and_notifies_the_topic(every: list[Synthesized]) -> None:
     for stack in every:
         environment = stack.environment
         expected = ALWAYS | {f"upstream-errors-{name}" for name in environment.providers}
@@ -70,7 +71,7 @@ def test_alarms_are_all_there_and_tell_somebody(every: list[Synthesized]) -> Non
             assert alarm["alarm_actions"] == alarm["ok_actions"] == ["${aws_sns_topic.alerts.arn}"]
 
 
-def test_a_quiet_night_is_no_fault_unless_asked_for(full: Synthesized) -> None:
+def test_missing_data_breaches_only_the_alarm_for_no_requests(full: Synthesized) -> None:
     missing = {name: alarm["treat_missing_data"] for name, alarm in metric_alarms(full).items()}
     assert missing.pop("quiet") == "breaching"
     assert set(missing.values()) == {"notBreaching"}
@@ -80,7 +81,7 @@ def test_a_quiet_night_is_no_fault_unless_asked_for(full: Synthesized) -> None:
 
 
 def test_thresholds_are_those_of_the_environment(full: Synthesized) -> None:
-    """Every setting of full.toml has another value, so that two that were swapped show."""
+    """Every setting of full.toml has a different value, so that swapped settings fail."""
     thresholds = {name: alarm.get("threshold") for name, alarm in metric_alarms(full).items()}
     assert thresholds == {
         "server-errors": 11,
@@ -117,35 +118,33 @@ def test_thresholds_are_those_of_the_environment(full: Synthesized) -> None:
     assert windows == {name: longer.get(name, 600) for name in windows}
 
 
-def test_one_failed_or_slow_request_in_a_quiet_hour_rings_nothing_by_default() -> None:
-    """It gets somebody up for nothing. Each 503 of the ledger is two failed calls: its own, and the take-back."""
+def test_defaults_ignore_a_single_failure() -> None:
+    """It would wake somebody for nothing. Each 503 of the ledger counts two failed calls: reserve and withdraw."""
     alerts = AlertSettings()
     assert min(alerts.server_errors, alerts.throttled, alerts.lambda_errors, alerts.secret_failures) > 1
     assert alerts.ledger_failures > 2
 
 
-def test_slowness_has_to_last(every: list[Synthesized]) -> None:
+def test_latency_alarms_need_two_of_three_windows(every: list[Synthesized]) -> None:
     for stack in every:
         for name, alarm in metric_alarms(stack).items():
             windows = (alarm["evaluation_periods"], alarm.get("datapoints_to_alarm"))
             assert windows == ((3, 2) if name in {"latency", "gateway-latency", "duration"} else (1, None)), name
 
 
-def test_every_setting_moves_an_alarm_and_every_alarm_can_be_moved() -> None:
-    """A threshold that nobody can change, or a setting that changes nothing, is a trap."""
-    for kind in DEFINITIONS:
-        assert kind.settings, kind.name
-        assert set(kind.settings) <= set(AlertSettings.model_fields), kind.name
-    told = {"emails", "https", "slack", "teams", "runbook_url", "disabled", "budget_percent", "minutes"}
-    assert {setting for kind in DEFINITIONS for setting in kind.settings} == set(AlertSettings.model_fields) - told
+def test_every_alarm_has_a_setting_and_every_setting_an_alarm() -> None:
+    """Every threshold can be changed, and every setting changes something."""
+    other = {"emails", "https", "slack", "teams", "runbook_url", "disabled", "budget_percent", "minutes"}
+    thresholds = {setting for definition in DEFINITIONS for setting in definition.settings}
+    assert thresholds == set(AlertSettings.model_fields) - other
 
 
-def test_concurrency_follows_what_is_reserved(shipped: dict[str, Synthesized]) -> None:
+def test_concurrency_threshold_follows_reserved_concurrency(shipped: dict[str, Synthesized]) -> None:
     assert shipped["prod"].one("aws_cloudwatch_metric_alarm.concurrency")["threshold"] == 320
     assert shipped["dev"].one("aws_cloudwatch_metric_alarm.concurrency")["threshold"] == 800
 
 
-def test_anomalies_are_compared_with_their_band(full: Synthesized) -> None:
+def test_anomaly_alarm_compares_the_metric_with_its_band(full: Synthesized) -> None:
     alarm = full.one("aws_cloudwatch_metric_alarm.spend-anomaly")
     queries = {query["id"]: query for query in alarm["metric_query"]}
     assert queries[alarm["threshold_metric_id"]]["expression"] == "ANOMALY_DETECTION_BAND(measured, 2.5)"
@@ -153,8 +152,8 @@ def test_anomalies_are_compared_with_their_band(full: Synthesized) -> None:
     assert alarm["comparison_operator"] == "GreaterThanUpperThreshold"
 
 
-def test_math_is_what_cloudwatch_takes(every: list[Synthesized]) -> None:
-    """At most ten metrics, no SEARCH, one returned result; an id that is not defined would be refused at apply."""
+def test_metric_math_is_within_cloudwatch_limits(every: list[Synthesized]) -> None:
+    """At most ten metrics, no SEARCH, one returned result, no undefined id: CloudWatch would reject it at apply."""
     for stack in every:
         for name, alarm in metric_alarms(stack).items():
             queries = alarm.get("metric_query", [])
@@ -169,14 +168,14 @@ def test_math_is_what_cloudwatch_takes(every: list[Synthesized]) -> None:
                 assert [query["id"] for query in queries if query["return_data"]] == ["result"], name
 
 
-def test_every_alarm_says_why_and_what_to_do(every: list[Synthesized]) -> None:
+def test_every_description_has_title_reason_and_action(every: list[Synthesized]) -> None:
     for stack in every:
         runbook = stack.environment.alerts.runbook_url
         for alarm in alarms_of(stack.environment):
-            made = stack.one(f"aws_cloudwatch_metric_alarm.{alarm.name}")
-            assert made["alarm_name"] == f"tollgate-{stack.environment.name}-{alarm.name}"
-            assert len(made["alarm_name"]) <= 255
-            text = made["alarm_description"]
+            resource = stack.one(f"aws_cloudwatch_metric_alarm.{alarm.name}")
+            assert resource["alarm_name"] == f"tollgate-{stack.environment.name}-{alarm.name}"
+            assert len(resource["alarm_name"]) <= 255
+            text = resource["alarm_description"]
             assert len(text) <= 1024
             for part in (alarm.definition.title, alarm.definition.why, f"{runbook}#alarm-{alarm.definition.name}"):
                 assert part in text
@@ -184,10 +183,10 @@ def test_every_alarm_says_why_and_what_to_do(every: list[Synthesized]) -> None:
             assert "ENVIRONMENT" not in text
             assert "FUNCTION" not in text
             assert len(text) > len(alarm.definition.title) + len(alarm.definition.why) + len(alarm.definition.action)
-            assert text.isascii(), "as every channel can show it"
+            assert text.isascii(), "every channel can display ASCII"
 
 
-def test_unhealthy_is_made_of_the_outages(full: Synthesized) -> None:
+def test_unhealthy_combines_the_outages(full: Synthesized) -> None:
     rule = full.one("aws_cloudwatch_composite_alarm.unhealthy")["alarm_rule"]
     assert re.findall(r"aws_cloudwatch_metric_alarm\.([\w-]+)\.alarm_name", rule) == [
         "server-errors",
@@ -199,37 +198,37 @@ def test_unhealthy_is_made_of_the_outages(full: Synthesized) -> None:
     ]
 
 
-def test_metrics_that_are_watched_are_emitted(every: list[Synthesized]) -> None:
-    """A misspelt metric or dimension makes an alarm that never rings."""
+def test_alarms_read_emitted_metrics(every: list[Synthesized]) -> None:
+    """An alarm on a misspelt metric or dimension never goes into ALARM."""
     for stack in every:
         for name, alarm in metric_alarms(stack).items():
-            for namespace, metric, dimensions in measured(alarm):
+            for namespace, metric, dimensions in metrics_of(alarm):
                 if namespace == METRIC_NAMESPACE and name != "api-gateway-rejections":
                     assert frozenset(dimensions) in {
-                        frozenset(each) for each in dimension_sets(METRICS[metric], per_consumer=True)
+                        frozenset(dimension_set) for dimension_set in dimension_sets(METRICS[metric], per_consumer=True)
                     }, name
 
 
-def test_what_the_door_counts_is_in_the_access_line_and_is_what_the_alarm_reads(every: list[Synthesized]) -> None:
+def test_rejections_filter_reads_the_access_log_and_feeds_the_alarm(every: list[Synthesized]) -> None:
     for stack in every:
-        refused = stack.one("aws_cloudwatch_log_metric_filter.api-gateway-rejections")
-        counted = refused["metric_transformation"]
-        (metric,) = measured(stack.one("aws_cloudwatch_metric_alarm.api-gateway-rejections"))
+        metric_filter = stack.one("aws_cloudwatch_log_metric_filter.api-gateway-rejections")
+        transformation = metric_filter["metric_transformation"]
+        (metric,) = metrics_of(stack.one("aws_cloudwatch_metric_alarm.api-gateway-rejections"))
         name = stack.environment.name
-        assert metric == (counted["namespace"], counted["name"], {"environment": name})
-        assert refused["log_group_name"] == "${aws_cloudwatch_log_group.access.name}"
-        assert "default_value" not in counted, "AWS takes none beside dimensions"
+        assert metric == (transformation["namespace"], transformation["name"], {"environment": name})
+        assert metric_filter["log_group_name"] == "${aws_cloudwatch_log_group.access.name}"
+        assert "default_value" not in transformation, "AWS rejects a default value together with dimensions"
         line = json.loads(stack.one("aws_api_gateway_stage.gateway")["access_log_settings"]["format"])
-        read = {*counted["dimensions"].values(), *re.findall(r"\$\.\w+", refused["pattern"])}
+        read = {*transformation["dimensions"].values(), *re.findall(r"\$\.\w+", metric_filter["pattern"])}
         assert read == {"$.environment", "$.error_type", "$.status"}
         assert read <= {f"$.{field}" for field in line}
         assert line["environment"] == name
 
 
-@pytest.mark.parametrize(("disabled", "gone"), [("upstream-errors", 2), ("unhealthy", 0), ("upstream-errors-a", 1)])
-def test_alarms_can_be_left_out(tmp_path: Any, disabled: str, gone: int) -> None:
+@pytest.mark.parametrize(("disabled", "removed"), [("upstream-errors", 2), ("unhealthy", 0), ("upstream-errors-a", 1)])
+def test_alarms_can_be_disabled(tmp_path: Path, disabled: str, removed: int) -> None:
     text = '[aws]\nregion = "eu-west-1"\n[providers.a]\nkind = "openai"\n[providers.b]\nkind = "openai"\n'
     (tmp_path / "all.toml").write_text(text)
     (tmp_path / "some.toml").write_text(f'{text}[alerts]\ndisabled = ["{disabled}"]\n')
     everything, some = (alarms_of(load(tmp_path / name)) for name in ("all.toml", "some.toml"))
-    assert len(everything) - len(some) == gone
+    assert len(everything) - len(some) == removed
