@@ -1,4 +1,4 @@
-"""One synth per environment and session: jsii takes seconds to start, a stack takes half of one."""
+"""Synthesizes each environment once per session: jsii takes seconds to start, a stack half a second."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from tests.synth.reading import CHECKOUT, ENVIRONMENTS, Synthesized, synthesize
 
 @pytest.fixture(scope="session")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    """Every setting set."""
+    """An environment that sets every setting."""
     return synthesize(ENVIRONMENTS / "full.toml", tmp_path_factory.mktemp("full"))
 
 
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    """Nothing but a region."""
+    """An environment that sets the region only."""
     return synthesize(ENVIRONMENTS / "bare.toml", tmp_path_factory.mktemp("bare"))
 
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesized]:
-    """The environments of the checkout by name."""
+    """The environments of the checkout, by name."""
     return {
         path.stem: synthesize(path, tmp_path_factory.mktemp(path.stem))
         for path in sorted((CHECKOUT / "environments").glob("*.toml"))
@@ -30,5 +30,5 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesized]:
 
 @pytest.fixture(scope="session")
 def every(full: Synthesized, bare: Synthesized, shipped: dict[str, Synthesized]) -> list[Synthesized]:
-    """All of them, for what must hold everywhere."""
+    """All of these environments, for invariants."""
     return [full, bare, *shipped.values()]

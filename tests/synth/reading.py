@@ -1,4 +1,4 @@
-"""Synthesized JSON, made readable: embedded JSON decoded, hashes masked, metadata left out."""
+"""Synthesized JSON in readable form: embedded JSON decoded, hashes masked, metadata removed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HASH = re.compile(r"[0-9a-f]{64}|[A-Za-z0-9+/]{43}=")
 
 @dataclass(frozen=True)
 class Synthesized:
-    """One stack's JSON. folder: where it and its assets are. resources: how many the program made."""
+    """One stack's JSON. folder: contains it and its assets. resources: number of Terraform resources in the program."""
 
     environment: Environment
     folder: Path
@@ -29,13 +29,13 @@ class Synthesized:
 
     @property
     def text(self) -> str:
-        """The file itself."""
+        """The JSON file as text."""
         return (self.folder / "cdk.tf.json").read_text()
 
     def all(self, resource_type: str) -> dict[str, dict[str, Any]]:
-        """Resources of a type by name; {} where there are none."""
-        found: dict[str, dict[str, Any]] = self.json["resource"].get(resource_type, {})
-        return found
+        """Resources of a type by name; {} if there are none."""
+        resources: dict[str, dict[str, Any]] = self.json["resource"].get(resource_type, {})
+        return resources
 
     def one(self, address: str) -> dict[str, Any]:
         """The resource at TYPE.NAME."""
@@ -43,7 +43,7 @@ class Synthesized:
         return self.all(resource_type)[name]
 
     def part(self, construct: str) -> dict[str, Any]:
-        """What a construct of the stack made, by address, readable."""
+        """Resources of a construct by address, in readable form."""
         path = f"{self.json['//']['metadata']['stackName']}/{construct}/"
         return {
             f"{resource_type}.{name}": readable(resource)
@@ -54,8 +54,8 @@ class Synthesized:
 
     def statements(self, role: str) -> list[dict[str, Any]]:
         """IAM statements of a role's policy."""
-        found: list[dict[str, Any]] = readable(self.one(f"aws_iam_role_policy.{role}"))["policy"]["Statement"]
-        return found
+        statements: list[dict[str, Any]] = readable(self.one(f"aws_iam_role_policy.{role}"))["policy"]["Statement"]
+        return statements
 
 
 def synthesize(path: Path, folder: Path) -> Synthesized:
@@ -64,35 +64,35 @@ def synthesize(path: Path, folder: Path) -> Synthesized:
     app = App(outdir=str(folder))
     stack = TollgateStack(app, environment=environment, checkout=CHECKOUT, build=folder / "packages")
     app.synth()
-    resources = sum(TerraformResource.is_terraform_resource(each) for each in stack.node.find_all())
-    written = folder / "stacks" / environment.prefix
-    return Synthesized(environment, written, json.loads((written / "cdk.tf.json").read_text()), resources)
+    resources = sum(TerraformResource.is_terraform_resource(construct) for construct in stack.node.find_all())
+    stack_folder = folder / "stacks" / environment.prefix
+    return Synthesized(environment, stack_folder, json.loads((stack_folder / "cdk.tf.json").read_text()), resources)
 
 
 def readable(value: Any) -> Any:
-    """A value of a snapshot: JSON in strings decoded, hashes masked, `//` left out."""
+    """`value` for a snapshot: JSON in strings decoded, hashes masked, `//` removed."""
     if isinstance(value, dict):
-        return {key: readable(each) for key, each in value.items() if key != "//"}
+        return {key: readable(member) for key, member in value.items() if key != "//"}
     if isinstance(value, list):
-        return [readable(each) for each in value]
+        return [readable(member) for member in value]
     if not isinstance(value, str):
         return value
     if value.startswith("{"):
         try:
-            return readable(json.loads(_REFERENCE.sub(lambda found: found[0].replace('"', "'"), value)))
+            return readable(json.loads(_REFERENCE.sub(lambda match: match[0].replace('"', "'"), value)))
         except json.JSONDecodeError:
-            pass  # API Gateway's templates look alike, and are none until it fills them in
+            pass  # a template of API Gateway, which becomes JSON only when filled in
     return _HASH.sub("HASH", value)
 
 
 def named(stacks: list[Synthesized], resource_type: str) -> list[tuple[str, dict[str, Any]]]:
-    """Resources of a type in all stacks; at least one, lest a test passes for want of anything to look at."""
-    found = [(name, resource) for stack in stacks for name, resource in stack.all(resource_type).items()]
-    assert found
-    return found
+    """Resources of a type in all stacks. Fails if there are none, so that no test passes without checking anything."""
+    resources = [(name, resource) for stack in stacks for name, resource in stack.all(resource_type).items()]
+    assert resources
+    return resources
 
 
-def people(stack: Synthesized, name: str) -> dict[str, dict[str, Any]]:
-    """Statements of a managed policy by what they are for."""
+def managed_policy(stack: Synthesized, name: str) -> dict[str, dict[str, Any]]:
+    """Statements of a managed policy by Sid."""
     document = readable(stack.one(f"aws_iam_policy.{name}"))["policy"]
     return {statement["Sid"]: statement for statement in document["Statement"]}

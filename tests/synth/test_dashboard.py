@@ -1,4 +1,4 @@
-"""A dashboard that answers its questions in order, out of metrics that are emitted."""
+"""The dashboard: order of sections, emitted metrics, thresholds, layout, and limits of CloudWatch."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ EMITTED = {**METRICS, API_GATEWAY_REJECTIONS.name: API_GATEWAY_REJECTIONS}
 
 def body(stack: Synthesized) -> dict[str, Any]:
     text: str = stack.one("aws_cloudwatch_dashboard.overview")["dashboard_body"]
-    found: dict[str, Any] = json.loads(re.sub(r"\$\{[^}]*\}", lambda each: each[0].replace('"', "'"), text))
-    return found
+    decoded: dict[str, Any] = json.loads(re.sub(r"\$\{[^}]*\}", lambda match: match[0].replace('"', "'"), text))
+    return decoded
 
 
-def widgets(stack: Synthesized, kind: str) -> list[dict[str, Any]]:
-    """Properties of the widgets of a kind."""
-    found = [each["properties"] for each in body(stack)["widgets"] if each["type"] == kind]
-    assert found
-    return found
+def widgets(stack: Synthesized, widget_type: str) -> list[dict[str, Any]]:
+    """Properties of the widgets of a type."""
+    properties = [widget["properties"] for widget in body(stack)["widgets"] if widget["type"] == widget_type]
+    assert properties
+    return properties
 
 
 def rows(stack: Synthesized) -> list[list[Any]]:
@@ -36,14 +36,14 @@ def searches(stack: Synthesized) -> list[tuple[str, str]]:
     """Metric and dimension of every search."""
     expressions = [row[0]["expression"] for row in rows(stack) if len(row) == 1 and "SEARCH" in row[0]["expression"]]
     pattern = re.compile(r'\{Tollgate,environment,(\w+)\} MetricName="(\w+)" environment="')
-    matches = [pattern.search(each) for each in expressions]
+    matches = [pattern.search(expression) for expression in expressions]
     return [(match[2], match[1]) for match in matches if match]
 
 
-def test_questions_are_answered_in_order(every: list[Synthesized]) -> None:
-    """Who is called at night reads from the top."""
+def test_sections_are_in_order(every: list[Synthesized]) -> None:
+    """On call, people read from the top."""
     for stack in every:
-        headings = [each["markdown"] for each in widgets(stack, "text") if each["markdown"].startswith("## ")]
+        headings = [text["markdown"] for text in widgets(stack, "text") if text["markdown"].startswith("## ")]
         assert headings == [
             "## Health",
             "## Spend",
@@ -52,7 +52,7 @@ def test_questions_are_answered_in_order(every: list[Synthesized]) -> None:
             "## Errors",
             "## Accounting",
         ]
-        first = next(each["type"] for each in body(stack)["widgets"] if each["type"] != "text")
+        first = next(widget["type"] for widget in body(stack)["widgets"] if widget["type"] != "text")
         assert first == "alarm"
 
 
@@ -66,33 +66,32 @@ def test_every_alarm_shows_its_state(every: list[Synthesized]) -> None:
 
 
 def test_every_metric_is_shown(every: list[Synthesized]) -> None:
-    """One that is paid for and that nobody sees."""
+    """A metric that is not shown costs money for nothing."""
     for stack in every:
         shown = {row[1] for row in rows(stack) if row[0] == METRIC_NAMESPACE}
         assert shown | {metric for metric, _ in searches(stack)} == set(EMITTED)
 
 
-def test_every_series_is_shown_or_watched(every: list[Synthesized]) -> None:
-    """Each costs $0.30 a month, for every model, consumer or reason there is."""
+def test_every_dimension_is_shown_or_has_an_alarm(every: list[Synthesized]) -> None:
+    """Each costs $0.30 a month per model, consumer, provider or reason."""
     for stack in every:
         shown = {(row[1], row[4] if len(row) > 5 else None) for row in rows(stack) if row[0] == METRIC_NAMESPACE}
         shown |= {*searches(stack)}
         for alarm in alarms_of(stack.environment):
-            watched = [each for each in alarm.condition.sources.values() if each.namespace == METRIC_NAMESPACE]
-            shown |= {(each.name, name) for each in watched for name, _ in each.dimensions[1:]}
+            sources = [source for source in alarm.condition.sources.values() if source.namespace == METRIC_NAMESPACE]
+            shown |= {(source.name, name) for source in sources for name, _ in source.dimensions[1:]}
         if stack.environment.metering.metrics_per_consumer and stack.environment.models:
-            told = {(name, by) for name, metric in METRICS.items() for by in metric.by}
-            assert told <= shown
+            assert {(name, by) for name, metric in METRICS.items() for by in metric.by} <= shown
 
 
-def test_shares_are_shown_as_they_are(full: Synthesized) -> None:
-    """An alarm takes a share of few requests for 0; a graph of that would say that nothing failed."""
-    shares = [widget for widget in widgets(full, "metric") if "percent; alarm from 20" in widget["title"]]
-    assert len(shares) == 1 + len(full.environment.providers), "of 4xx, and of each provider's failed calls"
-    assert {widget["metrics"][0][0]["expression"] for widget in shares} == {"100 * part / whole"}
+def test_graphs_of_percentages_have_no_minimum(full: Synthesized) -> None:
+    """The alarm counts a percentage of few requests as 0; a graph of that would show no failures."""
+    graphs = [widget for widget in widgets(full, "metric") if "percent; alarm from 20" in widget["title"]]
+    assert len(graphs) == 1 + len(full.environment.providers), "4xx responses, and failed calls to each provider"
+    assert {widget["metrics"][0][0]["expression"] for widget in graphs} == {"100 * part / whole"}
 
 
-def test_lines_of_a_graph_can_be_told_apart_and_begin_at_zero(every: list[Synthesized]) -> None:
+def test_labels_are_unique_and_axes_begin_at_zero(every: list[Synthesized]) -> None:
     for stack in every:
         for widget in widgets(stack, "metric"):
             labels = [row[-1]["label"] for row in widget["metrics"] if row[-1].get("visible", True) and len(row) > 1]
@@ -101,8 +100,8 @@ def test_lines_of_a_graph_can_be_told_apart_and_begin_at_zero(every: list[Synthe
                 assert widget["yAxis"]["left"]["min"] == 0
 
 
-def test_metrics_that_are_shown_are_emitted(every: list[Synthesized]) -> None:
-    """A misspelt metric or dimension leaves a graph empty for ever."""
+def test_shown_metrics_are_emitted(every: list[Synthesized]) -> None:
+    """A graph of a misspelt metric or dimension stays empty."""
     for stack in every:
         per_consumer = stack.environment.metering.metrics_per_consumer
         for row in rows(stack):
@@ -120,37 +119,37 @@ def test_thresholds_are_drawn(full: Synthesized) -> None:
         for line in widget.get("annotations", {}).get("horizontal", [])
     }
     assert lines["server-errors"] == 11
-    assert lines["spend"] == 23.5, "in USD, as the graph is"
+    assert lines["spend"] == 23.5, "in USD, like the graph"
     assert lines["client-errors"] == 12
     drawn = {alarm.name for alarm in alarms_of(full.environment) if alarm.condition.threshold is not None}
     assert set(lines) == drawn
 
 
-def test_a_line_is_drawn_over_the_window_that_its_alarm_counts(every: list[Synthesized]) -> None:
-    """Five minutes' threshold over an hour's sum would look like an outage every hour."""
+def test_a_threshold_has_the_period_of_its_graph(every: list[Synthesized]) -> None:
+    """A threshold for five minutes on a graph of hourly sums would look like an outage every hour."""
     for stack in every:
         seconds = {f"alarm {alarm.name}": alarm.condition.period_seconds for alarm in alarms_of(stack.environment)}
         for widget in widgets(stack, "metric"):
             for line in widget.get("annotations", {}).get("horizontal", []):
-                most = all(row[-1]["stat"] == "Maximum" for row in widget["metrics"] if len(row) > 1)
-                assert most or seconds[line["label"]] == widget["period"], line
+                maxima = all(row[-1]["stat"] == "Maximum" for row in widget["metrics"] if len(row) > 1)
+                assert maxima or seconds[line["label"]] == widget["period"], line
 
 
-def test_layout_has_no_overlap_and_fits(every: list[Synthesized]) -> None:
+def test_widgets_fit_the_page_and_do_not_overlap(every: list[Synthesized]) -> None:
     for stack in every:
         cells: set[tuple[int, int]] = set()
         for widget in body(stack)["widgets"]:
             assert widget["x"] + widget["width"] <= 24
-            mine = {
+            covered = {
                 (x, y)
                 for x in range(widget["x"], widget["x"] + widget["width"])
                 for y in range(widget["y"], widget["y"] + widget["height"])
             }
-            assert not mine & cells, widget["properties"].get("title")
-            cells |= mine
+            assert not covered & cells, widget["properties"].get("title")
+            cells |= covered
 
 
-def test_limits_of_cloudwatch(every: list[Synthesized]) -> None:
+def test_dashboard_is_within_cloudwatch_limits(every: list[Synthesized]) -> None:
     """docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html"""
     for stack in every:
         assert len(body(stack)["widgets"]) <= 500
@@ -160,16 +159,17 @@ def test_limits_of_cloudwatch(every: list[Synthesized]) -> None:
             assert len(ids) == len(set(ids))
 
 
-def test_consumer_and_model_can_be_chosen(full: Synthesized, bare: Synthesized) -> None:
-    variables = {each["property"]: each for each in body(full)["variables"]}
-    assert {name: each["defaultValue"] for name, each in variables.items()} == {"consumer": "acme", "model": "small"}
-    for name, each in variables.items():
-        assert each["populateFrom"] == name
+def test_consumer_and_model_can_be_selected(full: Synthesized, bare: Synthesized) -> None:
+    variables = {variable["property"]: variable for variable in body(full)["variables"]}
+    defaults = {name: variable["defaultValue"] for name, variable in variables.items()}
+    assert defaults == {"consumer": "acme", "model": "small"}
+    for name, default in defaults.items():
+        assert variables[name]["populateFrom"] == name
         shown = [row for row in rows(full) if row[0] == METRIC_NAMESPACE and name in row[2:-1:2]]
-        assert {row[2:-1][row[2:-1].index(name) + 1] for row in shown} == {each["defaultValue"]}
+        assert {row[2:-1][row[2:-1].index(name) + 1] for row in shown} == {default}
     assert body(bare)["variables"] == []
 
 
-def test_links_lead_to_the_runbook(full: Synthesized, shipped: dict[str, Synthesized]) -> None:
+def test_dashboard_links_to_the_runbook(full: Synthesized, shipped: dict[str, Synthesized]) -> None:
     assert "](https://git.example.com/tollgate/docs/monitoring.md)" in widgets(full, "text")[0]["markdown"]
     assert "`docs/monitoring.md`" in widgets(shipped["dev"], "text")[0]["markdown"]

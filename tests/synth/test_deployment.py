@@ -1,6 +1,6 @@
-"""A deployment is made anew exactly when something it photographs has changed.
+"""A new API Gateway deployment is made exactly when something that it captures has changed.
 
-Too seldom, and callers keep meeting the old API; too often, and every price change cuts over a stage.
+Otherwise callers would keep the old API, or every price change would redeploy the stage.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ FULL = (ENVIRONMENTS / "full.toml").read_text()
 
 
 def trigger(folder: Path, text: str) -> str:
-    """The deployment's trigger in an environment of that text."""
+    """The deployment's trigger for an environment file with that text."""
     path = folder / "full.toml"
     path.write_text(text)
     stack = synthesize(path, folder / "out")
-    found: str = stack.one("aws_api_gateway_deployment.gateway")["triggers"]["redeployment"]
-    return found
+    digest: str = stack.one("aws_api_gateway_deployment.gateway")["triggers"]["redeployment"]
+    return digest
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> str:
     ],
     ids=["method", "path", "integration", "gateway response", "routes"],
 )
-def test_a_change_of_the_api_is_deployed(tmp_path: Path, before: str, old: str, new: str) -> None:
+def test_a_change_of_the_api_redeploys(tmp_path: Path, before: str, old: str, new: str) -> None:
     assert FULL.count(old) == 1
     assert trigger(tmp_path, FULL.replace(old, new)) != before
 
@@ -57,6 +57,6 @@ def test_a_change_of_the_api_is_deployed(tmp_path: Path, before: str, old: str, 
     ],
     ids=["stage throttle", "budget", "price", "memory", "retention", "key", "plan"],
 )
-def test_a_change_of_anything_else_is_not(tmp_path: Path, before: str, old: str, new: str) -> None:
+def test_another_change_does_not_redeploy(tmp_path: Path, before: str, old: str, new: str) -> None:
     assert FULL.count(old) == 1
     assert trigger(tmp_path, FULL.replace(old, new)) == before

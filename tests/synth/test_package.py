@@ -1,4 +1,4 @@
-"""Packages whose bytes depend on nothing but the code: else every deploy from another machine updates every Lambda."""
+"""Reproducible packages: otherwise every deploy from another machine would update every Lambda."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tests.synth.reading import CHECKOUT
 
 
 def tree(folder: Path, names: list[str]) -> Path:
-    """A folder with those files."""
+    """Create a folder with those files."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(f"# {name}\n")
     return folder
 
 
-def test_same_code_is_the_same_bytes(tmp_path: Path) -> None:
-    """Whatever the order, dates and modes of the files, and whatever Python left beside them."""
+def test_same_code_gives_the_same_bytes(tmp_path: Path) -> None:
+    """Regardless of the files' order, dates and modes, and of Python's caches."""
     names = ["app.py", "deep/b.py", "deep/a.py"]
     one = tree(tmp_path / "one", names)
     two = tree(tmp_path / "two", [*reversed(names), "__pycache__/app.pyc", "deep/x.pyc"])
@@ -33,8 +33,8 @@ def test_same_code_is_the_same_bytes(tmp_path: Path) -> None:
     assert packages[0].sha256 == packages[1].sha256
 
 
-def test_another_name_is_another_package(tmp_path: Path) -> None:
-    """A hash of contents alone would leave a renamed module undeployed."""
+def test_another_file_name_gives_another_hash(tmp_path: Path) -> None:
+    """With a hash of contents alone, a renamed module would not be deployed."""
     one, two = tree(tmp_path / "one", ["a.py"]), tmp_path / "two"
     two.mkdir()
     (two / "b.py").write_text("# a.py\n")
@@ -51,8 +51,8 @@ def test_handlers_are_in_the_package(tmp_path: Path) -> None:
     assert not [name for name in names if "__pycache__" in name]
 
 
-def test_hash_is_what_lambda_reports(tmp_path: Path) -> None:
-    """Base64 of the SHA-256 of the file; any other form shows a change in every plan."""
+def test_hash_is_in_lambdas_format(tmp_path: Path) -> None:
+    """Base64 of the file's SHA-256; another format would show a change in every plan."""
     package = build(tree(tmp_path / "one", ["a.py"]), tmp_path / "1.zip")
     package.path.write_bytes(b"abc")
     assert len(package.source_code_hash) == 44

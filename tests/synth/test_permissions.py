@@ -1,19 +1,30 @@
-"""Who may do what: roles of functions, policies of people, calls of API Gateway."""
+"""Permissions: roles of functions, policies of viewers and operators, and API Gateway's right to invoke functions."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.synth.reading import CHECKOUT, ENVIRONMENTS, Synthesized, people, synthesize
+from tests.synth.reading import CHECKOUT, ENVIRONMENTS, Synthesized, managed_policy, synthesize
 
 ANY_RESOURCE = {("SendTraces", "*"), ("DrawAlarms", "*")}
-"""X-Ray's write actions and CloudWatch's reads of metrics know no resources. Nothing else may be here."""
+"""X-Ray's writes and CloudWatch's metric reads have no resource-level permissions. Nothing else may be here."""
 
 
-def test_no_role_may_do_anything_to_everything(every: list[Synthesized]) -> None:
+def statement_of(stack: Synthesized, sid: str) -> dict[str, Any]:
+    """The statement of the gateway's role with this Sid."""
+    (statement,) = [statement for statement in stack.statements("gateway") if statement["Sid"] == sid]
+    return statement
+
+
+def sids(stack: Synthesized, role: str) -> set[str]:
+    return {statement["Sid"] for statement in stack.statements(role)}
+
+
+def test_roles_have_no_wildcard_permissions(every: list[Synthesized]) -> None:
     for stack in every:
         for role in stack.all("aws_iam_role_policy"):
             for statement in stack.statements(role):
@@ -22,33 +33,33 @@ def test_no_role_may_do_anything_to_everything(every: list[Synthesized]) -> None
                     assert resource != "*" or (statement["Sid"], resource) in ANY_RESOURCE, statement
 
 
-def test_viewers_read_and_nothing_else(every: list[Synthesized]) -> None:
-    """Who may look must not be able to spend: neither change anything, nor read a key's or a provider's value."""
+def test_viewers_can_only_read(every: list[Synthesized]) -> None:
+    """They can neither change anything nor read the value of an API key or a provider key."""
     reads = re.compile(r"(Get|BatchGet|Query|Describe|List|Filter|StartQuery|StopQuery|Decrypt|GenerateDataKey|GET)")
     for stack in every:
-        for statement in people(stack, "viewer").values():
+        for statement in managed_policy(stack, "viewer").values():
             assert statement["Effect"] == "Allow"
             for action in statement["Action"]:
                 assert reads.match(action.partition(":")[2]), action
                 assert action not in ("secretsmanager:GetSecretValue", "dynamodb:Scan")
             for resource in statement["Resource"]:
                 assert "/apikeys" not in resource
-                assert not re.search(r"/usageplans/.*(keys|\*)$", resource), "lists keys with their values"
+                assert not re.search(r"/usageplans/.*(keys|\*)$", resource), "it returns key values"
 
 
-def test_operators_change_only_what_is_theirs(full: Synthesized, bare: Synthesized) -> None:
-    """Not the ledger's money: accounts, rollups and usage rows are the Lambda's; nothing is updated or deleted."""
-    operator = people(full, "operator")
-    assert set(people(full, "viewer")) - {"SeeSecrets"} < set(operator)
-    changing = {
+def test_operators_change_keys_and_states_only(full: Synthesized, bare: Synthesized) -> None:
+    """Only the Lambda writes accounts, rollups and usage rows. Operators put items, and never update or delete."""
+    operator = managed_policy(full, "operator")
+    assert set(managed_policy(full, "viewer")) - {"SeeSecrets"} < set(operator)
+    changes = {
         action.removeprefix("dynamodb:"): set(statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
         for statement in [operator["PutItems"]]
         for action in statement["Action"]
     }
-    assert changing == {"PutItem": {"KEY#*", "CONSUMER#*", "AUDIT#*"}}
-    assert operator["SetSecrets"]["Resource"] == people(full, "viewer")["SeeSecrets"]["Resource"]
+    assert changes == {"PutItem": {"KEY#*", "CONSUMER#*", "AUDIT#*"}}
+    assert operator["SetSecrets"]["Resource"] == managed_policy(full, "viewer")["SeeSecrets"]["Resource"]
     assert "secretsmanager:GetSecretValue" not in str(operator)
-    assert "SetSecrets" not in people(bare, "operator")
+    assert "SetSecrets" not in managed_policy(bare, "operator")
     plans = [resource for resource in operator["ChangeKeys"]["Resource"] if "/usageplans/" in resource]
     assert plans == [
         "arn:aws:apigateway:eu-west-3::/usageplans/${aws_api_gateway_usage_plan.starter.id}/keys*",
@@ -56,31 +67,30 @@ def test_operators_change_only_what_is_theirs(full: Synthesized, bare: Synthesiz
     ]
 
 
-@pytest.mark.parametrize("who", ["viewer", "operator"])
-def test_people_may_use_the_key_where_the_command_meets_what_it_encrypts(
-    full: Synthesized, bare: Synthesized, who: str
-) -> None:
-    """Without Lambda's part of it the command could not read the gateway's configuration, and would do nothing."""
-    use = people(full, who)["UseKey"]
+@pytest.mark.parametrize("policy", ["viewer", "operator"])
+def test_people_can_use_the_kms_key_through_three_services(full: Synthesized, bare: Synthesized, policy: str) -> None:
+    """Without Lambda among them, the command could not read the gateway's configuration."""
+    use = managed_policy(full, policy)["UseKey"]
     assert use["Resource"] == [full.environment.gateway.kms_key_arn]
     assert use["Condition"] == {
         "StringEquals": {
             "kms:ViaService": [f"{name}.eu-west-3.amazonaws.com" for name in ("dynamodb", "lambda", "secretsmanager")]
         }
     }
-    assert "UseKey" not in people(bare, who)
+    assert "UseKey" not in managed_policy(bare, policy)
 
 
-def test_people_meet_no_star_but_where_aws_knows_no_resources(every: list[Synthesized]) -> None:
+def test_policies_for_people_have_two_wildcard_statements(every: list[Synthesized]) -> None:
     for stack in every:
-        operator = people(stack, "operator")
-        assert not [action for each in operator.values() for action in each["Action"] if "*" in action]
-        assert {sid for sid, each in operator.items() if "*" in each["Resource"]} == {"FollowQueries", "ReadMetrics"}
+        operator = managed_policy(stack, "operator")
+        assert not [action for statement in operator.values() for action in statement["Action"] if "*" in action]
+        unrestricted = {sid for sid, statement in operator.items() if "*" in statement["Resource"]}
+        assert unrestricted == {"FollowQueries", "ReadMetrics"}
 
 
 def test_wildcards_in_arns_are_the_known_ones(every: list[Synthesized]) -> None:
-    """Streams of the own log group; the regions that a Bedrock inference profile routes to; and the unnamed key of a
-    secret that another team owns, which a condition ties to that secret."""
+    """Streams of the function's log group; regions that a Bedrock inference profile routes to; and the KMS key of an
+    existing secret, which a condition limits to that secret."""
     allowed = re.compile(
         r"\*|\$\{aws_cloudwatch_log_group\.[\w-]+\.arn\}:\*|arn:aws:bedrock:\*::foundation-model/[\w.:-]+"
         r"|arn:aws:kms:[\w-]+:\d{12}:key/\*"
@@ -88,36 +98,36 @@ def test_wildcards_in_arns_are_the_known_ones(every: list[Synthesized]) -> None:
     for stack in every:
         for role in stack.all("aws_iam_role_policy"):
             for statement in stack.statements(role):
-                wild = [resource for resource in statement["Resource"] if "*" in resource]
-                assert all(allowed.fullmatch(resource) for resource in wild), wild
-                keys = [resource for resource in wild if ":kms:" in resource]
+                wildcards = [resource for resource in statement["Resource"] if "*" in resource]
+                assert all(allowed.fullmatch(resource) for resource in wildcards), wildcards
+                keys = [resource for resource in wildcards if ":kms:" in resource]
                 assert not keys or "kms:EncryptionContext:SecretARN" in statement["Condition"]["StringEquals"]
 
 
-def test_gateway_may_do_to_the_ledger_what_it_does(full: Synthesized) -> None:
-    """One permission more is an attack's; one less is an outage."""
+def test_gateway_has_exactly_the_ledger_permissions_it_uses(full: Synthesized) -> None:
+    """One more helps an attacker; one less is an outage."""
     source = "".join(
         (CHECKOUT / "lambda_src" / name).read_text() for name in ("edges/ledger.py", "edges/dynamodb_table.py")
     )
     called = set(re.findall(r'_call\(\s*"(\w+)"', source)) - {"TransactWriteItems"}
     in_transactions = {f"{verb}Item" for verb in re.findall(r'\{"(Put|Update|Delete|ConditionCheck)":', source)}
-    (statement,) = [each for each in full.statements("gateway") if each["Sid"] == "UseLedger"]
+    statement = statement_of(full, "UseLedger")
     assert {action.removeprefix("dynamodb:") for action in statement["Action"]} == called | in_transactions
     assert statement["Resource"] == ["${aws_dynamodb_table.ledger.arn}"]
 
 
-def test_gateway_reads_its_own_providers_secrets_alone(full: Synthesized) -> None:
-    (statement,) = [each for each in full.statements("gateway") if each["Sid"] == "ReadProviderKeys"]
+def test_gateway_reads_only_the_secrets_of_its_providers(full: Synthesized) -> None:
+    statement = statement_of(full, "ReadProviderKeys")
     assert statement["Resource"] == [
         "${aws_secretsmanager_secret.openai.arn}",
         "arn:aws:secretsmanager:eu-west-3:111122223333:secret:shared/anthropic-AbCdEf",
     ]
-    assert "ReadProviderKeys" not in {each["Sid"] for each in full.statements("sweeper")}
+    assert "ReadProviderKeys" not in sids(full, "sweeper")
 
 
-def test_gateway_decrypts_a_secret_of_others_through_secrets_manager_alone(full: Synthesized) -> None:
-    """It may be encrypted with a key that nobody names here; from another account it always is."""
-    (statement,) = [each for each in full.statements("gateway") if each["Sid"] == "DecryptProviderKeys"]
+def test_gateway_decrypts_existing_secrets_through_secrets_manager_only(full: Synthesized) -> None:
+    """Their KMS key may be one that the environment file does not name; in another account it always is."""
+    statement = statement_of(full, "DecryptProviderKeys")
     assert statement["Action"] == ["kms:Decrypt"]
     assert statement["Resource"] == ["arn:aws:kms:eu-west-3:111122223333:key/*"]
     assert statement["Condition"] == {
@@ -131,47 +141,47 @@ def test_gateway_decrypts_a_secret_of_others_through_secrets_manager_alone(full:
 
 
 def test_bedrock_access_is_limited_to_the_models_offered(full: Synthesized, bare: Synthesized) -> None:
-    (statement,) = [each for each in full.statements("gateway") if each["Sid"] == "InvokeModels"]
+    statement = statement_of(full, "InvokeModels")
     account = "${element(split(':', aws_dynamodb_table.ledger.arn), 4)}"
     assert statement["Resource"] == [
         f"arn:aws:bedrock:eu-central-1:{account}:inference-profile/eu.amazon.nova-lite-v1:0",
         "arn:aws:bedrock:*::foundation-model/amazon.nova-lite-v1:0",
         "arn:aws:bedrock:eu-central-1::foundation-model/amazon.titan-text-express-v1",
     ]
-    assert "InvokeModels" not in {each["Sid"] for each in bare.statements("gateway")}
+    assert "InvokeModels" not in sids(bare, "gateway")
 
 
-def test_a_profile_given_by_its_arn_may_reach_models_through_it_alone(tmp_path: Path) -> None:
-    """The ARN does not say which models it routes to, and Bedrock asks for the permission to call those too."""
+def test_models_behind_an_application_profile_need_the_profile(tmp_path: Path) -> None:
+    """Its ARN does not name its models, and Bedrock requires permission to invoke those too."""
     profile = "arn:aws:bedrock:eu-west-1:111122223333:application-inference-profile/a1b2c3"
     text = '[aws]\nregion = "eu-west-1"\n[providers.aws]\nkind = "bedrock"\n'
     text += f'[models.ours]\nprovider = "aws"\nfree = true\nupstream = "{profile}"\n'
     (tmp_path / "profile.toml").write_text(text)
     stack = synthesize(tmp_path / "profile.toml", tmp_path / "out")
-    found = {each["Sid"]: each for each in stack.statements("gateway")}
-    assert found["InvokeModels"]["Resource"] == [profile]
-    assert found["InvokeThroughProfiles"]["Resource"] == ["arn:aws:bedrock:*::foundation-model/*"]
-    assert found["InvokeThroughProfiles"]["Condition"] == {"StringEquals": {"bedrock:InferenceProfileArn": [profile]}}
+    assert statement_of(stack, "InvokeModels")["Resource"] == [profile]
+    through_profile = statement_of(stack, "InvokeThroughProfiles")
+    assert through_profile["Resource"] == ["arn:aws:bedrock:*::foundation-model/*"]
+    assert through_profile["Condition"] == {"StringEquals": {"bedrock:InferenceProfileArn": [profile]}}
 
 
 @pytest.mark.parametrize(("region", "partition"), [("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")])
-def test_govcloud_and_china_have_arns_of_their_own(tmp_path: Path, region: str, partition: str) -> None:
-    """With `arn:aws:` there, IAM refuses each policy and KMS each key, in the middle of an apply."""
+def test_govcloud_and_china_arns_have_their_partition(tmp_path: Path, region: str, partition: str) -> None:
+    """With `arn:aws:`, IAM rejects policies and KMS rejects keys in the middle of an apply."""
     text = (ENVIRONMENTS / "full.toml").read_text().replace("arn:aws:", f"arn:{partition}:")
     text = re.sub(r"(eu|us)-[a-z]+-[0-9]", region, text)
     (tmp_path / "full.toml").write_text(text)
-    found = synthesize(tmp_path / "full.toml", tmp_path / "out").text
-    assert f"arn:{partition}:iam::aws:policy/" in found
-    assert "arn:aws:" not in found
-    assert (".amazonaws.com.cn" in found) is (partition == "aws-cn")
+    synthesized = synthesize(tmp_path / "full.toml", tmp_path / "out").text
+    assert f"arn:{partition}:iam::aws:policy/" in synthesized
+    assert "arn:aws:" not in synthesized
+    assert (".amazonaws.com.cn" in synthesized) is (partition == "aws-cn")
 
 
-def test_brought_functions_may_write_logs_and_traces_only(full: Synthesized) -> None:
-    assert {each["Sid"] for each in full.statements("example")} == {"WriteLogs", "SendTraces", "UseKey"}
+def test_custom_functions_may_only_write_logs_and_traces(full: Synthesized) -> None:
+    assert sids(full, "example") == {"WriteLogs", "SendTraces", "UseKey"}
 
 
-def test_api_gateway_may_call_a_function_for_its_own_route_only(full: Synthesized) -> None:
-    """Scoped to API, stage, method and path: no other API, of this or of another account, can run it."""
+def test_api_gateway_may_invoke_a_function_for_its_route_only(full: Synthesized) -> None:
+    """Limited to API, stage, method and path: no other API, in this or another account, can invoke it."""
     api = "${aws_api_gateway_rest_api.gateway.execution_arn}/edge"
     sources = {name: permission["source_arn"] for name, permission in full.all("aws_lambda_permission").items()}
     assert sources == {
@@ -190,13 +200,13 @@ def test_api_gateway_may_call_a_function_for_its_own_route_only(full: Synthesize
     }
 
 
-def test_any_method_is_a_star_in_the_permission(shipped: dict[str, Synthesized]) -> None:
+def test_any_method_is_a_wildcard_in_the_permission(shipped: dict[str, Synthesized]) -> None:
     permission = shipped["local"].one("aws_lambda_permission.example_any")
     assert permission["source_arn"].endswith("/live/*/example")
 
 
-def test_policies_for_people_fit_into_what_iam_takes(tmp_path: Path) -> None:
-    """6,144 characters without white space: beyond 20 plans they are not named one by one."""
+def test_policies_for_people_are_within_iams_size_limit(tmp_path: Path) -> None:
+    """6,144 characters without white space. Above 20 plans, the policy does not list them."""
     for plans in (20, 21):
         text = '[aws]\nregion = "ap-southeast-2"\n[gateway]\n'
         text += 'kms_key_arn = "arn:aws:kms:ap-southeast-2:123456789012:key/1"\n'
@@ -212,7 +222,7 @@ def test_policies_for_people_fit_into_what_iam_takes(tmp_path: Path) -> None:
 
 
 def resolved(reference: str) -> str:
-    """About as long as what AWS puts in a reference's place."""
+    """A value about as long as the reference's value in AWS."""
     if "element(" in reference:
         return "111122223333"
     if reference.endswith(".arn}"):

@@ -1,4 +1,4 @@
-"""Saved queries, indexes and rules that find what they are asked for."""
+"""Saved queries, field indexes and Contributor Insights rules."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ LANGUAGE = {
     *("filter", "stats", "sort", "limit", "fields", "by", "as", "and", "or", "like", "desc", "asc"),
     *("not", "ispresent", "count_distinct", "count", "sum", "min", "max", "pct", "latest", "bin"),
 }
-"""Words that are no fields."""
+"""Words of a query that are not fields."""
 
 
-def asked(query: SavedQuery) -> set[str]:
-    """The fields that a query reads, those it names itself left out."""
+def fields_of(query: SavedQuery) -> set[str]:
+    """The fields that a query reads, without its own aliases."""
     text = re.sub(r'/[^/\n]*/(?=\n)|"[^"]*"', "", query.text)
-    named = set(re.findall(r"\bas (\w+)", text))
-    return set(re.findall(r"(?<!@)\b[a-z]\w*\b", text)) - named - LANGUAGE
+    aliases = set(re.findall(r"\bas (\w+)", text))
+    return set(re.findall(r"(?<!@)\b[a-z]\w*\b", text)) - aliases - LANGUAGE
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
-def test_query_asks_for_fields_that_its_logs_have(query: SavedQuery) -> None:
-    """Logs Insights finds nothing, and says nothing, where a field is misspelt."""
-    assert asked(query)
+def test_query_reads_fields_of_its_logs(query: SavedQuery) -> None:
+    """With a misspelt field, Logs Insights returns nothing and reports no error."""
+    assert fields_of(query)
     for log in query.logs:
-        assert asked(query) <= FIELDS[log], log
+        assert fields_of(query) <= FIELDS[log], log
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
-def test_query_is_in_the_language_and_says_what_it_is_for(query: SavedQuery) -> None:
+def test_query_parses_and_has_a_comment(query: SavedQuery) -> None:
     parse_query(query.commented)
     first, *_ = query.commented.splitlines()
     assert first == f"# {query.purpose}"
@@ -49,10 +49,10 @@ def test_query_is_in_the_language_and_says_what_it_is_for(query: SavedQuery) -> 
         assert f"# {word}: {meaning}" in query.commented
 
 
-def test_saved_queries_are_all_there_and_read_their_logs(every: list[Synthesized]) -> None:
+def test_every_query_is_saved_and_reads_its_logs(every: list[Synthesized]) -> None:
     for stack in every:
-        made = stack.all("aws_cloudwatch_query_definition")
-        assert set(made) == {
+        definitions = stack.all("aws_cloudwatch_query_definition")
+        assert set(definitions) == {
             "usage-by-key",
             "top-consumers",
             "by-hour",
@@ -72,7 +72,7 @@ def test_saved_queries_are_all_there_and_read_their_logs(every: list[Synthesized
         names = {"usage": "gateway", "access": "access", "sweeper": "sweeper"}
         for query in QUERIES:
             groups = [f"${{aws_cloudwatch_log_group.{names[log]}.name}}" for log in query.logs]
-            assert made[query.name]["log_group_names"] == groups
+            assert definitions[query.name]["log_group_names"] == groups
 
 
 def test_indexed_fields_are_logged(every: list[Synthesized]) -> None:
@@ -87,18 +87,18 @@ def test_indexed_fields_are_logged(every: list[Synthesized]) -> None:
         assert policies["usage"]["log_group_name"] == "${aws_cloudwatch_log_group.gateway.name}"
 
 
-def test_ranked_fields_are_logged(full: Synthesized) -> None:
-    """A rule over a field that is not there ranks nothing; a rule takes four keys and four filters at most."""
+def test_contributor_insights_rules_read_logged_fields(full: Synthesized) -> None:
+    """A rule on a missing field ranks nothing. A rule takes at most four keys and four filters."""
     for name, contribution in INSIGHT_RULES.items():
         rule = readable(full.one(f"aws_cloudwatch_contributor_insight_rule.{name}"))["rule_definition"]
         assert rule["LogGroupNames"] == ["${aws_cloudwatch_log_group.gateway.name}"]
-        matched = [each["Match"] for each in contribution["Filters"]]
-        assert {key.removeprefix("$.") for key in (*contribution["Keys"], *matched)} <= USAGE_FIELDS
+        filtered = [rule_filter["Match"] for rule_filter in contribution["Filters"]]
+        assert {key.removeprefix("$.") for key in (*contribution["Keys"], *filtered)} <= USAGE_FIELDS
         assert len(contribution["Keys"]) <= 4
-        assert len(matched) <= 4
+        assert len(filtered) <= 4
 
 
-def test_ranking_can_be_left_out(bare: Synthesized, tmp_path: Path) -> None:
+def test_contributor_insights_can_be_off(bare: Synthesized, tmp_path: Path) -> None:
     assert len(bare.all("aws_cloudwatch_contributor_insight_rule")) == 2
     file = tmp_path / "without.toml"
     file.write_text('[aws]\nregion = "eu-west-1"\n[gateway]\ncontributor_insights = false\n')

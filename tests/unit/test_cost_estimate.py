@@ -1,4 +1,4 @@
-"""The bill that synth tells, against one counted by hand."""
+"""The cost estimate of synth against numbers counted by hand."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ burst = 1
 [consumers.c]
 plan = "p"
 """
-# By hand: the access log's ApiGatewayRejections, and from the table 31 metrics, each once for the environment.
+# Counted by hand: ApiGatewayRejections of the access log, and 31 metrics, once each for the environment.
 ONCE = 31
 PER_MODEL = 5  # Requests, InputTokens, OutputTokens, CostNanoUsd, Latency
 PER_CONSUMER = 6  # Requests, Errors, Refusals, CostNanoUsd, BudgetSpentPercent, BudgetCommittedPercent
@@ -47,15 +47,15 @@ def environment(folder: Path, text: str) -> Environment:
     return load(path)
 
 
-def by_name(found: Environment) -> dict[str, tuple[int, Decimal]]:
-    return {item.name: (item.count, item.usd) for item in cost_estimate.estimate(found)}
+def by_name(parsed: Environment) -> dict[str, tuple[int, Decimal]]:
+    return {item.name: (item.count, item.usd) for item in cost_estimate.estimate(parsed)}
 
 
-def test_bill_is_what_a_count_by_hand_gives(tmp_path: Path) -> None:
+def test_estimate_equals_the_count_by_hand(tmp_path: Path) -> None:
     items = by_name(environment(tmp_path, TEXT))
     assert SERIES == 83
     assert items["metric series"] == (83, Decimal("24.90"))
-    # 19 of one metric; server-errors, client-errors and two upstream-errors of two; the anomaly, which counts three.
+    # 19 with one metric; server-errors, client-errors and two upstream-errors with two; the anomaly counts as three.
     single = [
         "latency", "gateway-latency", "lambda-errors", "throttles", "concurrency", "duration",
         "ledger-failures", "ledger-throttles", "secret-failures", "budget", "unsettled", "overdue-holds",
@@ -68,7 +68,7 @@ def test_bill_is_what_a_count_by_hand_gives(tmp_path: Path) -> None:
     assert items["Contributor Insights rules"] == (2, Decimal("1.00"))
 
 
-def test_what_is_switched_off_costs_nothing(tmp_path: Path) -> None:
+def test_disabled_parts_cost_nothing(tmp_path: Path) -> None:
     text = TEXT.replace(
         'kind = "openai"\n[models.one]', 'kind = "openai"\n[metering]\nmetrics_per_consumer = false\n[models.one]'
     )
@@ -79,8 +79,8 @@ def test_what_is_switched_off_costs_nothing(tmp_path: Path) -> None:
     assert items["composite alarms"] == items["Contributor Insights rules"] == (0, Decimal("0"))
 
 
-def test_many_series_cost_less_each(tmp_path: Path) -> None:
-    """10,000 at 30 cents, the rest at ten: 2,000 consumers of six series each, and what there was before."""
+def test_tiers_of_metric_prices(tmp_path: Path) -> None:
+    """10,000 series at 30 cents, the rest at ten: 2,000 consumers with six series each, and the others."""
     consumers = "".join(f'[consumers.c{number}]\nplan = "p"\n' for number in range(1_999))
     items = by_name(environment(tmp_path, TEXT + consumers))
     count, usd = items["metric series"]
@@ -89,5 +89,5 @@ def test_many_series_cost_less_each(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["at most $32.40 a month", "24.90      83  metric series"])
-def test_text_has_the_sum_and_the_items(tmp_path: Path, part: str) -> None:
+def test_text_has_the_total_and_the_items(tmp_path: Path, part: str) -> None:
     assert part in cost_estimate.text(environment(tmp_path, TEXT))

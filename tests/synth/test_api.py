@@ -1,4 +1,4 @@
-"""Every promise about keys, plans, the API and its refusals, with what would break for whom."""
+"""Requirements on keys, plans, the API and its error responses, and what breaks without them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tests.synth.reading import Synthesized, named
 
 
 def test_every_method_requires_a_key(every: list[Synthesized]) -> None:
-    """One open method is a free way to spend the owner's money. A browser's preflight cannot carry a key."""
+    """One open method lets anybody spend the owner's money. A browser's preflight cannot send a key."""
     for name, method in named(every, "aws_api_gateway_method"):
         assert method["api_key_required"] is (method["http_method"] != "OPTIONS"), name
 
 
-def test_preflights_allow_the_headers_that_the_sdks_send(full: Synthesized) -> None:
-    """Of a header that is not allowed, browsers send no request at all; `x-stainless-…` are a dozen. A star alone would
-    leave out `authorization`, which OpenAI's client always sends."""
+def test_preflights_allow_the_headers_of_the_sdks(full: Synthesized) -> None:
+    """A browser sends no request with a header that is not allowed, and the SDKs send a dozen `x-stainless-…`. `*` does
+    not include `authorization`, which OpenAI's client always sends."""
     parameters = full.one("aws_api_gateway_integration_response.v1_chat_completions_options")["response_parameters"]
     assert parameters["method.response.header.access-control-allow-headers"] == "'*,authorization'"
 
 
-def test_preflights_exist_only_where_cors_was_asked_for(full: Synthesized, shipped: dict[str, Synthesized]) -> None:
+def test_preflights_exist_only_with_cors(full: Synthesized, shipped: dict[str, Synthesized]) -> None:
     assert any(method["http_method"] == "OPTIONS" for method in full.all("aws_api_gateway_method").values())
     for stack in shipped.values():
         assert all(method["http_method"] != "OPTIONS" for method in stack.all("aws_api_gateway_method").values())
@@ -41,7 +41,7 @@ def test_every_route_of_the_contract_is_deployed(full: Synthesized) -> None:
 
 
 def test_bedrock_routes_need_a_bedrock_provider(bare: Synthesized, full: Synthesized) -> None:
-    """A route that can only fail is worse than none."""
+    """Without one, the routes could only fail."""
     assert "converse" in full.all("aws_api_gateway_method")
     assert not [name for name in bare.all("aws_api_gateway_resource") if "bedrock" in name]
 
@@ -52,8 +52,8 @@ def test_starter_plan_is_the_documented_example(shipped: dict[str, Synthesized])
     assert plan["quota_settings"] == {"limit": 1000, "period": "MONTH"}
 
 
-def test_operator_issued_keys_are_no_resources(shipped: dict[str, Synthesized], full: Synthesized) -> None:
-    """Their values would be in Terraform's state otherwise, which is what `operator` is chosen against."""
+def test_operator_issued_keys_are_not_resources(shipped: dict[str, Synthesized], full: Synthesized) -> None:
+    """Otherwise Terraform's state would have their values, which `keys = "operator"` prevents."""
     prod = shipped["prod"]
     assert prod.environment.consumers
     assert not prod.all("aws_api_gateway_api_key")
@@ -63,7 +63,7 @@ def test_operator_issued_keys_are_no_resources(shipped: dict[str, Synthesized], 
 
 
 def test_no_key_has_a_value(every: list[Synthesized]) -> None:
-    """A value in the program would be in git, in the JSON and in every plan."""
+    """A value in the program would appear in git, in the JSON and in every plan."""
     for name, key in named(every, "aws_api_gateway_api_key"):
         assert "value" not in key, name
     for stack in every:
@@ -71,7 +71,7 @@ def test_no_key_has_a_value(every: list[Synthesized]) -> None:
 
 
 def test_disabling_a_key_survives_an_apply(every: list[Synthesized]) -> None:
-    """An operator who stops a leaked key must not have it switched on again by the next deploy."""
+    """The next deploy must not re-enable a leaked key that an operator disabled."""
     for name, key in named(every, "aws_api_gateway_api_key"):
         assert key["lifecycle"]["ignore_changes"] == ["enabled"], name
 
@@ -87,7 +87,7 @@ def test_api_is_regional_and_described(every: list[Synthesized]) -> None:
 
 
 def test_throttles_are_explicit(every: list[Synthesized]) -> None:
-    """Left out, Terraform sends -1: no limit on AWS."""
+    """By default Terraform sends -1, which means no limit in AWS."""
     for _, settings in named(every, "aws_api_gateway_method_settings"):
         assert settings["method_path"] == "*/*"
         assert settings["settings"]["throttling_rate_limit"] > 0
@@ -95,11 +95,11 @@ def test_throttles_are_explicit(every: list[Synthesized]) -> None:
 
 
 def test_execution_log_has_no_bodies(every: list[Synthesized]) -> None:
-    """Data traces would write prompts, answers and keys into a log."""
+    """Data traces would write prompts, responses and keys into a log."""
     for _, settings in named(every, "aws_api_gateway_method_settings"):
         assert settings["settings"]["data_trace_enabled"] is False
         assert settings["settings"]["logging_level"] == "ERROR"
-        assert settings["settings"]["metrics_enabled"] is False, "billed by method, and nobody reads them"
+        assert settings["settings"]["metrics_enabled"] is False, "billed by method, and not used"
 
 
 def test_access_log_has_the_key_id_and_never_the_value(every: list[Synthesized]) -> None:
@@ -110,8 +110,8 @@ def test_access_log_has_the_key_id_and_never_the_value(every: list[Synthesized])
         assert set(log_format) == set(ACCESS_FIELDS)
 
 
-def test_execution_log_is_made_before_api_gateway_would(every: list[Synthesized]) -> None:
-    """Made by API Gateway, it would stay for ever, unencrypted, and be there after a destroy."""
+def test_execution_log_is_created_before_the_stage(every: list[Synthesized]) -> None:
+    """API Gateway would create it without retention or encryption, and a destroy would leave it behind."""
     for stack in every:
         group = stack.one("aws_cloudwatch_log_group.execution")
         stage = stack.environment.gateway.stage
@@ -122,8 +122,8 @@ def test_execution_log_is_made_before_api_gateway_would(every: list[Synthesized]
         assert "aws_api_gateway_stage.gateway" in settings["stage_name"]
 
 
-def test_no_log_is_kept_for_ever(every: list[Synthesized]) -> None:
-    """Without retention, logs cost more each month and outlive every promise about personal data."""
+def test_every_log_has_a_retention(every: list[Synthesized]) -> None:
+    """Without retention, logs cost more each month and keep personal data for ever."""
     for name, group in named(every, "aws_cloudwatch_log_group"):
         assert group["retention_in_days"] >= 1, name
 
@@ -136,29 +136,29 @@ def test_tracing_follows_the_environment(every: list[Synthesized]) -> None:
 
 
 def test_account_wide_role_is_opt_in(shipped: dict[str, Synthesized]) -> None:
-    """There is one per account and region; a stack that owns it uninvited takes it from all the others."""
+    """There is one per account and region; a stack that owns it takes it from all others."""
     owners = {name for name, stack in shipped.items() if stack.all("aws_api_gateway_account")}
-    assert owners == {"dev", "local"}  # both say so in their files
+    assert owners == {"dev", "local"}  # their files set manage_account_role
 
 
-def test_deployment_comes_after_everything_it_photographs(every: list[Synthesized]) -> None:
-    kinds = ("resource", "method", "integration", "method_response", "integration_response", "gateway_response")
+def test_deployment_depends_on_everything_it_captures(every: list[Synthesized]) -> None:
+    parts = ("resource", "method", "integration", "method_response", "integration_response", "gateway_response")
     for stack in every:
-        waits_for = set(stack.one("aws_api_gateway_deployment.gateway")["depends_on"])
-        for kind in kinds:
-            resource_type = f"aws_api_gateway_{kind}"
-            assert {f"{resource_type}.{name}" for name in stack.all(resource_type)} <= waits_for
+        dependencies = set(stack.one("aws_api_gateway_deployment.gateway")["depends_on"])
+        for part in parts:
+            resource_type = f"aws_api_gateway_{part}"
+            assert {f"{resource_type}.{name}" for name in stack.all(resource_type)} <= dependencies
         assert stack.one("aws_api_gateway_deployment.gateway")["lifecycle"] == {"create_before_destroy": True}
 
 
-# --- refusals
+# --- error responses
 
 
-def test_refusals_are_json_that_the_sdks_read(every: list[Synthesized]) -> None:
-    """OpenAI's SDK reads error.message and error.code, Anthropic's error.type; both show a request id."""
+def test_error_responses_are_json_for_the_sdks(every: list[Synthesized]) -> None:
+    """OpenAI's SDK reads error.message and error.code, Anthropic's reads error.type; both show a request id."""
     for name, response in named(every, "aws_api_gateway_gateway_response"):
         template = response["response_templates"]["application/json"]
-        body = json.loads(template.replace("$context.error.messageString", '"said by API Gateway"'))
+        body = json.loads(template.replace("$context.error.messageString", '"text of API Gateway"'))
         assert body["type"] == "error", name
         assert body["request_id"] == "$context.extendedRequestId"
         assert {"type", "code", "message", "param"} == set(body["error"]) - {"detail"}
@@ -168,7 +168,7 @@ def test_refusals_are_json_that_the_sdks_read(every: list[Synthesized]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("refusal", "status", "retried"),
+    ("response_type", "status", "retried"),
     [
         ("invalid_api_key", "401", False),
         ("access_denied", "403", False),
@@ -180,14 +180,14 @@ def test_refusals_are_json_that_the_sdks_read(every: list[Synthesized]) -> None:
         ("missing_authentication_token", "404", False),
     ],
 )
-def test_sdks_repeat_only_what_may_help(full: Synthesized, refusal: str, status: str, retried: bool) -> None:
-    """A time-out that an SDK repeats is a second bill from the provider."""
-    response = full.one(f"aws_api_gateway_gateway_response.{refusal}")
+def test_sdks_retry_only_throttled_requests(full: Synthesized, response_type: str, status: str, retried: bool) -> None:
+    """If an SDK retries after a timeout, the provider may charge twice."""
+    response = full.one(f"aws_api_gateway_gateway_response.{response_type}")
     assert response["status_code"] == status
     header = response["response_parameters"].get("gatewayresponse.header.x-should-retry")
     assert header == (None if retried else "'false'")
 
 
-def test_defaults_shape_what_has_no_response_of_its_own(full: Synthesized) -> None:
+def test_defaults_cover_all_other_error_responses(full: Synthesized) -> None:
     assert {"default_4xx", "default_5xx"} <= set(full.all("aws_api_gateway_gateway_response"))
     assert "status_code" not in full.one("aws_api_gateway_gateway_response.default_5xx")

@@ -1,4 +1,4 @@
-"""Every promise about functions, secrets, ledger, alerts and the whole, with what would break for whom."""
+"""Requirements on functions, secrets, ledger, alerts, outputs and the whole stack, and what breaks without them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 from constructs_lib.price_table import version
 from lambda_src.configuration import config
 from lambda_src.contract import CONFIG_VARIABLE, TOKEN_CLASSES
-from tests.synth.reading import Synthesized, named, people, readable, synthesize
+from tests.synth.reading import Synthesized, managed_policy, named, readable, synthesize
 
 # --- Lambda
 
 
-def test_functions_run_where_documented(every: list[Synthesized]) -> None:
+def test_functions_have_the_documented_runtime(every: list[Synthesized]) -> None:
     for name, function in named(every, "aws_lambda_function"):
         assert (function["runtime"], function["architectures"]) == ("python3.13", ["arm64"]), name
         assert function["logging_config"]["log_format"] == "JSON"
-        # A stricter filter would drop the usage lines, and with them every metric.
+        # A stricter level would drop the usage lines, and with them every metric.
         assert function["logging_config"]["application_log_level"] == "INFO"
         assert function["logging_config"]["log_group"] == f"${{aws_cloudwatch_log_group.{name}.name}}"
 
@@ -28,17 +28,17 @@ def test_settings_of_the_gateway_function(full: Synthesized, bare: Synthesized) 
     assert "reserved_concurrent_executions" not in bare.one("aws_lambda_function.gateway")
 
 
-def test_times_fit_into_each_other(every: list[Synthesized]) -> None:
-    """A hard time-out runs no cleanup: the provider's must come first, then API Gateway's, then the Lambda's."""
+def test_timeouts_are_ordered(every: list[Synthesized]) -> None:
+    """The Lambda's timeout runs no cleanup. The provider's timeout must come first, then API Gateway's, then that."""
     for stack in every:
         function = stack.one("aws_lambda_function.gateway")
         settings = config({CONFIG_VARIABLE: function["environment"]["variables"][CONFIG_VARIABLE]})
-        patience = stack.one("aws_api_gateway_integration.chat")["timeout_milliseconds"] / 1000
-        assert settings.upstream_timeout_seconds < patience < function["timeout"] < settings.hold_seconds
+        integration = stack.one("aws_api_gateway_integration.chat")["timeout_milliseconds"] / 1000
+        assert settings.upstream_timeout_seconds < integration < function["timeout"] < settings.hold_seconds
 
 
-def test_lambda_reads_the_configuration_it_is_given(every: list[Synthesized]) -> None:
-    """Both sides, end to end: what constructs write, the Lambda's own reader takes in."""
+def test_lambda_reads_the_configuration_of_the_constructs(every: list[Synthesized]) -> None:
+    """The Lambda's own reader parses the variable that the constructs write."""
     for stack in every:
         for name in ("gateway", "sweeper"):
             variables = stack.one(f"aws_lambda_function.{name}")["environment"]["variables"]
@@ -52,15 +52,15 @@ def test_lambda_reads_the_configuration_it_is_given(every: list[Synthesized]) ->
 # --- secrets, ledger, alerts
 
 
-def test_secrets_are_made_without_a_value(every: list[Synthesized]) -> None:
-    """A version made by Terraform would be a provider's key in its state."""
+def test_secrets_are_created_without_a_value(every: list[Synthesized]) -> None:
+    """A secret version in Terraform would put a provider key into its state."""
     named(every, "aws_secretsmanager_secret")
     for stack in every:
         assert not stack.all("aws_secretsmanager_secret_version")
 
 
-def test_keys_of_providers_survive_a_mistake_where_the_ledger_does(shipped: dict[str, Synthesized]) -> None:
-    """Elsewhere a deploy may follow a `destroy`; a secret that can return keeps its name taken."""
+def test_secrets_can_be_restored_if_deletion_protection_is_on(shipped: dict[str, Synthesized]) -> None:
+    """Elsewhere a deploy may follow a `destroy`; a recoverable secret would still occupy its name."""
     windows = {
         name: {secret["recovery_window_in_days"] for _, secret in named([stack], "aws_secretsmanager_secret")}
         for name, stack in shipped.items()
@@ -68,7 +68,7 @@ def test_keys_of_providers_survive_a_mistake_where_the_ledger_does(shipped: dict
     assert windows == {"dev": {0}, "local": {0}, "prod": {7}}
 
 
-def test_ledger_survives_mistakes(every: list[Synthesized], shipped: dict[str, Synthesized]) -> None:
+def test_ledger_is_backed_up_and_encrypted(every: list[Synthesized], shipped: dict[str, Synthesized]) -> None:
     for _, table in named(every, "aws_dynamodb_table"):
         assert table["billing_mode"] == "PAY_PER_REQUEST"
         assert table["point_in_time_recovery"]["enabled"] is True
@@ -78,8 +78,8 @@ def test_ledger_survives_mistakes(every: list[Synthesized], shipped: dict[str, S
     assert shipped["prod"].one("aws_dynamodb_table.ledger")["deletion_protection_enabled"] is True
 
 
-def test_every_policy_model_and_key_shows_in_a_plan(every: list[Synthesized]) -> None:
-    """A changed limit or price is a changed resource, which somebody reviews before it holds."""
+def test_every_policy_model_and_key_is_a_resource(every: list[Synthesized]) -> None:
+    """A changed limit or price appears in the plan, for review before the apply."""
     for stack in every:
         environment = stack.environment
         slugs = {re.sub(r"[^\w-]", "_", name) for name in environment.models}
@@ -90,13 +90,13 @@ def test_every_policy_model_and_key_shows_in_a_plan(every: list[Synthesized]) ->
         }
 
 
-def test_key_item_names_the_key_by_its_id(full: Synthesized) -> None:
+def test_key_item_has_the_key_id(full: Synthesized) -> None:
     item = readable(full.one("aws_dynamodb_table_item.key_acme_blue"))["item"]
     assert item["pk"] == {"S": "KEY#${aws_api_gateway_api_key.acme_blue.id}"}
 
 
 def test_every_token_class_has_a_price(every: list[Synthesized]) -> None:
-    """A class without one would be charged 0 or fail the request."""
+    """Without a price, the class would be charged 0 or the request would fail."""
     for stack in every:
         for name in stack.environment.models:
             item = readable(stack.one(f"aws_dynamodb_table_item.model_{re.sub(r'[^a-zA-Z0-9_-]', '_', name)}"))["item"]
@@ -105,13 +105,13 @@ def test_every_token_class_has_a_price(every: list[Synthesized]) -> None:
                     assert set(rates["M"]) == {"above", *TOKEN_CLASSES}
 
 
-def test_published_price_names_its_table(shipped: dict[str, Synthesized]) -> None:
+def test_published_price_has_the_price_tables_version(shipped: dict[str, Synthesized]) -> None:
     item = readable(shipped["prod"].one("aws_dynamodb_table_item.model_gpt-5"))["item"]
     assert item["price_version"] == {"S": version()}
 
 
-def test_topic_is_encrypted_with_a_key_that_alarms_may_use(every: list[Synthesized]) -> None:
-    """CloudWatch cannot use AWS's own key for SNS: its alarms would fail without anybody hearing of it."""
+def test_alarms_can_use_the_topics_kms_key(every: list[Synthesized]) -> None:
+    """CloudWatch cannot use the AWS managed key for SNS: its notifications would fail silently."""
     for stack in every:
         key = stack.one("aws_sns_topic.alerts")["kms_master_key_id"]
         if stack.environment.gateway.kms_key_arn is not None:
@@ -119,13 +119,13 @@ def test_topic_is_encrypted_with_a_key_that_alarms_may_use(every: list[Synthesiz
             continue
         assert key == "${aws_kms_key.alerts.arn}"
         policy = readable(stack.one("aws_kms_key.alerts"))["policy"]
-        (alarms,) = [each for each in policy["Statement"] if each["Principal"].get("Service")]
+        (alarms,) = [statement for statement in policy["Statement"] if statement["Principal"].get("Service")]
         assert alarms["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
         assert alarms["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
 
 
-def test_prompts_are_logged_only_where_a_consumer_asked(full: Synthesized, shipped: dict[str, Synthesized]) -> None:
-    """They are people's words: off by default, for days only, encrypted with a key that can be taken away."""
+def test_prompts_are_logged_only_if_a_consumer_opted_in(full: Synthesized, shipped: dict[str, Synthesized]) -> None:
+    """They are personal data: off by default, kept for days, encrypted with a key that can be revoked."""
     for stack in shipped.values():
         assert "prompts" not in stack.all("aws_cloudwatch_log_group")
         assert "prompt_log" not in str(stack.all("aws_dynamodb_table_item"))
@@ -133,12 +133,12 @@ def test_prompts_are_logged_only_where_a_consumer_asked(full: Synthesized, shipp
     items = {name: readable(item)["item"] for name, item in full.all("aws_dynamodb_table_item").items()}
     assert items["policy_acme"]["prompt_log"] == {"BOOL": True}
     assert "prompt_log" not in items["policy_issued"]
-    (write,) = [each for each in full.statements("gateway") if each["Sid"] == "WritePrompts"]
+    (write,) = [statement for statement in full.statements("gateway") if statement["Sid"] == "WritePrompts"]
     assert write["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
-    assert "prompts" not in str(people(full, "operator"))
+    assert "prompts" not in str(managed_policy(full, "operator"))
 
 
-def test_prompts_without_an_own_key_get_one(tmp_path: Path) -> None:
+def test_prompt_log_gets_a_kms_key_by_default(tmp_path: Path) -> None:
     text = '[aws]\nregion = "eu-west-1"\n[plans.p]\nrate = 1\nburst = 1\n[consumers.c]\nplan = "p"\nprompt_log = true\n'
     (tmp_path / "spoken.toml").write_text(text)
     stack = synthesize(tmp_path / "spoken.toml", tmp_path / "out")
@@ -150,7 +150,7 @@ def test_prompts_without_an_own_key_get_one(tmp_path: Path) -> None:
     assert context.endswith(":log-group:/tollgate/spoken/prompts")
 
 
-def test_own_key_encrypts_everything_that_is_kept(full: Synthesized) -> None:
+def test_kms_key_encrypts_all_stored_data(full: Synthesized) -> None:
     key = full.environment.gateway.kms_key_arn
     assert full.one("aws_dynamodb_table.ledger")["server_side_encryption"]["kms_key_arn"] == key
     for resource_type, argument in (
@@ -172,7 +172,7 @@ def test_sweeper_runs_every_five_minutes(every: list[Synthesized]) -> None:
 # --- outputs and the whole
 
 
-def test_outputs_are_those_that_scripts_read(every: list[Synthesized]) -> None:
+def test_outputs_have_their_public_names(every: list[Synthesized]) -> None:
     for stack in every:
         assert {
             "invoke_url",
@@ -188,21 +188,21 @@ def test_outputs_are_those_that_scripts_read(every: list[Synthesized]) -> None:
         } <= set(stack.json["output"])
 
 
-def test_nothing_is_looked_up_at_plan_time(every: list[Synthesized]) -> None:
-    """A data source needs credentials, so that no plan could be made offline or for a pull request from a fork."""
+def test_there_are_no_data_sources(every: list[Synthesized]) -> None:
+    """They need credentials, and prevent plans offline or for pull requests from forks."""
     assert all("data" not in stack.json for stack in every)
 
 
 def test_addresses_are_business_names(every: list[Synthesized]) -> None:
-    """CDKTF's own end in eight hex digits that change when code moves: destroy and create."""
+    """CDKTF's own names end in eight hex digits that change when code moves, which would replace resources."""
     for stack in every:
         names = [name for resources in stack.json["resource"].values() for name in resources]
         assert not [name for name in names if re.search(r"_[0-9A-F]{8}$", name)]
         assert not [name for name in stack.json["output"] if re.search(r"_[0-9A-F]{8}$", name)]
 
 
-def test_no_resource_was_swallowed_by_another_of_its_name(full: Synthesized) -> None:
-    """Two resources at one address merge silently into one in CDKTF's JSON."""
+def test_every_resource_has_its_own_address(full: Synthesized) -> None:
+    """CDKTF silently merges two resources with the same address."""
     paths = [
         resource["//"]["metadata"]["path"]
         for resources in full.json["resource"].values()
@@ -212,7 +212,7 @@ def test_no_resource_was_swallowed_by_another_of_its_name(full: Synthesized) -> 
 
 
 def test_names_start_with_the_prefix(full: Synthesized) -> None:
-    """Two environments in one account must never meet."""
+    """Environments in one account must not collide."""
     for resource_type, argument in (
         ("aws_api_gateway_rest_api", "name"),
         ("aws_api_gateway_api_key", "name"),
@@ -233,5 +233,5 @@ def test_names_start_with_the_prefix(full: Synthesized) -> None:
             assert resource[argument].startswith("tollgate-full"), name
     for resource_type in ("aws_cloudwatch_log_group", "aws_secretsmanager_secret"):
         for name, resource in named([full], resource_type):
-            if name != "execution":  # whose name is API Gateway's, made of the API's id
+            if name != "execution":  # API Gateway chooses its name
                 assert resource["name"].lstrip("/").startswith("tollgate/full/"), name
