@@ -1,11 +1,14 @@
-"""What the gateway adds to a request, beside a LiteLLM proxy under the same loopback load, alternating in one run.
+"""Compare the CPU time and latency that the gateway adds to a request with those of a LiteLLM proxy.
 
     .venv/bin/python -m benchmarks.overhead [--requests 300] [--rounds 5]
 
-Ours: the Lambda's handler in a process of its own (identify, admit, forward, meter, settle, log) with the embedded
-DynamoDB, three budgets and a token limit. LiteLLM's: its proxy, one worker, no database, no keys, no budgets, in
-build/litellm. Both forward to the stand-in provider. CPU is the process's own, user and system; added latency is wall
-time less the provider's. Target: a quarter of LiteLLM's CPU per request, and no more added latency.
+- Tollgate: the Lambda's handler in a process of its own (identify, admit, forward, meter, settle, log), with the
+  embedded DynamoDB, three budgets and a token limit.
+- LiteLLM: its proxy with one worker and without database, keys and budgets, installed in build/litellm.
+
+Both get the same load over loopback, in alternation, and forward to the stand-in provider. CPU time is that of the
+process (user and system); added latency is wall time minus the provider's. Targets: a quarter of LiteLLM's CPU time per
+request, and no more added latency.
 """
 
 from __future__ import annotations
@@ -30,14 +33,14 @@ import urllib3
 from lambda_src.contract import CONFIG_VARIABLE
 from local.cloud.client import Cloud
 from tests.bench import Bench, chat, create_table
+from tools.paths import ROOT
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 LITELLM: Final = "litellm[proxy]==1.106.2"
 VENV: Final = ROOT / "build" / "litellm"
 SHARE: Final = 0.25
 BODY: Final = chat(text="Summarise the following ticket in one sentence. " * 12, max_tokens=200)
 
-OURS: Final = """
+TOLLGATE: Final = """
 import io, json, os, sys, time
 from contextlib import redirect_stdout
 from lambda_src.handler import handler
@@ -56,23 +59,23 @@ def event(number, body):
 
 number = 0
 for line in sys.stdin:
-    order = json.loads(line)
+    job = json.loads(line)
     walls, log = [], io.StringIO()
-    began = time.process_time()
-    for _ in range(order["requests"]):
+    started = time.process_time()
+    for _ in range(job["requests"]):
         number += 1
         start = time.perf_counter()
         with redirect_stdout(log):
-            answer = handler(event(number, order["body"]), Context())
+            response = handler(event(number, job["body"]), Context())
         walls.append((time.perf_counter() - start) * 1000)
-        assert answer["statusCode"] == 200, answer
-    cpu = (time.process_time() - began) * 1000
+        assert response["statusCode"] == 200, response
+    cpu = (time.process_time() - started) * 1000
     print(json.dumps({"cpu": cpu, "walls": walls}), flush=True)
 """
 
 
 def install() -> None:
-    """LiteLLM in an environment of its own, which it has much of to itself."""
+    """Install LiteLLM and its many dependencies in a virtual environment of its own."""
     if not (VENV / "bin" / "litellm").exists():
         print(f"installing {LITELLM} into build/litellm", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
@@ -81,7 +84,7 @@ def install() -> None:
 
 @contextlib.contextmanager
 def process(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """A child process for the length of a `with` block, and everything it started."""
+    """Run a child process during a `with` block; its own children are killed with it."""
     child = subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, **options)
     try:
         yield child
@@ -91,24 +94,24 @@ def process(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str
         child.wait()
 
 
-class Ours:
-    """The Lambda's handler, ordered about over a pipe."""
+class GatewayProcess:
+    """The Lambda's handler in a child process that reads jobs from a pipe."""
 
     def __init__(self, child: subprocess.Popen[str]) -> None:
         self._child = child
 
     def run(self, requests: int) -> tuple[float, list[float]]:
-        """CPU milliseconds in all, and wall milliseconds of each."""
+        """CPU milliseconds of all requests, and wall milliseconds of each."""
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         self._child.stdin.write(json.dumps({"requests": requests, "body": json.dumps(BODY)}) + "\n")
         self._child.stdin.flush()
-        said = json.loads(self._child.stdout.readline())
-        return said["cpu"], said["walls"]
+        result = json.loads(self._child.stdout.readline())
+        return result["cpu"], result["walls"]
 
 
 class Proxy:
-    """An HTTP server that is called as OpenAI is. pid: its process, None where its CPU does not matter."""
+    """An HTTP server with OpenAI's API. pid: its process; None if its CPU time is not measured."""
 
     def __init__(self, url: str, key: str, pid: int | None = None) -> None:
         self._url = url + "/v1/chat/completions"
@@ -117,17 +120,17 @@ class Proxy:
         self._pid = pid
 
     def call(self) -> int:
-        """Status of one request."""
+        """Send a request; its status."""
         return self._pool.request("POST", self._url, body=json.dumps(BODY), headers=self._headers, timeout=30).status
 
     def run(self, requests: int) -> tuple[float, list[float]]:
-        """CPU milliseconds in all, and wall milliseconds of each."""
-        began, walls = self._cpu(), []
+        """CPU milliseconds of all requests, and wall milliseconds of each."""
+        before, walls = self._cpu(), []
         for _ in range(requests):
             start = time.perf_counter()
             assert self.call() == 200
             walls.append((time.perf_counter() - start) * 1000)
-        return self._cpu() - began, walls
+        return self._cpu() - before, walls
 
     def _cpu(self) -> float:
         if self._pid is None:
@@ -137,24 +140,24 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def ours(cloud: Cloud, provider: str) -> Iterator[Ours]:
-    """The handler with a ledger, a consumer with three budgets and a token limit."""
+def tollgate(cloud: Cloud, provider: str) -> Iterator[GatewayProcess]:
+    """The running handler, with a ledger and a consumer that has three budgets and a token limit."""
     bench = Bench(cloud, provider, create_table(cloud))
     bench.secret("bench/openai", "sk-standin-openai")
     bench.model("standin-small")
     budgets = [{"usd_nano": 10**13, "per": per} for per in ("day", "week", "month")]
     bench.consumer("bench", budgets=budgets, tokens_per_minute=10**9)
     environment = {**os.environ, **cloud.environment(), CONFIG_VARIABLE: json.dumps(asdict(bench.config()))}
-    command = [sys.executable, "-c", OURS]
+    command = [sys.executable, "-c", TOLLGATE]
     with process(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        yield Ours(child)
+        yield GatewayProcess(child)
 
 
 @contextlib.contextmanager
 def litellm(provider: str) -> Iterator[Proxy]:
-    """LiteLLM's proxy, ready."""
+    """LiteLLM's running proxy."""
     parameters = {"model": "openai/standin-small", "api_base": f"{provider}/v1", "api_key": "sk-standin-openai"}
-    config = VENV / "config.json"  # JSON is YAML
+    config = VENV / "config.json"  # JSON is valid YAML
     config.write_text(json.dumps({"model_list": [{"model_name": "standin-small", "litellm_params": parameters}]}))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -173,29 +176,29 @@ def litellm(provider: str) -> Iterator[Proxy]:
                 if proxy.call() == 200:
                     break
             if time.monotonic() > deadline or child.poll() is not None:
-                raise SystemExit(f"LiteLLM did not get ready; see {VENV / 'proxy.log'}")
+                raise SystemExit(f"LiteLLM did not start; see {VENV / 'proxy.log'}")
             time.sleep(0.5)
         yield proxy
 
 
-def measure(sides: dict[str, Any], rounds: int, requests: int) -> dict[str, tuple[float, list[float]]]:
-    """CPU milliseconds per request and all wall times, by side."""
-    for side in sides.values():
-        side.run(50)
-    cpu: dict[str, list[float]] = {name: [] for name in sides}
-    walls: dict[str, list[float]] = {name: [] for name in sides}
+def measure(targets: dict[str, Any], rounds: int, requests: int) -> dict[str, tuple[float, list[float]]]:
+    """Median CPU milliseconds per request, and the wall milliseconds of all requests, by target."""
+    for target in targets.values():
+        target.run(50)
+    cpu: dict[str, list[float]] = {name: [] for name in targets}
+    walls: dict[str, list[float]] = {name: [] for name in targets}
     for _ in range(rounds):
-        for name, side in sides.items():
-            spent, taken = side.run(requests)
-            cpu[name].append(spent / requests)
-            walls[name] += taken
-    return {name: (statistics.median(cpu[name]), walls[name]) for name in sides}
+        for name, target in targets.items():
+            total_cpu, round_walls = target.run(requests)
+            cpu[name].append(total_cpu / requests)
+            walls[name] += round_walls
+    return {name: (statistics.median(cpu[name]), walls[name]) for name in targets}
 
 
 def main() -> int:
-    """0: within both targets."""
+    """Exit code: 0 if both targets are met."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=300, help="per round and side")
+    parser.add_argument("--requests", type=int, default=300, help="per round and target")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     install()
@@ -205,17 +208,17 @@ def main() -> int:
         child = stack.enter_context(process(serve, stdout=subprocess.PIPE))
         assert child.stdout is not None
         provider = child.stdout.readline().strip()
-        sides = {
+        targets = {
             "provider alone": Proxy(provider, "sk-standin-openai"),
-            "tollgate": stack.enter_context(ours(cloud, provider)),
+            "tollgate": stack.enter_context(tollgate(cloud, provider)),
             "litellm": stack.enter_context(litellm(provider)),
         }
-        measured = measure(sides, options.rounds, options.requests)
+        measured = measure(targets, options.rounds, options.requests)
     return report(measured)
 
 
 def report(measured: dict[str, tuple[float, list[float]]]) -> int:
-    """Print the table and the ratios; 0 where the targets hold."""
+    """Print the table and the ratios; 0 if both targets are met."""
     alone = statistics.median(measured["provider alone"][1])
     print(f"{'':16} {'CPU ms':>7} {'p50 ms':>7} {'p95 ms':>7} {'p99 ms':>7} {'added p50':>10}")
     for name, (cpu, walls) in measured.items():
