@@ -1,4 +1,4 @@
-"""What every kind of test may share: one embedded cloud and one stand-in provider per session."""
+"""Fixtures of all tests: an embedded cloud and a browser per session. Distributes the tests over two processes."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 from xdist.scheduler import LoadScopeScheduling
 
 from local.cloud.client import Cloud
-from tests.browser import Browser, running
-from tests.browser_program import executable
+from tests.browser import launched
 
 
-class TwoHalves(LoadScopeScheduling):
-    """`make test` runs in two processes: one has the deployment of the end-to-end tests, the other all the rest."""
+class TwoProcesses(LoadScopeScheduling):
+    """Runs the end-to-end tests, which share a deployment, in one process and all others in the second."""
 
     def _split_scope(self, nodeid: str) -> str:
         return "deployed" if nodeid.startswith("tests/e2e/") else "rest"
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoHalves:
-    """What runs where."""
-    return TwoHalves(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoProcesses:
+    """The scheduler of `make test`."""
+    return TwoProcesses(config, log)
 
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """Shared: every test names what it makes so that no other test meets it."""
+    """An embedded cloud. All tests share it, so each gives its resources names of its own."""
     with Cloud.start(log_path=tmp_path_factory.mktemp("cloud") / "cloud.log") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A real one, for the pages that the command writes."""
-    with running(*executable(), folder=tmp_path_factory.mktemp("browser")) as started:
-        yield started
+def browser() -> Iterator[Browser]:
+    """Chromium, for the HTML pages that the command writes."""
+    with launched() as running:
+        yield running

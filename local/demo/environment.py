@@ -1,4 +1,4 @@
-"""Which models the demo asks for: the stand-in's, or with OPENAI_API_KEY a real provider's beside them."""
+"""The models that the demo calls: the stand-in's and, if OPENAI_API_KEY is set, a real provider's."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ REAL_PROVIDER: Final = "real"
 
 @dataclass(frozen=True, slots=True)
 class DemoModels:
-    """model: what the OpenAI calls ask for. anthropic_model: what the Anthropic ones ask for.
-    budget_model: what spends a budget.
+    """Model names for OpenAI calls, Anthropic calls, and the calls that use up a budget.
 
-    environments: folder of the environment file; None: the checkout's own. secrets: keys beyond the stand-in's.
+    environments: folder of the environment file; None: the checkout's own. secrets: additional provider keys.
     """
 
     model: str
@@ -29,22 +28,21 @@ class DemoModels:
 
 
 def standin() -> DemoModels:
-    """The stand-in provider's models of environments/local.toml."""
+    """The stand-in provider's models in environments/local.toml."""
     return DemoModels("standin-small", "claude-standin", "standin-long")
 
 
 def real_provider(folder: Path) -> DemoModels:
-    """A copy of environments/local.toml in `folder` that also knows the provider named in the environment.
+    """The model OPENAI_MODEL (gpt-5-mini) of the API at OPENAI_BASE_URL (OpenAI's own).
 
-    OPENAI_BASE_URL (OpenAI's own by default), OPENAI_MODEL (gpt-5-mini). A model that the price table does not know is
-    refused at synth, with the fix in the message.
+    Writes a copy of environments/local.toml with this provider to `folder`. Synth rejects a model without a price.
     """
     model = os.environ.get("OPENAI_MODEL", "gpt-5-mini")
     base_url = os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1")
     environments = folder / "environments"
     environments.mkdir()
     text = (ROOT / "environments" / "local.toml").read_text()
-    # JSON strings are TOML strings.
+    # JSON strings are valid TOML strings.
     text += f'\n[providers.{REAL_PROVIDER}]\nkind = "openai"\nbase_url = {json.dumps(base_url)}\n'
     text += f"\n[models.{json.dumps(model)}]\nprovider = {json.dumps(REAL_PROVIDER)}\n"
     (environments / "local.toml").write_text(text)

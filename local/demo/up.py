@@ -1,7 +1,7 @@
-"""`make up` and `make down`: the local environment, deployed and left running.
+"""`make up` and `make down`: deploy the environment `local` and leave it running.
 
-python -m local.demo.up up      embedded cloud, stand-in provider, deployment; prints how to call it
-python -m local.demo.up down    stops and forgets all of it
+python -m local.demo.up up      start the embedded cloud and the stand-in provider, deploy, print the outputs
+python -m local.demo.up down    stop everything and delete its state
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import urllib3
 from rich.console import Console
 
+from lambda_src.contract import prefix, secret_name
 from local.cloud import client
 from local.cloud.process import CloudError
 from local.deployment import ENDPOINT_VARIABLE, PROVIDER_VARIABLE, CommandError, Deployment, put_secrets
@@ -36,7 +36,7 @@ console = Console(stderr=True, highlight=False)
 
 
 def provider_url() -> str | None:
-    """Base URL of the stand-in provider that `up` left running; None where none is."""
+    """Base URL of the stand-in provider that `up` started; None if it is not running."""
     try:
         url = str(json.loads(_PROVIDER_STATE.read_text())["url"])
         urllib3.request("GET", f"{url}/_standin/calls", timeout=2, retries=False)
@@ -46,7 +46,7 @@ def provider_url() -> str | None:
 
 
 def start_provider() -> str:
-    """Run the stand-in provider detached, or return the one that runs already; its base URL."""
+    """Start the stand-in provider in the background unless it is already running; its base URL."""
     if url := provider_url():
         return url
     STATE_DIR.mkdir(parents=True, exist_ok=True)
@@ -59,49 +59,49 @@ def start_provider() -> str:
             text=True,
             start_new_session=True,
         )
-    assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+    assert process.stdout is not None  # noqa: S101 - stdout is PIPE
     url = process.stdout.readline().strip()
     _PROVIDER_STATE.write_text(json.dumps({"url": url, "pid": process.pid}))
     deadline = time.monotonic() + _READY_SECONDS
     while provider_url() is None:
         if time.monotonic() > deadline:
-            raise CommandError(f"the stand-in provider did not get ready; see {STATE_DIR / 'provider.log'}")
+            raise CommandError(f"the stand-in provider did not start; see {STATE_DIR / 'provider.log'}")
         time.sleep(0.05)
     return url
 
 
 def stop_provider() -> None:
-    """Stop what `start_provider` started."""
+    """Stop the provider that `start_provider` started."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         os.kill(int(json.loads(_PROVIDER_STATE.read_text())["pid"]), signal.SIGTERM)
     _PROVIDER_STATE.unlink(missing_ok=True)
 
 
 def up() -> dict[str, Any]:
-    """Everything running and deployed; the stack's outputs."""
+    """Start and deploy everything; the stack's outputs."""
     with console.status("starting the embedded cloud and the stand-in provider"):
         deployment = Deployment(cloud=client.up(STATE_DIR), provider_url=start_provider(), out=OUT)
-    reached_at = {ENDPOINT_VARIABLE: deployment.cloud.endpoint, PROVIDER_VARIABLE: deployment.provider_url}
-    LOCAL_VARIABLES.write_text(json.dumps(reached_at))
+    addresses = {ENDPOINT_VARIABLE: deployment.cloud.endpoint, PROVIDER_VARIABLE: deployment.provider_url}
+    LOCAL_VARIABLES.write_text(json.dumps(addresses))
     with console.status("synthesizing"):
         deployment.synth()
     with console.status("terraform apply (about half a minute)"):
         deployment.apply()
-    put_secrets(deployment.cloud, {f"tollgate/local/providers/{name}": key for name, key in STANDIN_KEYS.items()})
+    put_secrets(deployment.cloud, {secret_name("local", name): key for name, key in STANDIN_KEYS.items()})
     return deployment.outputs()
 
 
 def down() -> None:
-    """Nothing running, and no state of a cloud that is gone."""
+    """Stop everything, and delete Terraform's state of the stopped cloud."""
     stop_provider()
     client.down(STATE_DIR)
-    for state in Path(OUT / "stacks" / "tollgate-local").glob("*.tfstate*"):
+    for state in (OUT / "stacks" / prefix("local")).glob("*.tfstate*"):
         state.unlink()
     shutil.rmtree(STATE_DIR, ignore_errors=True)
 
 
 def main(arguments: list[str]) -> int:
-    """0: done. 1: failed, and says why. 130: interrupted, and cleaned up."""
+    """Exit code: 0, 1 for an error, 2 for wrong arguments, 130 if interrupted (everything is stopped then)."""
     if arguments == ["down"]:
         down()
         console.print("stopped")
@@ -120,8 +120,8 @@ def main(arguments: list[str]) -> int:
     print(json.dumps(outputs, indent=2))
     running = client.running(STATE_DIR)
     if running is not None and running.port != client.USUAL_PORT:
-        console.print(f"port {client.USUAL_PORT} is taken; first: export {ENDPOINT_VARIABLE}={running.endpoint}")
-    console.print("now try: .venv/bin/tollgate --env local consumers list    (make down ends it all)")
+        console.print(f"Port {client.USUAL_PORT} is in use. Run: export {ENDPOINT_VARIABLE}={running.endpoint}")
+    console.print("Try: .venv/bin/tollgate --env local consumers list\nStop everything: make down")
     return 0
 
 

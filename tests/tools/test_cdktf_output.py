@@ -34,4 +34,4 @@ def test_other_lines_are_unchanged(line: str) -> None:
 @pytest.mark.parametrize("name", ["locla", "local.toml"])
 def test_an_unknown_environment_gets_a_suggestion(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert main(["diff", name]) == 2
-    assert 'Did you mean "local"?' in capsys.readouterr().err
+    assert 'did you mean "local"?' in capsys.readouterr().err
