@@ -1,1 +1,1 @@
-"""Budgets: where they stand, where they go, and more for a while."""
+"""Budgets: status, forecast and temporary raises."""

@@ -1,4 +1,4 @@
-"""`tollgate budgets`: where they stand, where they are going, and a temporary raise."""
+"""`tollgate budgets`: status, forecast and temporary raises."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from admin.budgets.forecast import Forecast, daily_spend, forecasts, forecasts_table
 from admin.budgets.raises import amount_of, clear, raise_by, window_of
-from admin.budgets.status import chosen, standing
+from admin.budgets.status import consumer_budgets, selected_budgets
 from admin.budgets.view import BudgetShown, budgets_table, shown_budgets
 from admin.errors import UsageError
 from admin.output import shows
@@ -16,15 +16,17 @@ from admin.session import Session, session_of
 from admin.times import later
 from lambda_src.contract import Window
 
-app = typer.Typer(help="Where budgets stand, and raising one for a while.", no_args_is_help=True)
+app = typer.Typer(help="Show and forecast budgets, or raise one temporarily.", no_args_is_help=True)
 
-Consumer = Annotated[str | None, typer.Argument(metavar="CONSUMER", help="Only this one's. Default: all.")]
+Consumer = Annotated[
+    str | None, typer.Argument(metavar="CONSUMER", help="Only this consumer's budgets. Default: all consumers.")
+]
 
 
 @app.command("show")
 @shows(BudgetShown, many=True)
 def show_budgets(context: typer.Context, consumer: Consumer = None) -> None:
-    """Budgets with what is spent, held for requests in flight and left, and when they are whole again.
+    """Show each budget: spent, held for requests in flight, left, and when its window resets.
 
     Examples:
 
@@ -37,32 +39,33 @@ def show_budgets(context: typer.Context, consumer: Consumer = None) -> None:
 
 def _show(session: Session, consumer: str | None) -> None:
     now = session.now()
-    found = chosen(session, consumer)
-    told = [budget for each in found for budget in shown_budgets(each, now)]
-    session.output.show(told, lambda: budgets_table([(each, one) for each in found for one in each.budgets(now)], now))
+    consumers = selected_budgets(session, consumer)
+    rows = [row for budgets in consumers for row in shown_budgets(budgets, now)]
+    pairs = [(budgets, budget) for budgets in consumers for budget in budgets.budgets(now)]
+    session.output.show(rows, lambda: budgets_table(pairs, now))
 
 
 @app.command("raise")
 @shows(BudgetShown, many=True)
 def raise_budget(
     context: typer.Context,
-    consumer: Annotated[str, typer.Argument(metavar="CONSUMER", help="Whose budget.")],
+    consumer: Annotated[str, typer.Argument(metavar="CONSUMER", help="Consumer whose budget to raise.")],
     usd: Annotated[
-        str | None, typer.Option("--usd", metavar="AMOUNT", help="Dollars to add, exact: 20 or 0.25.")
+        str | None, typer.Option("--usd", metavar="AMOUNT", help="Dollars to add, such as 20 or 0.25.")
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="When it ends: 7d, 2026-12-31 (its first moment, UTC) or a time.")
+        str | None, typer.Option(metavar="WHEN", help="End of the raise: 7d, 2026-12-31 (00:00 UTC) or a time.")
     ] = None,
     per: Annotated[
-        Window | None, typer.Option(help="Which budget, by its window. Needed where the consumer has several.")
+        Window | None, typer.Option(help="Window of the budget. Required if the consumer has several.")
     ] = None,
     remove: Annotated[
-        bool, typer.Option("--clear", help="End the consumer's raises now (with --per: of that budget alone).")
+        bool, typer.Option("--clear", help="End the consumer's raises now; with --per, only those of that budget.")
     ] = False,
 ) -> None:
-    """Add dollars to a consumer's budget for a while; the gateway knows within a minute. Terraform's policy stays.
+    """Raise a consumer's budget temporarily. The gateway applies it within a minute; Terraform's policy stays as it is.
 
-    Raises of one budget add up. Where one outlasts the window, it holds in the next one too.
+    Raises of one budget add up. A raise that outlasts the window applies in the next window, too.
 
     Examples:
 
@@ -75,14 +78,16 @@ def raise_budget(
     session = session_of(context)
     if remove:
         if usd is not None or until is not None:
-            raise UsageError("--clear ends raises; give no --usd and --until beside it.")
-        clear(session, standing(session, consumer), per)
+            raise UsageError("--clear ends raises and takes neither --usd nor --until; remove them.")
+        clear(session, consumer_budgets(session, consumer), per)
     elif usd is None or until is None:
-        raise UsageError("give --usd AMOUNT and --until WHEN, or --clear.")
+        raise UsageError(
+            "the amount or the end of the raise is missing; pass --usd AMOUNT and --until WHEN, or --clear."
+        )
     else:
-        found = standing(session, consumer)
+        budgets = consumer_budgets(session, consumer)
         amount, ends = amount_of(usd), later(until, "--until", session.now())
-        raise_by(session, found, amount, window_of(found, per), ends)
+        raise_by(session, budgets, amount, window_of(budgets, per), ends)
     if not session.output.dry_run:
         _show(session, consumer)
 
@@ -92,11 +97,11 @@ def raise_budget(
 def forecast_budgets(
     context: typer.Context,
     consumer: Consumer = None,
-    fail: Annotated[bool, typer.Option("--fail", help="End with exit code 1 if a budget will be exceeded.")] = False,
+    fail: Annotated[bool, typer.Option("--fail", help="Exit with 1 if a budget will be exceeded.")] = False,
 ) -> None:
-    """What will be spent when each budget's window ends, at the pace of this window and of the last seven days.
+    """Forecast the spend at the end of each budget's window, at the rate of this window and of the last seven days.
 
-    The pace of a window counts once a tenth of it is over. A budget will be exceeded if either pace says so.
+    The rate of a window is used once a tenth of it has passed. A budget will be exceeded if either rate exceeds it.
 
     Examples:
 
@@ -106,11 +111,11 @@ def forecast_budgets(
     """
     session = session_of(context)
     now = session.now()
-    told = [
-        each
-        for found in chosen(session, consumer)
-        for each in forecasts(found, daily_spend(session, found.consumer, now), now)
+    rows = [
+        forecast
+        for budgets in selected_budgets(session, consumer)
+        for forecast in forecasts(budgets, daily_spend(session, budgets.consumer, now), now)
     ]
-    session.output.show(told, lambda: forecasts_table(told, now))
-    if fail and any(each.exceeds for each in told):
+    session.output.show(rows, lambda: forecasts_table(rows, now))
+    if fail and any(forecast.exceeds for forecast in rows):
         raise typer.Exit(1)

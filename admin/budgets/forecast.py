@@ -1,4 +1,4 @@
-"""Where spend is going: a window's end by two paces, in exact integers."""
+"""Forecasts of spend at the end of a budget's window, from two rates, in exact integers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from admin.budgets.status import BudgetStatus, BudgetStatuses, Money, dollars
+from admin.budgets.status import BudgetStatus, ConsumerBudgets, Money, dollars
 from admin.output import table
 from admin.session import Session
 from admin.times import apart, written
@@ -18,24 +18,24 @@ from lambda_src.core.windows import frees_at, previous
 AVERAGE_DAYS: Final = 7
 _DAY: Final = timedelta(days=1)
 _TOO_EARLY: Final = 10
-"""A window's own pace counts once a tenth of it is over: a burst in its first minutes says nothing of its end."""
+"""The rate of a window is used once a tenth of it has passed: a burst in its first minutes does not predict its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What one budget's window comes to. Amounts are {usd, nano_usd}.
+    """The forecast of one budget. Amounts are {usd, nano_usd}.
 
-    consumer: whose budget.
-    per: its window: day, week, month or total.
-    window: which one it is now.
-    spent: so far.
-    limit: what holds when the window ends: without raises that end before.
-    ends: when the window ends (ISO 8601, UTC); null: never (total).
-    by_pace: spent at its end if this window goes on as it went; null: too early to say, or no end.
-    by_average: spent at its end if each day is as the last seven were (fewer, if its first use is less long ago); null:
-        nothing was used on earlier days, or no end.
-    reached: when the limit will be reached by the faster pace (ISO 8601, UTC); null: not in this window.
-    exceeds: whether either pace passes the limit, or the limit is passed already.
+    consumer: name of the consumer.
+    per: window of the budget: day, week, month or total.
+    window: the current window.
+    spent: spend so far.
+    limit: limit at the end of the window, without raises that end before.
+    ends: end of the window (ISO 8601, UTC); null if it never ends (total).
+    by_pace: spend at the end at the rate of this window so far; null if it is too early or the window never ends.
+    by_average: spend at the end at the average rate of the last seven days (or since the first use, if that is more
+        recent); null if there was no use on earlier days or the window never ends.
+    reached: when the higher rate reaches the limit (ISO 8601, UTC); null if not in this window.
+    exceeds: whether either rate exceeds the limit, or the limit is exceeded already.
     """
 
     consumer: str
@@ -52,67 +52,67 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class SpendRate:
-    """So many nano-USD in so long."""
+    """Nano-USD per seconds."""
 
     amount: int
     seconds: int
 
     def over(self, distance: timedelta) -> int:
-        """What it comes to over a time, rounded half up."""
+        """Spend over `distance`, rounded half up."""
         return (self.amount * _seconds(distance) * 2 + self.seconds) // (2 * self.seconds)
 
     def until(self, amount: int) -> timedelta | None:
-        """How long it takes to an amount; None: it never gets there."""
+        """Time until `amount` is spent; None if never."""
         seconds = None if self.amount <= 0 else -(-amount * self.seconds // self.amount)
         return None if seconds is None or seconds > _seconds(timedelta(days=36_500)) else timedelta(seconds=seconds)
 
 
 def daily_spend(session: Session, consumer: str, now: datetime) -> dict[date, int]:
-    """Nano-USD on each of the last seven whole days with use, from the rollups."""
+    """Nano-USD for each of the last seven whole days with use, from the rollups."""
     first, today = (now - AVERAGE_DAYS * _DAY).date(), now.date()
     days: dict[date, int] = {}
-    # Every sort key of a day is greater than the day alone, so that today's lie beyond the range.
+    # Every sort key of a day is greater than the day alone, so today's rollups lie beyond the range.
     for row in session.table.query(rollup_pk(consumer), between=(first.isoformat(), today.isoformat())):
         day = date.fromisoformat(rollup_parts(row["sk"])[0])
         days[day] = days.get(day, 0) + row.get("cost_nano_usd", 0)
     return days
 
 
-def average_pace(days: Mapping[date, int], now: datetime) -> SpendRate | None:
-    """The pace of the last seven days, or of fewer where the first use is less long ago; None without any."""
+def average_rate(days: Mapping[date, int], now: datetime) -> SpendRate | None:
+    """The average rate of the last seven days, or since the first use if that is more recent; None without use."""
     if not days:
         return None
     return SpendRate(sum(days.values()), (now.date() - min(days)).days * 86_400)
 
 
-def window_pace(budget: BudgetStatus, now: datetime) -> SpendRate | None:
-    """The pace of the window so far; None: too early, or it has no beginning."""
+def window_rate(budget: BudgetStatus, now: datetime) -> SpendRate | None:
+    """The rate of the window so far; None if it is too early or the window has no start."""
     if budget.frees is None:
         return None
-    begun = _start(budget.per, now)
-    over = _seconds(now - begun)
-    return SpendRate(budget.spent, over) if over * _TOO_EARLY >= _seconds(budget.frees - begun) else None
+    start = _start(budget.per, now)
+    passed = _seconds(now - start)
+    return SpendRate(budget.spent, passed) if passed * _TOO_EARLY >= _seconds(budget.frees - start) else None
 
 
-def forecasts(found: BudgetStatuses, days: Mapping[date, int], now: datetime) -> list[Forecast]:
-    """A forecast for each of a consumer's budgets."""
-    average = average_pace(days, now)
+def forecasts(budgets: ConsumerBudgets, days: Mapping[date, int], now: datetime) -> list[Forecast]:
+    """The forecasts of a consumer's budgets."""
+    average = average_rate(days, now)
     return [
-        _forecast(found.consumer, each, _limit_at_end(found.policy, place, each, now), average, now)
-        for place, each in enumerate(found.budgets(now))
+        _forecast(budgets.consumer, budget, _limit_at_end(budgets.policy, index, budget, now), average, now)
+        for index, budget in enumerate(budgets.budgets(now))
     ]
 
 
-def _limit_at_end(policy: Policy, place: int, budget: BudgetStatus, now: datetime) -> int:
-    moment = now if budget.frees is None else budget.frees - timedelta(seconds=1)
-    return policy.at(moment).budgets[place].limit
+def _limit_at_end(policy: Policy, index: int, budget: BudgetStatus, now: datetime) -> int:
+    last_second = now if budget.frees is None else budget.frees - timedelta(seconds=1)
+    return policy.at(last_second).budgets[index].limit
 
 
 def _forecast(consumer: str, budget: BudgetStatus, limit: int, average: SpendRate | None, now: datetime) -> Forecast:
-    own, ends = window_pace(budget, now), budget.frees
+    own, ends = window_rate(budget, now), budget.frees
     left = None if ends is None else ends - now
-    totals = [None if pace is None or left is None else budget.spent + pace.over(left) for pace in (own, average)]
-    exceeds = budget.spent > limit or any(each is not None and each > limit for each in totals)
+    totals = [None if rate is None or left is None else budget.spent + rate.over(left) for rate in (own, average)]
+    exceeds = budget.spent > limit or any(total is not None and total > limit for total in totals)
     return Forecast(
         consumer=consumer,
         per=budget.per,
@@ -127,18 +127,18 @@ def _forecast(consumer: str, budget: BudgetStatus, limit: int, average: SpendRat
     )
 
 
-def _reached(left: int, paces: Sequence[SpendRate | None], ends: datetime | None, now: datetime) -> str | None:
+def _reached(left: int, rates: Sequence[SpendRate | None], ends: datetime | None, now: datetime) -> str | None:
     if left <= 0:
         return written(now)
-    waits = [wait for pace in paces if pace is not None and (wait := pace.until(left)) is not None]
+    waits = [wait for rate in rates if rate is not None and (wait := rate.until(left)) is not None]
     at = now + min(waits) if waits else None
     return written(at) if at is not None and (ends is None or at < ends) else None
 
 
 def _start(per: Window, now: datetime) -> datetime:
-    """First moment of the window: the end of the one before it."""
+    """The start of the window, which is the end of the one before."""
     start = frees_at(per, previous(per, now))
-    assert start is not None  # noqa: S101 - asked of windows that end alone
+    assert start is not None  # noqa: S101 - callers pass only windows that end
     return start
 
 
@@ -146,27 +146,27 @@ def _seconds(distance: timedelta) -> int:
     return distance.days * 86_400 + distance.seconds
 
 
-def forecasts_table(told: Sequence[Forecast], now: datetime) -> Any:
-    """Forecasts for people."""
+def forecasts_table(forecasts: Sequence[Forecast], now: datetime) -> Any:
+    """The table of forecasts."""
     rows = [
         (
-            each.consumer,
-            each.per,
-            each.window,
-            dollars(each.spent.nano_usd),
-            "–" if each.by_pace is None else dollars(each.by_pace.nano_usd),
-            "–" if each.by_average is None else dollars(each.by_average.nano_usd),
-            dollars(each.limit.nano_usd),
-            _verdict(each, now),
+            forecast.consumer,
+            forecast.per,
+            forecast.window,
+            dollars(forecast.spent.nano_usd),
+            "–" if forecast.by_pace is None else dollars(forecast.by_pace.nano_usd),
+            "–" if forecast.by_average is None else dollars(forecast.by_average.nano_usd),
+            dollars(forecast.limit.nano_usd),
+            _limit_reached(forecast, now),
         )
-        for each in told
+        for forecast in forecasts
     ]
-    money = ("spent", "by its pace", "by 7 days", "limit")
+    money = ("spent", "at this rate", "at 7-day rate", "limit")
     return table("", ("consumer", "per", "window", *money, "limit reached"), rows, right=money)
 
 
-def _verdict(each: Forecast, now: datetime) -> str:
-    if each.reached is None:
+def _limit_reached(forecast: Forecast, now: datetime) -> str:
+    if forecast.reached is None:
         return "no"
-    at = datetime.fromisoformat(each.reached)
+    at = datetime.fromisoformat(forecast.reached)
     return "now" if at <= now else f"{apart(at, now)} ({at:%Y-%m-%d %H:%M})"

@@ -1,4 +1,4 @@
-"""Raising a budget for a while: an addition in the consumer's STATE item, which no apply touches."""
+"""Temporary raises of a budget, stored in the consumer's STATE item, which Terraform does not manage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from admin.budgets.status import BudgetStatuses, dollars, said
+from admin.budgets.status import ConsumerBudgets, dollars, state_change
 from admin.errors import RefusedError, UsageError
 from admin.formatting import counted
 from admin.session import Session
@@ -20,7 +20,7 @@ _MOST_RAISES: Final = 50
 
 
 def amount_of(text: str) -> int:
-    """Nano-USD of an amount in dollars; Usage where it is none, or finer than a nano-dollar."""
+    """Nano-USD of an amount in dollars. Raises UsageError if it is invalid or finer than a nano-dollar."""
     try:
         amount = Decimal(text)
         nano = amount * NANO_PER_USD
@@ -29,61 +29,57 @@ def amount_of(text: str) -> int:
     except InvalidOperation:
         pass
     raise UsageError(
-        f"--usd {text[:40]!a}: accepted are dollars above 0 with at most nine decimals, such as 20 or 0.25."
+        f"invalid --usd {text[:40]!a}; accepted: dollars above 0 with at most nine decimals, such as 20 or 0.25."
     )
 
 
-def window_of(found: BudgetStatuses, per: Window | None) -> Window:
-    """The window of the budget that is meant; Refused where the consumer has none of it, Usage where it has several."""
-    windows = list(dict.fromkeys(budget.per for budget in found.policy.budgets))
+def window_of(budgets: ConsumerBudgets, per: Window | None) -> Window:
+    """The window of the budget to raise. Raises RefusedError if the consumer has no such budget, UsageError if `per`
+    is None and it has several."""
+    windows = list(dict.fromkeys(budget.per for budget in budgets.policy.budgets))
     if not windows:
         raise RefusedError(
-            f"{found.consumer} has no budget, so nothing limits what it spends: there is nothing to raise."
+            f"{budgets.consumer} has no budget to raise: its spend is unlimited. Add one in the environment file."
         )
     if per is None and len(windows) > 1:
-        raise UsageError(f"{found.consumer} has budgets per {', '.join(windows)}. Say which with --per.")
+        raise UsageError(f"{budgets.consumer} has budgets per {', '.join(windows)}; pick one with --per.")
     if per is not None and per not in windows:
-        raise RefusedError(f"{found.consumer} has no budget per {per}; it has one per {' and '.join(windows)}.")
+        raise RefusedError(f"{budgets.consumer} has no budget per {per}; it has one per {' and '.join(windows)}.")
     return windows[0] if per is None else per
 
 
-def raise_by(session: Session, found: BudgetStatuses, amount: int, per: Window, until: datetime) -> None:
-    """Add `amount` nano-USD to the consumer's budgets of window `per` until then."""
-    words = f"raise the budget of {found.consumer} per {per} by {dollars(amount)} until {written(until)}"
+def raise_by(session: Session, budgets: ConsumerBudgets, amount: int, per: Window, until: datetime) -> None:
+    """Add `amount` nano-USD to the consumer's budgets per `per` until `until`."""
+    summary = f"raise the budget of {budgets.consumer} per {per} by {dollars(amount)} until {written(until)}"
     if session.output.dry_run:
-        session.output.say(f"dry run, nothing done: {words}")
+        session.output.say(f"dry run, nothing done: {summary}")
         return
-    present = found.live_raises(session.now())
-    if len(present) >= _MOST_RAISES:
+    active = budgets.active_raises(session.now())
+    if len(active) >= _MOST_RAISES:
         raise RefusedError(
-            f"{found.consumer} has {len(present)} raises in force. End some with --clear, or raise the budget in the "
-            "environment file."
+            f"{budgets.consumer} has {len(active)} active raises; accepted: at most {_MOST_RAISES}. End some with "
+            "--clear, or raise the budget in the environment file."
         )
-    made = {"usd_nano": amount, "per": per, "until": written(until)}
-    made |= {"at": written(session.now()), "by": session.identity}
-    _write(session, found, "budgets.raise", [*present, made])
-    session.output.say(f"done: {words}; it holds within 60 s.")
+    added = {"usd_nano": amount, "per": per, "until": written(until)}
+    added |= {"at": written(session.now()), "by": session.identity}
+    _write(session, budgets, "budgets.raise", [*active, added])
+    session.output.say(f"done: {summary}. The gateway applies it within 60 s.")
 
 
-def clear(session: Session, found: BudgetStatuses, per: Window | None) -> None:
-    """End raises now, those of one window or all."""
-    present = found.live_raises(session.now())
-    kept = [each for each in present if per is not None and each["per"] != per]
-    if len(kept) == len(present):
-        session.output.say(f"{found.consumer} has no raise{'' if per is None else f' per {per}'} in force")
+def clear(session: Session, budgets: ConsumerBudgets, per: Window | None) -> None:
+    """End the active raises now: all, or those of one window."""
+    active = budgets.active_raises(session.now())
+    kept = [item for item in active if per is not None and item["per"] != per]
+    ended = f"{counted(len(active) - len(kept), 'raise')} of {budgets.consumer}"
+    if len(kept) == len(active):
+        session.output.say(f"{budgets.consumer} has no active raise{'' if per is None else f' per {per}'}")
     elif session.output.dry_run:
-        session.output.say(
-            f"dry run, nothing done: end {counted(len(present) - len(kept), 'raise')} of {found.consumer}"
-        )
+        session.output.say(f"dry run, nothing done: end {ended}")
     else:
-        _write(session, found, "budgets.clear", kept)
-        session.output.say(
-            f"{counted(len(present) - len(kept), 'raise')} of {found.consumer} ended; it holds within 60 s."
-        )
+        _write(session, budgets, "budgets.clear", kept)
+        session.output.say(f"ended {ended}. The gateway applies it within 60 s.")
 
 
-def _write(session: Session, found: BudgetStatuses, action: str, raises: Sequence[object]) -> None:
-    before = {"raises": found.state.get("raises", [])}
-    session.table.change(
-        [said(session, found, {"raises": raises})], Audit(action, found.consumer, before, {"raises": raises})
-    )
+def _write(session: Session, budgets: ConsumerBudgets, action: str, raises: Sequence[object]) -> None:
+    before, after = {"raises": budgets.state.get("raises", [])}, {"raises": raises}
+    session.table.change([state_change(session, budgets, after)], Audit(action, budgets.consumer, before, after))

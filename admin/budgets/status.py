@@ -1,4 +1,4 @@
-"""Where a consumer's budgets stand: the account item against the policy, raised for a while. Pure but for reading."""
+"""The status of a consumer's budgets: its account item against its policy, temporary raises included."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Money:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetStatus:
-    """One budget in its current window, in nano-USD. raised: what of `limit` ends with a raise."""
+    """One budget in its current window, in nano-USD. raised: the part of `limit` that comes from temporary raises."""
 
     per: Window
     window: str
@@ -50,24 +50,24 @@ class BudgetStatus:
 
     @property
     def left(self) -> int:
-        """What new requests can still be promised; negative where more was spent than the limit is now."""
+        """The amount that new requests can still reserve; negative if spend exceeds the current limit."""
         return self.limit - self.spent - self.held
 
     @property
     def percent(self) -> int:
-        """Share spent; whole percents, rounded down, and 100 of a budget of nothing."""
+        """Share spent in whole percent, rounded down; 100 for a limit of 0."""
         return 100 if self.limit <= 0 else 100 * self.spent // self.limit
 
     def bar(self) -> str:
-        """Spent, held and left as a bar of twenty."""
+        """Spent, held and left as a bar of 20 characters."""
         spent = _cells(self.spent, self.limit)
         held = max(0, _cells(self.spent + self.held, self.limit) - spent)
         return "█" * spent + "▒" * held + "░" * (_BAR - spent - held)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetStatuses:
-    """One consumer: its policy, what an operator said of it, its account."""
+class ConsumerBudgets:
+    """One consumer's policy item, STATE item (written by operators) and account."""
 
     item: Mapping[str, Any]
     state: Mapping[str, Any]
@@ -75,30 +75,30 @@ class BudgetStatuses:
 
     @property
     def consumer(self) -> str:
-        """Name of the consumer."""
+        """Its name."""
         return str(self.item["consumer"])
 
     @property
     def paused(self) -> bool:
-        """Whether an operator stopped it."""
+        """Whether an operator paused it."""
         return self.state.get("status") == "paused"
 
     @property
     def policy(self) -> Policy:
-        """Its policy, raises not yet applied."""
+        """Its policy, without raises."""
         return policy_of(self.item, self.state)
 
     def budgets(self, now: datetime) -> list[BudgetStatus]:
-        """Each of its budgets."""
-        return [self._budget(each.per, each.limit, each.raised, now) for each in self.policy.at(now).budgets]
+        """Its budgets."""
+        return [self._budget(budget.per, budget.limit, budget.raised, now) for budget in self.policy.at(now).budgets]
 
     def fullest(self, now: datetime) -> BudgetStatus | None:
-        """The budget of which most is spent."""
-        return max(self.budgets(now), key=lambda each: each.percent, default=None)
+        """The budget with the highest share spent."""
+        return max(self.budgets(now), key=lambda budget: budget.percent, default=None)
 
-    def live_raises(self, now: datetime) -> list[Mapping[str, Any]]:
-        """Raises that have not ended, as the STATE item has them."""
-        return [each for each in self.state.get("raises", ()) if moment_of(each["until"]) > now]
+    def active_raises(self, now: datetime) -> list[Mapping[str, Any]]:
+        """Raises that have not ended, as stored in the STATE item."""
+        return [item for item in self.state.get("raises", ()) if moment_of(item["until"]) > now]
 
     def _budget(self, per: Window, limit: int, raised: int, now: datetime) -> BudgetStatus:
         spent = self.account.spent(per, now)
@@ -113,46 +113,46 @@ class BudgetStatuses:
         )
 
 
-def standing(session: Session, consumer: str) -> BudgetStatuses:
-    """One consumer's; Refused where there is none of that name."""
+def consumer_budgets(session: Session, consumer: str) -> ConsumerBudgets:
+    """The budgets of one consumer. Raises RefusedError if it does not exist."""
     policy = session.policy(consumer)
-    return BudgetStatuses(
+    return ConsumerBudgets(
         item=policy,
         state=session.table.get(consumer_pk(consumer), STATE_SK),
         account=Account(session.table.get(account_pk(consumer), ACCOUNT_SK)),
     )
 
 
-def all_standings(session: Session) -> list[BudgetStatuses]:
-    """Every consumer's, in a few reads of a hundred items."""
+def all_consumer_budgets(session: Session) -> list[ConsumerBudgets]:
+    """The budgets of every consumer, read in batches of 100 items."""
     names = list(session.policies)
     keys = [(consumer_pk(name), STATE_SK) for name in names] + [(account_pk(name), ACCOUNT_SK) for name in names]
-    found = session.table.get_many(keys)
+    items = session.table.get_many(keys)
     return [
-        BudgetStatuses(
+        ConsumerBudgets(
             item=session.policies[name],
-            state=found.get((consumer_pk(name), STATE_SK), {}),
-            account=Account(found.get((account_pk(name), ACCOUNT_SK), {})),
+            state=items.get((consumer_pk(name), STATE_SK), {}),
+            account=Account(items.get((account_pk(name), ACCOUNT_SK), {})),
         )
         for name in names
     ]
 
 
-def chosen(session: Session, consumer: str | None) -> list[BudgetStatuses]:
-    """One consumer's, or every consumer's."""
-    return all_standings(session) if consumer is None else [standing(session, consumer)]
+def selected_budgets(session: Session, consumer: str | None) -> list[ConsumerBudgets]:
+    """The budgets of one consumer, or of every consumer."""
+    return all_consumer_budgets(session) if consumer is None else [consumer_budgets(session, consumer)]
 
 
-def said(session: Session, present: BudgetStatuses, values: Mapping[str, object]) -> Change:
-    """The consumer's STATE item with these values (None: removed), written only if nobody else wrote it meanwhile."""
-    item = {"status": "active", **present.state, **values}
+def state_change(session: Session, budgets: ConsumerBudgets, values: Mapping[str, object]) -> Change:
+    """A change of the consumer's STATE item to `values` (None removes one). It fails if the item changed meanwhile."""
+    item = {"status": "active", **budgets.state, **values}
     item |= {"at": session.now().isoformat(timespec="milliseconds"), "by": session.identity}
-    condition = f"at {present.state['at']}" if "at" in present.state else None
-    return Change(consumer_pk(present.consumer), STATE_SK, item, condition if present.state else "new")
+    condition = f"at {budgets.state['at']}" if "at" in budgets.state else None
+    return Change(consumer_pk(budgets.consumer), STATE_SK, item, condition if budgets.state else "new")
 
 
 def dollars(nano: int) -> str:
-    """An amount for people, which may be negative."""
+    """An amount for people; it may be negative."""
     return money(nano) if nano >= 0 else f"-{money(-nano)}"
 
 

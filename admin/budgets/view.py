@@ -1,4 +1,4 @@
-"""What is shown of budgets."""
+"""Budgets as JSON documents and as a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from admin.budgets.status import BudgetStatus, BudgetStatuses, Money, dollars
+from admin.budgets.status import BudgetStatus, ConsumerBudgets, Money, dollars
 from admin.output import table
 from admin.times import apart, written
 from lambda_src.contract import Window
@@ -17,16 +17,16 @@ from lambda_src.contract import Window
 class BudgetShown:
     """A budget in its current window. Amounts are {usd, nano_usd}.
 
-    consumer: whose it is.
+    consumer: name of the consumer.
     per: day, week, month (calendar, UTC) or total.
-    window: which one it is now, such as 2026-11-23, 2026-W48, 2026-11 or all.
-    limit: what may be spent in it now, raises included.
-    raised: what of the limit ends with a raise.
-    spent: what settled requests cost.
-    held: what requests in flight may cost at most.
-    left: what can still be promised to new requests; negative: more was spent than the limit is now.
+    window: the current window, such as 2026-11-23, 2026-W48, 2026-11 or all.
+    limit: current limit, raises included.
+    raised: the part of the limit that comes from temporary raises.
+    spent: cost of settled requests.
+    held: maximum cost of requests in flight.
+    left: amount that new requests can still reserve; negative if spend exceeds the current limit.
     percent: share spent, rounded down.
-    frees: when the window ends (ISO 8601, UTC); null: never.
+    frees: end of the window (ISO 8601, UTC); null if it never ends.
     """
 
     consumer: str
@@ -41,13 +41,12 @@ class BudgetShown:
     frees: str | None
 
 
-def shown_budgets(found: BudgetStatuses, now: datetime) -> list[BudgetShown]:
-    """A consumer's budgets."""
-    return [shown_budget(found.consumer, each) for each in found.budgets(now)]
+def shown_budgets(budgets: ConsumerBudgets, now: datetime) -> list[BudgetShown]:
+    """A consumer's budgets, for JSON."""
+    return [_shown(budgets.consumer, budget) for budget in budgets.budgets(now)]
 
 
-def shown_budget(consumer: str, budget: BudgetStatus) -> BudgetShown:
-    """One budget."""
+def _shown(consumer: str, budget: BudgetStatus) -> BudgetShown:
     return BudgetShown(
         consumer=consumer,
         per=budget.per,
@@ -62,22 +61,22 @@ def shown_budget(consumer: str, budget: BudgetStatus) -> BudgetShown:
     )
 
 
-def budgets_table(budgets: Sequence[tuple[BudgetStatuses, BudgetStatus]], now: datetime) -> Any:
-    """Budgets for people: spent █, held ▒, left ░."""
+def budgets_table(budgets: Sequence[tuple[ConsumerBudgets, BudgetStatus]], now: datetime) -> Any:
+    """The table of budgets: spent █, held ▒, left ░."""
     rows = [
         (
-            found.consumer,
-            each.per,
-            each.window,
-            each.bar(),
-            f"{each.percent} %",
-            dollars(each.spent),
-            dollars(each.held),
-            dollars(each.left),
-            dollars(each.limit) + (f" (+{dollars(each.raised)})" if each.raised else ""),
-            "never" if each.frees is None else apart(each.frees, now),
+            consumer.consumer,
+            budget.per,
+            budget.window,
+            budget.bar(),
+            f"{budget.percent} %",
+            dollars(budget.spent),
+            dollars(budget.held),
+            dollars(budget.left),
+            dollars(budget.limit) + (f" (+{dollars(budget.raised)})" if budget.raised else ""),
+            "never" if budget.frees is None else apart(budget.frees, now),
         )
-        for found, each in budgets
+        for consumer, budget in budgets
     ]
     columns = ("consumer", "per", "window", "spent █ held ▒", "share", "spent", "held", "left", "limit", "frees")
     return table("", columns, rows, right=("share", "spent", "held", "left", "limit"), spare=("window", columns[3]))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from admin.budgets.status import BudgetStatuses, all_standings, said, standing
+from admin.budgets.status import ConsumerBudgets, all_consumer_budgets, consumer_budgets, state_change
 from admin.consumers.view import ConsumerDetails, ConsumerShown, consumers_table, details, details_view, shown
 from admin.errors import UsageError
 from admin.keys.ledger import all_keys
@@ -33,7 +33,10 @@ def list_consumers(context: typer.Context) -> None:
     session = session_of(context)
     now = session.now()
     keys = all_keys(session)
-    rows = [shown(each, [key for key in keys if key.consumer == each.consumer], now) for each in all_standings(session)]
+    rows = [
+        shown(each, [key for key in keys if key.consumer == each.consumer], now)
+        for each in all_consumer_budgets(session)
+    ]
     session.output.show(rows, lambda: consumers_table(rows))
 
 
@@ -47,7 +50,7 @@ def show_consumer(context: typer.Context, name: Name) -> None:
       tollgate consumers show search
     """
     session = session_of(context)
-    found = standing(session, name)
+    found = consumer_budgets(session, name)
     keys = all_keys(session, name)
     told = details(session, found, keys)
     session.output.show(told, lambda: details_view(found, told, keys, session.now()))
@@ -75,7 +78,7 @@ def pause_consumer(
         raise UsageError(
             f"--reason of {len(reason)} characters: accepted are 1 to 200, on one line, without control characters."
         )
-    found = standing(session, name)
+    found = consumer_budgets(session, name)
     if found.paused:
         session.output.say(f"{name} is paused already, since {found.state.get('at')}")
     elif not session.output.confirm(f"pause {name}: all its requests are refused within a minute"):
@@ -96,7 +99,7 @@ def resume_consumer(context: typer.Context, name: Name) -> None:
       tollgate consumers resume search
     """
     session = session_of(context)
-    found = standing(session, name)
+    found = consumer_budgets(session, name)
     if not found.paused:
         session.output.say(f"{name} is not paused")
     elif session.output.dry_run:
@@ -108,13 +111,13 @@ def resume_consumer(context: typer.Context, name: Name) -> None:
     _show(session, name)
 
 
-def _switch(session: Session, found: BudgetStatuses, status: str, reason: str | None) -> None:
+def _switch(session: Session, found: ConsumerBudgets, status: str, reason: str | None) -> None:
     before = {"status": found.state.get("status", "active"), "reason": found.state.get("reason")}
     after = {"status": status, "reason": reason}
     action = "consumers.pause" if status == "paused" else "consumers.resume"
-    session.table.change([said(session, found, after)], Audit(action, found.consumer, before, after))
+    session.table.change([state_change(session, found, after)], Audit(action, found.consumer, before, after))
 
 
 def _show(session: Session, name: str) -> None:
-    row = shown(standing(session, name), all_keys(session, name), session.now())
+    row = shown(consumer_budgets(session, name), all_keys(session, name), session.now())
     session.output.show(row, lambda: consumers_table([row]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from admin.budgets.status import BudgetStatuses, Money, dollars
+from admin.budgets.status import ConsumerBudgets, Money, dollars
 from admin.budgets.view import BudgetShown, budgets_table, shown_budgets
 from admin.formatting import counted
 from admin.keys.ledger import LedgerKey
@@ -81,7 +81,7 @@ class ConsumerDetails:
     last_used: str | None
 
 
-def status(found: BudgetStatuses, now: datetime) -> Literal["active", "paused", "expired"]:
+def status(found: ConsumerBudgets, now: datetime) -> Literal["active", "paused", "expired"]:
     """Whether its requests are taken."""
     if found.paused:
         return "paused"
@@ -89,7 +89,7 @@ def status(found: BudgetStatuses, now: datetime) -> Literal["active", "paused", 
     return "expired" if expires is not None and expires <= now else "active"
 
 
-def shown(found: BudgetStatuses, keys: Sequence[LedgerKey], now: datetime) -> ConsumerShown:
+def shown(found: ConsumerBudgets, keys: Sequence[LedgerKey], now: datetime) -> ConsumerShown:
     """A consumer's line of the list."""
     fullest = found.fullest(now)
     return ConsumerShown(
@@ -104,7 +104,7 @@ def shown(found: BudgetStatuses, keys: Sequence[LedgerKey], now: datetime) -> Co
     )
 
 
-def details(session: Session, found: BudgetStatuses, keys: Sequence[LedgerKey]) -> ConsumerDetails:
+def details(session: Session, found: ConsumerBudgets, keys: Sequence[LedgerKey]) -> ConsumerDetails:
     """All that is known of a consumer."""
     now, policy = session.now(), found.policy
     return ConsumerDetails(
@@ -123,7 +123,7 @@ def details(session: Session, found: BudgetStatuses, keys: Sequence[LedgerKey]) 
         max_output_tokens=policy.max_output_tokens,
         tags=dict(policy.tags),
         budgets=shown_budgets(found, now),
-        raises=[_raise(each) for each in found.live_raises(now)],
+        raises=[_raise(each) for each in found.active_raises(now)],
         keys=[shown_key(bounded(key, found.item), now) for key in keys],
         last_used=_last_used(session, found.consumer),
     )
@@ -159,7 +159,7 @@ def consumers_table(rows: Sequence[ConsumerShown]) -> Any:
     return table(counted(len(rows), "consumer"), columns, cells, right=("this month", "fullest budget", "keys"))
 
 
-def details_view(found: BudgetStatuses, told: ConsumerDetails, keys: Sequence[LedgerKey], now: datetime) -> Any:
+def details_view(found: ConsumerBudgets, told: ConsumerDetails, keys: Sequence[LedgerKey], now: datetime) -> Any:
     """One consumer for people."""
     from rich.console import Group
 

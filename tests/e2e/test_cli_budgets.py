@@ -1,4 +1,4 @@
-"""Budgets as operators watch and raise them."""
+"""Operators watch and raise budgets."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 
 @pytest.fixture
 def keys(tollgate: Command) -> Iterator[list[dict[str, Any]]]:
-    """Two keys of `raisable` that no cache of the gateway has seen."""
-    made = [tollgate.here("--output", "json", "keys", "issue", "raisable").json for _ in range(2)]
-    yield made
-    for each in made:
-        tollgate.here("keys", "revoke", each["key_id"], "--yes")
+    """Two keys of `raisable` that the gateway has not cached."""
+    issued = [tollgate.here("--output", "json", "keys", "issue", "raisable").json for _ in range(2)]
+    yield issued
+    for key in issued:
+        tollgate.here("keys", "revoke", key["key_id"], "--yes")
 
 
-def chatted(system: System, value: str) -> tuple[int, Any]:
-    """Status and answer of a chat."""
-    answer = system.call("POST", "/v1/chat/completions", CHAT, {"x-api-key": value})
-    return answer.status, json.loads(answer.data)
+def chat(system: System, value: str) -> tuple[int, Any]:
+    """Status and body of a chat response."""
+    response = system.call("POST", "/v1/chat/completions", CHAT, {"x-api-key": value})
+    return response.status, json.loads(response.data)
 
 
-def test_show_tells_where_each_budget_stands(system: System, tollgate: Command) -> None:
+def test_show_lists_each_budget(system: System, tollgate: Command) -> None:
     system.openai("alpha").chat.completions.create(**CHAT)
     (row,) = tollgate.here("--output", "json", "budgets", "show", "alpha").json
     assert row["limit"]["usd"] == "100"
@@ -47,23 +47,23 @@ def test_show_tells_where_each_budget_stands(system: System, tollgate: Command) 
 def test_a_raise_lets_requests_through_until_it_is_cleared(
     system: System, tollgate: Command, keys: list[dict[str, Any]]
 ) -> None:
-    status, body = chatted(system, keys[0]["value"])
+    status, body = chat(system, keys[0]["value"])
     assert (status, body["error"]["code"]) == (429, "budget_exceeded")
-    said = tollgate.run("--output", "json", "budgets", "raise", "raisable", "--usd", "0.5", "--until", "1d")
-    assert "it holds within 60 s" in said.err
-    (row,) = said.json
+    result = tollgate.run("--output", "json", "budgets", "raise", "raisable", "--usd", "0.5", "--until", "1d")
+    assert "The gateway applies it within 60 s" in result.err
+    (row,) = result.json
     assert (row["limit"]["usd"], row["raised"]["usd"]) == ("0.501", "0.5")
-    assert chatted(system, keys[1]["value"])[0] == 200
+    assert chat(system, keys[1]["value"])[0] == 200
     (audited, *_) = tollgate.here("--output", "json", "audit", "--action", "budgets.raise").json
     assert audited["target"] == "raisable"
     assert audited["after"]["raises"][0]["usd_nano"] == 500_000_000
-    told = tollgate.here("audit", "--action", "budgets.raise", "--target", "raisable").out
-    assert "raises=$0.50 per day until" in " ".join(told.split())
+    table = tollgate.here("audit", "--action", "budgets.raise", "--target", "raisable").out
+    assert "raises=$0.50 per day until" in " ".join(table.split())
     shown = tollgate.here("--output", "json", "consumers", "show", "raisable").json
-    assert [(each["usd"], each["per"]) for each in shown["raises"]] == [("0.5", "day")]
+    assert [(item["usd"], item["per"]) for item in shown["raises"]] == [("0.5", "day")]
     (row,) = tollgate.here("--output", "json", "budgets", "raise", "raisable", "--clear").json
     assert row["limit"]["usd"] == "0.001"
-    assert "has no raise in force" in tollgate.here("budgets", "raise", "raisable", "--clear").err
+    assert "has no active raise" in tollgate.here("budgets", "raise", "raisable", "--clear").err
 
 
 def test_raises_of_one_window_are_cleared_alone(tollgate: Command) -> None:
@@ -77,21 +77,21 @@ def test_raises_of_one_window_are_cleared_alone(tollgate: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["desk", "--usd", "1", "--until", "1d"], 2, "has budgets per month, day. Say which with --per"),
+        (["desk", "--usd", "1", "--until", "1d"], 2, "has budgets per month, day; pick one with --per"),
         (["desk", "--usd", "1", "--until", "1d", "--per", "week"], 1, "has no budget per week"),
         (["issued", "--usd", "1", "--until", "1d"], 1, "has no budget"),
         (["desk", "--usd", "much", "--until", "1d"], 2, "--usd 'much'"),
         (["desk", "--usd", "1", "--until", "2020-01-01", "--per", "day"], 2, "is past"),
-        (["desk", "--usd", "1"], 2, "give --usd AMOUNT and --until WHEN"),
+        (["desk", "--usd", "1"], 2, "pass --usd AMOUNT and --until WHEN"),
         (["desk", "--clear", "--usd", "1"], 2, "--clear ends raises"),
         (["dsk", "--clear"], 1, "Did you mean desk"),
         (["raisable", "--usd", "1", "--until", "1d", "--dry-run"], 0, "dry run, nothing done"),
     ],
 )
 def test_mistakes_change_nothing(arguments: list[str], code: int, words: str, tollgate: Command) -> None:
-    said = tollgate.here("budgets", "raise", *arguments, accepted=code)
-    assert words in said.err
-    assert said.out == ""
+    result = tollgate.here("budgets", "raise", *arguments, accepted=code)
+    assert words in result.err
+    assert result.out == ""
 
 
 def test_a_forecast_reads_the_last_days_and_fails_a_script(system: System, tollgate: Command) -> None:
@@ -99,7 +99,7 @@ def test_a_forecast_reads_the_last_days_and_fails_a_script(system: System, tollg
     assert row["limit"]["usd"] == "100"
     assert row["ends"].endswith("-01T00:00:00+00:00")
     assert tollgate.here("budgets", "forecast", "alpha", "--fail").code == 0
-    # Yesterday `desk` spent a thousand dollars: by that pace its 50 a month and 8 a day are passed.
+    # Yesterday `desk` spent 1,000 USD: at that rate it exceeds its 50 USD per month and 8 USD per day.
     day = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
     item = {"pk": {"S": rollup_pk("desk")}, "sk": {"S": rollup_sk(day, "standin-small", "none")}}
     ledger, table = system.cloud.client("dynamodb"), system.outputs["table"]

@@ -103,7 +103,7 @@ def test_mistakes_are_told(arguments: list[str], code: int, words: str, tollgate
 
 def test_a_change_that_another_operator_overtook_is_refused(system: System, tollgate: Command) -> None:
     """Two operators read the same state; the second to write must not undo what the first wrote."""
-    from admin.budgets.status import said, standing
+    from admin.budgets.status import consumer_budgets, state_change
     from admin.errors import RefusedError
     from admin.output import Output
     from admin.session import Options, Session
@@ -114,8 +114,8 @@ def test_a_change_that_another_operator_overtook_is_refused(system: System, toll
         for name, value in tollgate.variables.items():
             patch.setenv(name, value)
         session = Session(Options(environment="e2e"), Output())
-        seen = standing(session, "issued")
+        seen = consumer_budgets(session, "issued")
         tollgate.here("consumers", "resume", "issued")
         with pytest.raises(RefusedError, match="somebody else changed issued"):
-            session.table.change([said(session, seen, {"raises": []})], Audit("budgets.clear", "issued"))
+            session.table.change([state_change(session, seen, {"raises": []})], Audit("budgets.clear", "issued"))
     assert tollgate.here("--output", "json", "consumers", "show", "issued").json["status"] == "active"

@@ -10,8 +10,9 @@ from admin.budgets.status import BudgetStatus
 from admin.html.rendering import render
 from admin.report import rollups
 from admin.report.labels import key_labels
-from admin.report.page import budgets, over_time, rankings, summary
-from admin.report.page.data import PageData, views
+from admin.report.page import over_time, rankings
+from admin.report.page.data import NO_REQUESTS, PageData, views
+from admin.report.page.notes import notes
 from admin.report.period import Period
 from lambda_src.contract import MODELS_PK
 
@@ -47,23 +48,22 @@ def rendered(data: PageData) -> str:
         title=f"AI usage{of}: {data.environment}",
         subtitle=f"{data.period.first:%-d %B %Y} to {data.period.last:%-d %B %Y}, days in UTC",
         data=data,
-        tiles=summary.tiles(data),
-        notes=summary.notes(data),
+        notes=notes(data),
         spend=over_time.spend(data),
-        budgets=budgets.budgets(data),
         tokens=over_time.tokens(data),
         error_rates=over_time.error_rates(data),
-        outcomes=rankings.outcomes(data),
         latency=over_time.latency(data),
+        outcomes={prefix: rankings.outcomes(data, prefix) for prefix in ("code_", "status_")},
         rankings=rankings.rankings(data),
-        consumers=rankings.consumers(data),
+        consumer_rows=rankings.consumer_rows(data),
+        no_requests=NO_REQUESTS,
     )
 
 
 def _budgets(session: Session, names: Sequence[str], now: datetime) -> list[tuple[str, BudgetStatus]]:
     found = [
         (statuses.consumer, budget)
-        for statuses in status.all_standings(session)
+        for statuses in status.all_consumer_budgets(session)
         if statuses.consumer in names
         for budget in statuses.budgets(now)
     ]
