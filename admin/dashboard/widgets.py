@@ -13,7 +13,7 @@ from admin.dashboard.text import html_of
 from admin.errors import CliError, UsageError, of_service
 from admin.formatting import compact
 from admin.html import charts
-from admin.html.charts import BarRow, BarTable, ChartSeries, Limit, percent_width
+from admin.html.charts import BarRow, ChartSeries, Limit, percent_width
 from admin.logs.insights import ask
 
 if TYPE_CHECKING:
@@ -125,8 +125,7 @@ def _bars(properties: Mapping[str, Any], found: Sequence[GraphLine], _: Grid) ->
     whole = max(values.values(), default=0)
     if properties.get("view") == "gauge":
         whole = float(properties.get("yAxis", {}).get("left", {}).get("max", whole))
-    rows = [BarRow(name, percent_width(value, whole), [compact(value)]) for name, value in values.items()]
-    return "bars", BarTable(title=str(properties.get("title", "")), columns=["latest"], rows=rows, message=NO_DATA)
+    return "bars", [BarRow(name, percent_width(value, whole), [compact(value)]) for name, value in values.items()]
 
 
 _VIEWS: Final[dict[str, Callable[[Mapping[str, Any], Sequence[GraphLine], Grid], tuple[str, object]]]] = {
@@ -141,17 +140,6 @@ _VIEWS: Final[dict[str, Callable[[Mapping[str, Any], Sequence[GraphLine], Grid],
 # --- logs and alarms ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogTable:
-    """The first rows of a query's result. first_number: index of the first column that all further ones are numbers.
-    more: how many rows are left out."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    first_number: int
-    more: int
-
-
 def _log(session: Session, properties: Mapping[str, Any], now: datetime, span: timedelta) -> Content:
     query, groups = str(properties["query"]), []
     while (source := _SOURCE.match(query)) is not None:
@@ -159,30 +147,18 @@ def _log(session: Session, properties: Mapping[str, Any], now: datetime, span: t
         query = query[source.end() :]
     found, _ = ask(session, query.strip(), groups, now - span, now + timedelta(minutes=1), 1_000)
     columns = [name for name in dict.fromkeys(name for row in found for name in row) if name != "@ptr"]
-    table = LogTable(
-        columns=columns,
-        rows=[[row.get(name, "") for name in columns] for row in found[:_ROWS]],
-        first_number=next(
-            (place for place in range(len(columns)) if _all_numbers(found, columns[place:])), len(columns)
-        ),
-        more=len(found) - _ROWS,
-    )
+    texts = [place for place in range(len(columns)) if not _all_numbers(found, columns[place])]
+    table = {
+        "columns": columns,
+        "rows": [[row.get(name, "") for name in columns] for row in found[:_ROWS]],
+        "first_number": max(texts, default=-1) + 1,
+        "more": len(found) - _ROWS,
+    }
     return Content("log", table, len(found))
 
 
-def _all_numbers(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> bool:
-    return all(re.fullmatch(r"-?[0-9.]+(e[-+]?[0-9]+)?|", row.get(name, ""), re.I) for row in rows for name in columns)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmState:
-    """css: class of `state`. description: for an alarm that is in alarm, since when, what it means and what to do."""
-
-    name: str
-    state: str
-    css: str
-    reason: str
-    description: str
+def _all_numbers(rows: Sequence[Mapping[str, str]], column: str) -> bool:
+    return all(re.fullmatch(r"-?[0-9.]+(e[-+]?[0-9]+)?|", row.get(column, ""), re.I) for row in rows)
 
 
 def _alarm(session: Session, properties: Mapping[str, Any], _: datetime, __: timedelta) -> Content:
@@ -193,10 +169,10 @@ def _alarm(session: Session, properties: Mapping[str, Any], _: datetime, __: tim
             AlarmNames=names[start : start + _ALARMS_PER_REQUEST], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
         found |= {alarm["AlarmName"]: alarm for alarm in (*response["MetricAlarms"], *response["CompositeAlarms"])}
+    alarms = [found.get(name, {"AlarmName": name, "StateValue": "missing"}) for name in names]
     order = list(_STATES)
-    missing = {"StateValue": "missing"}
-    ranked = sorted(names, key=lambda name: (order.index(found.get(name, missing)["StateValue"]), name))
-    return Content("alarms", [_alarm_state(name, found.get(name, missing)) for name in ranked], len(found))
+    alarms.sort(key=lambda alarm: (order.index(alarm["StateValue"]), alarm["AlarmName"]))
+    return Content("alarms", [(*_STATES[alarm["StateValue"]], alarm, _since(alarm)) for alarm in alarms], len(found))
 
 
 _STATES: Final = {
@@ -207,13 +183,11 @@ _STATES: Final = {
 }
 
 
-def _alarm_state(name: str, alarm: Mapping[str, Any]) -> AlarmState:
-    description = ""
-    if alarm["StateValue"] == "ALARM":
-        since = alarm["StateUpdatedTimestamp"].astimezone(UTC)
-        description = f"since {since:%-d %B, %H:%M} UTC. {alarm.get('AlarmDescription', '')}"
-    state, css = _STATES[alarm["StateValue"]]
-    return AlarmState(name=name, state=state, css=css, reason=alarm.get("StateReason", ""), description=description)
+def _since(alarm: Mapping[str, Any]) -> str:
+    """When an alarm that is in alarm changed its state."""
+    if alarm["StateValue"] != "ALARM":
+        return ""
+    return f"{alarm['StateUpdatedTimestamp'].astimezone(UTC):%-d %B, %H:%M} UTC"
 
 
 _READERS: Final[dict[str, Callable[[Any, Mapping[str, Any], datetime, timedelta], Content]]] = {

@@ -7,12 +7,12 @@ position on the x axis has a tooltip with all its values, and a table below the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final, NamedTuple
 
 OTHERS: Final = "0"
-"""Colour of entries that are grouped together. The other colours are `1` to `6`, `b`ad, `w`arn and `g`ood."""
+"""Colour of series that are grouped together. The other colours are `1` to `6`, `b`ad, `w`arn and `g`ood."""
 _STEP: Final = 12
 _HEIGHT: Final = 1000
 _BAR: Final = 9
@@ -20,7 +20,7 @@ _CLOSE_BAR: Final = 11
 _MANY: Final = 45
 _FEW: Final = 10
 """With fewer positions than this, bars keep the width they would have with so many."""
-_TICKS: Final = 6
+_X_LABELS: Final = 6
 
 FormatValue = Callable[[float], str]
 
@@ -44,49 +44,57 @@ class Limit:
     colour: str = "b"
 
 
-class Shape(NamedTuple):
-    """An SVG path, its CSS classes, and the lines of its tooltip."""
-
-    path: str
-    css: str = ""
-    tooltip: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
-    """What the macro draws. message: shown instead, if there are no values. x_labels: each after its CSS position.
-    hover: an area with a tooltip per position. rows: the values as text, below `columns`."""
-
-    title: str
-    message: str = ""
-    legend: Sequence[ChartSeries] = ()
-    width: int = 0
-    height: int = _HEIGHT
-    grid: str = ""
-    x_labels: Sequence[tuple[str, str]] = ()
-    y_labels: Sequence[str] = ()
-    shapes: Sequence[Shape] = ()
-    hover: Sequence[Shape] = ()
-    columns: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-
-
 class BarRow(NamedTuple):
-    """A name with a bar of that CSS width below it, and further cells."""
+    """A row of the macro `bar_table`: a name with a bar of that CSS width below it, and further cells."""
 
     name: str
     width: str
     cells: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BarTable:
-    """A ranking. columns: names of the cells. message: shown if there are no rows."""
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """paths: SVG paths with their CSS classes; without any, the chart is the message. totals: of stacked bars."""
 
+    step: ClassVar[int] = _STEP
+    height: ClassVar[int] = _HEIGHT
     title: str
-    columns: Sequence[str]
-    rows: Sequence[BarRow]
     message: str
+    labels: Sequence[str]
+    series: Sequence[ChartSeries]
+    format_value: FormatValue
+    ticks: Sequence[float]
+    limits: Sequence[Limit] = ()
+    totals: Sequence[float] = ()
+    paths: Sequence[tuple[str, str]] = ()
+
+    def y(self, value: float) -> int:
+        """The vertical coordinate of a value."""
+        return round(_HEIGHT * (1 - value / self.ticks[-1]))
+
+    @property
+    def y_labels(self) -> list[str]:
+        """From the bottom; amounts of money without cents if all are whole."""
+        labels = [self.format_value(tick) for tick in self.ticks]
+        return [label.removesuffix(".00") for label in labels] if all(".00" in label for label in labels) else labels
+
+    @property
+    def x_labels(self) -> list[tuple[str, str]]:
+        """Some of the labels, each after its CSS position."""
+        count = len(self.labels)
+        apart = max(1, -(-count // _X_LABELS))
+        return [
+            (f"{100 * (place + 0.5) / count:.4g}%", self.labels[place]) for place in range(apart // 2, count, apart)
+        ]
+
+    @property
+    def rows(self) -> list[tuple[int, list[str]]]:
+        """Each position with a known value, its label and the values as text."""
+        return [
+            (place, [label, *("" if value is None else self.format_value(value) for value in values)])
+            for place, label in enumerate(self.labels)
+            if (values := [entry.values[place] for entry in self.series]).count(None) < len(values)
+        ]
 
 
 def percent_width(value: float, whole: float) -> str:
@@ -99,21 +107,20 @@ def stacked_bars(
 ) -> Chart:
     """Bars of several series on top of each other."""
     totals = [sum(entry.values[place] or 0 for entry in series) for place in range(len(labels))]
-    if not any(totals):
-        return Chart(title=title, message=message)
-    ticks = scale(max(totals))
-    shapes, bases = [], [0.0] * len(labels)
+    chart = Chart(title, message, labels, series, format_value, scale(max(totals, default=0)), totals=totals)
+    bases = [0.0] * len(labels)
     width = _CLOSE_BAR if len(labels) > _MANY else _BAR * min(1, len(labels) / _FEW)
+    paths = []
     for entry in series:
-        path = []
+        path = ""
         for place, value in enumerate(entry.values):
             if value:
-                bottom, top = _y(bases[place], ticks), _y(bases[place] + value, ticks)
                 left = place * _STEP + (_STEP - width) / 2
-                path.append(f"M{left:g} {bottom}h{width:g}V{top}h-{width:g}z")
+                path += f"M{left:g} {chart.y(bases[place])}h{width:g}V{chart.y(bases[place] + value)}h-{width:g}z"
                 bases[place] += value
-        shapes.append(Shape("".join(path), f"area c{entry.colour}"))
-    return _chart(title, labels, series, (), format_value, ticks, shapes, totals)
+        if path:
+            paths.append((f"area c{entry.colour}", path))
+    return replace(chart, paths=paths)
 
 
 def lines(
@@ -126,21 +133,10 @@ def lines(
 ) -> Chart:
     """Lines, interrupted where a value is None, with horizontal limits."""
     known = [value for entry in series for value in entry.values if value is not None]
-    if not known:
-        return Chart(title=title, message=message)
-    ticks = scale(max([*known, *(limit.value for limit in limits)]))
-    shapes = [
-        Shape(
-            f"M0 {_y(limit.value, ticks)}H{len(labels) * _STEP}",
-            f"limit c{limit.colour}",
-            [f"{limit.name}: {format_value(limit.value)}"],
-        )
-        for limit in limits
-    ]
-    for entry in series:
-        line, dots = _line_and_dots(entry.values, ticks)
-        shapes += [Shape(line, f"line c{entry.colour}"), Shape(dots, f"dots c{entry.colour}")]
-    return _chart(title, labels, series, limits, format_value, ticks, shapes)
+    ticks = scale(max([*known, *(limit.value for limit in limits)], default=0))
+    chart = Chart(title, message, labels, series, format_value, ticks, limits)
+    paths = [path for entry in series for path in _line_and_dots(chart, entry)]
+    return replace(chart, paths=paths)
 
 
 def scale(highest: float) -> list[float]:
@@ -152,62 +148,20 @@ def scale(highest: float) -> list[float]:
     return [step * number for number in range(math.ceil(highest / step - 1e-9) + 1)]
 
 
-def _line_and_dots(values: Sequence[float | None], ticks: Sequence[float]) -> tuple[str, str]:
+def _line_and_dots(chart: Chart, series: ChartSeries) -> Iterator[tuple[str, str]]:
     """The line through the known values, and dots: on every value if there are few, else where no line would show."""
-    line, dots = [], []
+    line, dots, values = "", "", series.values
     for place, value in enumerate(values):
         if value is None:
             continue
-        point = f"{place * _STEP + _STEP // 2} {_y(value, ticks)}"
+        point = f"{place * _STEP + _STEP // 2} {chart.y(value)}"
         follows = place > 0 and values[place - 1] is not None
         leads = place + 1 < len(values) and values[place + 1] is not None
         if follows or leads:
-            line.append(f"{'L' if follows else 'M'}{point}")
+            line += f"{'L' if follows else 'M'}{point}"
         if len(values) <= _FEW * 3 or not (follows or leads):
-            dots.append(f"M{point}h0")
-    return "".join(line), "".join(dots)
-
-
-def _y(value: float, ticks: Sequence[float]) -> int:
-    return round(_HEIGHT * (1 - value / ticks[-1]))
-
-
-def _chart(
-    title: str,
-    labels: Sequence[str],
-    series: Sequence[ChartSeries],
-    limits: Sequence[Limit],
-    format_value: FormatValue,
-    ticks: Sequence[float],
-    shapes: Sequence[Shape],
-    totals: Sequence[float] = (),
-) -> Chart:
-    width = len(labels) * _STEP
-    y_labels = [format_value(tick) for tick in ticks]
-    if all(label.endswith(".00") for label in y_labels):  # dollars without cents
-        y_labels = [label.removesuffix(".00") for label in y_labels]
-    apart = max(1, -(-len(labels) // _TICKS))
-    hover, rows = [], []
-    for place, label in enumerate(labels):
-        values = [None if (value := entry.values[place]) is None else format_value(value) for entry in series]
-        tooltip = [f"{entry.name}: {text}" for entry, text in zip(series, values, strict=True) if text is not None]
-        if totals and len(tooltip) > 1:
-            tooltip.append(f"total: {format_value(totals[place])}")
-        if tooltip:
-            hover.append(Shape(f"M{place * _STEP} 0h{_STEP}v{_HEIGHT}h-{_STEP}z", tooltip=[label, *tooltip]))
-            rows.append((label, *(text or "" for text in values)))
-    return Chart(
-        title=title,
-        legend=[*series, *(ChartSeries(limit.name, [], limit.colour, format_value(limit.value)) for limit in limits)],
-        width=width,
-        grid="".join(f"M0 {_y(tick, ticks)}H{width}" for tick in ticks),
-        x_labels=[
-            (f"{100 * (place + 0.5) / len(labels):.4g}%", labels[place])
-            for place in range(apart // 2, len(labels), apart)
-        ],
-        y_labels=y_labels,
-        shapes=[shape for shape in shapes if shape.path],
-        hover=hover,
-        columns=["", *(entry.name for entry in series)],
-        rows=rows,
-    )
+            dots += f"M{point}h0"
+    if line:
+        yield f"line c{series.colour}", line
+    if dots:
+        yield f"dots c{series.colour}", dots

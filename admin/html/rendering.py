@@ -6,7 +6,10 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from admin import formatting
+from admin.html.charts import percent_width
 from admin.output import control_free
+from lambda_src.core.pricing import usd
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -23,7 +26,7 @@ def _environment() -> Environment:
     most commands write no page."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent.parent),
         autoescape=True,
         undefined=StrictUndefined,
@@ -31,3 +34,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: value if hasattr(value, "__html__") else control_free(value),
     )
+    names = ("compact", "counted", "milliseconds", "money", "percent")
+    environment.filters |= {name: getattr(formatting, name) for name in names}
+    environment.filters |= {"usd": usd, "grouped": "{:,}".format, "width": percent_width}
+    return environment

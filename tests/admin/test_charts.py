@@ -17,7 +17,7 @@ def number(value: float) -> str:
 
 def path(chart: Chart, css: str) -> str:
     """The path with these CSS classes, or nothing."""
-    return "".join(shape.path for shape in chart.shapes if shape.css == css)
+    return dict(chart.paths).get(css, "")
 
 
 def heights(chart: Chart, colour: str) -> list[tuple[int, int]]:
@@ -32,34 +32,29 @@ def test_bars_are_stacked() -> None:
     assert heights(chart, "2") == [(750, 0)]
 
 
-def test_each_position_has_a_tooltip_and_a_row() -> None:
+def test_totals_and_rows() -> None:
     chart = stacked_bars("Spend", ["Mon", "Tue"], [A, B], number, "none")
-    assert [shape.tooltip for shape in chart.hover] == [
-        ["Mon", "a: 1", "b: 3", "total: 4"],
-        ["Tue", "a: 4", "b: 0", "total: 4"],
-    ]
-    assert chart.columns == ["", "a", "b"]
-    assert chart.rows == [("Mon", "1", "3"), ("Tue", "4", "0")]
+    assert chart.totals == [4, 4]
+    assert chart.rows == [(0, ["Mon", "1", "3"]), (1, ["Tue", "4", "0"])]
 
 
 def test_lines_are_interrupted_at_unknown_values() -> None:
     chart = lines("Latency", list("abcde"), [ChartSeries("p50", [10, 5, None, 2.5, None], "1")], number, "none")
     assert path(chart, "line c1") == "M6 0L18 500"
     assert path(chart, "dots c1") == "M6 0h0M18 500h0M42 750h0"
-    assert chart.rows == [("a", "10"), ("b", "5"), ("d", "2.5")]
+    assert chart.rows == [(0, ["a", "10"]), (1, ["b", "5"]), (3, ["d", "2.5"])]
 
 
-def test_limit_is_drawn_and_in_the_legend() -> None:
+def test_limit_is_within_the_scale() -> None:
     chart = lines("Errors", ["a"], [ChartSeries("e", [1], "1")], number, "none", [Limit("alarm", 4)])
-    assert path(chart, "limit cb") == "M0 0H12"
-    assert [(entry.name, entry.note) for entry in chart.legend] == [("e", ""), ("alarm", "4")]
+    assert chart.ticks == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("values", [[], [0, 0], [None, None]])
-def test_no_values_are_a_message(values: list[float | None]) -> None:
+def test_without_values_nothing_is_drawn(values: list[float | None]) -> None:
     labels = [str(place) for place in range(len(values))]
     chart = stacked_bars("Spend", labels, [ChartSeries("a", values, "1")], number, "no requests")
-    assert (chart.message, chart.shapes) == ("no requests", ())
+    assert (chart.message, chart.paths) == ("no requests", [])
 
 
 def test_zeros_are_a_line() -> None:
