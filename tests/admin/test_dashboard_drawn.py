@@ -1,4 +1,4 @@
-"""Widgets of the dashboard's page as one reads them at night: what rings says what to do, lines can be told apart."""
+"""Widgets of the dashboard page as an operator needs them: what an alarm means, lines that can be told apart."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local.cloud.client import Cloud
 from tests.e2e.command import Command
 
 
-def drawn(cloud: Cloud, folder: Path, kind: str, properties: dict[str, object]) -> str:
+def page_of(cloud: Cloud, folder: Path, kind: str, properties: dict[str, object]) -> str:
     """The page of a dashboard with one widget."""
     widget = {"type": kind, "x": 0, "y": 0, "width": 24, "height": 6, "properties": properties}
     cloud.client("cloudwatch").put_dashboard(
@@ -23,7 +23,7 @@ def drawn(cloud: Cloud, folder: Path, kind: str, properties: dict[str, object]) 
     return file.read_text()
 
 
-def test_an_alarm_that_rings_says_since_when_and_what_to_do(cloud: Cloud, tmp_path: Path) -> None:
+def test_alarm_in_alarm_shows_since_when_and_what_to_do(cloud: Cloud, tmp_path: Path) -> None:
     client = cloud.client("cloudwatch")
     arns = []
     for name in ("tollgate-drawn-loud", "tollgate-drawn-calm"):
@@ -35,10 +35,10 @@ def test_an_alarm_that_rings_says_since_when_and_what_to_do(cloud: Cloud, tmp_pa
         arns.append(client.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["AlarmArn"])
     client.set_alarm_state(AlarmName="tollgate-drawn-loud", StateValue="ALARM", StateReason="6 of 5")
     client.set_alarm_state(AlarmName="tollgate-drawn-calm", StateValue="OK", StateReason="0 of 5")
-    page = drawn(cloud, tmp_path, "alarm", {"title": "Alarms", "alarms": arns})
+    page = page_of(cloud, tmp_path, "alarm", {"title": "Alarms", "alarms": arns})
     assert re.search(r"in alarm</b> <span>tollgate-drawn-loud</span> <small>since \d+ \w+, \d\d:\d\d UTC\. ", page)
     assert "tollgate-drawn-loud hurts &lt;you&gt;. First: run." in page
-    assert "tollgate-drawn-calm hurts" not in page, "what is well needs no words"
+    assert "tollgate-drawn-calm hurts" not in page, "an alarm that is OK needs no description"
 
 
 def test_a_graph_has_no_more_lines_than_colours(cloud: Cloud, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_graph_has_no_more_lines_than_colours(cloud: Cloud, tmp_path: Path) ->
     data = [{"MetricName": name, "Timestamp": time.time(), "Value": 1.0 + place} for place, name in enumerate(names)]
     cloud.client("cloudwatch").put_metric_data(Namespace="Drawn", MetricData=data)
     rows = [["Drawn", name, {"stat": "Sum", "label": name}] for name in names]
-    page = drawn(cloud, tmp_path, "metric", {"title": "Many", "period": 300, "region": "eu-west-1", "metrics": rows})
+    page = page_of(cloud, tmp_path, "metric", {"title": "Many", "period": 300, "region": "eu-west-1", "metrics": rows})
     assert "Many (6 of 9)" in page
     assert sorted(set(re.findall(r'class="dots c(\d)"', page))) == ["1", "2", "3", "4", "5", "6"]
     assert "line-2" not in page, "the smallest are left out"

@@ -1,4 +1,4 @@
-"""The deployed dashboard, drawn: every widget of it, with the data of real requests."""
+"""`tollgate dashboard` against the deployed dashboard, with the data of real requests."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
-from tests.browser import Browser
-from tests.browser_pixels import pixels
+from tests.browser import Browser, colours, open_page
 from tests.e2e.command import Command
 from tests.e2e.conftest import System
 from tests.e2e.test_alarms import Causes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 
-BLUE, RED = bytes.fromhex("0072b2"), bytes.fromhex("b3261e")
+BLUE, RED = "0072b2", "b3261e"
+Page = tuple[Path, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def page(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """The page and what the command says of it, after answers, failures and refusals of every kind."""
+def page(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The page and the command's output, after responses, errors and rejections of every kind."""
     headers = {"x-api-key": system.key("drawn")}
     for model, status in (("standin-small", 200), ("standin-500", 500), ("no-such-model", 404)):
         body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
@@ -38,49 +38,51 @@ def page(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFac
     for cause in (causes.ledger_failures, causes.secret_failures, causes.dead_keys, causes.over_estimate, causes.sweep):
         cause()
     file = tmp_path_factory.mktemp("dashboard") / "page.html"
-    said = tollgate.json("dashboard", "--since", "1h", "--variable", "consumer=drawn", "--to", str(file))
-    return file, said
+    output = tollgate.json("dashboard", "--since", "1h", "--variable", "consumer=drawn", "--to", str(file))
+    return file, output
 
 
-def test_every_widget_is_drawn_and_none_is_empty(page: tuple[Path, dict[str, Any]]) -> None:
-    _, said = page
-    assert {each["title"]: each["problem"] for each in said["widgets"] if each["problem"]} == {}
-    assert [each["title"] for each in said["widgets"] if each["points"] == 0] == []
-    assert {each["type"] for each in said["widgets"]} == {"alarm", "log", "metric"}
-    assert said["variables"]["consumer"] == "drawn"
+def test_every_widget_has_data(page: Page) -> None:
+    _, output = page
+    widgets = output["widgets"]
+    assert {widget["title"]: widget["problem"] for widget in widgets if widget["problem"]} == {}
+    assert [widget["title"] for widget in widgets if widget["points"] == 0] == []
+    assert {widget["type"] for widget in widgets} == {"alarm", "log", "metric"}
+    assert output["variables"]["consumer"] == "drawn"
 
 
-def test_it_is_seen_in_a_browser(browser: Browser, page: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
-    file, said = page
-    shown = browser.open(file)
-    assert shown.requests() == []
-    assert shown.complaints() == []
-    titles = shown.evaluate("[...document.querySelectorAll('.board h3')].map(each => each.textContent)")
-    # A graph says where it has more lines than are drawn; other tests call many models.
-    assert [re.sub(r" \(\d+ of \d+\)$", "", each) for each in titles] == [each["title"] for each in said["widgets"]]
-    assert "consumer: drawn" in shown.evaluate("document.querySelector('header').innerText")
-    assert "Health" in shown.evaluate("document.body.innerText")
-    _, _, colours = pixels(shown.screenshot(tmp_path / "dashboard.png", scale=0.5))
-    assert {BLUE, RED} <= colours, "no line, or no alarm's threshold, was painted"
+def test_browser_shows_every_widget(browser: Browser, page: Page, tmp_path: Path) -> None:
+    file, output = page
+    opened = open_page(browser, file)
+    assert opened.requests == []
+    assert opened.messages == []
+    titles = opened.evaluate("[...document.querySelectorAll('.board h3')].map(heading => heading.textContent)")
+    # A graph with more lines than it draws says so; other tests call many models.
+    expected = [widget["title"] for widget in output["widgets"]]
+    assert [re.sub(r" \(\d+ of \d+\)$", "", title) for title in titles] == expected
+    assert "consumer: drawn" in opened.evaluate("document.querySelector('header').innerText")
+    assert "Accounting" in opened.evaluate("document.body.innerText")
+    painted = colours(opened.screenshot(tmp_path / "dashboard.png"))
+    assert {BLUE, RED} <= painted, "no line, or no alarm's threshold, was painted"
 
 
-def test_it_is_read_on_a_phone(browser: Browser, page: tuple[Path, dict[str, Any]]) -> None:
-    shown = browser.open(page[0], width=360, height=780)
-    assert shown.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [360, 360]
+def test_a_phone_scrolls_only_vertically(browser: Browser, page: Page) -> None:
+    opened = open_page(browser, page[0], width=360, height=780)
+    assert opened.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [360, 360]
 
 
-def test_widgets_without_data_say_so_and_fail_where_asked(tollgate: Command, page: Any, tmp_path: Path) -> None:
+def test_widgets_without_data_are_reported(tollgate: Command, page: Page, tmp_path: Path) -> None:
     file = tmp_path / "nobody.html"
-    said = tollgate.here(
+    result = tollgate.here(
         "dashboard", "--since", "5m", "--variable", "consumer=nobody", "--to", str(file), "--fail-empty", accepted=1
     )
-    assert "empty" in said.out
-    assert "no data in this time" in file.read_text()
+    assert "empty" in result.out
+    assert "no data in this time range" in file.read_text()
 
 
 @pytest.fixture(scope="module")
-def odd(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A dashboard of somebody's own making, with views that ours has none of, and widgets that cannot be drawn."""
+def custom(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """A dashboard with views that the deployed one does not use, and with widgets that cannot be drawn."""
     client = system.cloud.client("cloudwatch")
     now = datetime.now(UTC)
     client.put_metric_data(
@@ -109,52 +111,52 @@ def odd(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFact
     ] + [{"type": kind, "properties": {"title": name, **properties}} for name, (kind, properties) in wrong.items()]
     client.put_dashboard(DashboardName="tollgate-odd", DashboardBody=json.dumps({"widgets": widgets}))
     file = tmp_path_factory.mktemp("odd") / "page.html"
-    said = tollgate.here("--env", "odd", "--output", "json", "dashboard", "--since", "30m", "--to", str(file)).json
+    output = tollgate.here("--env", "odd", "--output", "json", "dashboard", "--since", "30m", "--to", str(file)).json
     client.delete_dashboards(DashboardNames=["tollgate-odd"])
-    return file, said
+    return file, output
 
 
-def test_every_view_is_drawn(browser: Browser, odd: tuple[Path, dict[str, Any]]) -> None:
-    file, said = odd
-    points = {each["title"]: each["points"] for each in said["widgets"]}
+def test_every_view_is_drawn(browser: Browser, custom: Page) -> None:
+    file, output = custom
+    points = {widget["title"]: widget["points"] for widget in output["widgets"]}
     assert [points[name] for name in ("bars", "gauge", "figure", "stack")] == [2, 2, 2, 2]
-    shown = browser.open(file)
-    assert shown.complaints() == []
+    opened = open_page(browser, file)
+    assert opened.messages == []
     widths = (
         "[...[...document.querySelectorAll('.board .card')][{}].querySelectorAll('.bar i')].map(i => i.style.width)"
     )
-    assert shown.evaluate(widths.format(0)) == ["50%", "100%"]
-    assert shown.evaluate(widths.format(1)) == ["25%", "50%"]
-    figures = shown.evaluate("[...document.querySelectorAll('.tiles div')].map(each => each.innerText)")
-    assert figures == ["30\nnorth", "60\nsouth <b>"]
-    assert shown.evaluate("document.querySelectorAll('.board .area').length") == 2
+    assert opened.evaluate(widths.format(0)) == ["50%", "100%"]
+    assert opened.evaluate(widths.format(1)) == ["25%", "50%"]
+    tiles = opened.evaluate("[...document.querySelectorAll('.tiles div')].map(tile => tile.innerText)")
+    assert tiles == ["30\nnorth", "60\nsouth <b>"]
+    assert opened.evaluate("document.querySelectorAll('.board .area').length") == 2
 
 
-def test_what_cannot_be_drawn_does_not_hide_the_rest(odd: tuple[Path, dict[str, Any]]) -> None:
-    file, said = odd
-    problems = {each["title"]: each["problem"] for each in said["widgets"]}
+def test_a_failed_widget_does_not_hide_the_others(custom: Page) -> None:
+    file, output = custom
+    problems = {widget["title"]: widget["problem"] for widget in output["widgets"]}
     assert "GetMetricData" in problems["bad expression"]
     assert "/no/such/group" in problems["no such log"]
     assert "explorer" in problems["no such type"]
     assert problems["no such alarm"] is None
-    assert "not there" in file.read_text()
+    assert "<b>missing</b> <span>gone</span>" in file.read_text()
 
 
-def test_a_dashboard_that_is_not_there(tollgate: Command, tmp_path: Path) -> None:
-    said = tollgate.here("--env", "odd2", "dashboard", "--to", str(tmp_path / "page.html"), accepted=253)
-    assert "no dashboard tollgate-odd2" in said.err
+def test_missing_dashboard(tollgate: Command, tmp_path: Path) -> None:
+    result = tollgate.here("--env", "odd2", "dashboard", "--to", str(tmp_path / "page.html"), accepted=253)
+    assert "no dashboard tollgate-odd2" in result.err
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         (("--variable", "team=x"), "accepted: consumer=VALUE model=VALUE"),
         (("--since", "90d"), "accepted: up to 600"),
         (("--since", "soon"), "--since"),
-        (("--since", "0m"), "accepted is a minute or more"),
+        (("--since", "0m"), "accepted: a minute or more"),
         (("--to", "/nowhere/at/all.html"), "cannot be written"),
     ],
 )
-def test_what_cannot_be_drawn_is_said(tollgate: Command, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+def test_wrong_usage(tollgate: Command, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     file = ("--to", str(tmp_path / "page.html"))
-    assert said in tollgate.here("dashboard", *file, *words, accepted=2).err.replace("\n", " ")
+    assert message in tollgate.here("dashboard", *file, *arguments, accepted=2).err.replace("\n", " ")
