@@ -1,4 +1,4 @@
-"""Every environment of the checkout, and the two of the synth tests, planned once per session, two at a time."""
+"""Plans of every environment of the checkout and of the synth tests, once per session, two in parallel."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def _planned(stack: Synthesized) -> Folder:
 
 @pytest.fixture(scope="session")
 def planned(every: list[Synthesized]) -> dict[str, Folder]:
-    """Folders by environment, initialized and planned."""
+    """Initialized and planned stack folders by environment."""
     with ThreadPoolExecutor(2) as pool:
         return dict(zip([stack.environment.name for stack in every], pool.map(_planned, every), strict=True))

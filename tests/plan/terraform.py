@@ -1,4 +1,4 @@
-"""Real Terraform over synthesized stacks, without credentials and without a network."""
+"""Run Terraform on synthesized stacks without credentials or network access."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tools.offline import override, variables
 
 @dataclass(frozen=True)
 class Folder:
-    """A stack's folder that Terraform works in."""
+    """The folder of a stack."""
 
     path: Path
 
     def terraform(self, *arguments: str) -> str:
-        """What a command prints; it must succeed, else the test shows Terraform's own words."""
+        """The stdout of a command. Fails the test with Terraform's output if the command fails."""
         done = subprocess.run(
             ["terraform", *arguments],
             cwd=self.path,
@@ -33,7 +33,7 @@ class Folder:
         return done.stdout
 
     def prepare(self) -> None:
-        """`init`, with the override in place."""
+        """Run `terraform init` with the offline override."""
         override(self.path)
         self.terraform("init", "-input=false", "-no-color")
 
@@ -46,5 +46,5 @@ class Folder:
 
     @property
     def changes(self) -> dict[str, dict[str, Any]]:
-        """What the plan does, by address."""
+        """The planned changes by address."""
         return {change["address"]: change["change"] for change in self.plan["resource_changes"]}

@@ -1,4 +1,4 @@
-"""The CDKTF CLI over this program, as `make plan` uses it: cdktf.json has to lead it to the right Python."""
+"""The CDKTF CLI runs this program for `make plan`: cdktf.json names the right Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a first deploy of every environment would make, said by real Terraform with the real AWS provider."""
+"""Plans of a first deploy of every environment, by real Terraform with the real AWS provider."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_configuration_is_valid(planned: dict[str, Folder], name: str) -> None:
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_addresses_are_exactly_these(planned: dict[str, Folder], name: str, snapshot: SnapshotAssertion) -> None:
-    """An address that changes destroys a resource and makes another: keys stop working, rows are gone."""
+    """A changed address replaces the resource: keys stop working, rows are lost."""
     assert sorted(planned[name].changes) == snapshot.use_extension(JSONSnapshotExtension)
 
 
@@ -34,8 +34,8 @@ def test_first_deploy_only_creates(planned: dict[str, Folder], name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_plan_says_what_the_limits_are(planned: dict[str, Folder], name: str) -> None:
-    """The point of items in Terraform: who reviews a plan reads limits and prices in it, not `known after apply`."""
+def test_plan_shows_policies_and_prices(planned: dict[str, Folder], name: str) -> None:
+    """Reviewers read limits and prices in the plan, not `known after apply`."""
     items = {
         address: change["after"].get("item")
         for address, change in planned[name].changes.items()
@@ -55,7 +55,7 @@ def test_budget_is_readable_in_the_plan(planned: dict[str, Folder]) -> None:
 
 
 def test_key_values_are_sensitive(planned: dict[str, Folder]) -> None:
-    """Terraform prints what is not marked."""
+    """Terraform prints values that are not marked as sensitive."""
     keys = [change for address, change in planned["dev"].changes.items() if "_api_key." in address]
     assert len(keys) == 3
     assert all(change["after_sensitive"].get("value") for change in keys)
@@ -63,7 +63,7 @@ def test_key_values_are_sensitive(planned: dict[str, Folder]) -> None:
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_no_output_is_a_key(planned: dict[str, Folder], name: str) -> None:
-    """An output is printed by every apply; only ids may be in one."""
+    """Every apply prints the outputs, so they may contain ids but no key values."""
     configuration = planned[name].plan["configuration"]["root_module"]["outputs"]
     references = {
         reference for output in configuration.values() for reference in output["expression"].get("references", [])
@@ -72,8 +72,8 @@ def test_no_output_is_a_key(planned: dict[str, Folder], name: str) -> None:
     assert attributes <= {"id", "name", "arn", "invoke_url", "stage_name"}
 
 
-def test_tags_and_throttles_arrive(planned: dict[str, Folder]) -> None:
-    """As the provider understands them, defaults applied."""
+def test_tags_and_throttles(planned: dict[str, Folder]) -> None:
+    """The provider's view, including its default tags."""
     changes = planned["prod"].changes
     settings: dict[str, Any] = changes["aws_api_gateway_method_settings.gateway"]["after"]["settings"][0]
     assert (settings["throttling_rate_limit"], settings["throttling_burst_limit"]) == (200, 400)
@@ -85,7 +85,7 @@ def test_tags_and_throttles_arrive(planned: dict[str, Folder]) -> None:
     }
 
 
-# The provider checks the form of ARNs, so that those that others refer to have to look like some.
+# The provider validates ARNs, so mocked attributes that other resources refer to must look like ARNs.
 ARNS = {
     "aws_api_gateway_rest_api": {"execution_arn": "arn:aws:execute-api:eu-west-1:111122223333:api"},
     "aws_api_gateway_stage": {"invoke_url": "https://api.example/live"},
@@ -108,39 +108,39 @@ run "deploy" {
 
   assert {
     condition     = output.openai_base_url == "https://api.example/live/v1"
-    error_message = "OpenAI's base URL is not the invoke URL with /v1"
+    error_message = "openai_base_url is not the invoke URL with /v1"
   }
   assert {
     condition     = length(output.key_ids.playground) == 2 && length(output.key_ids.ci) == 1
-    error_message = "not every consumer has its keys"
+    error_message = "key_ids lacks keys of a consumer"
   }
   assert {
     condition = strcontains(
       aws_dynamodb_table_item.key_playground_alice.item, "KEY#${aws_api_gateway_api_key.playground_alice.id}"
     )
-    error_message = "the ledger does not know the key by its id"
+    error_message = "the ledger item does not contain the key's id"
   }
   assert {
     condition = (
       jsondecode(aws_lambda_function.gateway.environment[0].variables.TOLLGATE_CONFIG).topic_arn
       == aws_sns_topic.alerts.arn
     )
-    error_message = "budget events would go to another topic"
+    error_message = "the gateway would publish budget events to another topic"
   }
   assert {
     condition     = jsondecode(aws_kms_key.alerts.policy).Statement[0].Principal.AWS == "arn:aws:iam::111122223333:root"
-    error_message = "nobody could administer the topic's key"
+    error_message = "the account could not administer the topic's KMS key"
   }
   assert {
     condition     = aws_api_gateway_usage_plan_key.ci_default.usage_plan_id == aws_api_gateway_usage_plan.starter.id
-    error_message = "the key of ci is on another plan"
+    error_message = "the key of ci belongs to another usage plan"
   }
 }
 """
 
 
-def test_references_hold_once_everything_has_an_id(planned: dict[str, Folder]) -> None:
-    """What a plan cannot know: applied against a mocked AWS by `terraform test`."""
+def test_references_between_resources(planned: dict[str, Folder]) -> None:
+    """`terraform test` applies the stack to a mocked AWS, because a plan doesn't know ids."""
     folder = planned["dev"]
     mocks = "\n  ".join(
         f'mock_resource "{resource_type}" {{ defaults = {json.dumps(defaults)} }}'
