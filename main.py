@@ -2,8 +2,8 @@
 
     python main.py [NAME ...]
 
-Writes cdktf.out. Without names every file of `environments/` is a stack, or of the folder that the environment
-variable TOLLGATE_ENVIRONMENTS names. CDKTF_OUTDIR moves the output, as for every CDKTF app.
+Writes cdktf.out. Without names it synthesizes every file in `environments/`, or in the folder that the environment
+variable TOLLGATE_ENVIRONMENTS names. CDKTF_OUTDIR sets another output folder, as in every CDKTF app.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from constructs_lib import cost_estimate
-from constructs_lib.function_sources import source_faults
+from constructs_lib.function_sources import source_errors
 from constructs_lib.settings import Environment, EnvironmentErrors, load, relocated
 from constructs_lib.settings.files import environment_files
 
@@ -21,21 +21,21 @@ CHECKOUT = Path(__file__).resolve().parent
 
 
 def main(names: list[str]) -> int:
-    """Synthesize; 2 where an environment file, or a folder it names, cannot be used."""
+    """Synthesizes. Exit code: 0 on success, 2 if an environment file is missing or has errors."""
     try:
-        environments, faults = _loaded(environment_files(CHECKOUT, names))
-    except LookupError as unknown:
-        sys.stderr.write(f"{unknown.args[0]}\n")
+        environments, invalid = _load(environment_files(CHECKOUT, names))
+    except LookupError as error:
+        sys.stderr.write(f"{error.args[0]}\n")
         return 2
-    if faults:
-        sys.stderr.write("".join(f"{each}\n" for each in faults))
+    if invalid:
+        sys.stderr.write("".join(f"{errors}\n" for errors in invalid))
         return 2
 
     for environment in environments:
         if environment.aws.endpoint is None:  # the embedded cloud costs nothing
             sys.stderr.write(f"{cost_estimate.text(environment)}\n")
 
-    # Only now, since loading CDKTF takes seconds and a faulty file should be told at once.
+    # Imported here because CDKTF takes seconds to load, and errors should show at once.
     from constructs_lib.aws import App
     from constructs_lib.stack import TollgateStack
 
@@ -46,18 +46,18 @@ def main(names: list[str]) -> int:
     return 0
 
 
-def _loaded(files: list[Path]) -> tuple[list[Environment], list[EnvironmentErrors]]:
-    """The environments, and the faults of every file that has some."""
-    environments, faults = [], []
+def _load(files: list[Path]) -> tuple[list[Environment], list[EnvironmentErrors]]:
+    """The valid environments, and the errors of each invalid file."""
+    environments, invalid = [], []
     for path in files:
         try:
             environment = load(path)
-            if missing := source_faults(environment, CHECKOUT):
-                raise EnvironmentErrors(path, missing)
+            if errors := source_errors(environment, CHECKOUT):
+                raise EnvironmentErrors(path, errors)
             environments.append(relocated(environment, os.environ))
-        except EnvironmentErrors as faulty:
-            faults.append(faulty)
-    return environments, faults
+        except EnvironmentErrors as errors_of_file:
+            invalid.append(errors_of_file)
+    return environments, invalid
 
 
 if __name__ == "__main__":

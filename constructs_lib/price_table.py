@@ -1,4 +1,4 @@
-"""Published prices of AI models: the vendored, dated table `prices.json`. `make prices` writes it anew."""
+"""Published prices of AI models, from the vendored table `prices.json`, which `make prices` regenerates."""
 
 from __future__ import annotations
 
@@ -7,20 +7,33 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from lambda_src.contract import NANO_PER_USD, TOKEN_CLASSES
+
 _TABLE: Final = Path(__file__).with_name("prices.json")
+
+_FALLBACK: Final = {
+    "cache_read": "input",
+    "cache_write_5m": "input",
+    "cache_write_1h": "cache_write_5m",
+    "input_audio": "input",
+    "input_image": "input",
+    "output_audio": "output",
+}
+"""Token class → the class whose price applies if it has none of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedPrice:
-    """What a provider asks for a model.
+    """A provider's price of a model.
 
-    model: the table's own name for it. tiers: service tier (`standard`, and `batch`, `flex`, `priority`, `fast` where
-    offered) → rates by rising `above`, the number of input tokens beyond which they hold for the whole request; every
-    token class is present, in nano-USD per million tokens. max_input_tokens: its context window; None: not known.
+    model: the table's name of it. tiers: service tier (`standard`; also `batch`, `flex`, `priority` and `fast` if
+    offered) → rates by rising `above`, the number of input tokens above which they apply to the whole request. Rates
+    are in nano-USD per million tokens and contain every token class. max_input_tokens: context window; None: unknown.
     version: date and source of the table.
     """
 
@@ -31,47 +44,66 @@ class PublishedPrice:
     version: str
 
 
-def published(provider: str, upstream_model: str) -> PublishedPrice | None:
-    """The price of what `provider` calls `upstream_model`; None where the table does not know it.
+def find_price(provider: str, upstream_model: str) -> PublishedPrice | None:
+    """The price of the model that `provider` calls `upstream_model`, or None if the table has none.
 
-    provider: one of `providers()`; for a kind, its own API's list (`openai` is OpenAI's, not a compatible service's:
-    see `seller`). Dated names, aliases, and Bedrock's model ids, inference profiles and ARNs are understood.
+    provider: one of `providers()`. `openai` is OpenAI's own price list, not that of a compatible API: see
+    `provider_at`. Dated names, aliases, and Bedrock's model ids, inference profiles and ARNs are recognized.
     """
     name = upstream_model.lower()
-    model = next((each for each in _models(provider) if _matches(each["match"], name)), None)
-    # A model without tiers is known, but charged in a way that token classes cannot express.
+    model = next((model for model in _models(provider) if _matches(model["match"], name)), None)
+    # The table contains models without tiers, whose prices token classes cannot express.
     return _price(provider, model) if model is not None and model["tiers"] else None
 
 
-def everything(provider: str) -> list[PublishedPrice]:
+def all_prices(provider: str) -> list[PublishedPrice]:
     """Every price of `provider`."""
     return [_price(provider, model) for model in _models(provider) if model["tiers"]]
 
 
 def providers() -> list[str]:
-    """Names of the providers whose prices are known."""
+    """Names of the providers in the table."""
     return list(_table()["providers"])
 
 
-def seller(base_url: str) -> str | None:
-    """The provider that answers at `base_url`, whatever dialect it speaks there; None where the table has none."""
+def provider_at(base_url: str) -> str | None:
+    """The provider whose API is at `base_url`, or None if the table has none."""
     for name, section in _table()["providers"].items():
         if re.match(section["api"], base_url):
             return str(name)
     return None
 
 
-def nearest(provider: str, upstream_model: str, most: int = 3) -> list[str]:
-    """Priced names that resemble `upstream_model`, the likest first, for an error to suggest."""
-    # The table calls a Bedrock model `regional.…` where it stands for several profiles; Bedrock does not.
-    names = [price.model.removeprefix("regional.") for price in everything(provider)]
-    priced = [name for name in names if published(provider, name) is not None]
-    return difflib.get_close_matches(upstream_model.lower(), priced, most)
+def similar_models(provider: str, upstream_model: str) -> list[str]:
+    """Up to three models with prices whose names resemble `upstream_model`, the most similar first."""
+    # `regional.` stands for several inference profiles; Bedrock has no such prefix.
+    names = [price.model.removeprefix("regional.") for price in all_prices(provider)]
+    return difflib.get_close_matches(upstream_model.lower(), [name for name in names if find_price(provider, name)])
 
 
 def version() -> str:
-    """Date and source of the table, as usage rows name it: `2026-11-23/genai-prices-0.2.3`."""
+    """Date and source of the table, as in usage rows: `2026-11-23/genai-prices-0.2.3`."""
     return str(_table()["version"])
+
+
+def complete_rates(usd: Mapping[str, Decimal | None]) -> dict[str, int]:
+    """Nano-USD of every token class, from USD of those with a price of their own; both per million tokens.
+
+    Raises ValueError for a price with more than nine decimals.
+    """
+    rates: dict[str, int] = {}
+    for token_class in TOKEN_CLASSES:
+        price = usd[token_class]
+        rates[token_class] = rates[_FALLBACK[token_class]] if price is None else nano_usd(price)
+    return rates
+
+
+def nano_usd(usd: Decimal) -> int:
+    """`usd` in nano-USD. Raises ValueError if that is not a whole number."""
+    nano = usd * NANO_PER_USD
+    if nano != nano.to_integral_value():
+        raise ValueError(f"${usd} per million tokens is not a whole number of nano-USD; use at most nine decimals")
+    return int(nano)
 
 
 def _price(provider: str, model: Mapping[str, Any]) -> PublishedPrice:
@@ -89,17 +121,17 @@ def _table() -> dict[str, Any]:
     return parsed
 
 
-_TESTS: Final[dict[str, Callable[[Any, str], bool]]] = {
+_MATCHERS: Final[dict[str, Callable[[Any, str], bool]]] = {
     "equals": lambda value, name: name == value.lower(),
     "starts_with": lambda value, name: name.startswith(value.lower()),
     "ends_with": lambda value, name: name.endswith(value.lower()),
     "contains": lambda value, name: value.lower() in name,
     "regex": lambda value, name: re.search(value, name) is not None,
-    "or": lambda value, name: any(_matches(each, name) for each in value),
-    "and": lambda value, name: all(_matches(each, name) for each in value),
+    "or": lambda value, name: any(_matches(clause, name) for clause in value),
+    "and": lambda value, name: all(_matches(clause, name) for clause in value),
 }
 
 
 def _matches(clause: Mapping[str, Any], name: str) -> bool:
     ((kind, value),) = clause.items()
-    return _TESTS[kind](value, name)
+    return _MATCHERS[kind](value, name)

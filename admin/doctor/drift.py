@@ -9,7 +9,7 @@ from typing import Any, Final
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
 from constructs_lib.ledger_items import model_item, policy_item
 from constructs_lib.settings import runtime_config
-from constructs_lib.settings.model_prices import tariff_of
+from constructs_lib.settings.model_prices import model_prices
 from lambda_src.contract import PK, SK
 from lambda_src.core.pricing import usd
 from lambda_src.edges.dynamodb_attributes import plain_item
@@ -43,7 +43,7 @@ def models(deployed: Deployed) -> Iterator[Finding]:
     """The ledger's models and prices are the file's."""
     if deployed.file is not None:
         source = deployed.file
-        wanted = {name: model_item(source, name, tariff_of(source, name)) for name in source.models}
+        wanted = {name: model_item(source, name, model_prices(source, name)) for name in source.models}
         yield from _compared(deployed, "model", wanted, deployed.models)
 
 

@@ -1,4 +1,4 @@
-"""The environment file: what may be in it, and what it comes to."""
+"""Environment files: their settings, and how they are loaded and validated."""
 
 from constructs_lib.settings.environment import Environment as Environment
 from constructs_lib.settings.loader import load as load

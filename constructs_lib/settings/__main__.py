@@ -1,5 +1,5 @@
-"""python -m constructs_lib.settings schema    writes docs/environment.schema.json and docs/environment.md
-python -m constructs_lib.settings check FILE…   says what is wrong with environment files"""
+"""python -m constructs_lib.settings schema         writes docs/environment.schema.json and docs/environment.md
+python -m constructs_lib.settings check FILE…   reports all errors of environment files"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 
 
 def main(arguments: list[str]) -> int:
-    """0: done. 1: a file is faulty. 2: the command was not understood."""
+    """Exit code: 0 on success, 1 if a file has errors, 2 for wrong usage."""
     if arguments == ["schema"]:
         (DOCS / "environment.schema.json").write_text(schema(), encoding="utf-8")
         (DOCS / "environment.md").write_text(page(), encoding="utf-8")

@@ -1,188 +1,190 @@
-"""Sections about what is offered and to whom: providers, models, plans, consumers, functions."""
+"""Providers, models, plans, consumers and custom functions: what is offered, and to whom."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from constructs_lib.settings.types import (
-    HANDLER,
-    MODEL_NAME,
-    PATH,
-    REGION,
-    SAFE_NAME,
-    URL,
-    VARIABLE,
+    ApiPath,
     Count,
-    FromDecimal,
+    Handler,
+    MemoryMb,
+    ModelName,
     Name,
+    NonEmptyUniqueList,
     Positive,
+    Region,
+    RequestsPerSecond,
+    SecretId,
     Section,
     Text,
-    Unique,
+    UniqueList,
+    Url,
     Usd,
+    VariableName,
 )
 from lambda_src.contract import ProviderKind, Window
 
 
 class ProviderSettings(Section):
-    """An AI API to forward to."""
+    """An AI API that the gateway forwards to."""
 
-    kind: ProviderKind = Field(description="Whose API it speaks.")
-    base_url: Annotated[str, StringConstraints(pattern=URL)] | None = Field(
-        default=None, description="As the SDKs mean it, such as https://api.openai.com/v1. Default: the kind's own API."
-    )
-    secret: Annotated[str, StringConstraints(pattern=SAFE_NAME)] | None = Field(
+    kind: ProviderKind = Field(description="API that the provider speaks.")
+    base_url: Url | None = Field(
         default=None,
-        description="Name of the Secrets Manager secret made for the provider's key, or the ARN of one that exists. "
+        description="Base URL as SDKs expect it, such as https://api.openai.com/v1. Default: the public API.",
+    )
+    secret: SecretId | None = Field(
+        default=None,
+        description="Name of the Secrets Manager secret to create for the provider's key, or ARN of an existing one. "
         "Default: tollgate/ENVIRONMENT/providers/NAME.",
     )
-    keyless: bool = Field(default=False, description="Send no key, as to a model served in the own network.")
-    region: Annotated[str, StringConstraints(pattern=REGION)] | None = Field(
-        default=None, description="Region of Bedrock. Default: aws.region."
-    )
+    keyless: bool = Field(default=False, description="Send no key, for a model served in your own network.")
+    region: Region | None = Field(default=None, description="Region of Bedrock. Default: aws.region.")
 
 
 class RateSettings(Section):
-    """USD per million tokens. A class that is left out costs what its nearest relative costs."""
+    """USD per million tokens."""
 
-    input: Usd = Field(description="Text, and what has no class of its own.")
-    output: Usd = Field(description="Answers, reasoning included. 0 for embeddings.")
-    cache_read: Usd | None = Field(default=None, description="Input served from a cache. Default: as input.")
+    input: Usd = Field(description="Text input, and any other input without a price of its own.")
+    output: Usd = Field(description="Output, reasoning included. 0 for embeddings.")
+    cache_read: Usd | None = Field(default=None, description="Input read from a cache. Default: input.")
     cache_write_5m: Usd | None = Field(
-        default=None, description="Input stored for five minutes. Default: as input; Anthropic's has to be given."
+        default=None, description="Input written to a cache for 5 minutes. Default: input; required for Anthropic."
     )
     cache_write_1h: Usd | None = Field(
-        default=None, description="Input stored for an hour. Default: as cache_write_5m; Anthropic's has to be given."
+        default=None,
+        description="Input written to a cache for an hour. Default: cache_write_5m; required for Anthropic.",
     )
-    input_audio: Usd | None = Field(default=None, description="Audio. Default: as input.")
-    input_image: Usd | None = Field(default=None, description="Images. Default: as input.")
-    output_audio: Usd | None = Field(default=None, description="Spoken answers. Default: as output.")
+    input_audio: Usd | None = Field(default=None, description="Audio input. Default: input.")
+    input_image: Usd | None = Field(default=None, description="Image input. Default: input.")
+    output_audio: Usd | None = Field(default=None, description="Audio output. Default: output.")
 
 
 class LongContextRateSettings(RateSettings):
-    """Prices of the whole request once its input is long."""
+    """Prices of all tokens of a long request, in USD per million tokens."""
 
-    above: Positive = Field(description="Input tokens beyond which these prices hold.")
+    above: Positive = Field(description="Input tokens above which these prices apply.")
 
 
 class TierRateSettings(RateSettings):
-    """Prices of a service tier."""
+    """Prices of a service tier, in USD per million tokens."""
 
     long_context: Annotated[tuple[LongContextRateSettings, ...], Field(strict=False)] = Field(
-        default=(), description="Prices of long requests, by rising `above`."
+        default=(), description="Prices of long requests."
     )
 
 
 class PriceSettings(TierRateSettings):
-    """Prices of the standard tier, and of the others where they are offered."""
+    """Prices of the standard service tier, in USD per million tokens."""
 
     tiers: dict[Literal["batch", "flex", "priority", "fast"], TierRateSettings] = Field(
-        default_factory=dict, description="Prices of other service tiers."
+        default_factory=dict, description="Prices of the service tiers batch, flex, priority and fast."
     )
 
 
 class ModelSettings(Section):
-    """A model's name, as clients ask for it, and what it costs."""
+    """A model that clients can request. Quote names with dots: `[models."gpt-4.1"]`."""
 
-    provider: Name = Field(description="One of [providers].")
-    upstream: Annotated[str, StringConstraints(pattern=MODEL_NAME)] | None = Field(
+    provider: Name = Field(description="A name in [providers].")
+    upstream: ModelName | None = Field(
         default=None,
-        description="The provider's name for it; for Bedrock a model or inference profile. Default: the same name.",
+        description="Model name at the provider; for Bedrock a model id or inference profile. Default: the same name.",
     )
     prices: PriceSettings | None = Field(
-        default=None, description="USD per million tokens. Default: the vendored price table."
+        default=None, description="Prices in USD per million tokens. Default: from the vendored price table."
     )
-    free: bool = Field(default=False, description="It costs nothing, as a model served on own machines.")
+    free: bool = Field(default=False, description="The model costs nothing, such as one on your own machines.")
     max_output_tokens: Count | None = Field(
-        default=None, description="Most it can answer. Default: metering.default_max_output_tokens."
+        default=None, description="Maximum output. Default: metering.default_max_output_tokens."
     )
     max_input_tokens: Positive | None = Field(
-        default=None, description="Its context window. Default: not known, so large."
+        default=None, description="Context window. Default: from the price table; holds assume a large one if unknown."
     )
 
 
 class QuotaSettings(Section):
-    """Requests per key and calendar period. Best effort on AWS's side: budgets are the limit."""
+    """Requests per key and calendar period. AWS enforces quotas on a best-effort basis; budgets are exact."""
 
-    limit: Positive = Field(description="Requests.")
+    limit: Positive = Field(description="Maximum number of requests.")
     period: Literal["day", "week", "month"] = Field(description="Calendar period.")
 
 
 class PlanSettings(Section):
-    """A usage plan: the first fence, shared by the consumers who have it, counted for each key."""
+    """An API Gateway usage plan, shared by its consumers. Limits apply to each key."""
 
-    rate: Annotated[float, Field(ge=0, allow_inf_nan=False), FromDecimal] = Field(
-        description="Requests per second, on average."
-    )
-    burst: Count = Field(description="Requests at once.")
-    quota: QuotaSettings | None = Field(default=None, description="Requests per period. Default: none.")
+    rate: RequestsPerSecond = Field(description="Average requests per second.")
+    burst: Count = Field(description="Requests that may arrive at once.")
+    quota: QuotaSettings | None = Field(default=None, description="Requests per period. Default: no quota.")
 
 
 class BudgetSettings(Section):
-    """At most so much in a calendar window (UTC)."""
+    """A spending limit per calendar window (UTC)."""
 
-    usd: Usd = Field(description="US dollars; 0 refuses everything that costs.")
-    per: Window = Field(description="Window; total: ever.")
+    usd: Usd = Field(description="Limit in US dollars. 0 rejects every request that costs something.")
+    per: Window = Field(description="Window. A total budget never resets.")
 
 
 class ConsumerSettings(Section):
     """Who is billed: a team, an app, a customer."""
 
-    plan: Name = Field(description="One of [plans].")
-    owner: Text | None = Field(default=None, description="Whom to ask: a name, an address, a cost centre.")
-    models: Annotated[tuple[str, ...], Field(strict=False), Unique] = Field(
-        default=("*",), description='Names of [models] it may use; ["*"]: all of them.'
+    plan: Name = Field(description="A name in [plans].")
+    owner: Text | None = Field(default=None, description="Contact: a name, an address or a cost centre.")
+    models: UniqueList[str] = Field(
+        default=("*",), description='Names in [models] that the consumer may use; ["*"] means all.'
     )
     budgets: Annotated[tuple[BudgetSettings, ...], Field(strict=False)] = Field(
-        default=(), description="All of them hold at once."
+        default=(), description="Budgets, which all apply together."
     )
-    tokens_per_minute: Count | None = Field(default=None, description="Input and output. Default: no limit.")
+    tokens_per_minute: Count | None = Field(
+        default=None, description="Input and output tokens per minute. Default: no limit."
+    )
     requests_per_minute: Count | None = Field(
-        default=None, description="Requests that would be sent. Default: no limit."
+        default=None, description="Requests per minute that are sent to providers. Default: no limit."
     )
-    max_output_tokens: Positive | None = Field(default=None, description="Per request. Default: the model's.")
+    max_output_tokens: Positive | None = Field(
+        default=None, description="Maximum output tokens per request. Default: the model's maximum."
+    )
     expires: date | datetime | None = Field(
-        default=None, description="Refused from then on: a TOML date or date-time, UTC unless it says otherwise."
+        default=None,
+        description="TOML date or date-time from which requests are rejected, in UTC unless it has an offset. Default: "
+        "never.",
     )
     keys: Literal["terraform", "operator"] = Field(
         default="terraform",
-        description="Who makes its keys. terraform: they are there after the first deploy, and their values are in "
-        "Terraform's state, and in what plain `terraform plan` shows where one goes. operator: `tollgate keys issue` "
-        "makes them, and Terraform never sees them.",
+        description='Who creates the keys. "terraform": they exist after the first deploy; their values are in '
+        'Terraform\'s state, and in the output of `terraform plan` when one is removed. "operator": `tollgate keys '
+        "issue` creates them, and Terraform never sees their values.",
     )
-    key_names: Annotated[tuple[Name, ...], Field(strict=False, min_length=1), Unique] = Field(
-        default=("default",), description="One key each, if Terraform makes them."
+    key_names: NonEmptyUniqueList[Name] = Field(
+        default=("default",), description='Names of the keys to create if keys is "terraform".'
     )
-    tags: dict[str, Text] = Field(default_factory=dict, description="On every usage record, for reports.")
+    tags: dict[str, Text] = Field(default_factory=dict, description="Tags on every usage record, for reports.")
     prompt_log: bool = Field(
         default=False,
-        description="Log its prompts and answers, masked and cut, in a group of their own ([prompts]). Callers may opt "
-        "a request out.",
+        description="Log prompts and responses, masked and truncated, in a separate log group ([prompts]). Callers can "
+        "opt out per request.",
     )
 
 
 class FunctionSettings(Section):
-    """A Lambda of your own, behind the same keys, plans, logs and alarms."""
+    """A custom Lambda function behind the same keys, plans, logs and alarms."""
 
-    source: Text = Field(description="Folder with its code, relative to the checkout.")
-    path: Annotated[str, StringConstraints(pattern=PATH)] | None = Field(
-        default=None, description="Path of the API. Default: / and its name."
+    source: Text = Field(description="Folder with the function's code, relative to the checkout.")
+    path: ApiPath | None = Field(default=None, description="API path. Default: /NAME.")
+    methods: NonEmptyUniqueList[Literal["ANY", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]] = Field(
+        default=("ANY",), description="HTTP methods."
     )
-    methods: Annotated[
-        tuple[Literal["ANY", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"], ...],
-        Field(strict=False, min_length=1),
-        Unique,
-    ] = Field(default=("ANY",), description="HTTP methods.")
-    handler: Annotated[str, StringConstraints(pattern=HANDLER)] = Field(
+    handler: Handler = Field(
         default="app.handler", description="FILE.FUNCTION in the folder. The runtime is python3.13 on arm64."
     )
-    memory_mb: Annotated[int, Field(ge=128, le=10240)] = Field(default=256, description="Memory; CPU goes with it.")
+    memory_mb: MemoryMb = Field(default=256, description="Memory, in MB. CPU scales with it.")
     timeout_seconds: Annotated[int, Field(ge=1, le=900)] = Field(
-        default=28, description="Less than gateway.timeout_seconds."
+        default=28, description="Timeout, in seconds. Less than gateway.timeout_seconds."
     )
-    environment: dict[Annotated[str, StringConstraints(pattern=VARIABLE)], str] = Field(
+    environment: dict[VariableName, str] = Field(
         default_factory=dict, description="Environment variables. No secrets: they would be in Terraform's state."
     )

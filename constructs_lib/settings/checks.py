@@ -1,4 +1,4 @@
-"""Faults that show only between sections: names that are meant to exist, times that have to fit into each other."""
+"""Checks across sections: references between names, timeouts that must fit together, AWS's limits."""
 
 from __future__ import annotations
 
@@ -9,104 +9,96 @@ from typing import Final
 
 from constructs_lib.settings.alarm_names import ALARM_SCOPES, accepted_names
 from constructs_lib.settings.environment import LAMBDA_EXTRA_SECONDS, Environment
-from constructs_lib.settings.function_checks import functions
-from constructs_lib.settings.model_prices import tariff_faults
+from constructs_lib.settings.function_checks import function_errors
+from constructs_lib.settings.model_prices import price_errors
 from constructs_lib.settings.pydantic_errors import UNKNOWN_REGION
 from constructs_lib.settings.runtime import runtime_config
 from constructs_lib.settings.terraform_names import slug
-from constructs_lib.settings.validation_errors import KeyPath, SettingError, listing, nearest, shown
+from constructs_lib.settings.validation_errors import KeyPath, SettingError, did_you_mean, display, one_of
 
-Known = Mapping[str, frozenset[str]]
-"""Names that the file declares by section, faulty entries included: a reference to one of those is no fault."""
-
-EVERY_MODEL: Final = "*"
-MOST_PLANS: Final = 300
+ALL_MODELS: Final = "*"
+MAX_PLANS: Final = 300
 """API Gateway's quota per region."""
-MOST_CONFIGURATION_BYTES: Final = 3_800
-"""Lambda takes 4 KB of environment variables, names included; the topic's ARN is known after apply only."""
+MAX_CONFIGURATION_BYTES: Final = 3_800
+"""Lambda accepts 4 KB of environment variables, names included; the topic's ARN is unknown before the apply."""
 
 
-def between_sections(environment: Environment, known: Known) -> list[SettingError]:
-    """Every such fault. `environment` may lack what was faulty by itself; `known` does not."""
-    return [fault for check in _CHECKS for fault in check(environment, known)]
+def cross_section_errors(environment: Environment, declared: Mapping[str, frozenset[str]]) -> Iterator[SettingError]:
+    """declared: names in the file by section. `environment` lacks entries that are invalid, `declared` has them: a
+    reference to an invalid entry is not an error."""
+    yield from _reference_errors(environment, declared)
+    for check in _CHECKS:
+        yield from check(environment)
 
 
-def _references(environment: Environment, known: Known) -> Iterator[SettingError]:
+def _reference_errors(environment: Environment, declared: Mapping[str, frozenset[str]]) -> Iterator[SettingError]:
+    def check(key_path: KeyPath, name: str, section: str) -> Iterator[SettingError]:
+        names = declared.get(section, frozenset())
+        if name not in names:
+            fix = did_you_mean(name, names, f"add [{section}.{json.dumps(name)}], or use an existing name")
+            yield SettingError(key_path, display(name), one_of(names, f"[{section}]"), fix)
+
     for name, model in environment.models.items():
-        yield from _unknown(("models", name, "provider"), model.provider, "providers", known)
+        yield from check(("models", name, "provider"), model.provider, "providers")
     for name, consumer in environment.consumers.items():
-        yield from _unknown(("consumers", name, "plan"), consumer.plan, "plans", known)
+        yield from check(("consumers", name, "plan"), consumer.plan, "plans")
         for index, model_name in enumerate(consumer.models):
-            where: KeyPath = ("consumers", name, "models", index)
-            if model_name != EVERY_MODEL:
-                yield from _unknown(where, model_name, "models", known)
+            key_path: KeyPath = ("consumers", name, "models", index)
+            if model_name != ALL_MODELS:
+                yield from check(key_path, model_name, "models")
             elif len(consumer.models) > 1:
-                yield SettingError(where, shown(EVERY_MODEL), '["*"] alone, or names', "remove it, or the names")
+                yield SettingError(key_path, display(ALL_MODELS), '["*"] alone, or names', 'remove "*" or the names')
 
 
-def _unknown(where: KeyPath, given: str, section: str, known: Known) -> Iterator[SettingError]:
-    names = known.get(section, frozenset())
-    if given not in names:
-        meant = nearest(given, names)
-        fix = f'did you mean "{meant}"?' if meant else f"add [{section}.{json.dumps(given)}], or name one that exists"
-        yield SettingError(where, shown(given), listing(names, f"[{section}]"), fix)
-
-
-def _consumers(environment: Environment, known: Known) -> Iterator[SettingError]:
-    """Lines that would have no effect, so that whoever wrote them meant something else."""
-    del known
+def _consumer_errors(environment: Environment) -> Iterator[SettingError]:
+    """Settings without an effect."""
     for name, consumer in environment.consumers.items():
         windows: set[str] = set()
         for index, budget in enumerate(consumer.budgets):
             if budget.per in windows:
-                where: KeyPath = ("consumers", name, "budgets", index, "per")
-                yield SettingError(
-                    where, shown(budget.per), "each window once", "remove one: only the smaller would count"
-                )
+                key_path: KeyPath = ("consumers", name, "budgets", index, "per")
+                fix = "remove one of the budgets: only the smaller one would have an effect"
+                yield SettingError(key_path, display(budget.per), "each window once", fix)
             windows.add(budget.per)
         if consumer.keys == "operator" and "key_names" in consumer.model_fields_set:
-            fix = "remove it, and name keys as you make them: `tollgate keys issue --label`"
+            fix = "remove it, and name keys when you issue them: `tollgate keys issue --label`"
             yield SettingError(("consumers", name, "key_names"), None, 'only with keys = "terraform"', fix)
 
 
-def _times(environment: Environment, known: Known) -> Iterator[SettingError]:
-    del known
+def _time_errors(environment: Environment) -> Iterator[SettingError]:
     gateway, lambda_seconds = environment.gateway, environment.lambda_timeout_seconds
+    below_timeout = f"less than gateway.timeout_seconds = {gateway.timeout_seconds:g}"
     if gateway.upstream_timeout_seconds >= gateway.timeout_seconds:
         yield SettingError(
             ("gateway", "upstream_timeout_seconds"),
             str(gateway.upstream_timeout_seconds),
-            f"less than gateway.timeout_seconds = {gateway.timeout_seconds:g}",
-            "lower it, so that a slow provider is answered for by Tollgate and not cut off by API Gateway",
+            below_timeout,
+            "lower it, so that Tollgate responds to a provider's timeout before API Gateway times out",
         )
     if environment.metering.hold_seconds <= lambda_seconds:
         yield SettingError(
             ("metering", "hold_seconds"),
             str(environment.metering.hold_seconds),
-            f"more than the Lambda's {lambda_seconds} seconds (gateway.timeout_seconds + {LAMBDA_EXTRA_SECONDS})",
-            "raise it: a hold must outlive the request it is for",
+            f"more than the Lambda's timeout, {lambda_seconds} (gateway.timeout_seconds + {LAMBDA_EXTRA_SECONDS})",
+            "raise it: a hold must outlast its request",
         )
     for name, function in environment.functions.items():
         if function.timeout_seconds >= gateway.timeout_seconds:
-            yield SettingError(
-                ("functions", name, "timeout_seconds"),
-                str(function.timeout_seconds),
-                f"less than gateway.timeout_seconds = {gateway.timeout_seconds:g}",
-                "lower it: API Gateway would hang up first",
-            )
+            key_path: KeyPath = ("functions", name, "timeout_seconds")
+            fix = "lower it: API Gateway would time out first"
+            yield SettingError(key_path, str(function.timeout_seconds), below_timeout, fix)
 
 
-def _backend(environment: Environment, known: Known) -> Iterator[SettingError]:
-    del known
+def _backend_errors(environment: Environment) -> Iterator[SettingError]:
     backend = environment.aws.backend
     if backend.path is not None and backend.bucket is not None:
         yield SettingError(("aws", "backend"), None, "path or bucket", "remove one of them")
     if backend.path is not None and backend.path.startswith("/"):
         yield SettingError(
             ("aws", "backend", "path"),
-            shown(backend.path),
+            display(backend.path),
             "a path relative to cdktf.out/stacks/tollgate-NAME",
-            "make it relative: two checkouts have to synthesize the same bytes",
+            "make it relative: all checkouts must synthesize the same bytes",
         )
     if backend.bucket is None:
         for key in ("key", "region", "kms_key_arn"):
@@ -114,23 +106,19 @@ def _backend(environment: Environment, known: Known) -> Iterator[SettingError]:
                 yield SettingError(("aws", "backend", key), None, "only with bucket", "add bucket, or remove it")
 
 
-def _providers(environment: Environment, known: Known) -> Iterator[SettingError]:
-    del known
+def _provider_errors(environment: Environment) -> Iterator[SettingError]:
     for name, provider in environment.providers.items():
         if provider.secret is not None and (provider.keyless or provider.kind == "bedrock"):
-            reason = "keyless = true" if provider.keyless else 'kind = "bedrock", which is signed for with the role'
-            yield SettingError(
-                ("providers", name, "secret"), shown(provider.secret), f"none with {reason}", "remove one of the two"
-            )
+            reason = "keyless = true" if provider.keyless else 'kind = "bedrock", which uses the IAM role'
+            accepted, fix = f"no secret with {reason}", "remove one of the two"
+            yield SettingError(("providers", name, "secret"), display(provider.secret), accepted, fix)
         if provider.region is not None and provider.kind != "bedrock":
-            yield SettingError(
-                ("providers", name, "region"), shown(provider.region), 'only with kind = "bedrock"', "remove it"
-            )
+            accepted = 'only with kind = "bedrock"'
+            yield SettingError(("providers", name, "region"), display(provider.region), accepted, "remove it")
 
 
-def _regions(environment: Environment, known: Known) -> Iterator[SettingError]:
-    """What the stack is encrypted with, guarded by or reads at run time: AWS finds none of it in another region."""
-    del known
+def _region_errors(environment: Environment) -> Iterator[SettingError]:
+    """ARNs that AWS would not find, because they are in another region."""
     region = environment.aws.region
     if region == UNKNOWN_REGION:
         return
@@ -139,70 +127,58 @@ def _regions(environment: Environment, known: Known) -> Iterator[SettingError]:
         ("gateway", "waf_acl_arn"): environment.gateway.waf_acl_arn,
         **{("providers", name, "secret"): provider.secret for name, provider in environment.providers.items()},
     }
-    for where, arn in arns.items():
+    for key_path, arn in arns.items():
         parts = (arn or "").split(":")
         if parts[0] == "arn" and len(parts) > 3 and parts[3] != region:
-            yield SettingError(where, shown(arn), f"an ARN in aws.region, {region}", "name or make one there")
+            accepted, fix = f"an ARN in aws.region, {region}", "use or create a resource in this region"
+            yield SettingError(key_path, display(arn), accepted, fix)
 
 
-def _same_address(environment: Environment, known: Known) -> Iterator[SettingError]:
-    del known
-    taken: dict[str, str] = {}
+def _terraform_name_errors(environment: Environment) -> Iterator[SettingError]:
+    names_by_slug: dict[str, str] = {}
     for name in environment.models:
-        other = taken.setdefault(slug(name), name)
+        other = names_by_slug.setdefault(slug(name), name)
         if other != name:
-            yield SettingError(
-                ("models", name),
-                None,
-                f'a name that differs from "{other}" in more than . : / _',
-                "rename one of the two: Terraform addresses have neither",
-            )
+            accepted = f'a name that differs from "{other}" in more than . : / + _'
+            fix = "rename one of the two: both have the same Terraform address"
+            yield SettingError(("models", name), None, accepted, fix)
 
 
-def _sizes(environment: Environment, known: Known) -> Iterator[SettingError]:
-    del known
-    if len(environment.plans) > MOST_PLANS:
+def _size_errors(environment: Environment) -> Iterator[SettingError]:
+    if len(environment.plans) > MAX_PLANS:
         yield SettingError(
             ("plans",),
             f"{len(environment.plans)} plans",
-            f"at most {MOST_PLANS} per region",
-            "share plans: limits that differ by consumer belong into [consumers]",
+            f"at most {MAX_PLANS}, API Gateway's quota per region",
+            "share plans, and set limits that differ by consumer in [consumers]",
         )
     size = len(json.dumps(asdict(runtime_config(environment))).encode())
-    if size > MOST_CONFIGURATION_BYTES:
+    if size > MAX_CONFIGURATION_BYTES:
         yield SettingError(
             ("providers",),
             f"{len(environment.providers)} providers, {size} bytes of configuration",
-            f"at most {MOST_CONFIGURATION_BYTES} bytes; Lambda takes 4 KB",
+            f"at most {MAX_CONFIGURATION_BYTES} bytes (Lambda accepts 4 KB of environment variables)",
             "remove providers or prompts.patterns, or use shorter names, URLs and secrets",
         )
 
 
-def _alerts(environment: Environment, known: Known) -> Iterator[SettingError]:
-    del known
+def _alert_errors(environment: Environment) -> Iterator[SettingError]:
     names = accepted_names(environment)
     for index, name in enumerate(environment.alerts.disabled):
         if name not in names:
-            meant = nearest(name, names)
-            fix = f'did you mean "{meant}"?' if meant else "remove it"
-            yield SettingError(("alerts", "disabled", index), shown(name), listing(ALARM_SCOPES, "the alarms"), fix)
+            fix = did_you_mean(name, names, "remove it")
+            yield SettingError(("alerts", "disabled", index), display(name), one_of(ALARM_SCOPES, "the alarms"), fix)
 
 
-def _prices(environment: Environment, known: Known) -> Iterable[SettingError]:
-    del known
-    return tariff_faults(environment)
-
-
-_CHECKS: Final[tuple[Callable[[Environment, Known], Iterable[SettingError]], ...]] = (
-    _references,
-    _consumers,
-    _prices,
-    _providers,
-    _regions,
-    functions,
-    _times,
-    _backend,
-    _same_address,
-    _sizes,
-    _alerts,
+_CHECKS: Final[tuple[Callable[[Environment], Iterable[SettingError]], ...]] = (
+    _consumer_errors,
+    price_errors,
+    _provider_errors,
+    _region_errors,
+    function_errors,
+    _time_errors,
+    _backend_errors,
+    _terraform_name_errors,
+    _size_errors,
+    _alert_errors,
 )

@@ -1,35 +1,32 @@
-"""Which environment files there are."""
+"""Finds environment files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from constructs_lib.settings.validation_errors import nearest
+from constructs_lib.settings.validation_errors import did_you_mean
 
 FOLDER_VARIABLE: Final = "TOLLGATE_ENVIRONMENTS"
 
 
 def environment_files(checkout: Path, names: Sequence[str]) -> list[Path]:
-    """Those of that name, or all; of `environments/`, or of the folder that TOLLGATE_ENVIRONMENTS names.
+    """Files of the environments `names`, or of all, in the folder TOLLGATE_ENVIRONMENTS or `environments/`.
 
-    Raises LookupError, in words for people, where a name has no file, or the folder none.
+    Raises LookupError with a message for the user if a name has no file, or the folder has none.
     """
     folder = Path(os.environ.get(FOLDER_VARIABLE) or checkout / "environments")
-    there = {path.stem: path for path in sorted(folder.glob("*.toml")) if path.is_file()}
-    missing = [name for name in names if name not in there]
-    if missing or not there:
-        raise LookupError(_unknown(folder, missing, list(there)))
-    return [there[name] for name in names or there]
+    files = {path.stem: path for path in sorted(folder.glob("*.toml")) if path.is_file()}
+    existing = f"Environments in {folder}: {', '.join(files) or 'none'}"
+    if missing := [name for name in names if name not in files]:
+        raise LookupError("\n".join([*(_missing(folder, name, files) for name in missing), existing]))
+    if not files:
+        raise LookupError(f"{folder}/*.toml: no such file. {existing}")
+    return [files[name] for name in names or files]
 
 
-def _unknown(folder: Path, names: list[str], known: list[str]) -> str:
-    lines = [f"{folder / name}.toml: no such environment file." for name in names] or [
-        f"{folder}/*.toml: no such file."
-    ]
-    for name in names:
-        meant = nearest(Path(name).name.removesuffix(".toml"), known)
-        lines += [f'Did you mean "{meant}"?'] if meant else []
-    return " ".join([*lines, f"Environments in {folder}: {', '.join(known) or 'none'}"])
+def _missing(folder: Path, name: str, files: Iterable[str]) -> str:
+    hint = did_you_mean(Path(name).name.removesuffix(".toml"), files, "")
+    return f"{folder / name}.toml: no such environment file{hint and f'; {hint}'}"

@@ -1,15 +1,15 @@
-"""Faults of `[functions]` that show only beside what Tollgate, API Gateway and Lambda have themselves."""
+"""Checks of `[functions]` against names and paths that Tollgate, API Gateway and Lambda reserve."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from constructs_lib.settings.environment import Environment
-from constructs_lib.settings.validation_errors import KeyPath, SettingError, shown
+from constructs_lib.settings.validation_errors import KeyPath, SettingError, display
 
 OWN_FUNCTIONS: Final = ("gateway", "sweeper", "access", "account", "chat", "execution", "prompts")
-"""Names that Tollgate's own Lambdas, roles and log groups have."""
+"""Names of Tollgate's own Lambdas, roles and log groups."""
 OWN_PATHS: Final = ("v1", "bedrock")
 RESERVED_VARIABLES: Final = frozenset(
     {
@@ -19,54 +19,49 @@ RESERVED_VARIABLES: Final = frozenset(
         "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
     }
 )  # fmt: skip
-"""CreateFunction refuses them (docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html)."""
+"""CreateFunction rejects them (docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html)."""
 
 
-def functions(environment: Environment, known: Mapping[str, frozenset[str]]) -> Iterator[SettingError]:
-    """Names, paths, methods and variables that are taken or refused."""
-    del known
-    taken: dict[str, str] = {}
+def function_errors(environment: Environment) -> Iterator[SettingError]:
+    """Reserved or duplicate names, paths, methods and environment variables."""
+    names_by_path: dict[str, str] = {}
     for name, function in environment.functions.items():
         path = function.path or f"/{name}"
         if name in OWN_FUNCTIONS:
             yield SettingError(("functions", name), None, f"any name but {', '.join(OWN_FUNCTIONS)}", "rename it")
-        where: KeyPath = ("functions", name, "path")
+        key_path: KeyPath = ("functions", name, "path")
         if path.split("/")[1] in OWN_PATHS:
-            accepted = f"a path outside of {' and '.join(f'/{each}' for each in OWN_PATHS)}"
-            yield SettingError(where, shown(path), accepted, "choose a path of your own")
-        other = taken.setdefault(_shape(path), name)
+            accepted = f"a path outside {' and '.join(f'/{own}' for own in OWN_PATHS)}"
+            yield SettingError(key_path, display(path), accepted, "choose another path")
+        other = names_by_path.setdefault(_without_parameters(path), name)
         if other != name:
-            yield SettingError(
-                where, shown(path), f"a path that functions.{other} does not have", "choose another path"
-            )
+            accepted = f"a path that differs from that of functions.{other}"
+            yield SettingError(key_path, display(path), accepted, "choose another path")
         if "ANY" in function.methods and len(function.methods) > 1:
-            yield SettingError(
-                ("functions", name, "methods"), None, '["ANY"] alone, or methods', "remove one or the other"
-            )
+            fix = 'remove "ANY" or the methods'
+            yield SettingError(("functions", name, "methods"), None, '["ANY"] alone, or methods', fix)
         for variable in sorted(RESERVED_VARIABLES & function.environment.keys()):
-            accepted = "any name but those that Lambda sets itself"
+            accepted = "any name that Lambda does not reserve"
             yield SettingError(("functions", name, "environment", variable), None, accepted, "rename it")
-    yield from _parameters(environment)
+    yield from _parameter_errors(environment)
 
 
-def _shape(path: str) -> str:
+def _without_parameters(path: str) -> str:
     return "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
 
 
-def _parameters(environment: Environment) -> Iterator[SettingError]:
-    """API Gateway takes one parameter name at each place of the tree."""
+def _parameter_errors(environment: Environment) -> Iterator[SettingError]:
+    """API Gateway accepts one parameter name per parent path."""
     first: dict[str, tuple[str, str]] = {}
     for name, function in environment.functions.items():
         path = function.path or f"/{name}"
-        for part_index, part in enumerate(path.split("/")):
+        parts = path.split("/")
+        for index, part in enumerate(parts):
             if not part.startswith("{"):
                 continue
-            parent = "/".join(path.split("/")[:part_index])
+            parent = "/".join(parts[:index])
             other, other_part = first.setdefault(parent, (name, part))
             if other_part != part:
-                yield SettingError(
-                    ("functions", name, "path"),
-                    shown(path),
-                    f"{other_part} after {parent}, as in functions.{other}",
-                    "give the parameter the same name",
-                )
+                accepted = f"{other_part} after {parent}, as in functions.{other}"
+                fix = "use the same parameter name"
+                yield SettingError(("functions", name, "path"), display(path), accepted, fix)

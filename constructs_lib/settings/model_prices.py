@@ -1,4 +1,4 @@
-"""What a model costs: its own prices from the environment file, else the vendored table's."""
+"""Prices of a model: from the environment file, else from the vendored price table."""
 
 from __future__ import annotations
 
@@ -9,109 +9,98 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from constructs_lib.price_table import nearest, published, seller
+from constructs_lib.price_table import complete_rates, find_price, provider_at, similar_models
 from constructs_lib.settings.catalogue import ModelSettings, PriceSettings, RateSettings, TierRateSettings
 from constructs_lib.settings.environment import Environment
 from constructs_lib.settings.validation_errors import SettingError
-from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
+from lambda_src.contract import STANDARD_TIER, TOKEN_CLASSES
 
-LEAST_USD: Final = Decimal("0.0001")
-"""Per million tokens; no provider's price is as low."""
+LOWEST_USD: Final = Decimal("0.0001")
+"""Per million tokens. Every provider charges more."""
 
 Tiers = Mapping[str, list[dict[str, int]]]
-"""Service tier → rates by rising `above`; nano-USD per million tokens by token class."""
+"""Service tier → rates by rising `above`: nano-USD per million tokens by token class."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPrices:
-    """A model's prices, the version that usage rows name, and its context window where the table knows it."""
+    """version: what usage rows call these prices. max_input_tokens: context window; None: not in the price table."""
 
     tiers: Tiers
     version: str
     max_input_tokens: int | None = None
 
 
-def tariff(environment: Environment, name: str) -> ModelPrices | None:
-    """Prices of model `name`; None: nobody has stated any."""
+def model_prices(environment: Environment, name: str) -> ModelPrices:
+    """Prices of model `name` in an environment from `load`, which rejects models without prices."""
+    prices = _find_prices(environment, name)
+    if prices is None:
+        raise LookupError(f'models."{name}" has no prices; load() rejects such a file')
+    return prices
+
+
+def _find_prices(environment: Environment, name: str) -> ModelPrices | None:
     model = environment.models[name]
     if model.free:
         return ModelPrices({STANDARD_TIER: [{"above": 0, **dict.fromkeys(TOKEN_CLASSES, 0)}]}, "free")
     if model.prices is None:
-        return _published(environment, name)
+        price_list = _price_list(environment, model)
+        price = find_price(price_list, model.upstream or name) if price_list else None
+        return ModelPrices(price.tiers, price.version, price.max_input_tokens) if price else None
     tiers = {STANDARD_TIER: _steps(model.prices)}
     tiers.update((tier, _steps(rates)) for tier, rates in sorted(model.prices.tiers.items()))
     digest = hashlib.sha256(json.dumps(tiers, sort_keys=True).encode()).hexdigest()
     return ModelPrices(tiers, f"{environment.name}-{digest[:12]}")
 
 
-def _published(environment: Environment, name: str) -> ModelPrices | None:
-    model, seller_name = environment.models[name], _seller(environment, name)
-    price = published(seller_name, model.upstream or name) if seller_name else None
-    return ModelPrices(price.tiers, price.version, price.max_input_tokens) if price else None
-
-
-def _seller(environment: Environment, name: str) -> str | None:
-    """Whose price list holds: that of the host which is called, not of the dialect it speaks."""
-    provider = environment.providers.get(environment.models[name].provider)
+def _price_list(environment: Environment, model: ModelSettings) -> str | None:
+    """The table's provider at the model's base_url; for the default URL the provider's kind."""
+    provider = environment.providers.get(model.provider)
     if provider is None:
         return None
-    return provider.kind if provider.base_url is None else seller(provider.base_url)
+    return provider.kind if provider.base_url is None else provider_at(provider.base_url)
 
 
 def _steps(rates: TierRateSettings) -> list[dict[str, int]]:
-    longer = sorted(rates.long_context, key=lambda each: each.above)
-    return [{"above": 0, **_classes(rates)}] + [{"above": each.above, **_classes(each)} for each in longer]
+    longer = sorted(rates.long_context, key=lambda step: step.above)
+    return [{"above": 0, **_rates(rates)}, *({"above": step.above, **_rates(step)} for step in longer)]
 
 
-def _classes(rates: RateSettings) -> dict[str, int]:
-    """Every token class; one that is not stated costs what its nearest relative does."""
-    write_5m = rates.input if rates.cache_write_5m is None else rates.cache_write_5m
-    usd = {
-        "input": rates.input,
-        "cache_read": rates.input if rates.cache_read is None else rates.cache_read,
-        "cache_write_5m": write_5m,
-        "cache_write_1h": write_5m if rates.cache_write_1h is None else rates.cache_write_1h,
-        "input_audio": rates.input if rates.input_audio is None else rates.input_audio,
-        "input_image": rates.input if rates.input_image is None else rates.input_image,
-        "output": rates.output,
-        "output_audio": rates.output if rates.output_audio is None else rates.output_audio,
-    }
-    return {name: int(usd[name] * NANO_PER_USD) for name in TOKEN_CLASSES}
+def _rates(rates: RateSettings) -> dict[str, int]:
+    return complete_rates({token_class: getattr(rates, token_class) for token_class in TOKEN_CLASSES})
 
 
-def tariff_faults(environment: Environment) -> Iterator[SettingError]:
-    """Models whose price is missing, contradicts itself or would be too low."""
+def price_errors(environment: Environment) -> Iterator[SettingError]:
+    """Prices that are missing, contradictory or implausibly low."""
     for name, model in environment.models.items():
         if model.free and model.prices is not None:
             yield SettingError(("models", name, "free"), "true", "free = true or prices", "remove one of them")
         elif model.provider not in environment.providers:
-            continue  # whose prices hold is not known until that is put right
-        elif tariff(environment, name) is None:
-            yield _no_price(environment, name, model)
+            continue  # another check reports the provider; the price list depends on it
+        elif _find_prices(environment, name) is None:
+            yield _missing_price(environment, name, model)
         elif model.prices is not None:
-            yield from _understated(environment, name, model)
-            yield from _per_token(name, model.prices)
-            yield from _steps_twice(name, model.prices)
+            if environment.providers[model.provider].kind == "anthropic":
+                yield from _cache_write_errors(name, model.prices)
+            yield from _unit_errors(name, model.prices)
+            yield from _duplicate_step_errors(name, model.prices)
 
 
-def _no_price(environment: Environment, name: str, model: ModelSettings) -> SettingError:
-    seller_name = _seller(environment, name)
-    alike = nearest(seller_name, model.upstream or name) if seller_name else []
-    hint = f"; did you mean upstream = {' or '.join(json.dumps(each) for each in alike)}?" if alike else ""
+def _missing_price(environment: Environment, name: str, model: ModelSettings) -> SettingError:
+    price_list = _price_list(environment, model)
+    similar = similar_models(price_list, model.upstream or name) if price_list else []
+    hint = f"; did you mean upstream = {' or '.join(json.dumps(model) for model in similar)}?" if similar else ""
     return SettingError(
         ("models", name, "prices"),
         None,
-        "prices in USD per million tokens, or a model that the vendored price table knows by its provider and upstream",
+        "prices in USD per million tokens, or a provider and upstream that are in the vendored price table",
         'add prices = { input = "0.25", output = "2.00" }, or free = true if it costs nothing' + hint,
     )
 
 
-def _understated(environment: Environment, name: str, model: ModelSettings) -> Iterator[SettingError]:
-    provider = environment.providers.get(model.provider)
-    if model.prices is None or provider is None or provider.kind != "anthropic":
-        return
+def _cache_write_errors(name: str, prices: PriceSettings) -> Iterator[SettingError]:
     for token_class in ("cache_write_5m", "cache_write_1h"):
-        if getattr(model.prices, token_class) is None:
+        if getattr(prices, token_class) is None:
             yield SettingError(
                 ("models", name, "prices", token_class),
                 None,
@@ -120,30 +109,22 @@ def _understated(environment: Environment, name: str, model: ModelSettings) -> I
             )
 
 
-def _per_token(name: str, prices: PriceSettings) -> Iterator[SettingError]:
-    """Others, LiteLLM for one, state prices per token: budgets in them would last a million times as long."""
+def _unit_errors(name: str, prices: PriceSettings) -> Iterator[SettingError]:
+    """Prices per token, as LiteLLM states them: budgets would last a million times as long."""
     for token_class in TOKEN_CLASSES:
         usd = getattr(prices, token_class)
-        if usd is not None and 0 < usd < LEAST_USD:
+        if usd is not None and 0 < usd < LOWEST_USD:
             yield SettingError(
                 ("models", name, "prices", token_class),
                 f"{usd:f}",
-                f"USD per million tokens: 0, or at least {LEAST_USD}",
-                f"is it a price per token? Then write {(usd * 1_000_000).normalize():f}",
+                f"USD per million tokens: 0, or at least {LOWEST_USD}",
+                f"if this is a price per token, write {(usd * 1_000_000).normalize():f}",
             )
 
 
-def _steps_twice(name: str, prices: PriceSettings) -> Iterator[SettingError]:
-    above = [step.above for step in prices.long_context]
-    for index, tokens in enumerate(above):
-        if tokens in above[:index]:
-            where = ("models", name, "prices", "long_context", index, "above")
-            yield SettingError(where, str(tokens), "each length once", "remove one of the two, or correct its `above`")
-
-
-def tariff_of(environment: Environment, name: str) -> ModelPrices:
-    """Prices of model `name` of a checked environment, which has them."""
-    found = tariff(environment, name)
-    if found is None:
-        raise LookupError(f'models."{name}" has no prices; load() refuses such a file')
-    return found
+def _duplicate_step_errors(name: str, prices: PriceSettings) -> Iterator[SettingError]:
+    thresholds = [step.above for step in prices.long_context]
+    for index, above in enumerate(thresholds):
+        if above in thresholds[:index]:
+            key_path = ("models", name, "prices", "long_context", index, "above")
+            yield SettingError(key_path, str(above), "each threshold once", "remove one of the two, or correct it")

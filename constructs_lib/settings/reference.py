@@ -1,136 +1,109 @@
-"""The reference of the environment file, out of its models: a JSON Schema for editors, a page for people."""
+"""Reference of the environment file, generated from its models: a JSON Schema for editors, a page for people."""
 
 from __future__ import annotations
 
 import json
+import typing
+from collections.abc import Iterator
 from typing import Any, Final
 
 from pydantic import BaseModel
 
-from constructs_lib.settings.alerts import AlertSettings, SlackSettings, TeamsSettings
-from constructs_lib.settings.catalogue import (
-    BudgetSettings,
-    ConsumerSettings,
-    FunctionSettings,
-    ModelSettings,
-    PlanSettings,
-    PriceSettings,
-    ProviderSettings,
-    QuotaSettings,
-)
 from constructs_lib.settings.environment import EnvironmentFile
-from constructs_lib.settings.platform import (
-    AwsSettings,
-    BackendSettings,
-    GatewaySettings,
-    MeteringSettings,
-    PromptSettings,
-    ThrottleSettings,
-)
-from constructs_lib.settings.types import PATTERN_WORDS, USD_FORMAT
-
-SECTIONS: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
-    ("[aws]", AwsSettings),
-    ("[aws.backend]", BackendSettings),
-    ("[gateway]", GatewaySettings),
-    ("gateway.throttle", ThrottleSettings),
-    ("[metering]", MeteringSettings),
-    ("[prompts]", PromptSettings),
-    ("[providers.NAME]", ProviderSettings),
-    ('[models."NAME"]', ModelSettings),
-    ("models.NAME.prices", PriceSettings),
-    ("[plans.NAME]", PlanSettings),
-    ("plans.NAME.quota", QuotaSettings),
-    ("[consumers.NAME]", ConsumerSettings),
-    ("consumers.NAME.budgets", BudgetSettings),
-    ("[functions.NAME]", FunctionSettings),
-    ("[alerts]", AlertSettings),
-    ("alerts.slack", SlackSettings),
-    ("alerts.teams", TeamsSettings),
-)
+from constructs_lib.settings.types import PATTERN_WORDS, USD_FORMAT, unwrap
 
 _INTRODUCTION: Final = """\
 # The environment file
 
 <!-- Written by `make docs` from constructs_lib/settings; do not edit. -->
 
-One file `environments/NAME.toml` is one environment: one stack `tollgate-NAME`, one Terraform state. It holds facts,
-never secrets. A key that is not known, a name that does not exist or a value out of range is refused with every other
-fault of the file at once, before anything is synthesized. Editors that know TOML complete it from
-[environment.schema.json](environment.schema.json), which the first line of each file names.
+One file `environments/NAME.toml` is one environment: one stack `tollgate-NAME`, one Terraform state. It contains no
+secrets. `make synth` reports all errors at once, before it writes anything: unknown keys, unknown names, values out of
+range. Editors with TOML support complete the file from [environment.schema.json](environment.schema.json), which the
+first line of each file names.
 
-Names of providers, plans, consumers and functions are 1 to 31 lower-case letters, digits and hyphens. They become part
-of Terraform's addresses: renaming one destroys it and makes another.
+Names of providers, plans, consumers and functions have 1 to 31 lower-case letters, digits and hyphens. They are part of
+Terraform addresses: a new name destroys the old resources and creates new ones.
 """
+
+_TYPES: Final = {"string": "text", "boolean": "true or false", "integer": "whole number", "number": "number"}
+_LIMITS: Final = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+    "exclusiveMaximum": "less than",
+}
 
 
 def schema() -> str:
     """JSON Schema of an environment file."""
-    described = EnvironmentFile.model_json_schema()
-    described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    described["title"] = "Tollgate environment"
-    return json.dumps(described, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    document = EnvironmentFile.model_json_schema()
+    document["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    document["title"] = "Tollgate environment"
+    return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def page() -> str:
-    """Markdown with every setting: what it takes, its default, and what it means."""
-    return _INTRODUCTION + "".join(_section(title, model) for title, model in SECTIONS)
+    """Markdown tables of every setting: key, accepted values, default and description."""
+    sections: dict[type[BaseModel], str] = {}
+    for name, field in EnvironmentFile.model_fields.items():
+        for section, key_path in _sections(field.annotation, name, "[{}]"):
+            sections.setdefault(section, key_path)  # prices.long_context and prices.tiers.NAME.long_context are alike
+    return _INTRODUCTION + "".join(_section(key_path, section) for section, key_path in sections.items())
 
 
-def _section(title: str, model: type[BaseModel]) -> str:
-    described = model.model_json_schema()
+def _sections(annotation: Any, path: str, brackets: str) -> Iterator[tuple[type[BaseModel], str]]:
+    """Every section in a field's annotation, with its TOML heading."""
+    kind = unwrap(annotation)
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is dict:
+        yield from _sections(arguments[1], f"{path}.NAME", brackets)
+    elif typing.get_origin(kind) is tuple:
+        yield from _sections(arguments[0], path, "[[{}]]")
+    elif isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind, brackets.format(path)
+        for name, field in kind.model_fields.items():
+            yield from _sections(field.annotation, f"{path}.{name}", "[{}]")
+
+
+def _section(title: str, section: type[BaseModel]) -> str:
+    described = section.model_json_schema()
     required = described.get("required", [])
     lines = [
         f"\n## `{title}`\n",
-        f"{_first_line(model)}\n",
-        "| key | takes | default | meaning |",
+        " ".join((section.__doc__ or "").split()) + "\n",
+        "| key | value | default | meaning |",
         "| --- | --- | --- | --- |",
     ]
-    for name, field in model.model_fields.items():
-        one = described["properties"][name]
-        default = "required" if name in required else _default(one)
-        cells = [f"`{name}`", _takes(one), default, field.description or ""]
+    for name, field in section.model_fields.items():
+        setting = described["properties"][name]
+        default = "required" if name in required else _default(setting)
+        cells = [f"`{name}`", _values(setting), default, field.description or ""]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _first_line(model: type[BaseModel]) -> str:
-    return " ".join((model.__doc__ or "").split())
-
-
-def _default(described: dict[str, Any]) -> str:
-    default = described.get("default")
+def _default(setting: dict[str, Any]) -> str:
+    default = setting.get("default")
     return "" if default is None else f"`{json.dumps(default)}`"
 
 
-def _takes(described: dict[str, Any]) -> str:
-    options = [each for each in described.get("anyOf", [described]) if each.get("type") != "null"]
-    return " or ".join(dict.fromkeys(_words(option) for option in options))
+def _values(setting: dict[str, Any]) -> str:
+    options = [option for option in setting.get("anyOf", [setting]) if option.get("type") != "null"]
+    return " or ".join(dict.fromkeys(_value(option) for option in options))
 
 
-def _words(described: dict[str, Any]) -> str:
-    if described.get("format") == USD_FORMAT:
+def _value(option: dict[str, Any]) -> str:
+    if option.get("format") == USD_FORMAT:
         return 'USD, such as `0.25` or `"0.25"`'
-    if "enum" in described:
-        return ", ".join(f"`{json.dumps(each)}`" for each in described["enum"])
-    if "const" in described:
-        return f"`{json.dumps(described['const'])}`"
-    if "$ref" in described or described.get("type") == "object":
+    if "enum" in option:
+        return ", ".join(f"`{json.dumps(value)}`" for value in option["enum"])
+    if "$ref" in option or option.get("type") == "object":
         return "table"
-    if described.get("pattern") in PATTERN_WORDS:
-        return PATTERN_WORDS[described["pattern"]]
-    if described.get("type") == "array":
-        return f"list of: {_takes(described['items'])}"
-    return _plain(described)
-
-
-def _plain(described: dict[str, Any]) -> str:
-    named = {"string": "text", "boolean": "true or false", "integer": "whole number", "number": "number"}
-    words = str(described.get("format", named[described["type"]]))
-    limits = (
-        ("minimum", "at least"),
-        ("exclusiveMinimum", "more than"),
-        ("maximum", "at most"),
-        ("exclusiveMaximum", "less than"),
-    )
-    return ", ".join([words, *(f"{said} {described[limit]:g}" for limit, said in limits if limit in described)])
+    if option.get("pattern") in PATTERN_WORDS:
+        return PATTERN_WORDS[option["pattern"]]
+    if option.get("type") == "array":
+        return f"list of: {_values(option['items'])}"
+    words = str(option.get("format", _TYPES[option["type"]]))
+    limits = (f"{text} {option[limit]:,}" for limit, text in _LIMITS.items() if limit in option)
+    return ", ".join([words, *limits])

@@ -1,4 +1,4 @@
-"""The Lambdas' configuration out of an environment."""
+"""Configuration of the Lambdas, derived from an environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def table_name(environment: Environment) -> str:
 
 
 def provider_secret(environment: Environment, name: str) -> str | None:
-    """Name or ARN of the secret of provider `name`; None where no key is sent."""
+    """Name or ARN of provider `name`'s secret, or None if the gateway sends no key."""
     provider = environment.providers[name]
     if provider.keyless or provider.kind == "bedrock":
         return None
@@ -25,12 +25,12 @@ def provider_secret(environment: Environment, name: str) -> str | None:
 
 
 def runtime_config(environment: Environment) -> Config:
-    """What the Lambdas are told; the topic is added once Terraform's name of it is known."""
+    """Configuration of the Lambdas without `topic_arn`, which Terraform knows after the apply."""
     gateway, metering = environment.gateway, environment.metering
     return Config(
         environment=environment.name,
         table=table_name(environment),
-        providers={name: _provider(environment, name, each) for name, each in environment.providers.items()},
+        providers={name: _provider(environment, name, settings) for name, settings in environment.providers.items()},
         estimate=metering.estimate,
         default_max_output_tokens=metering.default_max_output_tokens,
         typical_output_tokens=metering.typical_output_tokens,

@@ -1,4 +1,4 @@
-"""Terraform names out of business names."""
+"""Terraform names of things that the environment file names."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import re
 
 
 def slug(name: str) -> str:
-    """`name` with `_` for what a Terraform name may not have: gpt-4.1 → gpt-4_1."""
+    """`name` with `_` for each character that Terraform names must not contain: gpt-4.1 → gpt-4_1."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)

@@ -1,4 +1,4 @@
-"""What is wrong with an environment file, said so that it can be put right at once."""
+"""Errors of an environment file, and how their messages show names and values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,80 +19,76 @@ _SECRETS = re.compile(
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}|gh[a-z]_[A-Za-z0-9]{20,}|xox[abp]-[A-Za-z0-9-]{10,}|-----BEGIN|://[^\s/:@]*:[^\s/@]+@|eyJ[A-Za-z0-9_-]{20,}\."
 )
 _RANDOM = re.compile(r"(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])(?=[^0-9]*[0-9])[A-Za-z0-9+/_=-]{32,}")
-_SHOWN_CHARACTERS = 80
+_MAX_CHARACTERS = 80
+_MAX_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class SettingError:
-    """where: key path in the file. given: the value as it may be shown; None: there is none. fix: the next step."""
+    """key_path: place in the file. given: the value as the message shows it; None: no value. fix: the next step."""
 
-    where: KeyPath
+    key_path: KeyPath
     given: str | None
     accepted: str
     fix: str
 
     def text(self) -> str:
-        """A few indented lines."""
-        lines = [f"  {dotted(self.where) or '(the file)'}"]
+        """Three or four indented lines."""
+        lines = [f"  {dotted(self.key_path) or '(the file)'}"]
         if self.given is not None:
             lines.append(f"      given:    {self.given}")
         return "\n".join([*lines, f"      accepted: {self.accepted}", f"      fix:      {self.fix}"])
 
 
 class EnvironmentErrors(ValueError):
-    """An environment file that cannot be used; its text has every fault."""
+    """All errors of an environment file; `str()` is the message for the user."""
 
-    def __init__(self, file: Path, faults: Iterable[SettingError]) -> None:
+    def __init__(self, file: Path, errors: Iterable[SettingError]) -> None:
         self.file = file
-        self.faults = tuple(faults)
-        number = len(self.faults)
-        super().__init__(
-            "\n".join(
-                [f"{file}: {number} fault{'' if number == 1 else 's'}; nothing was synthesized.", ""]
-                + [fault.text() for fault in self.faults]
-            )
-        )
+        self.errors = tuple(errors)
+        count = f"{len(self.errors)} error{'' if len(self.errors) == 1 else 's'}"
+        lines = [f"{file}: {count}; nothing was synthesized.", "", *(error.text() for error in self.errors)]
+        super().__init__("\n".join(lines))
 
 
-def dotted(where: KeyPath) -> str:
-    """A key path as TOML spells it: `models."gpt-4.1".prices.tiers[0]`."""
+def dotted(key_path: KeyPath) -> str:
+    """A key path in TOML syntax: `models."gpt-4.1".prices.tiers[0]`."""
     text = ""
-    for part in where:
+    for part in key_path:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            key = part if _BARE_KEY.fullmatch(part) and not is_secret(part) else shown(part)
+            key = part if _BARE_KEY.fullmatch(part) and not is_secret(part) else display(part)
             text += ("." if text else "") + key
     return text
 
 
 def is_secret(text: str) -> bool:
-    """Whether `text` holds something shaped like a provider's key, an AWS key, a token or a private key."""
+    """Whether `text` contains something that looks like a provider's key, an AWS key, a token or a private key."""
     return _SECRETS.search(text) is not None
 
 
-def shown(value: object) -> str:
-    """`value` for a message: short, and never what looks like a secret."""
+def display(value: object) -> str:
+    """`value` for a message: shortened, and masked if it looks like a secret."""
     if isinstance(value, str) and (is_secret(value) or _RANDOM.search(value)):
         return f'"{value[:3]}…" (masked, {len(value)} characters)'
     if isinstance(value, dict | list | tuple):
         return "a table" if isinstance(value, dict) else f"a list of {len(value)}"
-    if isinstance(value, Decimal | date):
+    if isinstance(value, Decimal | date | time):
         return str(value)
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}…"
 
 
-def nearest(wrong: object, known: Iterable[str]) -> str | None:
-    """The known name that `wrong` was probably meant to be."""
-    found = difflib.get_close_matches(str(wrong).lower(), list(known), n=1, cutoff=0.6)
-    return found[0] if found else None
+def did_you_mean(wrong: object, names: Iterable[str], otherwise: str) -> str:
+    """A question with the name most similar to `wrong`, or `otherwise` if none is similar."""
+    matches = difflib.get_close_matches(str(wrong).lower(), list(names), n=1)
+    return f'did you mean "{matches[0]}"?' if matches else otherwise
 
 
-def listing(known: Iterable[str], what: str) -> str:
-    """`one of WHAT: a, b`, or that there are none."""
-    names = sorted(known)
-    if not names:
-        return f"one of {what}, of which there are none"
-    shown_names = names[:20] + (["…"] if len(names) > 20 else [])
-    return f"one of {what}: {', '.join(shown_names)}"
+def one_of(names: Iterable[str], what: str) -> str:
+    """`one of WHAT: a, b`, shortened, or a note that there are none."""
+    listed = sorted(names)
+    if not listed:
+        return f"one of {what}, which is empty"
+    return f"one of {what}: {', '.join([*listed[:_MAX_NAMES], *(['…'] if len(listed) > _MAX_NAMES else [])])}"

@@ -1,4 +1,4 @@
-"""The vendored price table says what genai-prices says, to the nano-dollar, through the code that charges."""
+"""The vendored price table agrees with genai-prices to the nano-dollar, calculated by the code that charges."""
 
 from __future__ import annotations
 
@@ -11,12 +11,20 @@ from genai_prices import types as source
 from genai_prices.data import providers as packaged
 
 from constructs_lib import price_generator
-from constructs_lib.price_table import PublishedPrice, everything, nearest, providers, published, seller, version
+from constructs_lib.price_table import (
+    PublishedPrice,
+    all_prices,
+    find_price,
+    provider_at,
+    providers,
+    similar_models,
+    version,
+)
 from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
 from lambda_src.core.pricing import Prices, Rates
 from lambda_src.core.tokens import Tokens
 
-PACKAGED: Final = {each.id: each for each in packaged}
+PACKAGED: Final = {provider.id: provider for provider in packaged}
 CONTEXTS: Final = {
     "standard": None,
     "batch": {"processing": "batch"},
@@ -29,7 +37,7 @@ USAGES: Final = (
     Tokens(input=11_003, cache_read=90_001, output=4_099, reasoning=4_001),
     Tokens(input=17, cache_write_5m=70_003, cache_write_1h=30_011, output=5),
     Tokens(input=3_001, input_audio=2_003, output=1_009, output_audio=907),
-    # One token short of, and one beyond, the thresholds that occur.
+    # At each threshold in the table, and one token above it.
     *(
         Tokens(input=above - 50_000, cache_read=50_000 + more, output=333)
         for above in (100_000, 128_000, 200_000, 272_000)
@@ -39,24 +47,24 @@ USAGES: Final = (
 
 
 def prices_of(provider: str, model: str) -> Prices:
-    """The published prices of a model that clients could name."""
-    found = published(provider, model)
-    assert found is not None, f"{provider} {model} is not in the table"
-    return as_charged(found)
+    """Published prices of a model."""
+    price = find_price(provider, model)
+    assert price is not None, f"{provider} {model} is not in the table"
+    return as_charged(price)
 
 
-def as_charged(found: PublishedPrice) -> Prices:
-    """The table's prices as the gateway reads them from the ledger."""
+def as_charged(price: PublishedPrice) -> Prices:
+    """Prices as the gateway reads them from the ledger."""
     return Prices(
         {
             tier: tuple(Rates(step["above"], {name: step[name] for name in TOKEN_CLASSES}) for step in steps)
-            for tier, steps in found.tiers.items()
+            for tier, steps in price.tiers.items()
         }
     )
 
 
 def expected(provider: str, model: source.ModelInfo, tokens: Tokens, tier: str) -> int:
-    """Nano-USD by genai-prices' own arithmetic."""
+    """Nano-USD, calculated by genai-prices."""
     usage = source.Usage(
         input_tokens=tokens.total_input,
         cache_read_tokens=tokens.cache_read,
@@ -77,7 +85,7 @@ def expected(provider: str, model: source.ModelInfo, tokens: Tokens, tier: str) 
 
 
 def comparable(model: source.ModelInfo, tokens: Tokens) -> bool:
-    """Anthropic's cache writes are charged although the package has no price for some old models."""
+    """False for cache writes that the package does not price; the table does, for Anthropic's models."""
     price = model.get_prices(price_generator.AS_OF)
     unpriced = (price.cache_write_mtok is None and tokens.cache_write_5m + tokens.cache_write_1h > 0) or (
         price.cache_write_1h_mtok is None and tokens.cache_write_1h > 0
@@ -86,27 +94,31 @@ def comparable(model: source.ModelInfo, tokens: Tokens) -> bool:
 
 
 @pytest.mark.parametrize("provider", [name for name in price_generator.PROVIDERS if name != "deepseek"])
-def test_every_price_charges_what_the_package_calculates(provider: str) -> None:
-    theirs = price_generator.PROVIDERS[provider]
-    models = {model.id: model for model in PACKAGED[theirs].models}
+def test_costs_equal_those_of_the_package(provider: str) -> None:
+    source_name = price_generator.PROVIDERS[provider]
+    models = {model.id: model for model in PACKAGED[source_name].models}
     compared = 0
-    for price in everything(provider):
+    for price in all_prices(provider):
         model, prices = models[price.model], as_charged(price)
         for tier in prices.tiers.keys() & CONTEXTS.keys():
             for tokens in USAGES:
                 if comparable(model, tokens):
-                    assert prices.cost(tokens, tier) == expected(theirs, model, tokens, tier), (model.id, tier, tokens)
+                    assert prices.cost(tokens, tier) == expected(source_name, model, tokens, tier), (
+                        model.id,
+                        tier,
+                        tokens,
+                    )
                     compared += 1
     assert compared > 150
 
 
-def test_usages_of_this_test_reach_every_class_and_both_sides_of_a_threshold() -> None:
-    reached = {name for usage in USAGES for name, number in asdict(usage).items() if number}
-    assert reached == {field.name for field in fields(Tokens)} - {"input_image"}
-    short, beyond = USAGES[-2:]
+def test_usages_cover_every_class_and_both_sides_of_a_threshold() -> None:
+    covered = {name for usage in USAGES for name, number in asdict(usage).items() if number}
+    assert covered == {field.name for field in fields(Tokens)} - {"input_image"}
+    at, above = USAGES[-2:]
     sonnet = prices_of("openai", "gpt-5.4")
-    assert sonnet.rates("standard", short.total_input).above == 0
-    assert sonnet.rates("standard", beyond.total_input).above == 272_000
+    assert sonnet.rates("standard", at.total_input).above == 0
+    assert sonnet.rates("standard", above.total_input).above == 272_000
 
 
 @pytest.mark.parametrize(
@@ -137,19 +149,19 @@ def test_usages_of_this_test_reach_every_class_and_both_sides_of_a_threshold() -
 )
 def test_known_prices(provider: str, model: str, tier: str, dollars: tuple[str, str, str]) -> None:
     per_class = prices_of(provider, model).tiers[tier][0].per_class
-    nano = tuple(int(Decimal(each) * 10**9) for each in dollars)
+    nano = tuple(int(Decimal(price) * 10**9) for price in dollars)
     assert (per_class["input"], per_class["cache_read"], per_class["output"]) == nano
 
 
-def test_cache_writes_and_audio_have_prices_of_their_own() -> None:
+def test_prices_of_cache_writes_and_audio() -> None:
     claude = prices_of("anthropic", "claude-haiku-4-5").tiers["standard"][0].per_class
     assert (claude["cache_write_5m"], claude["cache_write_1h"]) == (1_250_000_000, 2_000_000_000)
     audio = prices_of("openai", "gpt-audio").tiers["standard"][0].per_class
     assert (audio["input_audio"], audio["output_audio"]) == (32_000_000_000, 64_000_000_000)
 
 
-def test_what_is_not_priced_apart_falls_back_as_documented() -> None:
-    # Bedrock's Claude 3 Haiku has a price for input and output alone.
+def test_fallback_prices() -> None:
+    # Bedrock prices only input and output of Claude 3 Haiku.
     claude = prices_of("bedrock", "anthropic.claude-3-haiku-20240307-v1:0").tiers["standard"][0].per_class
     assert claude == {
         "input": 250_000_000,
@@ -165,24 +177,24 @@ def test_what_is_not_priced_apart_falls_back_as_documented() -> None:
     assert gpt["cache_write_5m"] == gpt["cache_write_1h"] == gpt["input_audio"] == gpt["input"] == 2_500_000_000
 
 
-def test_long_context_reprices_the_whole_request() -> None:
+def test_long_context_price_applies_to_the_whole_request() -> None:
     sonnet = prices_of("anthropic", "claude-sonnet-4-5")
     assert [rates.above for rates in sonnet.tiers["standard"]] == [0, 200_000]
     assert sonnet.cost(Tokens(input=200_000)) == 600_000_000  # $3 per million
-    assert sonnet.cost(Tokens(input=200_001)) == 1_200_006_000  # $6 per million, for all of them
+    assert sonnet.cost(Tokens(input=200_001)) == 1_200_006_000  # $6 per million, for all tokens
     assert sonnet.cost(Tokens(input=1, cache_read=200_000, output=1_000)) == 6_000 + 120_000_000 + 22_500_000
 
 
-def test_prices_announced_for_later_are_left_out() -> None:
+def test_future_prices_are_left_out() -> None:
     later = [
         (name, model)
-        for name, theirs in price_generator.PROVIDERS.items()
-        for model in PACKAGED[theirs].models
+        for name, source_name in price_generator.PROVIDERS.items()
+        for model in PACKAGED[source_name].models
         if isinstance(model.prices, list)
         and isinstance(last := model.prices[-1].constraint, source.StartDateConstraint)
         and last.start_date > price_generator.AS_OF.date()
     ]
-    assert later, "the package announces nothing any more: this test has lost its subject"
+    assert later, "the package announces no future prices: this test needs another example"
     for name, model in later:
         announced = model.prices[-1].prices.output_mtok
         assert isinstance(announced, Decimal)
@@ -190,8 +202,8 @@ def test_prices_announced_for_later_are_left_out() -> None:
         assert now != int(announced * NANO_PER_USD), model.id
 
 
-def test_prices_by_the_hour_hold_the_dearest() -> None:
-    # deepseek-v4-pro: $0.66 and $1.98, twice as much in the busy hours.
+def test_hourly_prices_use_the_highest() -> None:
+    # deepseek-v4-pro: $0.66 and $1.98, twice as much at peak hours.
     rates = prices_of("deepseek", "deepseek-v4-pro").tiers["standard"][0].per_class
     assert (rates["input"], rates["output"]) == (1_320_000_000, 3_960_000_000)
 
@@ -206,10 +218,10 @@ def test_prices_by_the_hour_hold_the_dearest() -> None:
          "regional.anthropic.claude-sonnet-4-5-20250929-v1:0"),
     ],
 )  # fmt: skip
-def test_dated_names_and_profiles_are_understood(provider: str, name: str, model: str) -> None:
-    found = published(provider, name)
-    assert found is not None
-    assert found.model == model
+def test_dated_names_and_profiles(provider: str, name: str, model: str) -> None:
+    price = find_price(provider, name)
+    assert price is not None
+    assert price.model == model
 
 
 @pytest.mark.parametrize(
@@ -219,33 +231,33 @@ def test_dated_names_and_profiles_are_understood(provider: str, name: str, model
         ("nobody", "gpt-5"),
         ("openai", "whisper-1"),  # per hour
         ("openai", "tts-1"),  # per character
-        ("openai", "moderation"),  # free: an environment has to say so
+        ("openai", "moderation"),  # free: an environment file must state that
         ("openai", "gpt-4o-audio-preview"),  # its audio has no price
-        ("openai", "gpt-4o-search-preview"),  # its searches are charged unasked
-        ("google", "gemini-2.5-flash"),  # cached audio is dearer than cached text
+        ("openai", "gpt-4o-search-preview"),  # searches cost extra, though no request asks for them
+        ("google", "gemini-2.5-flash"),  # cached audio costs more than cached text
     ],
 )
-def test_what_cannot_be_priced_has_no_price(provider: str, name: str) -> None:
-    assert published(provider, name) is None
+def test_models_without_a_price(provider: str, name: str) -> None:
+    assert find_price(provider, name) is None
 
 
-def test_the_seller_is_told_by_the_address() -> None:
-    assert seller("https://api.openai.com/v1") == "openai"
-    assert seller("https://api.groq.com/openai/v1") == "groq"
-    assert seller("https://bedrock-runtime.eu-west-1.amazonaws.com") == "bedrock"
-    assert seller("http://127.0.0.1:8099/v1") is None
+def test_provider_at_url() -> None:
+    assert provider_at("https://api.openai.com/v1") == "openai"
+    assert provider_at("https://api.groq.com/openai/v1") == "groq"
+    assert provider_at("https://bedrock-runtime.eu-west-1.amazonaws.com") == "bedrock"
+    assert provider_at("http://127.0.0.1:8099/v1") is None
     assert {"openai", "anthropic", "bedrock"} <= set(providers())
 
 
-def test_suggestions() -> None:
-    assert nearest("anthropic", "claude-haiku-4-6")[0] == "claude-haiku-4-5"
-    assert nearest("openai", "whisper-2") == []
-    assert "anthropic.claude-haiku-4-5-20251001-v1:0" in nearest("bedrock", "eu.anthropic.claude-haiku-4-5-v1:0")
-    assert nearest("nobody", "gpt-5") == []
+def test_similar_models() -> None:
+    assert similar_models("anthropic", "claude-haiku-4-6")[0] == "claude-haiku-4-5"
+    assert similar_models("openai", "whisper-2") == []
+    assert "anthropic.claude-haiku-4-5-20251001-v1:0" in similar_models("bedrock", "eu.anthropic.claude-haiku-4-5-v1:0")
+    assert similar_models("nobody", "gpt-5") == []
 
 
-def test_every_rate_names_every_class_as_an_integer() -> None:
-    for price in (each for provider in providers() for each in everything(provider)):
+def test_rates_have_an_integer_for_every_class() -> None:
+    for price in (price for provider in providers() for price in all_prices(provider)):
         assert STANDARD_TIER in price.tiers
         for steps in price.tiers.values():
             assert [step["above"] for step in steps] == sorted({0, *(step["above"] for step in steps)})
@@ -254,7 +266,7 @@ def test_every_rate_names_every_class_as_an_integer() -> None:
                 assert all(type(value) is int for value in step.values())
 
 
-def test_the_table_is_what_the_installed_package_makes() -> None:
+def test_table_is_current() -> None:
     text = price_generator.TABLE.read_text(encoding="utf-8")
     assert text == price_generator.table(), "run `make prices` and review the difference"
     assert version() == "2026-11-23/genai-prices-0.2.3"

@@ -1,4 +1,4 @@
-"""What an environment file comes to: configuration, prices and items of the ledger, written down by hand."""
+"""What an environment file becomes: configuration, prices and ledger items. Expected values are literals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from constructs_lib.ledger_items import key_item, model_item, policy_item
 from constructs_lib.settings import Environment, load, relocated, runtime_config
-from constructs_lib.settings.model_prices import tariff_of
+from constructs_lib.settings.model_prices import model_prices
 from constructs_lib.settings.reference import page, schema
 from lambda_src.contract import Provider
 from lambda_src.core.policy import instant, key_of, model_of, policy_of
@@ -101,7 +101,7 @@ def environment(tmp_path: Path) -> Environment:
     return load(path)
 
 
-def test_runtime_configuration_says_every_setting(environment: Environment) -> None:
+def test_runtime_configuration_has_every_setting(environment: Environment) -> None:
     config = runtime_config(environment)
     assert config.environment == "test"
     assert config.table == "tollgate-test-ledger"
@@ -113,7 +113,7 @@ def test_runtime_configuration_says_every_setting(environment: Environment) -> N
     assert config.topic_arn is None
 
 
-def test_providers_have_their_own_address_and_secret(environment: Environment) -> None:
+def test_providers_have_url_and_secret(environment: Environment) -> None:
     assert runtime_config(environment).providers == {
         "openai": Provider(
             kind="openai", base_url="https://api.openai.com/v1", secret="tollgate/test/providers/openai"
@@ -130,9 +130,9 @@ def test_providers_have_their_own_address_and_secret(environment: Environment) -
 
 
 def test_stated_prices_become_nano_usd_for_every_class(environment: Environment) -> None:
-    """A class that is not stated costs what its nearest relative does, never nothing."""
-    tariff = tariff_of(environment, "priced")
-    first, long = tariff.tiers["standard"]
+    """A class without a price has the price of its fallback class, never 0."""
+    prices = model_prices(environment, "priced")
+    first, long = prices.tiers["standard"]
     assert first == {
         "above": 0,
         "input": 37_500_000,
@@ -145,27 +145,27 @@ def test_stated_prices_become_nano_usd_for_every_class(environment: Environment)
         "output_audio": 9_000_000_000,
     }
     assert (long["above"], long["cache_read"], long["output_audio"]) == (200_000, 1_000_000_000, 4_000_000_000)
-    assert tariff.tiers["batch"][0]["cache_write_1h"] == 10_000_000
-    assert tariff.version.startswith("test-")
+    assert prices.tiers["batch"][0]["cache_write_1h"] == 10_000_000
+    assert prices.version.startswith("test-")
 
 
-def test_another_price_is_another_version(environment: Environment, tmp_path: Path) -> None:
-    """Usage rows name the version: two prices under one name would make a row unexplainable."""
+def test_new_price_has_a_new_version(environment: Environment, tmp_path: Path) -> None:
+    """Usage rows name the version, so it must identify one set of prices."""
     path = tmp_path / "test.toml"
     path.write_text(TEXT.replace('input = "0.0375"', 'input = "0.0376"'))
-    assert tariff_of(load(path), "priced").version != tariff_of(environment, "priced").version
+    assert model_prices(load(path), "priced").version != model_prices(environment, "priced").version
 
 
-def test_well_known_model_has_the_tables_price_and_window(environment: Environment) -> None:
-    tariff = tariff_of(environment, "gpt-5-mini")
-    assert (tariff.tiers["standard"][0]["input"], tariff.tiers["standard"][0]["output"]) == (250_000_000, 2_000_000_000)
-    assert "genai-prices" in tariff.version
-    item = plain_item(model_item(environment, "gpt-5-mini", tariff))
-    assert item["max_input_tokens"] == tariff.max_input_tokens
-    assert item["max_output_tokens"] == 111  # nobody stated the model's
+def test_well_known_model_has_price_and_window_from_the_table(environment: Environment) -> None:
+    prices = model_prices(environment, "gpt-5-mini")
+    assert (prices.tiers["standard"][0]["input"], prices.tiers["standard"][0]["output"]) == (250_000_000, 2_000_000_000)
+    assert "genai-prices" in prices.version
+    item = plain_item(model_item(environment, "gpt-5-mini", prices))
+    assert item["max_input_tokens"] == prices.max_input_tokens
+    assert item["max_output_tokens"] == 111  # metering.default_max_output_tokens
 
 
-def test_policy_item_is_what_the_gateway_reads(environment: Environment) -> None:
+def test_gateway_reads_policy_item(environment: Environment) -> None:
     policy = policy_of(plain_item(policy_item(environment, "acme")))
     assert (policy.consumer, policy.plan, policy.models) == ("acme", "starter", {"priced", "free"})
     assert [(budget.limit, budget.per) for budget in policy.budgets] == [(12_500_000_000, "month"), (10**9, "day")]
@@ -183,8 +183,8 @@ def test_policy_without_limits_has_none(environment: Environment) -> None:
     assert (policy.max_output_tokens, policy.expires) == (None, None)
 
 
-def test_model_item_is_what_the_gateway_reads(environment: Environment) -> None:
-    item = plain_item(model_item(environment, "priced", tariff_of(environment, "priced")))
+def test_gateway_reads_model_item(environment: Environment) -> None:
+    item = plain_item(model_item(environment, "priced", model_prices(environment, "priced")))
     model = model_of("priced", item)
     assert (model.provider, model.upstream, model.free) == ("compatible", "org/llama-3.3", False)
     assert (model.max_output_tokens, model.max_input_tokens) == (0, 9_000)
@@ -192,28 +192,28 @@ def test_model_item_is_what_the_gateway_reads(environment: Environment) -> None:
     assert model.prices.rates("standard", 200_000).per_class["input"] == 37_500_000
 
 
-def test_free_model_says_so(environment: Environment) -> None:
-    """Charging nothing has to be a statement, not an omission."""
-    model = model_of("free", plain_item(model_item(environment, "free", tariff_of(environment, "free"))))
+def test_free_model(environment: Environment) -> None:
+    """The item must state that the model is free: a missing price must never mean 0."""
+    model = model_of("free", plain_item(model_item(environment, "free", model_prices(environment, "free"))))
     assert model.free
     assert set(model.prices.rates("standard", 1).per_class.values()) == {0}
 
 
-def test_key_item_is_what_the_gateway_reads(environment: Environment) -> None:
+def test_gateway_reads_key_item(environment: Environment) -> None:
     item = plain_item(key_item("acme", environment.consumers["acme"], "default", "abc123"))
     assert (item["pk"], item["sk"], item["name"], item["created_by"]) == ("KEY#abc123", "KEY", "default", "terraform")
     key = key_of("abc123", item, {})
     assert (key.consumer, key.status, key.expires) == ("acme", "active", instant("2027-12-31T00:00:00+00:00"))
 
 
-def test_expiry_with_an_offset_is_kept_as_a_moment(tmp_path: Path) -> None:
+def test_expiry_with_an_offset_is_stored_in_utc(tmp_path: Path) -> None:
     path = tmp_path / "test.toml"
     path.write_text(TEXT.replace("expires = 2027-12-31", "expires = 2027-12-31T23:00:00+02:00"))
     assert policy_item(load(path), "acme")["expires"] == {"S": "2027-12-31T21:00:00+00:00"}
 
 
-def test_only_the_embedded_clouds_environment_can_be_moved(environment: Environment, tmp_path: Path) -> None:
-    """A stray variable in a shell must never send a real environment's traffic elsewhere."""
+def test_only_environments_of_the_embedded_cloud_are_relocated(environment: Environment, tmp_path: Path) -> None:
+    """A variable left in a shell must never redirect a real environment's traffic."""
     variables = {"TOLLGATE_LOCAL_ENDPOINT": "http://127.0.0.1:9", "TOLLGATE_LOCAL_PROVIDER_URL": "http://127.0.0.1:8"}
     assert relocated(environment, variables) is environment
     path = tmp_path / "local.toml"
@@ -228,32 +228,32 @@ def test_only_the_embedded_clouds_environment_can_be_moved(environment: Environm
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
 def test_schema_accepts_the_environments(path: Path) -> None:
-    """Editors underline with it: a schema stricter than the loader would send people away from valid files."""
+    """Editors validate with it, so it must not be stricter than the loader."""
     jsonschema.validate(_as_json(tomllib.loads(path.read_text())), json.loads(schema()))
 
 
-def test_schema_refuses_what_the_loader_refuses() -> None:
+def test_schema_rejects_invalid_values() -> None:
     document = _as_json(tomllib.loads(TEXT))
     validator = jsonschema.Draft202012Validator(json.loads(schema()))
-    for section, key, wrong in (
+    for section, key, value in (
         ("gateway", "log_retention_days", 91),
         ("gateway", "unknown", 1),
         ("metering", "estimate", "exact"),
         ("aws", "region", "Ireland"),
         ("alerts", "emails", ["oncall@example.com", "oncall@example.com"]),
     ):
-        assert not validator.is_valid({**document, section: {**document.get(section, {}), key: wrong}}), key
+        assert not validator.is_valid({**document, section: {**document.get(section, {}), key: value}}), key
 
 
-def test_committed_reference_is_the_models_own() -> None:
-    """Else editors and readers are told of settings that do not exist. `make docs` writes both."""
+def test_committed_reference_is_current() -> None:
+    """`make docs` writes both files."""
     assert (CHECKOUT / "docs" / "environment.schema.json").read_text() == schema()
     assert (CHECKOUT / "docs" / "environment.md").read_text() == page()
 
 
 def _as_json(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _as_json(each) for key, each in value.items()}
+        return {key: _as_json(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_as_json(each) for each in value]
+        return [_as_json(item) for item in value]
     return value.isoformat() if isinstance(value, date | datetime | time) else value

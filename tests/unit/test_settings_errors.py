@@ -1,4 +1,4 @@
-"""A faulty environment file has to say what is wrong, what would be right and what to do: all of it, at once."""
+"""Errors of an environment file: each says what is wrong, what was given, what is accepted and what to do."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ plan = "starter"
 source = "examples/hello"
 """
 
-# What replaces a part of GOOD (or is appended), the key path, and what the fault must say.
+# Part of GOOD to replace ("": append), its replacement, the key path, and words that the error must contain.
 CASES = {
     "unknown section": ("", '[gatway]\nstage = "v1"\n', "gatway", ['did you mean "gateway"?']),
     "unknown key": ("burst = 5", "burst = 5\nqouta = 1", "plans.starter.qouta", ["1", 'did you mean "quota"?']),
-    "missing key": ("burst = 5\n", "", "plans.starter.burst", ["Requests at once", "add it"]),
+    "missing key": ("burst = 5\n", "", "plans.starter.burst", ["Requests that may arrive at once", "add it"]),
     "number in quotes": ("burst = 5", 'burst = "5"', "plans.starter.burst", ['"5"', "without quotes"]),
-    "truth for a number": ("burst = 5", "burst = true", "plans.starter.burst", ["true", "a whole number"]),
-    "negative rate": ("rate = 10", "rate = -1", "plans.starter.rate", ["-1", "at least 0"]),
+    "boolean for a number": ("burst = 5", "burst = true", "plans.starter.burst", ["true", "a whole number"]),
+    "negative rate": ("rate = 10", "rate = -1", "plans.starter.rate", ["-1", "greater than or equal to 0"]),
     "infinite rate": ("rate = 10", "rate = inf", "plans.starter.rate", ["finite"]),
     "kind mistyped": ('kind = "openai"', 'kind = "opena"', "providers.openai.kind", ['"opena"', 'mean "openai"']),
     "mistyped alarm": ("", '[alerts]\ndisabled = ["server-erors"]\n', "alerts.disabled[0]", ['mean "server-errors"']),
-    "alarm of no provider": ("", '[alerts]\ndisabled = ["upstream-errors-openia"]\n', "alerts.disabled[0]",
+    "alarm of an unknown provider": ("", '[alerts]\ndisabled = ["upstream-errors-openia"]\n', "alerts.disabled[0]",
                              ['mean "upstream-errors-openai"']),
     "endpoint without TLS": ("", '[alerts]\nhttps = ["http://pager.example.com"]\n', "alerts.https[0]", ["https URL"]),
-    "Slack name for an id": ("", '[alerts]\nslack = { workspace_id = "T01", channel_id = "#alerts" }\n',
+    "Slack channel name instead of its id": ("", '[alerts]\nslack = { workspace_id = "T01", channel_id = "#alerts" }\n',
                              "alerts.slack.channel_id", ["#alerts", "C01ABCDEFGH"]),
-    "faulty pattern": ("", '[prompts]\npatterns = ["ok", "a(b"]\n', "prompts.patterns[1]",
+    "invalid pattern": ("", '[prompts]\npatterns = ["ok", "a(b"]\n', "prompts.patterns[1]",
                        ["a(b", "regular expression", "unterminated subpattern"]),
     "bad region": ('"eu-west-1"', '"Ireland"', "aws.region", ['"Ireland"', "such as eu-west-1"]),
     "bad name": ("consumers.acme", 'consumers."Acme Inc"', 'consumers."Acme Inc"', ["lower-case letters", "rename"]),
@@ -56,7 +56,7 @@ CASES = {
     "negative budget": ('plan = "starter"', 'plan = "starter"\nbudgets = [{ usd = -1, per = "day" }]',
                         "consumers.acme.budgets[0].usd", ["-1", "not negative"]),
     "budget per year": ('plan = "starter"', 'plan = "starter"\nbudgets = [{ usd = 1, per = "year" }]',
-                        "consumers.acme.budgets[0].per", ['"year"', "'day', 'week', 'month', 'total'"]),
+                        "consumers.acme.budgets[0].per", ['"year"', "'day', 'week', 'month' or 'total'"]),
     "too fine a price": ('provider = "openai"', 'provider = "openai"\nprices = { input = "0.0000000001", output = 1 }',
                          "models.gpt-5-mini.prices.input", ["nine decimal places"]),
     "model without a price": ('models."gpt-5-mini"', 'models."gpt-5-minni"', "models.gpt-5-minni.prices",
@@ -66,23 +66,23 @@ CASES = {
     "ambiguous Terraform name": ("", '[models."gpt-5.1"]\nprovider = "openai"\nfree = true\n'
                                  '[models."gpt-5:1"]\nprovider = "openai"\nfree = true\n', 'models."gpt-5:1"',
                                  ['"gpt-5.1"', "rename"]),
-    "retention CloudWatch has not": ("", "[gateway]\nlog_retention_days = 91\n", "gateway.log_retention_days",
+    "unsupported retention": ("", "[gateway]\nlog_retention_days = 91\n", "gateway.log_retention_days",
                                      ["91", "60, 90, 120"]),
     "provider slower than API Gateway": ("", "[gateway]\nupstream_timeout_seconds = 29\n",
                                          "gateway.upstream_timeout_seconds", ["29", "less than gateway."]),
     "hold shorter than a request": ("", "[metering]\nhold_seconds = 34\n", "metering.hold_seconds",
-                                    ["34", "more than the Lambda's 34"]),
+                                    ["34", "more than the Lambda's timeout, 34"]),
     "function slower than API Gateway": ('source = "examples/hello"', 'source = "x"\ntimeout_seconds = 29',
                                          "functions.example.timeout_seconds", ["29"]),
-    "path of Tollgate's own": ('source = "examples/hello"', 'source = "x"\npath = "/v1/chat"',
-                               "functions.example.path", ["/v1/chat", "outside of /v1 and /bedrock"]),
+    "reserved path": ('source = "examples/hello"', 'source = "x"\npath = "/v1/chat"',
+                               "functions.example.path", ["/v1/chat", "outside /v1 and /bedrock"]),
     "path twice": ("", '[functions.other]\nsource = "x"\npath = "/example"\n', "functions.other.path",
                    ["functions.example"]),
     "two names for one parameter": ("", '[functions.one]\nsource = "x"\npath = "/t/{a}"\n'
                                     '[functions.two]\nsource = "x"\npath = "/t/{b}/c"\n', "functions.two.path",
                                     ["{a} after /t"]),
-    "function with a name of ours": ("", '[functions.sweeper]\nsource = "x"\n', "functions.sweeper", ["rename"]),
-    "ANY beside others": ('source = "examples/hello"', 'source = "x"\nmethods = ["ANY", "GET"]',
+    "reserved function name": ("", '[functions.sweeper]\nsource = "x"\n', "functions.sweeper", ["rename"]),
+    "ANY with other methods": ('source = "examples/hello"', 'source = "x"\nmethods = ["ANY", "GET"]',
                           "functions.example.methods", ["alone"]),
     "secret for Bedrock": ("", '[providers.aws]\nkind = "bedrock"\nsecret = "name"\n', "providers.aws.secret",
                            ["role"]),
@@ -93,61 +93,59 @@ CASES = {
     "secret of another region": ('kind = "openai"',
                                  'kind = "openai"\nsecret = "arn:aws:secretsmanager:eu-west-2:1:secret:a"',
                                  "providers.openai.secret", ["eu-west-2", "eu-west-1"]),
-    "variable of Lambda's own": ('source = "examples/hello"',
+    "reserved variable": ('source = "examples/hello"',
                                  'source = "x"\nenvironment = { AWS_REGION = "eu-west-2" }',
-                                 "functions.example.environment.AWS_REGION", ["Lambda sets itself"]),
-    "tag that IAM refuses": ('region = "eu-west-1"', 'region = "eu-west-1"\ntags = { owner = "R&D" }',
-                             "aws.tags.owner", ['"R&D"', "as AWS takes tags"]),
-    "tag of AWS's own": ('region = "eu-west-1"', 'region = "eu-west-1"\ntags = { "aws:owner" = "me" }',
-                         'aws.tags."aws:owner"', ["not beginning with aws:"]),
+                                 "functions.example.environment.AWS_REGION", ["Lambda does not reserve"]),
+    "tag that IAM rejects": ('region = "eu-west-1"', 'region = "eu-west-1"\ntags = { owner = "R&D" }',
+                             "aws.tags.owner", ['"R&D"', "as AWS requires"]),
+    "reserved tag": ('region = "eu-west-1"', 'region = "eu-west-1"\ntags = { "aws:owner" = "me" }',
+                         'aws.tags."aws:owner"', ["not starting with aws:"]),
     "state in two places": ('region = "eu-west-1"', 'region = "eu-west-1"\nbackend = { path = "a", bucket = "state" }',
                             "aws.backend", ["remove one"]),
     "absolute state path": ('region = "eu-west-1"', 'region = "eu-west-1"\nbackend = { path = "/a" }',
                             "aws.backend.path", ["relative"]),
-    "cache writes of Anthropic": ("", '[providers.anthropic]\nkind = "anthropic"\n[models.claude]\n'
+    "Anthropic model without a cache write price": ("", '[providers.anthropic]\nkind = "anthropic"\n[models.claude]\n'
                                   'provider = "anthropic"\nprices = { input = 3, cache_write_5m = 4, output = 15 }\n',
                                   "models.claude.prices.cache_write_1h", ["Anthropic"]),
-    "quota of nothing": ("burst = 5", 'burst = 5\nquota = { limit = 0, period = "day" }', "plans.starter.quota.limit",
-                         ["0", "at least 1"]),
+    "quota of zero": ("burst = 5", 'burst = 5\nquota = { limit = 0, period = "day" }', "plans.starter.quota.limit",
+                         ["0", "greater than or equal to 1"]),
     "same e-mail twice": ("", '[alerts]\nemails = ["a@b.example", "a@b.example"]\n', "alerts.emails", ["once"]),
     "Terraform's own syntax": ('plan = "starter"', 'plan = "starter"\nowner = "${path.root}"', "consumers.acme.owner",
-                               ["Terraform would evaluate it"]),
+                               ["Terraform would evaluate the text"]),
 }  # fmt: skip
 
 
-def faults_of(folder: Path, text: str, name: str = "test.toml") -> dict[str, SettingError]:
-    """Faults by key path of a file with that text; the file must be refused."""
+def errors_of(folder: Path, text: str, name: str = "test.toml") -> dict[str, SettingError]:
+    """Errors by key path of a file with this text, which must be invalid."""
     path = folder / name
     path.write_text(text)
     with pytest.raises(EnvironmentErrors) as raised:
         load(path)
-    return {dotted(fault.where): fault for fault in raised.value.faults}
+    return {dotted(error.key_path): error for error in raised.value.errors}
 
 
-def test_the_good_file_has_no_fault(tmp_path: Path) -> None:
+def test_valid_file(tmp_path: Path) -> None:
     path = tmp_path / "test.toml"
     path.write_text(GOOD)
     assert load(path).name == "test"
 
 
-@pytest.mark.parametrize(("old", "new", "where", "words"), CASES.values(), ids=CASES)
-def test_fault_says_where_what_and_how_to_go_on(
-    tmp_path: Path, old: str, new: str, where: str, words: list[str]
-) -> None:
+@pytest.mark.parametrize(("old", "new", "key_path", "words"), CASES.values(), ids=CASES)
+def test_error_text(tmp_path: Path, old: str, new: str, key_path: str, words: list[str]) -> None:
     assert GOOD.count(old) >= 1
-    found = faults_of(tmp_path, GOOD.replace(old, new, 1) if old else GOOD + new)
-    assert list(found) == [where]
-    text = found[where].text()
+    errors = errors_of(tmp_path, GOOD.replace(old, new, 1) if old else GOOD + new)
+    assert list(errors) == [key_path]
+    text = errors[key_path].text()
     assert not [word for word in words if word not in text], text
     assert "accepted:" in text
     assert "fix:" in text
 
 
-def test_every_fault_comes_at_once(tmp_path: Path) -> None:
-    """One edit, one look: faults within sections and between them, of entries that are faulty twice too."""
+def test_all_errors_at_once(tmp_path: Path) -> None:
+    """Within sections and across sections, also two errors of one entry."""
     text = GOOD.replace("burst = 5", 'burst = "5"').replace('plan = "starter"', 'plan = "no"\nexpires = "soon"')
     text = text.replace('kind = "openai"', 'kind = "closed"').replace('provider = "openai"', 'provider = "nobody"')
-    assert set(faults_of(tmp_path, text + "[gateway]\nupstream_timeout_seconds = 40\nmemory = 1\n")) == {
+    assert set(errors_of(tmp_path, text + "[gateway]\nupstream_timeout_seconds = 40\nmemory = 1\n")) == {
         "plans.starter.burst",
         "consumers.acme.plan",
         "consumers.acme.expires",
@@ -158,9 +156,9 @@ def test_every_fault_comes_at_once(tmp_path: Path) -> None:
     }
 
 
-def test_a_reference_to_a_faulty_entry_is_no_fault_of_its_own(tmp_path: Path) -> None:
-    """Else one mistake in a plan would be followed by one complaint per consumer."""
-    assert list(faults_of(tmp_path, GOOD.replace("rate = 10\n", ""))) == ["plans.starter.rate"]
+def test_no_error_for_a_reference_to_an_invalid_entry(tmp_path: Path) -> None:
+    """Otherwise one mistake in a plan would cause one error per consumer."""
+    assert list(errors_of(tmp_path, GOOD.replace("rate = 10\n", ""))) == ["plans.starter.rate"]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +172,7 @@ def test_a_reference_to_a_faulty_entry_is_no_fault_of_its_own(tmp_path: Path) ->
     ],
 )
 @pytest.mark.parametrize("place", ['secret = "{}"', '"{}" = 1', 'base_url = "https://x.example/{}"'])
-def test_a_pasted_secret_is_refused_and_never_repeated(tmp_path: Path, secret: str, place: str) -> None:
+def test_secret_is_rejected_and_masked(tmp_path: Path, secret: str, place: str) -> None:
     path = tmp_path / "test.toml"
     path.write_text(GOOD.replace('kind = "openai"', 'kind = "openai"\n' + place.format(secret)))
     with pytest.raises(EnvironmentErrors) as raised:
@@ -183,30 +181,30 @@ def test_a_pasted_secret_is_refused_and_never_repeated(tmp_path: Path, secret: s
     assert secret[4:] not in str(raised.value)
 
 
-def test_syntax_error_names_the_line(tmp_path: Path) -> None:
-    assert "line 2" in faults_of(tmp_path, "[aws]\nregion = eu\n")[""].text()
+def test_syntax_error_shows_the_line(tmp_path: Path) -> None:
+    assert "line 2" in errors_of(tmp_path, "[aws]\nregion = eu\n")[""].text()
 
 
-def test_key_given_twice_is_a_syntax_error(tmp_path: Path) -> None:
-    assert "line 3" in faults_of(tmp_path, '[aws]\nregion = "eu-west-1"\nregion = "eu-west-2"\n')[""].text()
+def test_duplicate_key_is_a_syntax_error(tmp_path: Path) -> None:
+    assert "line 3" in errors_of(tmp_path, '[aws]\nregion = "eu-west-1"\nregion = "eu-west-2"\n')[""].text()
 
 
-def test_file_that_is_no_utf8(tmp_path: Path) -> None:
+def test_file_that_is_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "test.toml").write_bytes(b"[aws]\nregion = '\xff'\n")
     with pytest.raises(EnvironmentErrors, match="save the file as UTF-8"):
         load(tmp_path / "test.toml")
 
 
-def test_file_name_is_the_environments_name(tmp_path: Path) -> None:
-    """It becomes part of every AWS name, some of which take 64 characters."""
-    assert "rename the file" in faults_of(tmp_path, GOOD, "My Env.toml")[""].text()
-    assert "at most 20 characters" in faults_of(tmp_path, GOOD, "an-environment-too-long.toml")[""].text()
+def test_file_name_is_validated(tmp_path: Path) -> None:
+    """It is part of every AWS name, and some must not exceed 64 characters."""
+    assert "rename the file" in errors_of(tmp_path, GOOD, "My Env.toml")[""].text()
+    assert "at most 20 characters" in errors_of(tmp_path, GOOD, "an-environment-too-long.toml")[""].text()
 
 
 def test_too_many_plans(tmp_path: Path) -> None:
-    """AWS refuses the 301st in the middle of an apply."""
+    """AWS would reject the 301st in the middle of an apply."""
     plans = "".join(f"[plans.p{number}]\nrate = 1\nburst = 1\n" for number in range(300))
-    assert list(faults_of(tmp_path, GOOD + plans)) == ["plans"]
+    assert list(errors_of(tmp_path, GOOD + plans)) == ["plans"]
 
 
 def test_configuration_too_large_for_a_lambda(tmp_path: Path) -> None:
@@ -214,11 +212,11 @@ def test_configuration_too_large_for_a_lambda(tmp_path: Path) -> None:
         f'[providers.provider-with-a-long-name-{number}]\nkind = "openai"\nbase_url = "https://{number}.example"\n'
         for number in range(20)
     )
-    assert "4 KB" in faults_of(tmp_path, GOOD + providers)["providers"].text()
+    assert "4 KB" in errors_of(tmp_path, GOOD + providers)["providers"].text()
 
 
-def test_money_is_exact_whether_quoted_or_not(tmp_path: Path) -> None:
-    """0.1 has no exact float; neither spelling may go through one."""
+def test_unquoted_amount_is_exact(tmp_path: Path) -> None:
+    """0.1 has no exact float, so the loader must not create one."""
     path = tmp_path / "test.toml"
     path.write_text(GOOD.replace('plan = "starter"', 'plan = "starter"\nbudgets = [{ usd = 0.1, per = "day" }]'))
     (budget,) = load(path).consumers["acme"].budgets
@@ -226,8 +224,8 @@ def test_money_is_exact_whether_quoted_or_not(tmp_path: Path) -> None:
     assert tomllib.loads("usd = 0.1")["usd"] + 0.2 != 0.3
 
 
-def test_zero_is_a_value(tmp_path: Path) -> None:
-    """A limit of nothing is not the absence of a limit."""
+def test_zero_is_a_limit(tmp_path: Path) -> None:
+    """A limit of 0 differs from no limit."""
     zeros = 'plan = "starter"\nbudgets = [{ usd = 0, per = "total" }]\ntokens_per_minute = 0\nrequests_per_minute = 0'
     path = tmp_path / "test.toml"
     path.write_text(

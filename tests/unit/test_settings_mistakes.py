@@ -1,4 +1,4 @@
-"""Mistakes that people make in an environment file: each has to be told in words that lead to the right value."""
+"""Common mistakes in an environment file: the error must lead to the right value."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 
 from constructs_lib.settings import EnvironmentErrors, load
-from tests.unit.test_settings_errors import GOOD, faults_of
+from tests.unit.test_settings_errors import GOOD, errors_of
 
 CONSUMER = 'plan = "starter"'
 PRICED = '[models.own]\nprovider = "openai"\nprices = {{ {} }}\n'
 
-# What is appended to a line of GOOD (or to its end), the key path, and what the fault must say.
+# Line of GOOD ("": its end), what to append, the key path, and words that the error must contain.
 CASES = {
     "unit in a number": ("", '[gateway]\nmemory_mb = "512MB"\n', "gateway.memory_mb",
                          ["a whole number", "without quotes, unit or fraction"]),
     "seconds with a unit": ("", '[gateway]\ntimeout_seconds = "29s"\n', "gateway.timeout_seconds",
                             ["a number", "without quotes or unit"]),
     "fraction of a token": (CONSUMER, "tokens_per_minute = 1.5", "consumers.acme.tokens_per_minute", ["whole number"]),
-    "yes for true": ("", '[gateway]\ntracing = "yes"\n', "gateway.tracing", ["true or false, without quotes"]),
+    "yes for true": ("", '[gateway]\ntracing = "yes"\n', "gateway.tracing", ["true or false without quotes"]),
     "one model without brackets": (CONSUMER, 'models = "gpt-5-mini"', "consumers.acme.models", ["a list", "brackets"]),
     "one budget without brackets": (CONSUMER, 'budgets = { usd = 1, per = "day" }', "consumers.acme.budgets",
                                     ["a list", "brackets"]),
@@ -27,7 +27,7 @@ CASES = {
     "array of tables": ("", '[[functions2]]\n', "functions2", ['mean "functions"']),
     "German date": (CONSUMER, 'expires = "31.12.2027"', "consumers.acme.expires", ["2027-12-31", "year first"]),
     "date in quotes": (CONSUMER, 'expires = "2027-12-31"', "consumers.acme.expires", ["without quotes"]),
-    "no key at all": (CONSUMER, "key_names = []", "consumers.acme.key_names", ["at least 1"]),
+    "empty list of keys": (CONSUMER, "key_names = []", "consumers.acme.key_names", ["at least 1"]),
     "method in lower case": ('source = "examples/hello"', 'methods = ["get"]', "functions.example.methods[0]",
                              ["'GET'"]),
     "e notation": (CONSUMER, 'budgets = [{ usd = "1e3", per = "day" }]', "consumers.acme.budgets[0].usd", ["USD as"]),
@@ -35,84 +35,84 @@ CASES = {
                             ["USD as"]),
     "window twice": (CONSUMER, 'budgets = [{ usd = 1, per = "day" }, { usd = 2, per = "day" }]',
                      "consumers.acme.budgets[1].per", ["each window once", "smaller"]),
-    "names of keys nobody makes": (CONSUMER, 'keys = "operator"\nkey_names = ["ci"]', "consumers.acme.key_names",
+    "key names without Terraform keys": (CONSUMER, 'keys = "operator"\nkey_names = ["ci"]', "consumers.acme.key_names",
                                    ['keys = "terraform"', "tollgate keys issue --label"]),
     "price per token": ("", PRICED.format('input = "0.00000025", output = 2'), "models.own.prices.input",
                         ["0.00000025", "per million tokens", "write 0.25"]),
     "long context twice": ("", PRICED.format("input = 1, output = 2, long_context = [{ above = 9, input = 2, "
                                              "output = 3 }, { above = 9, input = 3, output = 4 }]"),
-                           "models.own.prices.long_context[1].above", ["9", "each length once"]),
-    "alias of a key": ("", '[gateway]\nkms_key_arn = "arn:aws:kms:eu-west-1:111122223333:alias/own"\n',
-                       "gateway.kms_key_arn", ["no alias"]),
+                           "models.own.prices.long_context[1].above", ["9", "each threshold once"]),
+    "alias of a KMS key": ("", '[gateway]\nkms_key_arn = "arn:aws:kms:eu-west-1:111122223333:alias/own"\n',
+                       "gateway.kms_key_arn", ["not of an alias"]),
     "web ACL of CloudFront": ("", "[gateway]\nwaf_acl_arn = "
                               '"arn:aws:wafv2:eu-west-1:111122223333:global/webacl/own/1234"\n',
                               "gateway.waf_acl_arn", ["regional web ACL"]),
-    "bucket in capitals": ('region = "eu-west-1"', 'backend = { bucket = "My_State" }', "aws.backend.bucket",
+    "bucket with capitals": ('region = "eu-west-1"', 'backend = { bucket = "My_State" }', "aws.backend.bucket",
                            ["lower-case letters"]),
     "absolute key of the state": ('region = "eu-west-1"', 'backend = { bucket = "state", key = "/a" }',
-                                  "aws.backend.key", ["neither begins nor ends with /"]),
+                                  "aws.backend.key", ["does not start or end with /"]),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("line", "more", "where", "words"), CASES.values(), ids=CASES)
-def test_mistake_is_told_with_the_way_out(tmp_path: Path, line: str, more: str, where: str, words: list[str]) -> None:
-    found = faults_of(tmp_path, GOOD.replace(line, f"{line}\n{more}", 1) if line else GOOD + more)
-    assert list(found) == [where]
-    text = found[where].text()
+@pytest.mark.parametrize(("line", "more", "key_path", "words"), CASES.values(), ids=CASES)
+def test_error_text(tmp_path: Path, line: str, more: str, key_path: str, words: list[str]) -> None:
+    errors = errors_of(tmp_path, GOOD.replace(line, f"{line}\n{more}", 1) if line else GOOD + more)
+    assert list(errors) == [key_path]
+    text = errors[key_path].text()
     assert not [word for word in words if word not in text], text
     assert "tuple" not in text
     assert "dictionary" not in text
 
 
-def test_a_faulty_region_hides_no_other_fault(tmp_path: Path) -> None:
-    """It is the one key that every file must have, and what is missing elsewhere would come out a run later."""
+def test_invalid_region_hides_no_other_error(tmp_path: Path) -> None:
+    """Otherwise the other errors would appear one run later."""
     text = GOOD.replace('"eu-west-1"', '"Ireland"').replace(CONSUMER, 'plan = "startr"')
     text += '[gateway]\nkms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/1"\n'
-    assert set(faults_of(tmp_path, text)) == {"aws.region", "consumers.acme.plan"}
-    assert set(faults_of(tmp_path, text.partition("[providers")[1] + text.partition("[providers")[2])) == {
+    assert set(errors_of(tmp_path, text)) == {"aws.region", "consumers.acme.plan"}
+    assert set(errors_of(tmp_path, text.partition("[providers")[1] + text.partition("[providers")[2])) == {
         "aws",
         "consumers.acme.plan",
     }
 
 
-def test_a_password_in_a_url_is_not_repeated(tmp_path: Path) -> None:
+def test_password_in_a_url_is_masked(tmp_path: Path) -> None:
     text = GOOD.replace('kind = "openai"', 'kind = "openai"\nbase_url = "https://me:hunter2@llm.example/v1"')
-    fault = faults_of(tmp_path, text)["providers.openai.base_url"].text()
-    assert "no secret" in fault
-    assert "hunter2" not in fault
+    error = errors_of(tmp_path, text)["providers.openai.base_url"].text()
+    assert "no secrets" in error
+    assert "hunter2" not in error
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("[aws]\nregion = eu-west-1\n", ["line 2", "region = eu-west-1", "text in quotes"]),
-        (f"{GOOD}[plans.starter]\nrate = 1\n", ["line 14", "[plans.starter] stands further up"]),
-        ('[aws]\nregion = "eu-west-1"\nregion = "eu-west-2"\n', ["line 3", "the key stands further up"]),
+        (f"{GOOD}[plans.starter]\nrate = 1\n", ["line 14", "merge it with the other [plans.starter] above"]),
+        ('[aws]\nregion = "eu-west-1"\nregion = "eu-west-2"\n', ["line 3", "the line above that sets the same key"]),
         ('[aws]\nregion = "eu-west-1\n', ["line 2"]),
         ('[aws]\nkey = sk-proj-abcdefghijklmnop1234\n', ["masked"]),
         ("", ["aws", "add [aws]"]),
     ],
 )  # fmt: skip
-def test_what_is_no_toml_shows_its_line(tmp_path: Path, text: str, words: list[str]) -> None:
-    (fault,) = faults_of(tmp_path, text).values()
-    assert not [word for word in words if word not in fault.text()], fault.text()
-    assert "abcdefghijklmnop1234" not in fault.text()
+def test_invalid_toml_shows_the_line(tmp_path: Path, text: str, words: list[str]) -> None:
+    (error,) = errors_of(tmp_path, text).values()
+    assert not [word for word in words if word not in error.text()], error.text()
+    assert "abcdefghijklmnop1234" not in error.text()
 
 
 @pytest.mark.parametrize("change", [lambda text: b"\xef\xbb\xbf" + text, lambda text: text.replace(b"\n", b"\r\n")])
-def test_what_windows_editors_write_is_read(tmp_path: Path, change: object) -> None:
+def test_files_of_windows_editors(tmp_path: Path, change: object) -> None:
     assert callable(change)
     (tmp_path / "test.toml").write_bytes(change(GOOD.encode()))
     assert load(tmp_path / "test.toml").aws.region == "eu-west-1"
 
 
-def test_other_encodings_name_the_line(tmp_path: Path) -> None:
+def test_wrong_encoding_shows_the_line(tmp_path: Path) -> None:
     (tmp_path / "test.toml").write_bytes(b"[aws]\nregion = '\xfc'\n")
     with pytest.raises(EnvironmentErrors, match="line 2"):
         load(tmp_path / "test.toml")
 
 
-def test_a_folder_is_no_environment_file(tmp_path: Path) -> None:
+def test_folder_instead_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "test.toml").mkdir()
-    with pytest.raises(EnvironmentErrors, match="a file that can be read"):
+    with pytest.raises(EnvironmentErrors, match="a readable file"):
         load(tmp_path / "test.toml")
