@@ -1,4 +1,4 @@
-"""A Lambda of one's own behind the gateway: who called is in the event, by key id."""
+"""A custom Lambda function behind the gateway. The event contains the caller's key id."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """API Gateway's proxy event in, its answer out."""
+    """Returns a proxy response to API Gateway's proxy event."""
     del context
     body = {
         "message": "Hello from your own function",
