@@ -24,7 +24,7 @@ from constructs_lib.routes import endpoints
 from constructs_lib.schedule import Schedule
 from constructs_lib.secrets import ProviderSecrets
 from constructs_lib.settings import Environment
-from constructs_lib.settings.model_prices import tariff_of
+from constructs_lib.settings.model_prices import model_prices
 from constructs_lib.settings.terraform_names import slug
 from constructs_lib.stage import Stage
 
@@ -105,7 +105,7 @@ class TollgateStack(TerraformStack):
 
     def _write_items(self, environment: Environment) -> None:
         for name in environment.models:
-            self.ledger.put(f"model_{slug(name)}", model_item(environment, name, tariff_of(environment, name)))
+            self.ledger.put(f"model_{slug(name)}", model_item(environment, name, model_prices(environment, name)))
         for name in environment.consumers:
             self.ledger.put(f"policy_{name}", policy_item(environment, name))
         for key in self.plans.keys:
