@@ -139,11 +139,11 @@ def main() -> int:
         theirs = synthesize(python, source, FOLDER / alternative.name / "cdktf.out")
         print(f"{alternative.name} ({', '.join(alternative.requirements)})")
         for stack in sorted(ours.keys() | theirs.keys()):
-            found = list(differences(ours.get(stack, ABSENT), theirs.get(stack, ABSENT)))
-            unexpected = [difference for difference in found if not difference.is_version]
+            reported = list(differences(ours.get(stack, ABSENT), theirs.get(stack, ABSENT)))
+            unexpected = [difference for difference in reported if not difference.is_version]
             failed = failed or bool(unexpected)
             print(f"  {stack}: {'DIFFERENT' if unexpected else 'the same but for versions'}")
-            for difference in found:
+            for difference in reported:
                 print(f"    {'ignored' if difference.is_version else 'DIFFERS'}  {difference}")
     return int(failed)
 

@@ -35,9 +35,9 @@ def test_equal_stacks_have_no_differences() -> None:
 
 @pytest.mark.parametrize("path", sorted(VERSIONS))
 def test_versions_are_ignored(path: tuple[str, ...]) -> None:
-    (found,) = differences(STACK, changed(path, "9.9.9"))
-    assert found.path == path
-    assert found.is_version
+    (difference,) = differences(STACK, changed(path, "9.9.9"))
+    assert difference.path == path
+    assert difference.is_version
 
 
 def test_the_provider_may_be_named_with_its_namespace() -> None:
@@ -61,18 +61,18 @@ def test_the_provider_may_be_named_with_its_namespace() -> None:
 )
 def test_everything_else_is_reported_at_its_place(name: str, value: object, path: tuple[str, ...]) -> None:
     """A changed, null, retyped, additional or shortened value would change what Terraform deploys."""
-    (found,) = differences(STACK, changed((*TOPIC, name), value))
-    assert found.path == path
-    assert not found.is_version
+    (difference,) = differences(STACK, changed((*TOPIC, name), value))
+    assert difference.path == path
+    assert not difference.is_version
 
 
 def test_a_missing_version_or_stack_is_reported() -> None:
     theirs = changed(("//",), {"metadata": {"stackName": "tollgate-dev"}})
-    (found,) = differences(STACK, theirs)
-    assert str(found) == '//.metadata.version: "0.21.0" -> "(absent)"'
-    assert not found.is_version
-    (found,) = differences(STACK, ABSENT)
-    assert not found.is_version
+    (difference,) = differences(STACK, theirs)
+    assert str(difference) == '//.metadata.version: "0.21.0" -> "(absent)"'
+    assert not difference.is_version
+    (difference,) = differences(STACK, ABSENT)
+    assert not difference.is_version
 
 
 def test_renaming_imports_covers_all_of_cdktf() -> None:
