@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -99,7 +99,7 @@ def dashboard(
         read = list(pool.map(lambda widget: read_widget(session, widget, now, length), widgets(deployed, chosen)))
     with_data = [widget for widget in read if widget.type != "text"]
     with whole(file) as temporary:
-        temporary.write_text(_page(session, read, now, since, chosen), encoding="utf-8")
+        temporary.write_text(render_page(session, read, now, since, chosen), encoding="utf-8")
     document = DashboardPage(
         file=str(file),
         since=written(now - length),
@@ -122,7 +122,10 @@ def _create_clients(session: Session) -> tuple[object, ...]:
     return session.cloudwatch, session.logs
 
 
-def _page(session: Session, read: Sequence[WidgetData], now: datetime, since: str, chosen: dict[str, str]) -> str:
+def render_page(
+    session: Session, read: Sequence[WidgetData], now: datetime, since: str, chosen: Mapping[str, str]
+) -> str:
+    """The HTML file."""
     points = [widget.content.points for widget in read if widget.type != "text"]
     facts = [
         f"the last {since} up to {now:%-d %B %Y, %H:%M} UTC",
@@ -131,7 +134,7 @@ def _page(session: Session, read: Sequence[WidgetData], now: datetime, since: st
     ]
     return render(
         "dashboard/dashboard.html.j2",
-        title=f"{session.environment}: dashboard",
+        title=f"Dashboard: {session.environment}",
         subtitle=" · ".join(facts),
         widgets=read,
         columns=_COLUMNS,

@@ -1,4 +1,4 @@
-"""A period of usage, made up but always the same, for looking at the report's page."""
+"""Made-up usage, always the same, for the report page."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from admin.report.page.data import PageData, views
 from admin.report.period import Period
 
 LAST = date(2026, 11, 23)
+NAMES = ["search", "support", "pilot", "batch", "docs-assistant", "mobile-app", "legal", "growth"]
 MODELS = ("gpt-5", "gpt-5-mini", "claude-sonnet-5", "nova-pro")
 
 
 def rollup(place: int, day: int, model: int) -> dict[str, Any]:
-    """What one consumer used of one model on one day: the first use most, week ends are quiet, all fails a little."""
+    """A rollup of one consumer, day and model. The first ones use most, weekends are quiet, few requests fail."""
     at = LAST - timedelta(days=day)
     requests = 1 + (900 - 7 * day + 31 * model) // (1 + place) // (1 + model) // (4 if at.weekday() > 4 else 1)
     failed, refused = requests // 70 * (6 if day == 9 else 1), requests // 40
@@ -43,35 +44,39 @@ def rollup(place: int, day: int, model: int) -> dict[str, Any]:
 
 
 def page_data(names: list[str], days: int, models: int = len(MODELS)) -> PageData:
-    """What a report over these consumers and days finds."""
+    """The data of a report on these consumers and days."""
     period = Period(LAST - timedelta(days=days - 1), LAST)
     groupings = views(period)
     totals: list[rollups.Sums] = [{} for _ in groupings]
+    budgets = []
     for place, name in enumerate(names):
         items = [rollup(place, day, model) for day in range(days) for model in range(models)]
         for total, part in zip(totals, rollups.added(name, items, list(groupings.values()), None), strict=True):
             for group, figures in part.items():
                 total.setdefault(group, Figures()).add(figures.sums.items())
+        spent = sum(item["cost_nano_usd"] for item in items if item["sk"].startswith("2026-11"))
+        budgets.append((name, budget(place, spent)))
     return PageData(
         environment="prod",
         period=period,
         at=datetime(2026, 11, 23, 14, 5, tzinfo=UTC),
         filters=[],
-        budgets=[(name, budget(place)) for place, name in enumerate(names)],
+        budgets=budgets,
         price_versions=["2026-11-02"],
         key_labels={"key000": "ci"},
         **dict(zip(groupings, totals, strict=True)),
     )
 
 
-def budget(place: int) -> BudgetStatus:
-    """A budget that is the fuller the earlier its consumer is; every third was raised."""
+def budget(place: int, spent: int) -> BudgetStatus:
+    """A monthly budget. Every third one was raised."""
+    dollars = (45, 25, 30, 20, 15, 20, 10, 25)[place % 8]
     return BudgetStatus(
         per="month",
         window="2026-11",
-        limit=500_000_000_000,
-        raised=100_000_000_000 * (place % 3 == 2),
-        spent=max(0, 510 - 60 * place) * 1_000_000_000,
-        held=4_000_000_000,
+        limit=dollars * 1_000_000_000,
+        raised=10_000_000_000 * (place % 3 == 2),
+        spent=spent,
+        held=400_000_000,
         frees=None,
     )

@@ -11,13 +11,12 @@ import pytest
 
 from admin.report.page.page import rendered
 from admin.report.period import Period
-from tests.admin.pages import page_data
+from tests.admin.pages import NAMES, page_data
 from tests.browser import Browser, OpenPage, colours, open_page
 
 SECTIONS = [
     "Cost accuracy", "Spend", "Budgets", "Tokens", "Errors and rejections", "Latency", "Top consumers, models and keys",
 ]  # fmt: skip
-NAMES = ["search", "support", "pilot", "batch", "docs-assistant", "mobile-app", "legal", "growth"]
 HOSTILE = ["<script>document.title='owned'</script>", "\u202egnp.exe", "x" * 120, '"><img src=http://localhost:1/x>']
 LIGHT, DARK = "f5f6f8", "0f1419"
 BARS = {"0072b2", "e69f00", "009e73"}
