@@ -24,8 +24,11 @@ MAX_CONFIGURATION_BYTES: Final = 3_800
 
 
 def cross_section_errors(environment: Environment, declared: Mapping[str, frozenset[str]]) -> Iterator[SettingError]:
-    """declared: names in the file by section. `environment` lacks entries that are invalid, `declared` has them: a
-    reference to an invalid entry is not an error."""
+    """Errors that a section alone does not show.
+
+    declared: names in the file by section. Unlike `environment` it has invalid entries too: a reference to one of them
+    is not an error of its own.
+    """
     yield from _reference_errors(environment, declared)
     for check in _CHECKS:
         yield from check(environment)

@@ -20,6 +20,7 @@ CASES = {
                             ["a number", "without quotes or unit"]),
     "fraction of a token": (CONSUMER, "tokens_per_minute = 1.5", "consumers.acme.tokens_per_minute", ["whole number"]),
     "yes for true": ("", '[gateway]\ntracing = "yes"\n', "gateway.tracing", ["true or false without quotes"]),
+    "time for text": ('region = "eu-west-1"', "profile = 07:32:00", "aws.profile", ["07:32:00", "in quotes"]),
     "one model without brackets": (CONSUMER, 'models = "gpt-5-mini"', "consumers.acme.models", ["a list", "brackets"]),
     "one budget without brackets": (CONSUMER, 'budgets = { usd = 1, per = "day" }', "consumers.acme.budgets",
                                     ["a list", "brackets"]),
