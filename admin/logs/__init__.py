@@ -1,1 +1,1 @@
-"""Questions to the logs, and booking what the ledger lacks."""
+"""Queries of the logs, and the replay of usage lines that are missing in the ledger."""

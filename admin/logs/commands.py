@@ -1,4 +1,4 @@
-"""`tollgate logs`: the saved queries, what failed and was refused, and lines that the ledger lacks."""
+"""`tollgate logs`: saved queries, errors by reason, and the replay of usage lines."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ from typing import Annotated, Final
 import typer
 
 from admin.errors import UsageError
-from admin.logs.insights import Row, ask, saved_queries, saved_query
+from admin.logs.insights import Row, run_query, saved_queries, saved_query
 from admin.logs.replay import Replayed, replay_file
 from admin.output import shows, table
 from admin.session import Session, session_of
 from admin.times import MOMENT_WORDS, moment, written
 from lambda_src.contract import access_log_group, gateway_log_group, sweeper_log_group
 
-app = typer.Typer(help="Ask the usage and access logs; book lines that the ledger lacks.", no_args_is_help=True)
+app = typer.Typer(
+    help="Query the usage and access logs; replay usage lines that the ledger misses.", no_args_is_help=True
+)
 
 MOST_ROWS: Final = 10_000
-"""Of a query's answer (AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html)."""
+"""Limit of a query (docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html)."""
 
-Since = Annotated[str, typer.Option(metavar="TIME", help=f"First moment: {MOMENT_WORDS}.")]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="Last moment, written like --since. Default: now.")]
+Since = Annotated[str, typer.Option(metavar="TIME", help=f"Start: {MOMENT_WORDS}.")]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="End, in the format of --since. Default: now.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """Something a query has to be told.
+    """A parameter of a query.
 
-    name: as `--param NAME=VALUE` takes it.
-    meaning: what it is.
+    name: its name in `--param NAME=VALUE`.
+    meaning: its meaning.
     """
 
     name: str
@@ -42,11 +44,11 @@ class Parameter:
 class QueryShown:
     """A saved query.
 
-    name: as `logs query` takes it.
-    purpose: what it answers.
-    parameters: what it has to be told.
-    log_groups: what it reads.
-    text: the query.
+    name: its name for `logs query`.
+    purpose: the question it answers.
+    parameters: its parameters.
+    log_groups: log groups it reads.
+    text: the query in Logs Insights QL.
     """
 
     name: str
@@ -59,36 +61,36 @@ class QueryShown:
 @app.command("queries")
 @shows(QueryShown, many=True)
 def queries(context: typer.Context) -> None:
-    """List the saved queries and what each answers.
+    """List the saved queries and their purpose.
 
     Examples:
 
       tollgate --env prod logs queries
     """
     session = session_of(context)
-    found = [
+    shown = [
         QueryShown(
-            name=each.name,
-            purpose=each.purpose,
-            parameters=[Parameter(word.lower(), meaning) for word, meaning in each.parameters.items()],
-            log_groups=list(each.log_groups),
-            text=each.text,
+            name=query.name,
+            purpose=query.purpose,
+            parameters=[Parameter(word.lower(), meaning) for word, meaning in query.parameters.items()],
+            log_groups=list(query.log_groups),
+            text=query.text,
         )
-        for each in saved_queries(session).values()
+        for query in saved_queries(session).values()
     ]
-    rows = [(each.name, each.purpose, ", ".join(one.name for one in each.parameters)) for each in found]
-    session.output.show(found, lambda: table("", ("query", "answers", "parameters"), rows))
+    rows = [(query.name, query.purpose, ", ".join(one.name for one in query.parameters)) for query in shown]
+    session.output.show(shown, lambda: table("", ("query", "purpose", "parameters"), rows))
 
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """What a query found.
+    """The result of a query.
 
     query: its name.
-    since: first moment, ISO 8601 UTC.
-    until: last moment, ISO 8601 UTC.
-    cut: whether `--limit` left rows out.
-    rows: in the query's order; values by column, all text, as CloudWatch gives them; what a line lacks is missing.
+    since: start of the time range, ISO 8601 UTC.
+    until: end of the time range, ISO 8601 UTC.
+    cut: whether `--limit` omitted rows.
+    rows: rows in the query's order: text by column, as CloudWatch returns it; fields that a line lacks are absent.
     """
 
     query: str
@@ -102,15 +104,15 @@ class QueryResult:
 @shows(QueryResult)
 def query(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A saved query; `logs queries` lists them.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a saved query, from `logs queries`.")],
     since: Since = "24h",
     until: Until = None,
     param: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the query; may be repeated.")
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Parameter of the query; repeatable.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Rows at most.")] = 1_000,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Maximum number of rows.")] = 1_000,
 ) -> None:
-    """Run a saved Logs Insights query. CloudWatch charges by the bytes of log it reads: $0.005 a gigabyte.
+    """Run a saved Logs Insights query. CloudWatch bills the log data it scans, about $0.005 per gigabyte.
 
     Examples:
 
@@ -124,15 +126,15 @@ def query(
     first, last = _between(since, until, session.now())
     saved = saved_query(session, name)
     text = saved.filled(_parameters(param or []))
-    rows, cut = ask(session, text, saved.log_groups, first, last, limit)
+    rows, cut = run_query(session, text, saved.log_groups, first, last, limit)
     if cut:
-        session.output.say(f"only the first {limit} rows; ask for more with --limit")
-    columns = [each for each in dict.fromkeys(name for row in rows for name in row) if each != "@ptr"]
+        session.output.say(f"showing only the first {limit} rows; raise --limit for more")
+    columns = [column for column in dict.fromkeys(name for row in rows for name in row) if column != "@ptr"]
     session.output.show(
         QueryResult(
             name, written(first), written(last), cut, [{k: v for k, v in row.items() if k != "@ptr"} for row in rows]
         ),
-        lambda: table("", columns or ["nothing found"], [[row.get(each, "") for each in columns] for row in rows]),
+        lambda: table("", columns or ["no results"], [[row.get(column, "") for column in columns] for row in rows]),
     )
 
 
@@ -140,32 +142,34 @@ def _between(since: str, until: str | None, now: datetime) -> tuple[datetime, da
     first = moment(since, "--since", now, ago=True)
     last = now if until is None else moment(until, "--until", now, ago=True)
     if first >= last:
-        raise UsageError(f"--since {since} is {written(first)}, which is not before --until, {written(last)}.")
+        raise UsageError(
+            f"--since {since} ({written(first)}) is not before --until ({written(last)}); pass an earlier --since."
+        )
     return first, last
 
 
 def _parameters(given: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for each in given:
-        name, equals, value = each.partition("=")
+    parameters = {}
+    for parameter in given:
+        name, equals, value = parameter.partition("=")
         if not (name and equals and value):
-            raise UsageError(f"--param {each!r}: accepted is NAME=VALUE.")
-        found[name] = value
-    return found
+            raise UsageError(f"invalid --param {parameter!r}; accepted: NAME=VALUE.")
+        parameters[name] = value
+    return parameters
 
 
 @dataclass(frozen=True, slots=True)
-class Failures:
-    """Requests that failed or were refused for one reason.
+class ErrorGroup:
+    """Requests that failed or were rejected for the same reason.
 
-    by: who said so: `gateway` (our functions, or a provider through them) or `api` (API Gateway before them).
+    by: origin of the error: `gateway` (the gateway function, or a provider through it) or `api` (API Gateway itself).
     status: HTTP status that callers got.
-    code: the error's `code`; `unsettled` of requests whose end nobody saw, which the sweeper booked. Of `api`, API
-    Gateway's response type. Null where a provider's own error went through.
-    requests: how many.
-    consumers: how many consumers were met by it; null where API Gateway knew none.
-    last: when it happened last, ISO 8601 UTC.
-    request_ids: the last and the first request, to look at with `tollgate usage show`.
+    code: error `code`; `unsettled` for requests that never ended and that the sweeper booked. For `api`, API Gateway's
+    response type. Null if a provider's own error was passed through.
+    requests: number of requests.
+    consumers: number of consumers affected; null for `api`.
+    last: time of the last one, ISO 8601 UTC.
+    request_ids: the last and the first request, for `tollgate usage show`.
     """
 
     by: str
@@ -177,24 +181,24 @@ class Failures:
     request_ids: list[str]
 
 
-_FAILED: Final = (
+_ERRORS_QUERY: Final = (
     'filter kind = "usage" and status >= 400 '
     "| stats count(*) as requests, count_distinct(consumer) as consumers, max(at_ms) as last, "
     "latest(request_id) as newest, earliest(request_id) as oldest by status, error_code "
     "| sort requests desc"
 )
-_REFUSED: Final = (
+_REJECTIONS_QUERY: Final = (
     "filter error_type like /[A-Z]/ "
     "| stats count(*) as requests, max(time) as last, latest(request_id) as newest, earliest(request_id) as oldest "
     "by status, error_type | sort requests desc"
 )
-_MOST_KINDS: Final = 100
+_MOST_GROUPS: Final = 100
 
 
 @app.command("errors")
-@shows(Failures, many=True)
+@shows(ErrorGroup, many=True)
 def errors(context: typer.Context, since: Since = "1h", until: Until = None) -> None:
-    """What failed and what was refused, by reason, the most frequent first.
+    """List failed and rejected requests by reason, the most frequent first.
 
     Examples:
 
@@ -204,37 +208,37 @@ def errors(context: typer.Context, since: Since = "1h", until: Until = None) -> 
     """
     session = session_of(context)
     first, last = _between(since, until, session.now())
-    found = _failures(session, first, last)
+    groups = _error_groups(session, first, last)
     columns = ("by", "status", "code", "requests", "consumers", "last (UTC)", "request id")
     rows = [
         (
-            e.by,
-            e.status,
-            e.code or "–",
-            e.requests,
-            "–" if e.consumers is None else e.consumers,
-            e.last[:19].replace("T", " "),
-            e.request_ids[0],
+            group.by,
+            group.status,
+            group.code or "–",
+            group.requests,
+            "–" if group.consumers is None else group.consumers,
+            group.last[:19].replace("T", " "),
+            group.request_ids[0],
         )
-        for e in found
+        for group in groups
     ]
-    session.output.show(found, lambda: table("", columns, rows, right=("requests", "consumers"), spare=("consumers",)))
+    session.output.show(groups, lambda: table("", columns, rows, right=("requests", "consumers"), spare=("consumers",)))
 
 
-def _failures(session: Session, since: datetime, until: datetime) -> list[Failures]:
+def _error_groups(session: Session, since: datetime, until: datetime) -> list[ErrorGroup]:
     functions = [gateway_log_group(session.environment), sweeper_log_group(session.environment)]
-    ours, _ = ask(session, _FAILED, functions, since, until, _MOST_KINDS)
-    apis, _ = ask(session, _REFUSED, [access_log_group(session.environment)], since, until, _MOST_KINDS)
-    found = [_failure("gateway", row, "error_code") for row in ours] + [
-        _failure("api", row, "error_type") for row in apis
-    ]
-    return sorted(found, key=lambda each: -each.requests)
+    access = [access_log_group(session.environment)]
+    failed, _ = run_query(session, _ERRORS_QUERY, functions, since, until, _MOST_GROUPS)
+    rejected, _ = run_query(session, _REJECTIONS_QUERY, access, since, until, _MOST_GROUPS)
+    groups = [_error_group("gateway", row, "error_code") for row in failed]
+    groups += [_error_group("api", row, "error_type") for row in rejected]
+    return sorted(groups, key=lambda group: -group.requests)
 
 
-def _failure(by: str, row: Row, code: str) -> Failures:
+def _error_group(by: str, row: Row, code: str) -> ErrorGroup:
     consumers = row.get("consumers")
     at = datetime.fromtimestamp(float(row["last"]) / 1000, UTC)
-    return Failures(
+    return ErrorGroup(
         by=by,
         status=int(float(row["status"])),
         code=row.get(code),
@@ -253,11 +257,11 @@ def replay(
         typer.FileText, typer.Argument(metavar="FILE", encoding="utf-8-sig", help="Log lines; - for stdin.")
     ],
 ) -> None:
-    """Book usage log lines that the ledger could not take in, each once.
+    """Book usage log lines that are missing in the ledger, each exactly once.
 
-    FILE holds lines of the usage log as the gateway printed them, or a JSON list of them. A line that is booked already
-    changes nothing, so that the same file can be replayed as often as you like, and a whole day's log does no harm. It
-    writes money, which the stack's operator policy does not allow: whoever deploys may.
+    FILE contains usage log lines as the gateway wrote them, or a JSON list of them. Lines that are booked already
+    change nothing, so you can replay a file repeatedly, or a whole day's log. The stack's operator policy does not
+    allow writing costs: use the credentials that deploy the stack.
 
     Examples:
 
@@ -270,9 +274,11 @@ def replay(
     try:
         text = file.read()
     except UnicodeDecodeError as error:
-        raise UsageError(f"{file.name} is no text in UTF-8, as a log is: byte {error.start} cannot be read.") from None
-    found = replay_file(session, text)
-    if found is not None:
-        counts = ("lines", "booked", "corrected", "there already")
-        row = (found.lines, found.booked, found.corrected, found.there_already)
-        session.output.show(found, lambda: table("", counts, [row], right=counts))
+        raise UsageError(
+            f"{file.name} is not UTF-8 (byte {error.start}); accepted: usage log lines in UTF-8."
+        ) from None
+    replayed = replay_file(session, text)
+    if replayed is not None:
+        counts = ("lines", "booked", "corrected", "already booked")
+        row = (replayed.lines, replayed.booked, replayed.corrected, replayed.there_already)
+        session.output.show(replayed, lambda: table("", counts, [row], right=counts))

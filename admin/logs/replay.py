@@ -1,4 +1,4 @@
-"""Books usage log lines that the ledger could not take in, through the gateway's own ledger code."""
+"""Books usage log lines that are missing in the ledger, with the gateway's own ledger code."""
 
 from __future__ import annotations
 
@@ -12,27 +12,25 @@ from typing import TYPE_CHECKING, Any, Final
 from admin.errors import ConfigurationError, RefusedError, ServiceError, UsageError
 from admin.session import Session
 from admin.table import Audit
-from lambda_src.core.usage_record import LINE_FIELDS, TOKEN_MEMBERS, UsageRecord, record_of_line
+from lambda_src.core.usage_record import LINE_FIELDS, TOKEN_MEMBERS, UsageRecord, record_from_line
 
 if TYPE_CHECKING:
     from lambda_src.edges.ledger import Ledger
 
 SECONDS_PER_LINE: Final = 20.0
 NOBODY: Final = "-"
-"""Consumer of a line that no key of the ledger stands behind: such a request costs nothing and has no row."""
-
-
+"""Consumer in lines of requests with an unknown key: such a request costs nothing and has no row."""
 _ACCEPTED: Final = "accepted: one JSON object per line, or a JSON list"
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What became of the lines.
+    """The outcome of a replay, as numbers of lines.
 
-    lines: usage lines in the file; other kinds of lines are passed over.
-    booked: were missing in the ledger.
-    corrected: were booked at the amount held, and are now at what they cost.
-    there_already: changed nothing.
+    lines: usage lines in the file; lines of other kinds are skipped.
+    booked: lines that were missing in the ledger.
+    corrected: lines that were booked at the held amount and are now booked at their cost.
+    there_already: lines that were booked already.
     """
 
     lines: int
@@ -42,8 +40,11 @@ class Replayed:
 
 
 def replay_file(session: Session, text: str) -> Replayed | None:
-    """Book the lines of `text`, and leave an audit row; None where the operator would rather not. Usage: not a log.
-    Refused: another environment's. ServiceFault: the lines before are booked; replay the same file again."""
+    """Book the lines of `text` and write an audit row. None if the operator declines.
+
+    Raises UsageError if `text` is not a usage log, RefusedError if it is another environment's, ServiceError if the
+    ledger fails: the lines before are booked, and the file can be replayed again.
+    """
     records = list(usage_records(text, session.environment))
     ledger = _ledger(session)
     if not session.output.confirm(f"Book {len(records)} usage lines into the ledger of {session.environment}?"):
@@ -52,7 +53,7 @@ def replay_file(session: Session, text: str) -> Replayed | None:
     failure = ""
     try:
         failure = _book(ledger, records, outcomes)
-    finally:  # also after Ctrl-C
+    finally:  # after Ctrl-C, too
         _audit(session, outcomes, failure)
     if failure:
         raise ServiceError(failure)
@@ -60,83 +61,83 @@ def replay_file(session: Session, text: str) -> Replayed | None:
 
 
 def usage_records(text: str, environment: str) -> Iterator[UsageRecord]:
-    """The usage lines in a file, each of them whole; other kinds of lines are passed over."""
+    """The records of the usage lines in a file. Skips lines of other kinds."""
     try:
         listed = json.loads(text) if text.lstrip().startswith("[") else text.splitlines()
     except ValueError as error:
-        raise UsageError(f"not a usage log: {error}; {_ACCEPTED}") from None
-    parsed = [_parsed(number, each) for number, each in enumerate(listed, start=1)]
+        raise UsageError(f"the file is not a usage log: {error}; {_ACCEPTED}") from None
+    parsed = [_parsed(number, line) for number, line in enumerate(listed, start=1)]
     if not any(parsed):
-        raise UsageError(f"not a usage log: no line of it is a JSON object; {_ACCEPTED}")
+        raise UsageError(f"the file is not a usage log: it has no JSON object; {_ACCEPTED}")
     for number, line in enumerate(parsed, start=1):
         if line.get("kind") != "usage" or line.get("consumer") == NOBODY:
             continue
         if line.get("environment") != environment:
             raise RefusedError(
-                f"line {number} is of environment {line.get('environment')!r}, not {environment!r}; "
-                "nothing was booked. Name the environment that the log is from."
+                f"line {number} belongs to environment {line.get('environment')!r}, not {environment!r}; "
+                "nothing was booked. Pass the environment of the log with --env."
             )
-        if wrong := _wrong(line):
+        if problem := _problem(line):
             raise UsageError(
-                f"line {number} is a usage line, but {wrong}; nothing was booked. Take it from the log again."
+                f"line {number} is an invalid usage line: {problem}; nothing was booked. Export it from the log again."
             )
-        yield record_of_line(line)
+        yield record_from_line(line)
 
 
 _NEEDED: Final = ("request_id", "at_ms", "consumer", "key_id", "model", "status", "settlement", "cost_nano_usd")
-"""Without them a line would be booked as something else than it was."""
+"""Members without which a line would be booked wrongly."""
 _TEXT_TYPES: Final = ("str", "str | None", "Settlement", "UsageSource")
-_TEXTS: Final = tuple(name for name, each in LINE_FIELDS.items() if each.type in _TEXT_TYPES)
+_TEXTS: Final = tuple(name for name, member in LINE_FIELDS.items() if member.type in _TEXT_TYPES)
 _NUMBERS: Final = (
-    *(name for name, each in LINE_FIELDS.items() if each.type in ("int", "int | None")),
+    *(name for name, member in LINE_FIELDS.items() if member.type in ("int", "int | None")),
     *TOKEN_MEMBERS,
 )
-_BEYOND: Final = 10**18
-"""More than any of the numbers can be: a billion dollars."""
+_LIMIT: Final = 10**18
+"""Upper limit of every number: a billion dollars in nano-dollars."""
 _LATEST_MS: Final = 10**13
 _SETTLEMENTS: Final = ("settled", "unsettled", "refused")
 
 
-def _wrong(line: Mapping[str, Any]) -> str:
-    """What keeps a usage line from being booked; empty where nothing does."""
+def _problem(line: Mapping[str, Any]) -> str:
+    """The reason why a usage line cannot be booked; "" if there is none."""
     for name in _NEEDED:
         if line.get(name) is None:
-            return f"it has no {name}"
+            return f"{name} is missing"
     given = {name: value for name, value in line.items() if value is not None}
     for name in _TEXTS:
         if not isinstance(given.get(name, ""), str):
-            return f"{name} is {given[name]!r}, which is no text"
+            return f"{name} is {given[name]!r}; accepted: text"
     for name in _NUMBERS:
         number = given.get(name, 0)
-        if type(number) is not int or not 0 <= number < _BEYOND:
-            return f"{name} is {number!r}; accepted is a whole number from 0"
+        if type(number) is not int or not 0 <= number < _LIMIT:
+            return f"{name} is {number!r}; accepted: a whole number from 0"
     if line["at_ms"] >= _LATEST_MS:
-        return f"at_ms is {line['at_ms']}; accepted are milliseconds since 1970"
+        return f"at_ms is {line['at_ms']}; accepted: milliseconds since 1970"
     if line["settlement"] not in _SETTLEMENTS:
         return f"settlement is {line['settlement']!r}; accepted: {', '.join(_SETTLEMENTS)}"
-    return "" if _is_tags(given.get("tags", {})) else "tags are no texts by name"
+    return "" if _is_tags(given.get("tags", {})) else "tags are not an object of texts"
 
 
 def _is_tags(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+    return isinstance(value, dict) and all(isinstance(tag, str) for tag in value.values())
 
 
 def _parsed(number: int, line: object) -> dict[str, Any]:
-    """A line's members; {} for what is no JSON object, as the traceback of a function that failed."""
+    """The members of a line; {} if it is not a JSON object, such as a line of a traceback."""
     try:
-        found = json.loads(line) if isinstance(line, str) else line
+        parsed = json.loads(line) if isinstance(line, str) else line
     except ValueError as error:
         if isinstance(line, str) and '"kind":"usage"' in line:
             raise UsageError(
-                f"line {number} is a usage line that is cut or changed: {error}; nothing was booked"
+                f"line {number} is a damaged usage line: {error}; nothing was booked. Export it from the log again."
             ) from None
         return {}
-    return found if isinstance(found, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def _book(ledger: Ledger, records: Sequence[UsageRecord], outcomes: Counter[str]) -> str:
-    """Count how many were `settled` (were missing), `corrected` (were assumed) and `replayed` (were there already).
-    What stopped it; empty where nothing did."""
+    """Book the records and count the outcomes `settled` (was missing), `corrected` and `replayed` (was booked already).
+    Returns the error that stopped it, or ""."""
     from lambda_src.edges.aws import AwsError
 
     for number, record in enumerate(records, start=1):
@@ -145,13 +146,13 @@ def _book(ledger: Ledger, records: Sequence[UsageRecord], outcomes: Counter[str]
         except AwsError as error:
             return (
                 f"usage line {number} of {len(records)}: {error}\n"
-                "Those before it are booked; replay the same file again."
+                "The lines before it are booked; replay the same file again."
             )
     return ""
 
 
 def _audit(session: Session, outcomes: Counter[str], failure: str) -> None:
-    """The audit row of what was booked, whatever stopped the rest."""
+    """Write the audit row, also if an error stopped the replay."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     after = {"booked": outcomes["settled"], "corrected": outcomes["corrected"]}
@@ -159,16 +160,16 @@ def _audit(session: Session, outcomes: Counter[str], failure: str) -> None:
         return
     try:
         session.table.change([], Audit("logs.replay", session.environment, after=after))
-    except (BotoCoreError, ClientError, RefusedError) as fault:
-        told = f"{failure}\n" if failure else ""
+    except (BotoCoreError, ClientError, RefusedError) as error:
+        first = f"{failure}\n" if failure else ""
         raise ServiceError(
-            f"{told}{after['booked']} lines were booked and {after['corrected']} corrected, but the audit trail does "
-            f"not say so: {fault}"
+            f"{first}{after['booked']} lines were booked and {after['corrected']} corrected, but the audit row could "
+            f"not be written: {error}"
         ) from None
 
 
 def _ledger(session: Session) -> Ledger:
-    """The ledger as the deployed gateway itself is configured, with the operator's credentials."""
+    """The ledger, configured like the deployed gateway's, with the operator's credentials."""
     from lambda_src.edges.aws import AwsClient
     from lambda_src.edges.ledger import Ledger
 

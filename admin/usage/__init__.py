@@ -1,1 +1,1 @@
-"""Who used what, from rollups, rows and lines."""
+"""Usage, from rollups, usage rows and log lines."""

@@ -1,4 +1,4 @@
-"""`tollgate usage`: who used what, what it cost, and every single request."""
+"""`tollgate usage`: reports, top consumers, and single requests."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from admin.report.rows import UsageReport, UsageRow
 from admin.session import Session, session_of
 from admin.usage.export import export
 from admin.usage.lines import show, tail
-from admin.usage.names import known_model
+from admin.usage.names import check_model
 
-app = typer.Typer(help="Who used what, what it cost, and every single request.", no_args_is_help=True)
+app = typer.Typer(help="Report usage and cost, and look at single requests.", no_args_is_help=True)
 
 ReportFormat = Literal["table", "json", "csv", "html", "md"]
 Since = Annotated[str, typer.Option(metavar="DAY", help=SINCE_HELP)]
 Until = Annotated[str | None, typer.Option(metavar="DAY", help=UNTIL_HELP)]
-Consumer = Annotated[str | None, typer.Option(metavar="NAME", help="This consumer alone.")]
-Model = Annotated[str | None, typer.Option(metavar="NAME", help="This model alone.")]
+Consumer = Annotated[str | None, typer.Option(metavar="NAME", help="Only this consumer.")]
+Model = Annotated[str | None, typer.Option(metavar="NAME", help="Only this model.")]
 _ENDINGS: Final[dict[str, ReportFormat]] = {".json": "json", ".csv": "csv", ".html": "html", ".md": "md"}
 
 
@@ -36,7 +36,7 @@ _ENDINGS: Final[dict[str, ReportFormat]] = {".json": "json", ".csv": "csv", ".ht
 def report(
     context: typer.Context,
     by: Annotated[
-        str, typer.Option(metavar="NAMES", help="What to tell apart: any of consumer,model,day,key,status.")
+        str, typer.Option(metavar="NAMES", help="Group by any of consumer,model,day,key,status.")
     ] = "consumer",
     since: Since = "30d",
     until: Until = None,
@@ -44,14 +44,14 @@ def report(
     model: Model = None,
     form: Annotated[
         ReportFormat | None,
-        typer.Option("--format", help="Default: what the name of --to ends with, else a table. html is a whole page."),
+        typer.Option("--format", help="Default: by the file extension of --to, else table. html writes a page."),
     ] = None,
-    to: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file, not to stdout.")] = None,
+    to: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of stdout.")] = None,
 ) -> None:
-    """Add up what was used, from the ledger's daily rollups: exact costs, tokens, errors, latencies.
+    """Report usage from the ledger's daily rollups: costs, tokens, errors, latencies.
 
-    Costs are exact. Latencies come from a histogram and are interpolated within its buckets. A report reads one item
-    per consumer, day, model and key, so it costs the same however many requests there were.
+    Costs are exact. Latencies are interpolated within the buckets of a histogram. A report reads one item per consumer,
+    day, model and key, so its cost does not depend on the number of requests.
 
     Examples:
 
@@ -65,44 +65,45 @@ def report(
     form = form or _ENDINGS.get("" if to is None else to.suffix.lower(), session.output.form)
     if form == "table" and to is not None:
         raise UsageError(
-            "a table is for terminals; accepted with --to: json, csv, html and md, by --format or by ending."
+            "a table cannot be written to a file; accepted with --to: json, csv, html or md, by --format or by the "
+            "file extension."
         )
     days = period(since, until, session.now().date())
     by_names = rows.dimensions(by)
-    known_model(session, model, consumer, days)
+    check_model(session, model, consumer, days)
     if form == "html":
         _html(session, days, consumer, model, to)
         return
-    found = _report(session, days, by_names, consumer, model)
+    usage = _report(session, days, by_names, consumer, model)
     if form == "table":
-        session.output.show(found, render=lambda: terminal.rendered(found, _labels(session, found.rows)))
+        session.output.show(usage, render=lambda: terminal.rendered(usage, _labels(session, usage.rows)))
         return
-    write(session, {"json": files.as_json, "csv": files.as_csv, "md": files.as_markdown}[form](found), to)
+    write(session, {"json": files.as_json, "csv": files.as_csv, "md": files.as_markdown}[form](usage), to)
 
 
 def _report(
     session: Session, days: Period, by: tuple[str, ...], consumer: str | None, model: str | None
 ) -> UsageReport:
     names = rollups.chosen(session, consumer)
-    found = rollups.add_up(session.table, names, days, rows.views(by), model)
+    figures = rollups.add_up(session.table, names, days, rows.views(by), model)
     at = session.now().isoformat(timespec="seconds")
-    return rows.report(session.environment, at, days, by, found)
+    return rows.report(session.environment, at, days, by, figures)
 
 
-def _labels(session: Session, found: Sequence[UsageRow]) -> dict[str, str]:
-    return key_labels(session, (row.key for row in found if row.key is not None))
+def _labels(session: Session, used: Sequence[UsageRow]) -> dict[str, str]:
+    return key_labels(session, (row.key for row in used if row.key is not None))
 
 
 def _html(session: Session, days: Period, consumer: str | None, model: str | None, to: Path | None) -> None:
     from admin.report.page.page import page
 
     if to is None and sys.stdout.isatty():
-        raise UsageError("a page is no reading for a terminal; give --to FILE.")
+        raise UsageError("an HTML page cannot be read in a terminal; pass --to FILE.")
     write(session, page(session, days, consumer, model), to)
 
 
 def write(session: Session, text: str, to: Path | None) -> None:
-    """Put `text` into the file `to`, whole or not at all, or onto stdout."""
+    """Write `text` to the file `to`, completely or not at all, or to stdout."""
     if to is None:
         sys.stdout.write(text)
         return
@@ -112,13 +113,13 @@ def write(session: Session, text: str, to: Path | None) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spender:
-    """Who spends.
+class TopSpender:
+    """A consumer, model or key, or a combination, by its spend.
 
-    place: 1 spends most.
-    name: of the consumer, model or key; of several with a slash between them.
-    share_percent: of all spend in the period, with one decimal.
-    usage: what it used.
+    place: rank by spend, from 1.
+    name: name of the consumer, model or key; several are joined by slashes.
+    share_percent: share of all spend in the period, with one decimal.
+    usage: its usage.
     """
 
     place: int
@@ -128,19 +129,17 @@ class Spender:
 
 
 @app.command()
-@shows(Spender, many=True)
+@shows(TopSpender, many=True)
 def top(
     context: typer.Context,
-    by: Annotated[str, typer.Option(metavar="NAMES", help="Whom to rank: consumer, model, key, or several.")] = (
-        "consumer"
-    ),
+    by: Annotated[str, typer.Option(metavar="NAMES", help="Rank by any of consumer,model,key.")] = ("consumer"),
     since: Since = "30d",
     until: Until = None,
     consumer: Consumer = None,
     model: Model = None,
-    count: Annotated[int, typer.Option(min=1, help="How many to list.")] = 10,
+    count: Annotated[int, typer.Option(min=1, help="Number of rows.")] = 10,
 ) -> None:
-    """List who spends most.
+    """List the consumers, models or keys with the highest spend.
 
     Examples:
 
@@ -151,17 +150,17 @@ def top(
     session = session_of(context)
     named = rows.dimensions(by)
     if not set(named) <= {"consumer", "model", "key"}:
-        raise UsageError(f"--by is {by!r}; accepted: any of consumer, model, key, separated by commas.")
+        raise UsageError(f"invalid --by {by!r}; accepted: any of consumer, model, key, separated by commas.")
     days = period(since, until, session.now().date())
-    known_model(session, model, consumer, days)
-    found = _report(session, days, named, consumer, model)
-    total = found.total.nano_usd or 0
-    first = found.rows[:count]
+    check_model(session, model, consumer, days)
+    usage = _report(session, days, named, consumer, model)
+    total = usage.total.nano_usd or 0
+    first = usage.rows[:count]
     spenders = [
-        Spender(place=place, name=_name(named, row, {}), share_percent=_share(row.nano_usd or 0, total), usage=row)
+        TopSpender(place=place, name=_name(named, row, {}), share_percent=_share(row.nano_usd or 0, total), usage=row)
         for place, row in enumerate(first, start=1)
     ]
-    title = f"{session.environment}: who spends most, {days} (UTC)"
+    title = f"{session.environment}: top spend, {days} (UTC)"
 
     def drawn() -> Any:
         labels = _labels(session, first)

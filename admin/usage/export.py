@@ -1,4 +1,4 @@
-"""`tollgate usage export`: every request of a period as a file, one ledger partition after the other."""
+"""`tollgate usage export`: every request of a period in a file, read one ledger partition after the other."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ _TYPES: Final = {
     "usd": "DECIMAL(28,9)",
     "tags": "MAP(VARCHAR, VARCHAR)",
 }
-"""Parquet types of columns that are neither text nor a number of tokens, nano-dollars or milliseconds (BIGINT)."""
+"""Parquet types of columns that are neither text nor BIGINT (tokens, nano-dollars, milliseconds)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestsExported:
-    """What was written.
+    """The export that was written.
 
-    to: the file.
+    to: path of the file.
     format: csv, jsonl or parquet.
-    requests: how many.
+    requests: number of requests.
     """
 
     to: str
@@ -60,19 +60,19 @@ def export(
     context: typer.Context,
     since: Annotated[str, typer.Option(metavar="DAY", help=SINCE_HELP)],
     until: Annotated[str | None, typer.Option(metavar="DAY", help=UNTIL_HELP)] = None,
-    consumer: Annotated[str | None, typer.Option(metavar="NAME", help="This consumer alone.")] = None,
-    only: Annotated[Only | None, typer.Option(help="Requests of this kind alone.")] = None,
+    consumer: Annotated[str | None, typer.Option(metavar="NAME", help="Only this consumer.")] = None,
+    only: Annotated[Only | None, typer.Option(help="Only requests of this kind.")] = None,
     form: Annotated[
         ExportFormat | None,
-        typer.Option("--format", help="Default: what the name of --to ends with; jsonl with --output json; else csv."),
+        typer.Option("--format", help="Default: by the file extension of --to; jsonl with --output json; else csv."),
     ] = None,
-    to: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file, not to stdout.")] = None,
+    to: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of stdout.")] = None,
 ) -> None:
-    """Write every request of a period, a row each: who, what, when, tokens by class, exact cost.
+    """Export every request of a period, one row each: consumer, key, model, time, tokens by class, exact cost.
 
-    Rows are by consumer, then by time. Costs are integers of nano-dollars and exact decimals of dollars. Text that a
-    spreadsheet would run as a formula has an apostrophe before it in CSV. Any number of rows passes through as it is
-    read. With --output json and no --to the requests come as JSON lines, one object each.
+    Rows are sorted by consumer, then by time. Costs are integers of nano-dollars and exact decimals of dollars. In CSV,
+    text that a spreadsheet would run as a formula gets a leading apostrophe. Memory use does not grow with the number
+    of rows. With --output json and without --to, the format is JSON lines.
 
     Examples:
 
@@ -87,35 +87,35 @@ def export(
         _ENDINGS.get(to.suffix.lower(), "csv") if to else "jsonl" if session.output.form == "json" else "csv"
     )
     days = period(since, until, session.now().date())
-    found = requests(session, rollups.chosen(session, consumer), days, only)
+    exported = requests(session, rollups.chosen(session, consumer), days, only)
     if to is None:
         if form == "parquet":
-            raise UsageError("Parquet is no text; give --to FILE.")
-        _TEXTS[form](found, sys.stdout)
+            raise UsageError("Parquet is a binary format; pass --to FILE.")
+        _TEXTS[form](exported, sys.stdout)
         return
     with whole(to) as passing:
-        count = _parquet(found, passing) if form == "parquet" else _text(found, form, passing)
+        count = _parquet(exported, passing) if form == "parquet" else _text(exported, form, passing)
     done = RequestsExported(to=str(to), format=form, requests=count)
-    session.output.show(done, render=lambda: _words(done))
+    session.output.show(done, render=lambda: _summary(done))
 
 
-def _words(done: RequestsExported) -> Any:
+def _summary(done: RequestsExported) -> Any:
     from rich.text import Text
 
     return Text(control_free(f"{done.to}: {done.requests:,} requests"))
 
 
 def requests(session: Session, names: Sequence[str], days: Period, only: Only | None) -> Iterator[RequestDetails]:
-    """Requests of these consumers, by consumer and time. Rollups tell which partitions have any."""
+    """Requests of these consumers, by consumer and time. Reads only partitions that have any, by the rollups."""
     for name in names:
         (per_day,) = rollups.add_up(session.table, [name], days, [grouped(lambda cell: cell.day)])
         for day in sorted(per_day):
             if not _has(per_day[day], only):
                 continue
             for row in session.table.query(usage_pk(name, day)):
-                found = request(row)
-                if only is None or found.is_one_of(only):
-                    yield found
+                details = request(row)
+                if only is None or details.matches(only):
+                    yield details
 
 
 def _has(figures: Figures, only: Only | None) -> bool:
@@ -126,25 +126,26 @@ def _has(figures: Figures, only: Only | None) -> bool:
     return figures[{"refused": "refusals", "over-estimate": "over_estimate"}.get(only, only)] > 0
 
 
-def _text(found: Iterator[RequestDetails], form: ExportFormat, path: Path) -> int:
+def _text(exported: Iterator[RequestDetails], form: ExportFormat, path: Path) -> int:
     with path.open("w", encoding="utf-8", newline="") as file:
-        return _TEXTS[form](found, file)
+        return _TEXTS[form](exported, file)
 
 
-def _csv(found: Iterator[RequestDetails], file: SupportsWrite[str]) -> int:
+def _csv(exported: Iterator[RequestDetails], file: SupportsWrite[str]) -> int:
     writer, count = csv.writer(file, lineterminator="\r\n"), 0
     writer.writerow(COLUMNS)
-    for each in found:
-        cells = asdict(each) | {"tags": json.dumps(each.tags, ensure_ascii=False) if each.tags else ""}
+    for details in exported:
+        tags = json.dumps(details.tags, ensure_ascii=False) if details.tags else ""
+        cells = asdict(details) | {"tags": tags}
         writer.writerow([csv_safe(cell) for cell in cells.values()])
         count += 1
     return count
 
 
-def _jsonl(found: Iterator[RequestDetails], file: SupportsWrite[str]) -> int:
+def _jsonl(exported: Iterator[RequestDetails], file: SupportsWrite[str]) -> int:
     count = 0
-    for each in found:
-        file.write(json.dumps(asdict(each), ensure_ascii=False, separators=(",", ":")) + "\n")
+    for details in exported:
+        file.write(json.dumps(asdict(details), ensure_ascii=False, separators=(",", ":")) + "\n")
         count += 1
     return count
 
@@ -152,14 +153,14 @@ def _jsonl(found: Iterator[RequestDetails], file: SupportsWrite[str]) -> int:
 _TEXTS: Final[dict[str, Callable[[Iterator[RequestDetails], Any], int]]] = {"csv": _csv, "jsonl": _jsonl}
 
 
-def _parquet(found: Iterator[RequestDetails], path: Path) -> int:
-    """Through a file of JSON lines beside it, which DuckDB reads in pieces: memory stays bounded."""
+def _parquet(exported: Iterator[RequestDetails], path: Path) -> int:
+    """Write Parquet by way of a temporary JSON lines file, which DuckDB reads in batches: memory stays bounded."""
     import duckdb
 
     lines = path.with_name(f"{path.name}.jsonl")
     try:
-        count = _text(found, "jsonl", lines)
-        # Nothing is fetched: what it takes comes with the package.
+        count = _text(exported, "jsonl", lines)
+        # Without these settings DuckDB would download extensions; it needs none here.
         with duckdb.connect(
             config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
         ) as engine:

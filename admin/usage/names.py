@@ -1,4 +1,4 @@
-"""Names that an operator gives to usage commands: whoever mistypes one is told, not shown nothing."""
+"""Checks of names that an operator passes to usage commands: a typo is an error, not an empty result."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from admin.session import Session
 from lambda_src.contract import MODELS_PK, SK
 
 
-def known_model(session: Session, model: str | None, consumer: str | None, days: Period) -> None:
-    """Refused, with the nearest names, for a model that is not there and that the consumer (None: anybody) did not use
-    in these days either."""
+def check_model(session: Session, model: str | None, consumer: str | None, days: Period) -> None:
+    """Raise RefusedError, with similar names, if `model` neither exists nor was used in `days`.
+
+    consumer: look at this consumer's usage; None: at everybody's.
+    """
     if model is None:
         return
-    known = {str(each[SK]) for each in session.table.query(MODELS_PK)}
+    known = {str(item[SK]) for item in session.table.query(MODELS_PK)}
     if model in known:
         return
     names = rollups.chosen(session, consumer)

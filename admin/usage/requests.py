@@ -1,4 +1,4 @@
-"""One request as the command tells it, from its usage row or from its line in the usage log."""
+"""One request as the command shows it, from its usage row or its usage log line."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from typing import Any, Final, Literal
 from admin.report.figures import UNPRICED_CODES
 from lambda_src.contract import SK
 from lambda_src.core.pricing import usd
-from lambda_src.core.windows import moment
+from lambda_src.core.windows import utc_datetime
 
 Only = Literal["errors", "refused", "estimated", "unsettled", "over-estimate", "unpriced"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestDetails:
-    """One request; null where something is not known.
+    """One request; null if a value is not known.
 
-    request_id: API Gateway's, as `x-tollgate-request-id` tells it to the caller.
-    time: when API Gateway took it in, ISO 8601 in UTC.
-    consumer, key_id, plan: who asked, with which key, under which usage plan.
-    route, provider: where it went.
-    model: the name the caller asked for, where it is one that they may use.
-    model_asked: what it was called where it is not.
+    request_id: API Gateway's request id, which callers get as `x-tollgate-request-id`.
+    time: when API Gateway received it, ISO 8601 in UTC.
+    consumer, key_id, plan: the caller's consumer, key and usage plan.
+    route, provider: the route and the provider of the request.
+    model: requested model, if the key may use it.
+    model_asked: name of the requested model, if the key may not use it.
     model_served: the provider's own name of the model that answered.
-    service_tier: of the provider, where it has several.
-    stream: whether the answer was a stream.
-    status: HTTP status that the caller got; 0 where nobody knows.
-    error_code: why it was refused or failed.
+    service_tier: service tier of the provider, if it has several.
+    stream: whether the response was a stream.
+    status: HTTP status that the caller got; 0 if unknown.
+    error_code: why it was rejected or failed.
     upstream_status: HTTP status of the provider.
-    settlement: settled (charged as metered), unsettled (charged what was held) or refused (no provider was called).
+    settlement: settled (charged as metered), unsettled (charged at the held amount) or refused (not sent).
     usage_source: reported by the provider, estimated, or none.
-    tokens_input: input that no cache served or stored; the other classes are apart from it.
-    tokens_cache_read, tokens_cache_write_5m, tokens_cache_write_1h: input served from, or stored in, a cache.
-    tokens_input_audio, tokens_input_image: input of that kind.
-    tokens_output, tokens_output_audio: output; reasoning is inside.
-    tokens_reasoning: output spent on reasoning.
-    usd: what was charged, an exact decimal of dollars.
+    tokens_input: input tokens neither read from nor written to a cache; the other input classes are not included.
+    tokens_cache_read, tokens_cache_write_5m, tokens_cache_write_1h: input tokens read from, or written to, a cache.
+    tokens_input_audio, tokens_input_image: audio and image input tokens.
+    tokens_output, tokens_output_audio: output tokens, reasoning included.
+    tokens_reasoning: reasoning tokens, part of the output tokens.
+    usd: amount charged, an exact decimal of dollars.
     nano_usd: the same as an integer of 10⁻⁹ dollars.
-    held_nano_usd: what was reserved before the provider was called.
-    price_version: of the price table that it was charged by.
-    latency_ms, upstream_ms, first_byte_ms: until the answer; of which waiting for the provider; until its first byte.
-    retries: calls of the provider that were repeated.
-    trace_id, w3c_trace_id: X-Ray's, and that of the caller's traceparent; the usage row has neither.
-    tags: of the consumer, and those that the caller sent.
+    held_nano_usd: amount reserved before the provider was called.
+    price_version: version of the prices it was charged at.
+    latency_ms, upstream_ms, first_byte_ms: time to the response; the provider's part of it; time to the first byte.
+    retries: calls of the provider that were retried.
+    trace_id, w3c_trace_id: X-Ray trace id, and that of the caller's traceparent; usage rows have neither.
+    tags: tags of the consumer and of the caller.
     usage_raw: the provider's usage object, as JSON text.
     """
 
@@ -98,8 +98,8 @@ class RequestDetails:
         """Output tokens."""
         return self.tokens_output + self.tokens_output_audio
 
-    def is_one_of(self, only: Only) -> bool:
-        """Whether it belongs to that kind of requests."""
+    def matches(self, only: Only) -> bool:
+        """Whether it is a request of this kind."""
         return {
             "errors": self.status >= _SERVER_ERROR,
             "refused": self.settlement == "refused" and self.status < _SERVER_ERROR,
@@ -110,7 +110,7 @@ class RequestDetails:
         }[only]
 
 
-COLUMNS: Final = tuple(each.name for each in fields(RequestDetails))
+COLUMNS: Final = tuple(column.name for column in fields(RequestDetails))
 _SERVER_ERROR: Final = 500
 _COMPUTED: Final = ("request_id", "time", "consumer", "key_id", "usd", "nano_usd", "tags", "usage_raw")
 _COPIED: Final = tuple(name for name in COLUMNS if name not in _COMPUTED)
@@ -122,12 +122,12 @@ _INPUTS: Final = tuple(
 
 
 def request(values: Mapping[str, Any]) -> RequestDetails:
-    """The request of a usage row's attributes, or of a parsed line of the usage log."""
+    """The request from the attributes of a usage row, or from a parsed line of the usage log."""
     cost, raw = int(values.get("cost_nano_usd", 0)), values.get("usage_raw")
     copied = {name: values[name] for name in _COPIED if values.get(name) not in (None, "-")}
     return RequestDetails(
         request_id=values.get("request_id") or str(values[SK]).partition("#")[2],
-        time=moment(int(values["at_ms"])).isoformat(timespec="milliseconds"),
+        time=utc_datetime(int(values["at_ms"])).isoformat(timespec="milliseconds"),
         consumer=values.get("consumer", "-"),
         key_id=values.get("key_id", "-"),
         usd=usd(cost),

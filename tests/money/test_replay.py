@@ -58,12 +58,12 @@ def answered_while_the_ledger_was_down(bench: Bench, capsys: pytest.CaptureFixtu
     """The log line of a request whose reserve, or settle, failed for good (done or not, as `at` says)."""
     aws = FaultyAws(bench.cloud.environment())
     gateway = Gateway(bench.config(), aws)
-    gateway.answer(request("key-app", {}, path="/v1/models", method="GET"), API_GATEWAY_SECONDS)
+    gateway.handle(request("key-app", {}, path="/v1/models", method="GET"), API_GATEWAY_SECONDS)
     gateway.secrets.get("bench/openai", time.monotonic() + 5)
     step, _, fault = at.partition(": ")
     aws.plan = {"reserve": [fault, "down", "down"], "settle": ["ok", fault]}[step]
     capsys.readouterr()
-    answer = gateway.answer(request("key-app", chat("quick")), API_GATEWAY_SECONDS)
+    answer = gateway.handle(request("key-app", chat("quick")), API_GATEWAY_SECONDS)
     assert answer.status == (503 if step == "reserve" else 200)
     (line,) = [json.loads(each) for each in capsys.readouterr().out.splitlines() if '"kind":"usage"' in each]
     assert line["ledger_failed"] is True
@@ -138,9 +138,9 @@ def test_a_log_of_another_environment_is_refused_as_a_whole(
 @pytest.mark.parametrize(
     ("text", "environment", "code", "words"),
     [
-        ("not json", ENVIRONMENT, 2, "not a usage log"),
-        ("[not json", ENVIRONMENT, 2, "not a usage log"),
-        ('Traceback:\n{"kind":"usage","consumer":"app', ENVIRONMENT, 2, "line 2 is a usage line that is cut"),
+        ("not json", ENVIRONMENT, 2, "is not a usage log"),
+        ("[not json", ENVIRONMENT, 2, "is not a usage log"),
+        ('Traceback:\n{"kind":"usage","consumer":"app', ENVIRONMENT, 2, "line 2 is a damaged usage line"),
         (b"\xff\xfe{", ENVIRONMENT, 2, "is no text in UTF-8, as a log is: byte 0 cannot be read"),
         ('{"kind":"sweep"}', "gone", 253, "gone is not deployed here"),
     ],
@@ -180,7 +180,7 @@ def test_a_line_that_is_not_whole_books_none_of_the_file(
     changed = {**line, **change}
     assert run(tmp_path, f"{json.dumps(line)}\n\n{json.dumps(changed)}\n") == 2
     said = capsys.readouterr().err
-    assert "line 3 is a usage line, but" in said
+    assert "line 3 is an invalid usage line" in said
     assert words in said.replace("\n", " ")
     assert books(deployed.ledger(), "app", days())[1] == []
 
@@ -188,9 +188,8 @@ def test_a_line_that_is_not_whole_books_none_of_the_file(
 def audit_rows(bench: Bench) -> list[dict[str, Any]]:
     """What replays left in the audit trail this month."""
     month = datetime.now(UTC).strftime(AUDIT_MONTH)
-    return [
-        row for row in bench.ledger().partition(audit_pk(month), time.monotonic() + 5) if row["target"] == ENVIRONMENT
-    ]
+    rows = bench.ledger().query_partition(audit_pk(month), time.monotonic() + 5)
+    return [row for row in rows if row["target"] == ENVIRONMENT]
 
 
 def test_what_a_replay_booked_before_it_failed_is_audited(
@@ -215,7 +214,7 @@ def test_an_audit_row_of_a_replay_that_cannot_be_written_is_said(
     line = answered_while_the_ledger_was_down(deployed, capsys, "settle: down")
     with deployed.cloud.fault("sts", "AccessDenied", status=403):
         assert run(tmp_path, json.dumps(line)) == 254
-    assert "1 lines were booked and 0 corrected, but the audit trail does not say so" in capsys.readouterr().err
+    assert "1 lines were booked and 0 corrected, but the audit row could not be written" in capsys.readouterr().err
     assert len(books(deployed.ledger(), "app", days())[1]) == 1
 
 
