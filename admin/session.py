@@ -235,7 +235,7 @@ class Session:
     @cached_property
     def config(self) -> Config:
         """How the deployed gateway is configured; Unconfigured where there is none."""
-        from lambda_src.configuration import config
+        from lambda_src.configuration import load_config
 
         name = f"{prefix(self.environment)}-gateway"
         client = self.functions
@@ -255,7 +255,7 @@ class Session:
                 f"{prefix(self.environment)}-viewer to read, -operator to change; the key's own policy must let the "
                 "account's policies decide."
             )
-        return config(variables)
+        return load_config(variables)
 
     def _near(self) -> str:
         """A word on environment files of another name, where this environment has none here."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from admin.errors import RefusedError
 from lambda_src.contract import ACCOUNTS_INDEX, ACCOUNTS_INDEX_KEY, AUDIT_MONTH, PK, SK, audit_pk
-from lambda_src.edges.dynamodb_attributes import item, plain_item
+from lambda_src.edges.dynamodb_attributes import deserialize_item, serialize_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -142,7 +142,7 @@ class OperatorLedger:
             members["ExpressionAttributeValues"] = {":a": {"S": change.condition.removeprefix("at ")}}
         elif change.condition is not None:
             members |= {"ConditionExpression": "attribute_not_exists(#p)", "ExpressionAttributeNames": {"#p": PK}}
-        return {"Put": {**members, "Item": {**_key(change.pk, change.sk), **item(change.values)}}}
+        return {"Put": {**members, "Item": {**_key(change.pk, change.sk), **serialize_item(change.values)}}}
 
 
 _QUERY_ANSWER: Final = "before-parse.dynamodb.Query"
@@ -162,4 +162,4 @@ def _key(pk: str, sk: str) -> dict[str, Any]:
 
 
 def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return plain_item(dict(attributes))
+    return deserialize_item(dict(attributes))

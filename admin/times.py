@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from admin.errors import UsageError
-from lambda_src.core.policy import moment_of
+from lambda_src.core.policy import parse_time
 
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -36,7 +36,7 @@ def moment(text: str, option: str, now: datetime, *, ago: bool = False) -> datet
             distance = span(text, option)
             return now - distance if ago else now + distance
         if _MOMENT.fullmatch(text):
-            return moment_of(text).astimezone(UTC)
+            return parse_time(text).astimezone(UTC)
     except (ValueError, OverflowError):
         pass
     raise UsageError(f"{option} {text!r}: accepted is {MOMENT_WORDS}.")

@@ -27,7 +27,7 @@ from admin.report.page.page import rendered
 from admin.report.period import Period
 from admin.table import OperatorLedger
 from lambda_src.contract import PK, SK, rollup_pk, rollup_sk
-from lambda_src.edges.dynamodb_attributes import item
+from lambda_src.edges.dynamodb_attributes import serialize_item
 from local.cloud.client import Cloud
 from tests.bench import create_table
 
@@ -94,7 +94,7 @@ def items(consumer: str, days: int, models: int, requests: int) -> Iterator[dict
                 "ms_2000": requests,
             }
             sk = rollup_sk((LAST - timedelta(days=day)).isoformat(), f"model-{model}", f"key-{consumer}")
-            yield item({PK: rollup_pk(consumer), SK: sk, **values})
+            yield serialize_item({PK: rollup_pk(consumer), SK: sk, **values})
 
 
 def fill(client: Any, table: str, names: Sequence[str], days: int, models: int, requests: int) -> None:

@@ -11,11 +11,11 @@ from lambda_src.contract import Config
 from lambda_src.core.account import Account, Hold
 from lambda_src.core.errors import Unavailable
 from lambda_src.core.policy import Policy
-from lambda_src.core.request_context import AdmittedRequest, RequestContext, milliseconds
+from lambda_src.core.request_context import AdmittedRequest, RequestContext, elapsed_ms
 from lambda_src.core.usage_line import usage_line
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.edges.aws import AwsError
-from lambda_src.edges.budget_events import BudgetNotifier, fullest, reached
+from lambda_src.edges.budget_events import BudgetNotifier, due_events, peak_percentages
 from lambda_src.edges.ledger import Ledger
 
 SETTLE_SECONDS = 3.0
@@ -30,10 +30,10 @@ _T = TypeVar("_T")
 class Bookkeeping:
     """The ledger and the budget events, as a request uses them."""
 
-    def __init__(self, config: Config, ledger: Ledger, herald: BudgetNotifier) -> None:
+    def __init__(self, config: Config, ledger: Ledger, notifier: BudgetNotifier) -> None:
         self._config = config
         self._ledger = ledger
-        self._herald = herald
+        self._notifier = notifier
 
     def read(self, read: Callable[[], _T]) -> _T:
         """What `read` asks the ledger for; Unavailable where it cannot be reached: no provider is called then."""
@@ -46,25 +46,25 @@ class Bookkeeping:
                 "Send the request again.",
             ) from error
 
-    def settle(self, visit: RequestContext, ticket: AdmittedRequest) -> None:
+    def settle(self, context: RequestContext, admitted: AdmittedRequest) -> None:
         """Book an admitted request. If the ledger fails now the caller still gets the answer: the hold stands, the log
         line has it all, and the row follows from the sweeper or a replay."""
-        record, hold, policy = visit.record, ticket.hold, ticket.caller.policy
-        record.latency_ms = milliseconds(visit.began)
-        deadline = _soon(visit.until)
+        record, hold, policy = context.record, admitted.hold, admitted.caller.policy
+        record.latency_ms = elapsed_ms(context.started)
+        deadline = _soon(context.deadline)
         try:
-            self._ledger.settle(record, hold, ticket.stale, deadline)
+            self._ledger.settle(record, hold, admitted.stale, deadline)
         except AwsError:
             record.ledger_failed = True
             return
         cost = record.cost_nano_usd
-        self.share(record, policy, ticket.account, cost, cost - hold.amount)
-        self.raise_events(policy, ticket.account, record.at_ms, cost, deadline)
+        self.share(record, policy, admitted.account, cost, cost - hold.amount)
+        self.raise_events(policy, admitted.account, record.at_ms, cost, deadline)
 
-    def note(self, record: UsageRecord, until: float) -> None:
+    def book_unbilled(self, record: UsageRecord, until: float) -> None:
         """Book a request that holds and costs nothing."""
         try:
-            self._ledger.note(record, _soon(until))
+            self._ledger.book_unbilled(record, _soon(until))
         except AwsError:
             record.ledger_failed = True
 
@@ -76,7 +76,7 @@ class Bookkeeping:
         except AwsError as error:
             _warn("withdraw_failed", error)
 
-    def no_room(self, record: UsageRecord, policy: Policy, account: Account, deadline: float) -> None:
+    def limit_reached(self, record: UsageRecord, policy: Policy, account: Account, deadline: float) -> None:
         """A request that is refused for want of room has the time to end lapsed holds and to raise what is due."""
         self.share(record, policy, account)
         try:
@@ -90,14 +90,14 @@ class Bookkeeping:
     def raise_events(self, policy: Policy, account: Account, at_ms: int, more: int, deadline: float) -> None:
         """Budget events that are due; those the ledger or SNS cannot take now come with the next request or sweep."""
         try:
-            self._herald.raise_all(reached(self._config.environment, policy, account, at_ms, more), deadline)
+            self._notifier.raise_all(due_events(self._config.environment, policy, account, at_ms, more), deadline)
         except AwsError as error:
             _warn("budget_event_failed", error)
 
     def share(self, record: UsageRecord, policy: Policy, account: Account, spent: int = 0, committed: int = 0) -> None:
         """Note how full the fullest budget is, with what this request adds to what `account` says."""
         if policy.budgets:
-            percents = fullest(policy, account, record.at_ms, spent, committed)
+            percents = peak_percentages(policy, account, record.at_ms, spent, committed)
             record.counters.budget_spent_percent, record.counters.budget_committed_percent = percents
 
 

@@ -8,15 +8,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from lambda_src.configuration import config
+from lambda_src.configuration import load_config
 from lambda_src.contract import METRIC_NAMESPACE, POLICY_SK, STATE_SK, Config, consumer_pk
 from lambda_src.core.account import Account
-from lambda_src.core.metrics import LEDGER_FAILURES, LEDGER_THROTTLES, OVERDUE_HOLDS, Metric, embedded
-from lambda_src.core.policy import policy_of
+from lambda_src.core.metrics import LEDGER_FAILURES, LEDGER_THROTTLES, OVERDUE_HOLDS, Metric, emf_metadata
+from lambda_src.core.policy import policy_from_item
 from lambda_src.core.usage_line import usage_line
-from lambda_src.core.windows import moment
+from lambda_src.core.windows import utc_datetime
 from lambda_src.edges.aws import AwsClient, AwsError
-from lambda_src.edges.budget_events import BudgetNotifier, reached
+from lambda_src.edges.budget_events import BudgetNotifier, due_events
 from lambda_src.edges.ledger import Ledger
 
 _LOOK_BACK_MS = 3_600_000
@@ -29,7 +29,7 @@ class Sweeper:
     def __init__(self, settings: Config, aws: AwsClient, ledger: Ledger) -> None:
         self._config = settings
         self._ledger = ledger
-        self._herald = BudgetNotifier(aws, ledger, settings.topic_arn)
+        self._notifier = BudgetNotifier(aws, ledger, settings.topic_arn)
 
     def run(self, deadline: float) -> dict[str, int]:
         """How many accounts were seen and how many time did not allow, holds ended and left open past their deadline,
@@ -51,7 +51,7 @@ class Sweeper:
 
     def line(self, counts: Mapping[str, int]) -> str:
         """The log line of a pass, with embedded metrics."""
-        failures, throttles = self._ledger.take_faults()
+        failures, throttles = self._ledger.take_failure_counts()
         values: dict[Metric, float] = {OVERDUE_HOLDS: counts["overdue"]}
         values |= {
             metric: value for metric, value in ((LEDGER_FAILURES, failures), (LEDGER_THROTTLES, throttles)) if value
@@ -64,7 +64,7 @@ class Sweeper:
             **{metric.name: value for metric, value in values.items()},
         }
         at_ms = int(self._ledger.now() * 1000)
-        line["_aws"] = embedded(at_ms, METRIC_NAMESPACE, self._config.metrics_per_consumer, line, values)
+        line["_aws"] = emf_metadata(at_ms, METRIC_NAMESPACE, self._config.metrics_per_consumer, line, values)
         return json.dumps(line)
 
     def _visit(self, consumer: str, deadline: float, counts: dict[str, int]) -> None:
@@ -74,15 +74,15 @@ class Sweeper:
         item = self._ledger.get(consumer_pk(consumer), POLICY_SK, deadline)
         if item:
             account = self._ledger.account(consumer, deadline) if counts["unsettled"] > before else account
-            policy = policy_of(item, self._ledger.get(consumer_pk(consumer), STATE_SK, deadline))
+            policy = policy_from_item(item, self._ledger.get(consumer_pk(consumer), STATE_SK, deadline))
             now_ms = int(self._ledger.now() * 1000)
             for at_ms in (now_ms - _LOOK_BACK_MS, now_ms):  # what was spent last thing in a window that is over now
-                due = reached(self._config.environment, policy.at(moment(at_ms)), account, at_ms)
-                counts["events"] += len(self._herald.raise_all(due, deadline))
-        counts["published_late"] += self._herald.publish_late(consumer, deadline)
+                due = due_events(self._config.environment, policy.at(utc_datetime(at_ms)), account, at_ms)
+                counts["events"] += len(self._notifier.raise_all(due, deadline))
+        counts["published_late"] += self._notifier.publish_late(consumer, deadline)
 
     def _end_holds(self, consumer: str, account: Account, deadline: float, counts: dict[str, int]) -> None:
-        left = len(account.lapsed(self._ledger.now()))
+        left = len(account.expired_holds(self._ledger.now()))
         try:
             for row in self._ledger.sweep(consumer, account, deadline):
                 left -= 1
@@ -97,7 +97,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """EventBridge's schedule in (its content does not matter), what was done out. Fails if any account failed, so
     that the Lambda's error alarm sees it."""
     del event
-    settings, aws = config(), AwsClient()
+    settings, aws = load_config(), AwsClient()
     ledger = Ledger(aws, settings.table, settings.environment, settings.retention_days)
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - 2
     sweeper = Sweeper(settings, aws, ledger)

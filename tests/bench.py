@@ -30,7 +30,7 @@ from lambda_src.contract import (
 )
 from lambda_src.core.http_event import HttpRequest, HttpResponse
 from lambda_src.edges.aws import AwsClient
-from lambda_src.edges.dynamodb_attributes import item
+from lambda_src.edges.dynamodb_attributes import serialize_item
 from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
 from local.cloud.client import Cloud
@@ -103,7 +103,7 @@ class Bench:
     def put(self, pk: str, sk: str, values: Mapping[str, object]) -> None:
         """Write an item as Terraform or an operator would."""
         key = {PK: {"S": pk}, SK: {"S": sk}}
-        self.dynamodb.put_item(TableName=self.table, Item={**key, **item(values)})
+        self.dynamodb.put_item(TableName=self.table, Item={**key, **serialize_item(values)})
 
     @cached_property
     def dynamodb(self) -> Any:
@@ -172,7 +172,7 @@ def request(
         import base64
 
         event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
-    return HttpRequest.of_event(event)
+    return HttpRequest.from_event(event)
 
 
 def chat(model: str = "standin-small", text: str = "Say hello.", **more: object) -> dict[str, object]:

@@ -13,7 +13,7 @@ from admin.session import Session
 from admin.times import apart, written
 from lambda_src.contract import Window, rollup_parts, rollup_pk
 from lambda_src.core.policy import Policy
-from lambda_src.core.windows import frees_at, previous
+from lambda_src.core.windows import previous, resets_at
 
 AVERAGE_DAYS: Final = 7
 _DAY: Final = timedelta(days=1)
@@ -137,7 +137,7 @@ def _reached(left: int, rates: Sequence[SpendRate | None], ends: datetime | None
 
 def _start(per: Window, now: datetime) -> datetime:
     """The start of the window, which is the end of the one before."""
-    start = frees_at(per, previous(per, now))
+    start = resets_at(per, previous(per, now))
     assert start is not None  # noqa: S101 - callers pass only windows that end
     return start
 

@@ -12,9 +12,9 @@ from admin.session import Session
 from admin.table import Change
 from lambda_src.contract import ACCOUNT_SK, STATE_SK, Window, account_pk, consumer_pk
 from lambda_src.core.account import Account
-from lambda_src.core.policy import Policy, moment_of, policy_of
+from lambda_src.core.policy import Policy, parse_time, policy_from_item
 from lambda_src.core.pricing import usd
-from lambda_src.core.windows import frees_at, label
+from lambda_src.core.windows import label, resets_at
 
 _BAR: Final = 20
 
@@ -86,7 +86,7 @@ class ConsumerBudgets:
     @property
     def policy(self) -> Policy:
         """Its policy, without raises."""
-        return policy_of(self.item, self.state)
+        return policy_from_item(self.item, self.state)
 
     def budgets(self, now: datetime) -> list[BudgetStatus]:
         """Its budgets."""
@@ -98,7 +98,7 @@ class ConsumerBudgets:
 
     def active_raises(self, now: datetime) -> list[Mapping[str, Any]]:
         """Raises that have not ended, as stored in the STATE item."""
-        return [item for item in self.state.get("raises", ()) if moment_of(item["until"]) > now]
+        return [item for item in self.state.get("raises", ()) if parse_time(item["until"]) > now]
 
     def _budget(self, per: Window, limit: int, raised: int, now: datetime) -> BudgetStatus:
         spent = self.account.spent(per, now)
@@ -109,7 +109,7 @@ class ConsumerBudgets:
             raised=raised,
             spent=spent,
             held=max(0, self.account.committed(per, now) - spent),
-            frees=frees_at(per, now),
+            frees=resets_at(per, now),
         )
 
 

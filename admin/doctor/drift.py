@@ -12,7 +12,7 @@ from constructs_lib.settings import runtime_config
 from constructs_lib.settings.model_prices import model_prices
 from lambda_src.contract import PK, SK
 from lambda_src.core.pricing import usd
-from lambda_src.edges.dynamodb_attributes import plain_item
+from lambda_src.edges.dynamodb_attributes import deserialize_item
 
 _LONGEST: Final = 60
 
@@ -68,7 +68,7 @@ def _compared(
     for name in sorted(found.keys() - written.keys()):
         yield warning(f"{what} {name} is deployed and not in the file", deployed.deploy)
     for name in sorted(found.keys() & written.keys()):
-        yield from _fields(deployed, f"{what} {name}", found[name], plain_item(dict(written[name])))
+        yield from _fields(deployed, f"{what} {name}", found[name], deserialize_item(dict(written[name])))
 
 
 def _fields(deployed: Deployed, what: str, found: Mapping[str, Any], written: Mapping[str, Any]) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from typing import Final
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
 from admin.keys.ledger import LedgerKey
 from lambda_src.contract import prefix
-from lambda_src.core.policy import instant
+from lambda_src.core.policy import parse_optional_time
 
 SOON: Final = timedelta(days=14)
 
@@ -78,7 +78,7 @@ def expiring(deployed: Deployed) -> Iterator[Finding]:
 
 
 def _longer(deployed: Deployed, key: LedgerKey) -> str:
-    consumer_ends = instant(deployed.session.policies.get(key.consumer, {}).get("expires"))
+    consumer_ends = parse_optional_time(deployed.session.policies.get(key.consumer, {}).get("expires"))
     if key.by_terraform or key.expires == consumer_ends:
         file = f"environments/{deployed.session.environment}.toml"
         return f"consumers.{key.consumer}.expires in {file}, then {deployed.deploy}"

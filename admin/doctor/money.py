@@ -12,9 +12,9 @@ from admin.doctor.check import Check, Deployed, Finding, error, note, warning
 from lambda_src.contract import METRIC_NAMESPACE, SWEEP_MINUTES, prefix, rollup_pk
 from lambda_src.core.account import Account
 from lambda_src.core.metrics import OVERDUE_HOLDS
-from lambda_src.core.policy import Budget, model_of, policy_of
+from lambda_src.core.policy import Budget, model_from_item, policy_from_item
 from lambda_src.core.pricing import usd
-from lambda_src.core.windows import frees_at
+from lambda_src.core.windows import resets_at
 
 OLD_PRICES_DAYS: Final = 90
 LATE: Final = timedelta(minutes=3 * SWEEP_MINUTES)
@@ -31,7 +31,7 @@ def prices(deployed: Deployed) -> Iterator[Finding]:
     versions: dict[str, int] = {}
     for name, item in sorted(deployed.models.items()):
         try:
-            version = model_of(name, item).price_version
+            version = model_from_item(name, item).price_version
         except KeyError as missing:
             yield error(f"model {name} has no price for {missing}: it is refused", deployed.deploy)
         else:
@@ -49,7 +49,7 @@ def prices(deployed: Deployed) -> Iterator[Finding]:
 def holds(deployed: Deployed) -> Iterator[Finding]:
     """No hold blocks a budget long after its request is dead."""
     for consumer, item in sorted(deployed.accounts.items()):
-        late = Account(item).lapsed((deployed.now - LATE).timestamp())
+        late = Account(item).expired_holds((deployed.now - LATE).timestamp())
         if late:
             minutes = int(deployed.now.timestamp() - min(hold.deadline for hold in late)) // 60
             yield error(
@@ -89,7 +89,7 @@ def _sweep(deployed: Deployed) -> str:
 def budgets(deployed: Deployed) -> Iterator[Finding]:
     """No budget is spent."""
     for consumer, item in deployed.session.policies.items():
-        policy = policy_of(item, deployed.states.get(consumer)).at(deployed.now)
+        policy = policy_from_item(item, deployed.states.get(consumer)).at(deployed.now)
         account = Account(deployed.accounts.get(consumer, {}))
         for budget in policy.budgets:
             spent = account.spent(budget.per, deployed.now)
@@ -98,7 +98,7 @@ def budgets(deployed: Deployed) -> Iterator[Finding]:
 
 
 def _spent(deployed: Deployed, consumer: str, budget: Budget, spent: int) -> Finding:
-    frees = frees_at(budget.per, deployed.now)
+    frees = resets_at(budget.per, deployed.now)
     until = "for good" if frees is None else f"until {frees:%Y-%m-%d %H:%M} UTC"
     share = f"{100 * spent // budget.limit} %" if budget.limit else "more"
     span = "in total" if budget.per == "total" else f"per {budget.per}"
@@ -111,9 +111,8 @@ def _spent(deployed: Deployed, consumer: str, budget: Budget, spent: int) -> Fin
 def raises(deployed: Deployed) -> Iterator[Finding]:
     """No raise of a budget has run out and lies about."""
     for consumer, state in sorted(deployed.states.items()):
-        over = [
-            each for each in policy_of(deployed.session.policies[consumer], state).raises if each.until <= deployed.now
-        ]
+        policy = policy_from_item(deployed.session.policies[consumer], state)
+        over = [each for each in policy.raises if each.until <= deployed.now]
         for each in over:
             yield note(
                 f"the raise of {consumer}'s budget per {each.per} by ${usd(each.amount)} ended "

@@ -21,7 +21,7 @@ from admin.session import Session
 from admin.table import Audit
 from admin.times import written
 from lambda_src.contract import KEY_SK, api_key_name, key_pk
-from lambda_src.core.policy import instant
+from lambda_src.core.policy import parse_optional_time
 
 _AGAIN: Final = "Give the same command again to finish it."
 
@@ -60,7 +60,7 @@ class Order:
 
 def check_expiry(policy: Mapping[str, Any], expires: datetime | None, now: datetime) -> None:
     """Refused where a key would outlive its consumer, or the consumer has ended."""
-    end = instant(policy.get("expires"))
+    end = parse_optional_time(policy.get("expires"))
     if end is None:
         return
     if end <= now:

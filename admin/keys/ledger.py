@@ -20,7 +20,7 @@ from lambda_src.contract import (
     STATE_SK,
     key_pk,
 )
-from lambda_src.core.policy import instant
+from lambda_src.core.policy import parse_optional_time
 
 TERRAFORM: Final = "terraform"
 LABEL_WORDS: Final = "1 to 31 lower-case letters, digits and hyphens, the first no hyphen"
@@ -191,7 +191,7 @@ def _key(key_id: str, item: Mapping[str, Any], state: Mapping[str, Any]) -> Ledg
         label=item.get("name", "?"),
         created_by=item.get("created_by", "?"),
         created=item.get("created"),
-        expires=instant(state.get("expires", item.get("expires"))),
+        expires=parse_optional_time(state.get("expires", item.get("expires"))),
         status=state.get("status", "active"),
         replaces=item.get("replaces"),
         replaced_by=state.get("replaced_by"),

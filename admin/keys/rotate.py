@@ -18,7 +18,7 @@ from admin.session import Session
 from admin.table import Audit
 from admin.times import written
 from lambda_src.contract import api_key_name
-from lambda_src.core.policy import instant
+from lambda_src.core.policy import parse_optional_time
 
 
 def pair(session: Session, key: LedgerKey) -> tuple[LedgerKey, LedgerKey | None]:
@@ -58,7 +58,7 @@ def rotate(
         consumer=old.consumer,
         label=old.label,
         plan=policy["plan"],
-        expires=_earlier(old.expires, instant(policy.get("expires"))) if expires is None else expires,
+        expires=_earlier(old.expires, parse_optional_time(policy.get("expires"))) if expires is None else expires,
         replaces=old.key_id,
         unfinished=new,
     )

@@ -14,7 +14,7 @@ from admin.keys.ledger import LedgerKey, State
 from admin.output import table
 from admin.session import Session
 from admin.times import written
-from lambda_src.core.policy import instant
+from lambda_src.core.policy import parse_optional_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class KeysExported:
 
 def bounded(key: LedgerKey, policy: Mapping[str, Any]) -> LedgerKey:
     """The key with its consumer's expiry, where that is the earlier one."""
-    end = instant(policy.get("expires"))
+    end = parse_optional_time(policy.get("expires"))
     return replace(key, expires=end) if end is not None and (key.expires is None or end < key.expires) else key
 
 

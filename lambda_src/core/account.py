@@ -21,7 +21,7 @@ from typing import Any
 
 from lambda_src.contract import ACCOUNTS_INDEX_KEY, WINDOWS, Window
 from lambda_src.core.policy import Policy
-from lambda_src.core.windows import labels, minute, moment, previous
+from lambda_src.core.windows import labels, minute, previous, utc_datetime
 
 HOLD = "h|"
 
@@ -52,7 +52,7 @@ class Hold:
         return json.dumps([*fields, self.route, self.provider, self.model, self.price_version], separators=(",", ":"))
 
     @classmethod
-    def parsed(cls, request_id: str, text: str) -> Hold:
+    def from_text(cls, request_id: str, text: str) -> Hold:
         """The hold that `text` says."""
         amount, deadline, at_ms, tokens, key_id, route, provider, model, price_version = json.loads(text)
         return cls(
@@ -106,19 +106,19 @@ class Account:
     def hold(self, request_id: str) -> Hold | None:
         """The open hold of a request."""
         text = self.item.get(HOLD + request_id)
-        return None if text is None else Hold.parsed(request_id, text)
+        return None if text is None else Hold.from_text(request_id, text)
 
     def holds(self) -> list[Hold]:
         """All open holds."""
-        return [Hold.parsed(name[len(HOLD) :], text) for name, text in self.item.items() if name.startswith(HOLD)]
+        return [Hold.from_text(name[len(HOLD) :], text) for name, text in self.item.items() if name.startswith(HOLD)]
 
-    def lapsed(self, now: float) -> list[Hold]:
+    def expired_holds(self, now: float) -> list[Hold]:
         """Holds whose deadline is past."""
         return [hold for hold in self.holds() if hold.deadline < now]
 
-    def stale(self, now_ms: int) -> tuple[str, ...]:
+    def stale_attributes(self, now_ms: int) -> tuple[str, ...]:
         """Attributes of windows that nothing can touch again: neither current, nor the one before, nor a hold's."""
-        kept = _recent(now_ms) | {name for hold in self.holds() for name in _names(moment(hold.at_ms))}
+        kept = _recent(now_ms) | {name for hold in self.holds() for name in _names(utc_datetime(hold.at_ms))}
         oldest = minute(now_ms) - 1
         return tuple(
             name
@@ -148,17 +148,17 @@ def _names(at: datetime) -> list[str]:
 
 def _recent(now_ms: int) -> set[str]:
     """Attributes of the current windows and of those before them."""
-    at = moment(now_ms)
+    at = utc_datetime(now_ms)
     return {*_names(at), *(name for window in WINDOWS for name in _pair(window, previous(window, at)))}
 
 
 def _in_every_window(kind: str, at_ms: int, amount: int) -> dict[str, int]:
-    return {f"{kind}|{window}|{label}": amount for window, label in labels(moment(at_ms)).items()}
+    return {f"{kind}|{window}|{label}": amount for window, label in labels(utc_datetime(at_ms)).items()}
 
 
 def reserve(hold: Hold, policy: Policy) -> Update:
     """Place `hold` if every limit of `policy` leaves room for it."""
-    at, now = moment(hold.at_ms), minute(hold.at_ms)
+    at, now = utc_datetime(hold.at_ms), minute(hold.at_ms)
     at_most: dict[str, int] = {}
     for budget in policy.budgets:
         name = committed_name(budget.per, at)

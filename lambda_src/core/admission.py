@@ -12,7 +12,7 @@ from lambda_src.core.errors import BadRequest, Denied, LimitReached
 from lambda_src.core.estimate import Estimate
 from lambda_src.core.policy import ApiKey, Model, Policy
 from lambda_src.core.pricing import usd
-from lambda_src.core.windows import frees_at, moment
+from lambda_src.core.windows import resets_at, utc_datetime
 
 _ROUTE_OF_KIND: Mapping[ProviderKind, str] = {
     "openai": "/v1/chat/completions, /v1/responses or /v1/embeddings",
@@ -71,7 +71,7 @@ def choose_model(
     return model
 
 
-def check_fits(estimate: Estimate, policy: Policy) -> None:
+def check_within_limits(estimate: Estimate, policy: Policy) -> None:
     """LimitReached where a request is larger than a whole limit: no window, however fresh, has room for it.
 
     It has to come before the reserve: there, a counter that does not exist yet passes any condition.
@@ -102,9 +102,9 @@ def check_fits(estimate: Estimate, policy: Policy) -> None:
         )
 
 
-def refusal(estimate: Estimate, policy: Policy, account: Account, at_ms: int) -> LimitReached:
+def limit_error(estimate: Estimate, policy: Policy, account: Account, at_ms: int) -> LimitReached:
     """Why the account has no room for a hold: the limit that frees last, how much is left, and when it frees."""
-    at = moment(at_ms)
+    at = utc_datetime(at_ms)
     spent_budgets = [
         (budget, left)
         for budget in policy.budgets
@@ -112,7 +112,7 @@ def refusal(estimate: Estimate, policy: Policy, account: Account, at_ms: int) ->
     ]
     if spent_budgets:
         budget, left = max(
-            spent_budgets, key=lambda each: frees_at(each[0].per, at) or datetime.max.replace(tzinfo=at.tzinfo)
+            spent_budgets, key=lambda each: resets_at(each[0].per, at) or datetime.max.replace(tzinfo=at.tzinfo)
         )
         return _budget_refusal(estimate, policy, budget.per, budget.limit, left, at)
     seconds = max(1, 60 - at.second)
@@ -131,7 +131,7 @@ def refusal(estimate: Estimate, policy: Policy, account: Account, at_ms: int) ->
 def _budget_refusal(
     estimate: Estimate, policy: Policy, per: Window, limit: int, left: int, at: datetime
 ) -> LimitReached:
-    frees = frees_at(per, at)
+    frees = resets_at(per, at)
     when = f"It frees on {frees.isoformat()}." if frees else "It never frees by itself: have it raised."
     return LimitReached(
         "budget_exceeded",

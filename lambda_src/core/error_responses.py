@@ -5,10 +5,10 @@ from __future__ import annotations
 from lambda_src.contract import ProviderKind, Route
 from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import events
-from lambda_src.core.errors import GatewayError, UpstreamError, bedrock_answer
+from lambda_src.core.errors import GatewayError, UpstreamError, bedrock_error
 from lambda_src.core.http_event import HttpRequest, HttpResponse
 from lambda_src.core.metering import error_event
-from lambda_src.core.model_list import asks_as_anthropic
+from lambda_src.core.model_list import is_anthropic_client
 from lambda_src.core.provider_call import NoResponse, ProviderResponse
 from lambda_src.core.usage_record import UsageRecord
 
@@ -16,12 +16,12 @@ from lambda_src.core.usage_record import UsageRecord
 def error_response(request: HttpRequest, error: GatewayError) -> HttpResponse:
     """An error of ours in the shape of the caller's dialect."""
     dialect: ProviderKind = request.route.dialect if request.route else "openai"
-    if asks_as_anthropic(request):
+    if is_anthropic_client(request):
         dialect = "anthropic"
     headers = {"content-type": "application/json", **error.headers()}
     status = error.status
     if dialect == "bedrock":
-        status, headers["x-amzn-errortype"] = bedrock_answer(error)
+        status, headers["x-amzn-errortype"] = bedrock_error(error)
     return HttpResponse(status=status, body=error.body(dialect, request.request_id), headers=headers)
 
 
@@ -31,13 +31,13 @@ _RETURNED = (
 )  # fmt: skip
 
 
-def passed_on(answer: ProviderResponse, body: bytes) -> HttpResponse:
+def provider_response(answer: ProviderResponse, body: bytes) -> HttpResponse:
     """The provider's own status and bytes, and of its headers those that say nothing of our account with it."""
     headers = {name: answer.headers[name] for name in _RETURNED if name in answer.headers}
     return HttpResponse(status=answer.status, body=body, headers=headers)
 
 
-def no_answer(failure: NoResponse, provider: str) -> UpstreamError:
+def no_response_error(failure: NoResponse, provider: str) -> UpstreamError:
     """What the caller is told when no answer came."""
     if not failure.reached:
         return UpstreamError(
@@ -57,7 +57,7 @@ def no_answer(failure: NoResponse, provider: str) -> UpstreamError:
 
 
 def cut(
-    request: HttpRequest, route: Route, record: UsageRecord, asked: ParsedRequest, response: HttpResponse
+    request: HttpRequest, route: Route, record: UsageRecord, parsed: ParsedRequest, response: HttpResponse
 ) -> HttpResponse:
     """An answer that ended early. A stream keeps what came and ends with an error event; anything else is an error."""
     error = UpstreamError(
@@ -66,7 +66,7 @@ def cut(
         "the provider's answer ended before it was complete; what was delivered is charged by estimate.",
         retry=False,
     )
-    if asked.stream:
+    if parsed.stream:
         if route.dialect != "bedrock":  # an event cut in the middle would be read before the one that says why
             response.body = b"".join(each for each in events(response.body) if each.endswith(b"\n\n"))
         response.body += error_event(route.dialect, error, request.request_id)

@@ -125,7 +125,7 @@ def _bedrock(error: GatewayError, request_id: str) -> dict[str, object]:
     return {"message": error.message, "code": error.code, "request_id": request_id}
 
 
-def bedrock_answer(error: GatewayError) -> tuple[int, str]:
+def bedrock_error(error: GatewayError) -> tuple[int, str]:
     """HTTP status, and the `x-amzn-errortype` from which boto3 chooses the exception's class."""
     status = error.status
     if error.retry is False and status in _BEDROCK_FINAL:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from lambda_src.contract import STANDARD_TIER, Config
 from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.dialects.parsed_response import tokens_of_text
+from lambda_src.core.dialects.parsed_response import estimate_tokens
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.policy import Model, Policy
 
@@ -37,79 +37,79 @@ class Estimate:
     tokens: int
     max_output: int
     insert_max: bool
-    usual_input: int
-    most_output: int
+    typical_input: int
+    output_bound: int
 
 
-def estimate(asked: ParsedRequest, model: Model, policy: Policy, config: Config) -> Estimate:
+def estimate(parsed: ParsedRequest, model: Model, policy: Policy, config: Config) -> Estimate:
     """What to hold for a request; BadRequest where no bound can be given or the request asks for too much."""
-    max_output, insert = _max_output(asked, model, policy, config)
-    told = insert or asked.max_output is not None
-    most_output = asked.choices * ((max_output if told else model.max_output_tokens) + asked.extra_output)
-    usual_output = max_output if asked.max_output is not None else min(max_output, config.typical_output_tokens)
-    usual_output *= asked.choices
-    usual_input = _capped(tokens_of_text(asked.text_bytes) + asked.images * TYPICAL_IMAGE_TOKENS, asked, model)
-    tiers = _service_tiers(asked, model)
-    outputs = sorted(asked.output_classes)
+    max_output, insert = _max_output(parsed, model, policy, config)
+    told = insert or parsed.max_output is not None
+    output_bound = parsed.choices * ((max_output if told else model.max_output_tokens) + parsed.extra_output)
+    usual_output = max_output if parsed.max_output is not None else min(max_output, config.typical_output_tokens)
+    usual_output *= parsed.choices
+    typical_input = _capped(estimate_tokens(parsed.text_bytes) + parsed.images * TYPICAL_IMAGE_TOKENS, parsed, model)
+    tiers = _service_tiers(parsed, model)
+    outputs = sorted(parsed.output_classes)
     if config.estimate == "typical":
-        amount = model.prices.bound(tiers[:1], usual_input, ("input",), usual_output, outputs)
+        amount = model.prices.bound(tiers[:1], typical_input, ("input",), usual_output, outputs)
     else:
-        most_input, inputs = _most_input(asked, model, config), asked.input_classes
-        if asked.open_ended is not None:  # it may hide images and recordings, too
+        most_input, inputs = _most_input(parsed, model, config), parsed.input_classes
+        if parsed.unbounded_input is not None:  # it may hide images and recordings, too
             inputs = inputs | {"input_image", "input_audio"}
-        amount = model.prices.bound(tiers, most_input, sorted(inputs), most_output, outputs)
-    return Estimate(amount, usual_input + usual_output, max_output, insert, usual_input, most_output)
+        amount = model.prices.bound(tiers, most_input, sorted(inputs), output_bound, outputs)
+    return Estimate(amount, typical_input + usual_output, max_output, insert, typical_input, output_bound)
 
 
-def _max_output(asked: ParsedRequest, model: Model, policy: Policy, config: Config) -> tuple[int, bool]:
+def _max_output(parsed: ParsedRequest, model: Model, policy: Policy, config: Config) -> tuple[int, bool]:
     """The most output tokens of one choice, and whether the request has to be told so."""
     ceiling = model.max_output_tokens
     if policy.max_output_tokens is not None:
         ceiling = min(ceiling, policy.max_output_tokens)
-    if asked.max_output is None:
+    if parsed.max_output is None:
         # Without a maximum a request would pin what the model could write at its longest.
         most = min(ceiling, config.default_max_output_tokens)
         return most, config.estimate == "strict" or policy.max_output_tokens is not None
-    if policy.max_output_tokens is not None and asked.max_output > policy.max_output_tokens:
+    if policy.max_output_tokens is not None and parsed.max_output > policy.max_output_tokens:
         raise BadRequest(
             "max_output_tokens_exceeded",
-            f"the request allows {asked.max_output} output tokens; this key's policy allows at most "
+            f"the request allows {parsed.max_output} output tokens; this key's policy allows at most "
             f"{policy.max_output_tokens}. Ask for fewer.",
             param="max_tokens",
         )
     # Not capped by the model's own maximum: the environment file may not know it, and then it would be no bound.
-    return asked.max_output, False
+    return parsed.max_output, False
 
 
-def _most_input(asked: ParsedRequest, model: Model, config: Config) -> int:
-    if asked.hosted is not None and not model.free:
+def _most_input(parsed: ParsedRequest, model: Model, config: Config) -> int:
+    if parsed.hosted_tool is not None and not model.free:
         raise BadRequest(
             "unbounded_cost",
-            f"{asked.hosted} runs at the provider, where its cost has no bound; this gateway holds the most a request "
+            f"{parsed.hosted_tool} runs at the provider, where its cost has no bound; this gateway holds the most a request "
             'can cost before it is sent. Leave it out, or have the operator set estimate = "typical".',
         )
-    if asked.open_ended is not None:
-        return UNKNOWN_CONTEXT_TOKENS if asked.widened else model.max_input_tokens or UNKNOWN_CONTEXT_TOKENS
-    tokens = max(0, asked.text_bytes) + OVERHEAD_TOKENS + asked.images * config.image_tokens + asked.allowance
-    return _capped(tokens, asked, model)
+    if parsed.unbounded_input is not None:
+        return UNKNOWN_CONTEXT_TOKENS if parsed.extended_context else model.max_input_tokens or UNKNOWN_CONTEXT_TOKENS
+    tokens = max(0, parsed.text_bytes) + OVERHEAD_TOKENS + parsed.images * config.image_tokens + parsed.added_tokens
+    return _capped(tokens, parsed, model)
 
 
-def _capped(tokens: int, asked: ParsedRequest, model: Model) -> int:
+def _capped(tokens: int, parsed: ParsedRequest, model: Model) -> int:
     """No more than the model's context window, unless the request asks for a larger one."""
-    return tokens if model.max_input_tokens is None or asked.widened else min(tokens, model.max_input_tokens)
+    return tokens if model.max_input_tokens is None or parsed.extended_context else min(tokens, model.max_input_tokens)
 
 
-def _service_tiers(asked: ParsedRequest, model: Model) -> list[str]:
+def _service_tiers(parsed: ParsedRequest, model: Model) -> list[str]:
     """Tiers the request could be charged under, the likeliest first; BadRequest for one without a price."""
     priced = model.prices.tiers
-    if asked.service_tier is None or asked.may_vary_tier:
-        others = sorted(set(priced) - {STANDARD_TIER}) if asked.may_vary_tier else []
+    if parsed.service_tier is None or parsed.may_vary_tier:
+        others = sorted(set(priced) - {STANDARD_TIER}) if parsed.may_vary_tier else []
         return [STANDARD_TIER, *others]
-    if asked.service_tier not in priced:
+    if parsed.service_tier not in priced:
         raise BadRequest(
             "service_tier_not_priced",
-            f"service_tier {asked.service_tier!r} has no price for {model.name}; accepted: {', '.join(priced)}.",
+            f"service_tier {parsed.service_tier!r} has no price for {model.name}; accepted: {', '.join(priced)}.",
             param="service_tier",
         )
     # A provider may serve it at the standard tier instead.
-    return list(dict.fromkeys((asked.service_tier, STANDARD_TIER)))
+    return list(dict.fromkeys((parsed.service_tier, STANDARD_TIER)))

@@ -36,7 +36,7 @@ class HttpRequest:
     body: bytes
 
     @classmethod
-    def of_event(cls, event: Mapping[str, Any]) -> HttpRequest:
+    def from_event(cls, event: Mapping[str, Any]) -> HttpRequest:
         """The request that an event carries. The event itself holds the key's value: it is never kept or logged."""
         context = event["requestContext"]
         identity = context.get("identity") or {}

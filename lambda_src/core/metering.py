@@ -7,7 +7,7 @@ import json
 from lambda_src.contract import STANDARD_TIER, ProviderKind, Route
 from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.dialects.parsed_response import completed
+from lambda_src.core.dialects.parsed_response import tokens_to_charge
 from lambda_src.core.errors import GatewayError
 from lambda_src.core.estimate import Estimate
 from lambda_src.core.policy import Model
@@ -17,7 +17,7 @@ from lambda_src.core.usage_record import UsageRecord
 
 
 def meter(
-    record: UsageRecord, route: Route, asked: ParsedRequest, model: Model, wanted: Estimate, answer: ProviderResponse
+    record: UsageRecord, route: Route, parsed: ParsedRequest, model: Model, wanted: Estimate, answer: ProviderResponse
 ) -> bytes:
     """Write usage and cost of `answer` into `record`; the bytes for the caller.
 
@@ -28,18 +28,18 @@ def meter(
     if answer.status >= 300:
         record.usage_source, record.error_code = "none", provider_error(answer.status)
         return answer.body
-    reading = DIALECTS[route.dialect].read(route, asked, answer.body, answer.whole)
+    reading = DIALECTS[route.dialect].parse_response(route, parsed, answer.body, answer.complete)
     usage = reading.usage
     record.model_served, record.usage_raw = usage.model, usage.raw
-    record.service_tier = usage.service_tier or asked.service_tier or STANDARD_TIER
-    if not answer.whole:
-        record.error_code = answer.cut_code
+    record.service_tier = usage.service_tier or parsed.service_tier or STANDARD_TIER
+    if not answer.complete:
+        record.error_code = answer.truncation_code
     elif reading.failed and not usage.reported:
         record.error_code = "upstream_incomplete"
-    if not (answer.whole or usage.reported or reading.delivered or usage.tokens.total):
-        charge_without_answer(record, wanted)  # nothing came that an estimate could start from
+    if not (answer.complete or usage.reported or reading.delivered or usage.tokens.total):
+        charge_held_amount(record, wanted)  # nothing came that an estimate could start from
         return reading.body
-    record.tokens = completed(reading, wanted.usual_input, wanted.most_output)
+    record.tokens = tokens_to_charge(reading, wanted.typical_input, wanted.output_bound)
     record.usage_source = "reported" if usage.reported else "estimated"
     record.cost_nano_usd = cost(model, record.tokens, record.service_tier)
     return reading.body
@@ -62,7 +62,7 @@ def cost(model: Model, tokens: Tokens, service_tier: str) -> int:
     return max(prices.cost(tokens, each) for each in prices.tiers)
 
 
-def charge_without_answer(record: UsageRecord, estimate: Estimate) -> None:
+def charge_held_amount(record: UsageRecord, estimate: Estimate) -> None:
     """A provider that was reached and did not answer may have billed: the held amount is charged, and marked."""
     record.cost_nano_usd = estimate.amount
     record.tokens = Tokens(input=estimate.tokens)

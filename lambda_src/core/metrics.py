@@ -110,7 +110,7 @@ def dimension_sets(metric: Metric, per_consumer: bool) -> tuple[tuple[str, ...],
     return _sets(metric.by, frozenset(metric.by) if per_consumer else frozenset(metric.by) - {"consumer"})
 
 
-def embedded(
+def emf_metadata(
     timestamp_ms: int, namespace: str, per_consumer: bool, known: Mapping[str, object], values: Mapping[Metric, float]
 ) -> dict[str, object]:
     """The `_aws` member that makes CloudWatch read the metrics' values off the same log line.

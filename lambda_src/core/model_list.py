@@ -13,7 +13,7 @@ from lambda_src.core.policy import Model, Policy
 _EPOCH = "1970-01-01T00:00:00Z"
 
 
-def asks_as_anthropic(request: HttpRequest) -> bool:
+def is_anthropic_client(request: HttpRequest) -> bool:
     """Whether Anthropic's client asks for models: on the same path as OpenAI's, but with a header of its own."""
     listing = request.route is not None and request.route.name in ("models", "model")
     return listing and "anthropic-version" in request.headers
@@ -23,7 +23,7 @@ def models_body(
     request: HttpRequest, route: Route, policy: Policy, models: Mapping[str, Model], kinds: Mapping[str, ProviderKind]
 ) -> bytes:
     """The list, or the one model that the path names; BadRequest (404) where the consumer may not use it."""
-    anthropic = asks_as_anthropic(request)
+    anthropic = is_anthropic_client(request)
     usable = {name: model for name, model in sorted(models.items()) if policy.allows(name)}
     if anthropic:
         usable = {name: model for name, model in usable.items() if kinds[model.provider] == "anthropic"}

@@ -91,28 +91,28 @@ class ApiKey:
     status: str = "active"
 
 
-def instant(text: str | None) -> datetime | None:
+def parse_optional_time(text: str | None) -> datetime | None:
     """A moment written in ISO 8601, if there is one."""
-    return None if text is None else moment_of(text)
+    return None if text is None else parse_time(text)
 
 
-def moment_of(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """A moment written in ISO 8601; one without an offset is UTC."""
     at = datetime.fromisoformat(text)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def key_of(key_id: str, item: Mapping[str, Any], state: Mapping[str, Any]) -> ApiKey:
+def key_from_item(key_id: str, item: Mapping[str, Any], state: Mapping[str, Any]) -> ApiKey:
     """A key from its KEY item and, where an operator set one, its STATE item."""
     return ApiKey(
         key_id=key_id,
         consumer=item["consumer"],
-        expires=instant(state.get("expires", item.get("expires"))),
+        expires=parse_optional_time(state.get("expires", item.get("expires"))),
         status=state.get("status", "active"),
     )
 
 
-def policy_of(item: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> Policy:
+def policy_from_item(item: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> Policy:
     """A policy from its item and, where an operator wrote one, the consumer's STATE item: `Policy.at` applies it."""
     return Policy(
         consumer=item["consumer"],
@@ -123,16 +123,16 @@ def policy_of(item: Mapping[str, Any], state: Mapping[str, Any] | None = None) -
         tokens_per_minute=item.get("tokens_per_minute"),
         requests_per_minute=item.get("requests_per_minute"),
         max_output_tokens=item.get("max_output_tokens"),
-        expires=instant(item.get("expires")),
+        expires=parse_optional_time(item.get("expires")),
         tags=item.get("tags", {}),
         prompt_log=item.get("prompt_log", False),
         raises=tuple(
-            Raise(each["usd_nano"], each["per"], moment_of(each["until"])) for each in (state or {}).get("raises", ())
+            Raise(each["usd_nano"], each["per"], parse_time(each["until"])) for each in (state or {}).get("raises", ())
         ),
     )
 
 
-def model_of(name: str, item: Mapping[str, Any]) -> Model:
+def model_from_item(name: str, item: Mapping[str, Any]) -> Model:
     """A model from its item; KeyError where a token class has no price: nothing is ever charged at 0 by omission."""
     return Model(
         name=name,

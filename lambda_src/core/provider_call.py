@@ -33,19 +33,19 @@ class ProviderResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
-    whole: bool
-    cut_code: str
+    complete: bool
+    truncation_code: str
     retries: int
-    first_byte: float
-    total: float
+    first_byte_seconds: float
+    total_seconds: float
 
 
 class NoResponse(Exception):
     """No answer came. reached: the provider may have worked, and billed, all the same."""
 
-    def __init__(self, code: str, *, reached: bool, retries: int, total: float) -> None:
+    def __init__(self, code: str, *, reached: bool, retries: int, total_seconds: float) -> None:
         super().__init__(code)
         self.code = code
         self.reached = reached
         self.retries = retries
-        self.total = total
+        self.total_seconds = total_seconds

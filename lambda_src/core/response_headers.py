@@ -19,7 +19,7 @@ from lambda_src.core.errors import BadRequest
 from lambda_src.core.pricing import usd
 from lambda_src.core.request_context import AdmittedRequest
 from lambda_src.core.usage_record import UsageRecord
-from lambda_src.core.windows import moment
+from lambda_src.core.windows import utc_datetime
 
 _TAG = re.compile(r"([A-Za-z0-9_.-]{1,40})=([A-Za-z0-9_.:/@+-]{1,80})")
 _MOST_TAGS = 10
@@ -45,7 +45,7 @@ def tags(headers: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def charged(record: UsageRecord, cors_origin: str | None = None) -> dict[str, str]:
+def common_headers(record: UsageRecord, cors_origin: str | None = None) -> dict[str, str]:
     """On every answer: its id, what it cost, and where an origin is allowed that its pages may read it."""
     headers = {HEADER_REQUEST_ID: record.request_id, HEADER_COST: usd(record.cost_nano_usd)}
     if cors_origin is not None:
@@ -54,22 +54,22 @@ def charged(record: UsageRecord, cors_origin: str | None = None) -> dict[str, st
     return headers
 
 
-def standing(record: UsageRecord, ticket: AdmittedRequest, dialect: ProviderKind) -> dict[str, str]:
+def limit_headers(record: UsageRecord, admitted: AdmittedRequest, dialect: ProviderKind) -> dict[str, str]:
     """Where the consumer stands after this request, as far as this request could see.
 
     Rate limits carry the names that the SDKs of the dialect know.
     """
-    policy, account, at = ticket.caller.policy, ticket.account, moment(record.at_ms)
+    policy, account, at = admitted.caller.policy, admitted.account, utc_datetime(record.at_ms)
     found: dict[str, str] = {}
-    booked = record.cost_nano_usd - ticket.hold.amount
+    booked = record.cost_nano_usd - admitted.hold.amount
     left = [budget.limit - account.committed(budget.per, at) - booked for budget in policy.budgets]
     if left:
         found[HEADER_BUDGET_LEFT] = usd(max(0, min(left)))
-    if ticket.estimate.insert_max and "output" in ticket.asked.output_classes:
-        found[HEADER_MAX_OUTPUT] = str(ticket.estimate.max_output)
+    if admitted.estimate.insert_max and "output" in admitted.parsed.output_classes:
+        found[HEADER_MAX_OUTPUT] = str(admitted.estimate.max_output)
     reset = 60 - at.second
     if policy.tokens_per_minute is not None:
-        used = account.tokens(record.at_ms) + record.tokens.total - ticket.hold.tokens
+        used = account.tokens(record.at_ms) + record.tokens.total - admitted.hold.tokens
         rest = max(0, policy.tokens_per_minute - used)
         found[HEADER_TOKENS_LEFT] = str(rest)
         found |= _rate("tokens", policy.tokens_per_minute, rest, reset, dialect, at)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lambda_src.contract import Route
 from lambda_src.core.dialects.bedrock import stream_events
-from lambda_src.core.dialects.parsed_response import events, objects_in
+from lambda_src.core.dialects.parsed_response import event_objects, events
 
 _NO_TEXT = frozenset({"id", "type", "role", "object", "signature"})
 _PLACES = ("output_index", "index", "contentBlockIndex")
@@ -20,7 +20,7 @@ def pieces(route: Route, body: bytes) -> dict[str, str] | None:
     if route.dialect == "bedrock":
         found: Iterator[dict[str, object]] = (payload for _, payload in stream_events(body))
     else:
-        found = objects_in(events(body))
+        found = event_objects(events(body))
     joined: dict[str, list[str]] = {}
     for event in found:
         for place, delta in _deltas(event):

@@ -71,21 +71,21 @@ _MOST = 1_000_000_000
 
 def count(value: object) -> int:
     """A token count out of a provider's JSON: anything but a positive whole number counts as 0."""
-    return counted(value) or 0
+    return count_or_none(value) or 0
 
 
-def counted(value: object) -> int | None:
+def count_or_none(value: object) -> int | None:
     """A token count out of a provider's JSON, 0 included; None for anything that is no count."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
 
 
-def name(value: object) -> str | None:
+def name_or_none(value: object) -> str | None:
     """A model's or tier's name out of a provider's JSON, short enough to keep; None for anything else."""
     return value[:200] if isinstance(value, str) and value.isprintable() else None
 
 
-def mapping(value: object) -> dict[str, object]:
+def as_object(value: object) -> dict[str, object]:
     """`value` where it is a JSON object, else an empty one: answers are read without trusting their shape."""
     return value if isinstance(value, dict) else {}

@@ -32,7 +32,7 @@ class Trace:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def trace_of(headers: Mapping[str, str], request_id: str) -> Trace:
+def parse_trace(headers: Mapping[str, str], request_id: str) -> Trace:
     """The trace of a request with these headers (names in lower case). What is malformed is dropped, not passed on."""
     xray = headers.get(XRAY_HEADER, "")
     root = _ROOT.search(xray)

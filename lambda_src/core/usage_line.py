@@ -7,9 +7,9 @@ from typing import Any
 
 from lambda_src.contract import METRIC_NAMESPACE
 from lambda_src.core.metric_values import metric_values
-from lambda_src.core.metrics import ERRORS, REFUSALS, embedded
+from lambda_src.core.metrics import ERRORS, REFUSALS, emf_metadata
 from lambda_src.core.usage_record import LINE_FIELDS, UsageRecord
-from lambda_src.core.windows import moment
+from lambda_src.core.windows import utc_datetime
 
 _MEMBERS = tuple(LINE_FIELDS)
 
@@ -25,14 +25,14 @@ def usage_line(record: UsageRecord, per_consumer: bool, metrics_at_ms: int | Non
     line: dict[str, Any] = {
         "kind": "usage",
         "level": "ERROR" if record.failed else "INFO",
-        "time": moment(record.at_ms).isoformat(timespec="milliseconds"),
+        "time": utc_datetime(record.at_ms).isoformat(timespec="milliseconds"),
         **record.members(_MEMBERS),
         "gateway_ms": record.gateway_ms,
         **{metric.name: value for metric, value in values.items()},
     }
     if record.error_code is not None and (values[ERRORS] or values[REFUSALS]):
         line["reason"] = record.error_code
-    line["_aws"] = embedded(
+    line["_aws"] = emf_metadata(
         record.at_ms if metrics_at_ms is None else metrics_at_ms, METRIC_NAMESPACE, per_consumer, line, values
     )
     return json.dumps(line, ensure_ascii=False, separators=(",", ":"))

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from lambda_src.contract import LATENCY_BOUNDS_MS
 from lambda_src.core.counters import Counters
 from lambda_src.core.tokens import Tokens
-from lambda_src.core.windows import label, moment
+from lambda_src.core.windows import label, utc_datetime
 
 Settlement = Literal["settled", "unsettled", "refused"]
 UsageSource = Literal["reported", "estimated", "none"]
@@ -105,7 +105,7 @@ class UsageRecord:
     @property
     def day(self) -> str:
         """UTC day of the request."""
-        return label("day", moment(self.at_ms))
+        return label("day", utc_datetime(self.at_ms))
 
     @property
     def failed(self) -> bool:
@@ -175,7 +175,7 @@ TOKEN_MEMBERS: Final = {f"tokens_{each.name}": each.name for each in fields(Toke
 _REPLAYED: Final = tuple(name for name in LINE_FIELDS if name != "ledger_failed")
 
 
-def record_of_line(line: Mapping[str, Any]) -> UsageRecord:
+def record_from_line(line: Mapping[str, Any]) -> UsageRecord:
     """The record that a log line was written from. A replay uses it to book a request that the ledger missed."""
     return UsageRecord(
         tokens=Tokens(**{name: line.get(member, 0) for member, name in TOKEN_MEMBERS.items()}),

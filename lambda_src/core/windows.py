@@ -9,7 +9,7 @@ from functools import lru_cache
 from lambda_src.contract import Window
 
 
-def moment(epoch_ms: int) -> datetime:
+def utc_datetime(epoch_ms: int) -> datetime:
     """UTC time of `epoch_ms`."""
     return datetime.fromtimestamp(epoch_ms / 1000, UTC)
 
@@ -30,7 +30,7 @@ def _labels(day: date) -> Mapping[Window, str]:
     return {"day": day.isoformat(), "week": f"{year}-W{week:02d}", "month": day.isoformat()[:7], "total": "all"}
 
 
-def frees_at(window: Window, at: datetime) -> datetime | None:
+def resets_at(window: Window, at: datetime) -> datetime | None:
     """When the window that holds `at` ends and its budget is whole again; None: never."""
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
     if window == "day":

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from lambda_src.edges.sigv4 import Credentials, signed
+from lambda_src.edges.sigv4 import Credentials, signed_headers
 
 _RETRIED = frozenset(
     {
@@ -80,9 +80,11 @@ class AwsClient:
         headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
         return self._repeat(service, headers, urlencode(fields).encode(), deadline)
 
-    def signed(self, service: str, region: str, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+    def signed_headers(
+        self, service: str, region: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> dict[str, str]:
         """`headers` of a POST to `url`, with those that sign it."""
-        return signed(self._credentials(), service, region, url, headers, body, time.time())
+        return signed_headers(self._credentials(), service, region, url, headers, body, time.time())
 
     def _credentials(self) -> Credentials:
         environ = self._environ
@@ -118,7 +120,7 @@ class AwsClient:
                 "POST",
                 url,
                 body=body,
-                headers=self.signed(service, self._region, url, headers, body),
+                headers=self.signed_headers(service, self._region, url, headers, body),
                 timeout=urllib3.Timeout(connect=min(1.0, left), read=min(_ONE_TRY, left), total=left),
             )
         except urllib3.exceptions.HTTPError as error:

@@ -10,7 +10,7 @@ from lambda_src.contract import TTL_ATTRIBUTE, Window, consumer_pk
 from lambda_src.core.account import Account
 from lambda_src.core.policy import Policy
 from lambda_src.core.pricing import usd
-from lambda_src.core.windows import label, moment
+from lambda_src.core.windows import label, utc_datetime
 from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.ledger import Ledger
 
@@ -48,9 +48,9 @@ class BudgetEvent:
         return f"Tollgate {self.environment}: {self.consumer} spent {self.percent} % of its budget per {self.per}"
 
 
-def reached(environment: str, policy: Policy, account: Account, at_ms: int, more: int = 0) -> Iterator[BudgetEvent]:
+def due_events(environment: str, policy: Policy, account: Account, at_ms: int, more: int = 0) -> Iterator[BudgetEvent]:
     """Events due once `more` nano-USD are spent on top of what `account` says."""
-    at = moment(at_ms)
+    at = utc_datetime(at_ms)
     for budget in policy.budgets:
         spent = account.spent(budget.per, at) + more
         for percent in policy.thresholds:
@@ -61,10 +61,12 @@ def reached(environment: str, policy: Policy, account: Account, at_ms: int, more
                 )
 
 
-def fullest(policy: Policy, account: Account, at_ms: int, spent: int = 0, committed: int = 0) -> tuple[float, float]:
+def peak_percentages(
+    policy: Policy, account: Account, at_ms: int, spent: int = 0, committed: int = 0
+) -> tuple[float, float]:
     """Spent, and committed (spent and held), percent of the fullest budget, with `spent` and `committed` nano-USD on
     top of what `account` says; (0, 0) without budgets. A budget of nothing is full by definition and left out."""
-    at = moment(at_ms)
+    at = utc_datetime(at_ms)
     limits = [budget for budget in policy.budgets if budget.limit]
     return (
         max((_percent(account.spent(each.per, at) + spent, each.limit) for each in limits), default=0.0),
@@ -111,7 +113,7 @@ class BudgetNotifier:
     def publish_late(self, consumer: str, deadline: float) -> int:
         """Publish what an earlier attempt could not; how many."""
         late = 0
-        for each in self._ledger.partition(consumer_pk(consumer), deadline, begins=EVENT_SK):
+        for each in self._ledger.query_partition(consumer_pk(consumer), deadline, sk_prefix=EVENT_SK):
             if not each.get("published") and self._ledger.now() - each["raised_at"] > _PATIENCE_SECONDS:
                 self._publish(consumer, each["sk"], each["subject"], each["event"], deadline)
                 late += 1
@@ -127,7 +129,7 @@ class BudgetNotifier:
                 "Message": str(text),
             }
             self._aws.query("sns", fields, deadline=deadline)
-        self._ledger.set(consumer_pk(consumer), sk, {"published": True}, deadline)
+        self._ledger.set_attributes(consumer_pk(consumer), sk, {"published": True}, deadline)
 
 
 def message(event: BudgetEvent) -> str:

@@ -9,7 +9,7 @@ Attribute = dict[str, Any]
 Item = dict[str, Attribute]
 
 
-def typed(value: object) -> Attribute:
+def serialize(value: object) -> Attribute:
     """The attribute value of a str, bool, int, list or mapping; TypeError for anything else, floats above all."""
     if isinstance(value, str):
         return {"S": value}
@@ -18,29 +18,29 @@ def typed(value: object) -> Attribute:
     if isinstance(value, int):
         return {"N": str(value)}
     if isinstance(value, list | tuple):
-        return {"L": [typed(each) for each in value]}
+        return {"L": [serialize(each) for each in value]}
     if isinstance(value, Mapping):
-        return {"M": {str(name): typed(each) for name, each in value.items()}}
+        return {"M": {str(name): serialize(each) for name, each in value.items()}}
     raise TypeError(f"no DynamoDB type for {type(value).__name__}")
 
 
-def item(values: Mapping[str, object]) -> Item:
+def serialize_item(values: Mapping[str, object]) -> Item:
     """An item of plain values; those that are None are left out."""
-    return {name: typed(value) for name, value in values.items() if value is not None}
+    return {name: serialize(value) for name, value in values.items() if value is not None}
 
 
-def plain(attribute: Attribute) -> Any:
+def deserialize(attribute: Attribute) -> Any:
     """The plain value of an attribute value."""
     ((kind, value),) = attribute.items()
     if kind == "N":
         return int(value)
     if kind == "L":
-        return [plain(each) for each in value]
+        return [deserialize(each) for each in value]
     if kind == "M":
-        return {name: plain(each) for name, each in value.items()}
+        return {name: deserialize(each) for name, each in value.items()}
     return None if kind == "NULL" else value
 
 
-def plain_item(attributes: Item) -> dict[str, Any]:
+def deserialize_item(attributes: Item) -> dict[str, Any]:
     """The plain values of an item."""
-    return {name: plain(value) for name, value in attributes.items()}
+    return {name: deserialize(value) for name, value in attributes.items()}

@@ -8,8 +8,8 @@ from typing import Any
 from lambda_src.contract import PK, SK
 from lambda_src.core.account import Update
 from lambda_src.edges.aws import AwsClient, AwsError
-from lambda_src.edges.dynamodb_attributes import Item, item, plain_item
-from lambda_src.edges.dynamodb_update import update_of
+from lambda_src.edges.dynamodb_attributes import Item, deserialize_item, serialize_item
+from lambda_src.edges.dynamodb_update import build_update
 
 CONDITION = "ConditionalCheckFailed"
 """Why a part of a transaction was cancelled: what it tested does not hold."""
@@ -23,7 +23,7 @@ class DynamoDBTable:
         self._table = name
         self._failures = 0
 
-    def take_faults(self) -> tuple[int, int]:
+    def take_failure_counts(self) -> tuple[int, int]:
         """How many calls failed in the end, and how many tries DynamoDB throttled, since this was last asked."""
         failures, self._failures = self._failures, 0
         return failures, self._aws.take_throttled("dynamodb")
@@ -33,13 +33,13 @@ class DynamoDBTable:
         answer = self._call(
             "GetItem", {"TableName": self._table, "Key": item_key(pk, sk), "ConsistentRead": True}, deadline
         )
-        return plain_item(answer.get("Item", {}))
+        return deserialize_item(answer.get("Item", {}))
 
-    def partition(self, pk: str, deadline: float, *, begins: str | None = None) -> list[dict[str, Any]]:
+    def query_partition(self, pk: str, deadline: float, *, sk_prefix: str | None = None) -> list[dict[str, Any]]:
         """All items of a partition, or those whose sort key begins so."""
-        expression = "#p = :p" if begins is None else "#p = :p AND begins_with(#s, :s)"
-        names = {"#p": PK} if begins is None else {"#p": PK, "#s": SK}
-        values = {":p": {"S": pk}} if begins is None else {":p": {"S": pk}, ":s": {"S": begins}}
+        expression = "#p = :p" if sk_prefix is None else "#p = :p AND begins_with(#s, :s)"
+        names = {"#p": PK} if sk_prefix is None else {"#p": PK, "#s": SK}
+        values = {":p": {"S": pk}} if sk_prefix is None else {":p": {"S": pk}, ":s": {"S": sk_prefix}}
         members = {
             "KeyConditionExpression": expression,
             "ExpressionAttributeNames": names,
@@ -51,7 +51,7 @@ class DynamoDBTable:
         """Put an item that must not be there yet; False where it is."""
         members = {
             "TableName": self._table,
-            "Item": {**item_key(pk, sk), **item(values)},
+            "Item": {**item_key(pk, sk), **serialize_item(values)},
             "ConditionExpression": "attribute_not_exists(#p)",
             "ExpressionAttributeNames": {"#p": PK},
         }
@@ -63,9 +63,9 @@ class DynamoDBTable:
             raise
         return True
 
-    def set(self, pk: str, sk: str, values: Mapping[str, object], deadline: float) -> None:
+    def set_attributes(self, pk: str, sk: str, values: Mapping[str, object], deadline: float) -> None:
         """Set attributes of an item."""
-        self._call("UpdateItem", update_of(self._table, item_key(pk, sk), Update(sets=values, adds={})), deadline)
+        self._call("UpdateItem", build_update(self._table, item_key(pk, sk), Update(sets=values, adds={})), deadline)
 
     def add_to_set(
         self, pk: str, sk: str, name: str, member: str, values: Mapping[str, object], most: int, deadline: float
@@ -80,7 +80,7 @@ class DynamoDBTable:
             "ExpressionAttributeNames": {"#n": name, **sets},
             "ExpressionAttributeValues": {
                 ":m": {"SS": [member]},
-                **{f":{each}": value for each, value in item({**values, "most": most}).items()},
+                **{f":{each}": value for each, value in serialize_item({**values, "most": most}).items()},
             },
             "ReturnValues": "UPDATED_NEW",
         }
@@ -97,7 +97,7 @@ class DynamoDBTable:
         page: dict[str, object] = {"TableName": self._table, **members}
         while True:
             answer = self._call("Query", page, deadline)
-            found += [plain_item(each) for each in answer["Items"]]
+            found += [deserialize_item(each) for each in answer["Items"]]
             if "LastEvaluatedKey" not in answer:
                 return found
             page["ExclusiveStartKey"] = answer["LastEvaluatedKey"]

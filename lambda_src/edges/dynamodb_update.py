@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lambda_src.core.account import Update
-from lambda_src.edges.dynamodb_attributes import Item, typed
+from lambda_src.edges.dynamodb_attributes import Item, serialize
 
 
-def update_of(table: str, key: Item, update: Update) -> dict[str, object]:
+def build_update(table: str, key: Item, update: Update) -> dict[str, object]:
     """The members of an UpdateItem (or of an Update in a transaction) for `update`."""
     names: dict[str, str] = {}
     values: Item = {}
@@ -16,7 +16,7 @@ def update_of(table: str, key: Item, update: Update) -> dict[str, object]:
 
     def value(plain: object) -> str:
         placeholder = f":{len(values)}"
-        values[placeholder] = typed(plain)
+        values[placeholder] = serialize(plain)
         return placeholder
 
     clauses = [

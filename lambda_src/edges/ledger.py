@@ -31,9 +31,9 @@ from lambda_src.core.policy import Policy
 from lambda_src.core.tokens import Tokens
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.edges.aws import AwsClient, AwsError
-from lambda_src.edges.dynamodb_attributes import item, plain_item
+from lambda_src.edges.dynamodb_attributes import deserialize_item, serialize_item
 from lambda_src.edges.dynamodb_table import CONDITION, DynamoDBTable, item_key
-from lambda_src.edges.dynamodb_update import update_of
+from lambda_src.edges.dynamodb_update import build_update
 
 _SECONDS_PER_DAY = 86_400
 
@@ -66,18 +66,18 @@ class Ledger(DynamoDBTable):
 
         The caller has refused what is larger than a whole limit: an absent counter passes any condition.
         """
-        members = update_of(self._table, item_key(account_pk(consumer), ACCOUNT_SK), accounts.reserve(hold, policy))
+        members = build_update(self._table, item_key(account_pk(consumer), ACCOUNT_SK), accounts.reserve(hold, policy))
         members |= {"ReturnValues": "ALL_NEW", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
         try:
             answer = self._call("UpdateItem", members, deadline)
         except AwsError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
-            before = Account(plain_item(error.details.get("Item", {})))
+            before = Account(deserialize_item(error.details.get("Item", {})))
             if before.hold(hold.request_id) == hold:
                 return before  # our own update, sent again after its answer was lost
             raise NoRoomError(before) from None
-        return Account(plain_item(answer["Attributes"]))
+        return Account(deserialize_item(answer["Attributes"]))
 
     def settle(
         self, record: UsageRecord, hold: Hold, stale: tuple[str, ...], deadline: float, *, tokens: int | None = None
@@ -104,10 +104,10 @@ class Ledger(DynamoDBTable):
         if hold is not None:
             return self.settle(record, hold, (), deadline)
         if record.cost_nano_usd == 0:
-            return self.note(record, deadline)
+            return self.book_unbilled(record, deadline)
         return self._settle_without_hold(record, None, deadline)
 
-    def note(self, record: UsageRecord, deadline: float) -> Outcome:
+    def book_unbilled(self, record: UsageRecord, deadline: float) -> Outcome:
         """Book a record that holds and costs nothing (a refusal, a count of tokens), once."""
         try:
             self._transact(record, None, deadline)
@@ -123,7 +123,7 @@ class Ledger(DynamoDBTable):
 
         The row comes first: should the reserve arrive even later, the sweeper finds the row and only ends the hold.
         """
-        outcome = self.note(record, deadline)
+        outcome = self.book_unbilled(record, deadline)
         self._release(record.consumer, hold, deadline)
         return outcome
 
@@ -136,8 +136,8 @@ class Ledger(DynamoDBTable):
         AwsError at the end where a hold could not be ended: the others are, and the next sweep tries it again.
         """
         failed: AwsError | None = None
-        for hold in account.lapsed(self.now())[:most]:
-            record = unsettled(hold, consumer, self._environment)
+        for hold in account.expired_holds(self.now())[:most]:
+            record = unsettled_record(hold, consumer, self._environment)
             try:
                 outcome = self.settle(record, hold, (), deadline, tokens=hold.tokens)
             except AwsError as error:
@@ -196,7 +196,7 @@ class Ledger(DynamoDBTable):
     def _release(self, consumer: str, hold: Hold, deadline: float) -> None:
         """End a hold that has its row: a reserve whose answer was lost may come in again after the settle."""
         try:
-            members = update_of(self._table, item_key(account_pk(consumer), ACCOUNT_SK), accounts.release(hold))
+            members = build_update(self._table, item_key(account_pk(consumer), ACCOUNT_SK), accounts.release(hold))
             self._call("UpdateItem", members, deadline)
         except AwsError as error:
             if error.code != "ConditionalCheckFailedException":
@@ -228,7 +228,7 @@ class Ledger(DynamoDBTable):
         ttl = record.at_ms // 1000 + self._retention_days * _SECONDS_PER_DAY if self._retention_days else None
         return {
             "TableName": self._table,
-            "Item": {**key, **item({**record.row(), TTL_ATTRIBUTE: ttl})},
+            "Item": {**key, **serialize_item({**record.row(), TTL_ATTRIBUTE: ttl})},
             "ConditionExpression": "attribute_not_exists(#p)",
             "ExpressionAttributeNames": {"#p": PK},
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -241,12 +241,12 @@ class Ledger(DynamoDBTable):
         daily = item_key(rollup_pk(record.consumer), rollup_sk(record.day, record.model, record.key_id))
         writes: list[dict[str, object]] = [{"Put": put}]
         if update is not None:
-            writes.append({"Update": update_of(self._table, account, update)})
-        writes.append({"Update": update_of(self._table, daily, Update(sets={}, adds=rollup))})
+            writes.append({"Update": build_update(self._table, account, update)})
+        writes.append({"Update": build_update(self._table, daily, Update(sets={}, adds=rollup))})
         self._call("TransactWriteItems", {"TransactItems": writes}, deadline)
 
 
-def unsettled(hold: Hold, consumer: str, environment: str) -> UsageRecord:
+def unsettled_record(hold: Hold, consumer: str, environment: str) -> UsageRecord:
     """What is booked for a hold that nothing ever settled: the whole held amount, marked."""
     return UsageRecord(
         request_id=hold.request_id,
@@ -294,5 +294,5 @@ def _failed_conditions(error: AwsError) -> tuple[dict[str, Any] | None, bool]:
         return None, False
     reasons = error.details.get("CancellationReasons", [])
     row, account = [*reasons, {}, {}][:2]
-    there = plain_item(row.get("Item", {})) if row.get("Code") == CONDITION else None
+    there = deserialize_item(row.get("Item", {})) if row.get("Code") == CONDITION else None
     return there, account.get("Code") == CONDITION

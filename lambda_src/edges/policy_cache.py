@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 from lambda_src.contract import KEY_SK, MODELS_PK, POLICY_SK, SK, STATE_SK, consumer_pk, key_pk
 from lambda_src.core.admission import Caller
 from lambda_src.core.errors import Denied
-from lambda_src.core.policy import Model, key_of, model_of, policy_of
+from lambda_src.core.policy import Model, key_from_item, model_from_item, policy_from_item
 from lambda_src.edges.ledger import Ledger
 
 FRESH_SECONDS = 60.0
@@ -49,26 +49,26 @@ class PolicyCache:
         return fresh
 
     def _read_caller(self, key_id: str, deadline: float) -> Caller:
-        key_items = {each[SK]: each for each in self._ledger.partition(key_pk(key_id), deadline)}
+        key_items = {each[SK]: each for each in self._ledger.query_partition(key_pk(key_id), deadline)}
         if KEY_SK not in key_items:
             raise Denied(
                 "key_unknown",
                 f"key {key_id} is not in this environment's ledger; ask its operator for a key that is.",
             )
-        key = key_of(key_id, key_items[KEY_SK], key_items.get(STATE_SK, {}))
+        key = key_from_item(key_id, key_items[KEY_SK], key_items.get(STATE_SK, {}))
         consumer = self._ledger.get(consumer_pk(key.consumer), POLICY_SK, deadline)
         if not consumer:
             raise Denied(
                 "consumer_unknown", f"key {key_id} belongs to {key.consumer}, which has no policy; ask its operator."
             )
         state = self._ledger.get(consumer_pk(key.consumer), STATE_SK, deadline)
-        return Caller(key, policy_of(consumer, state), paused=state.get("status") == "paused")
+        return Caller(key, policy_from_item(consumer, state), paused=state.get("status") == "paused")
 
     def _read_models(self, deadline: float) -> dict[str, Model]:
         models = {}
-        for each in self._ledger.partition(MODELS_PK, deadline):
+        for each in self._ledger.query_partition(MODELS_PK, deadline):
             try:
-                models[each[SK]] = model_of(each[SK], each)
+                models[each[SK]] = model_from_item(each[SK], each)
             except KeyError as missing:  # refused like a model that is not there, and never charged 0
                 print(
                     json.dumps({"kind": "model_unpriced", "level": "ERROR", "model": each[SK], "lacks": str(missing)})

@@ -18,7 +18,7 @@ from lambda_src.core.dialects.parsed_response import json_object
 from lambda_src.core.redaction import Redaction
 from lambda_src.core.stream_text import pieces
 from lambda_src.core.usage_record import UsageRecord
-from lambda_src.core.windows import label, moment
+from lambda_src.core.windows import label, utc_datetime
 from lambda_src.edges.aws import AwsClient, AwsError
 
 SECONDS = 1.0
@@ -57,7 +57,7 @@ class PromptLogger:
             "kind": "prompt",
             "level": "INFO",
             "request_id": record.request_id,
-            "time": moment(record.at_ms).isoformat(timespec="milliseconds"),
+            "time": utc_datetime(record.at_ms).isoformat(timespec="milliseconds"),
             "trace_id": record.trace_id,
             "environment": record.environment,
             "consumer": record.consumer,
@@ -79,11 +79,13 @@ class PromptLogger:
 
     def _kept(self, value: object, raw: bytes) -> tuple[str, bool]:
         """`value` where the bytes could be read as something, else the bytes as text."""
-        return self._redaction.kept(raw.decode(errors="replace") if value is None else value, self._most_bytes)
+        return self._redaction.redact_and_truncate(
+            raw.decode(errors="replace") if value is None else value, self._most_bytes
+        )
 
     def _put(self, line: str, at_ms: int, deadline: float) -> None:
         if self._stream is None:
-            stream = f"{label('day', moment(at_ms))}/{uuid.uuid4().hex}"
+            stream = f"{label('day', utc_datetime(at_ms))}/{uuid.uuid4().hex}"
             self._call("CreateLogStream", {"logStreamName": stream}, deadline)
             self._stream = stream
         events = [{"timestamp": int(time.time() * 1000), "message": line}]

@@ -17,7 +17,7 @@ from lambda_src.core.provider_call import NoResponse, ProviderCall, ProviderResp
 from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.secrets import Secrets
 
-MOST_ANSWER_BYTES = 4_500_000
+MAX_RESPONSE_BYTES = 4_500_000
 """Lambda answers carry at most 6 MB, and that with JSON's escapes or in base64."""
 
 _PASSED_ON = ("accept", "openai-beta", "anthropic-version", "anthropic-beta", "idempotency-key")
@@ -50,7 +50,7 @@ class ProviderClient:
         if began - self._used > _IDLE_SECONDS:
             self._pool.clear()
         if began >= deadline:
-            raise NoResponse("upstream_timeout", reached=False, retries=0, total=0.0)
+            raise NoResponse("upstream_timeout", reached=False, retries=0, total_seconds=0.0)
         retries = 0
         while True:
             self._used = time.monotonic()
@@ -74,7 +74,7 @@ class ProviderClient:
         self, provider: Provider, url: str, headers: Mapping[str, str], body: bytes, deadline: float
     ) -> dict[str, str]:
         if provider.kind == "bedrock":
-            return self._aws.signed("bedrock", provider.region or "", url, headers, body)
+            return self._aws.signed_headers("bedrock", provider.region or "", url, headers, body)
         if provider.kind == "anthropic" and "anthropic-version" not in headers:
             versioned = {"anthropic-version": "2023-06-01"}
         else:
@@ -96,7 +96,7 @@ class ProviderClient:
         counters: Counters,
     ) -> ProviderResponse:
         def failure(code: str, *, reached: bool) -> NoResponse:
-            return NoResponse(code, reached=reached, retries=retries, total=time.monotonic() - began)
+            return NoResponse(code, reached=reached, retries=retries, total_seconds=time.monotonic() - began)
 
         counters.upstream_requests += 1
         left = max(0.001, deadline - time.monotonic())
@@ -119,16 +119,16 @@ class ProviderClient:
         if response is None:  # raised here and not above, so that no chain of exceptions leads to what was quoted
             raise failure("upstream_unreachable", reached=False)
         first_byte = time.monotonic() - began
-        received, cut_code = _read(response, deadline)
+        received, truncation_code = _read(response, deadline)
         return ProviderResponse(
             status=response.status,
             headers={name.lower(): value for name, value in response.headers.items()},
             body=received,
-            whole=not cut_code,
-            cut_code=cut_code,
+            complete=not truncation_code,
+            truncation_code=truncation_code,
             retries=retries,
-            first_byte=first_byte,
-            total=time.monotonic() - began,
+            first_byte_seconds=first_byte,
+            total_seconds=time.monotonic() - began,
         )
 
 
@@ -139,7 +139,7 @@ def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _note(answer: ProviderResponse, counters: Counters) -> None:
     """Whether the provider did its part: an answer that is too large for us is not its failure."""
-    cut = not answer.whole and answer.cut_code != "answer_too_large"
+    cut = not answer.complete and answer.truncation_code != "answer_too_large"
     counters.upstream_errors += int(answer.status == 429 or answer.status >= 500 or cut)
     counters.upstream_throttles += int(answer.status == 429)
 
@@ -147,15 +147,15 @@ def _note(answer: ProviderResponse, counters: Counters) -> None:
 def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, str]:
     """The body as far as it comes, and why it ended early ("": it did not)."""
     parts: list[bytes] = []
-    size, cut_code = 0, ""
+    size, truncation_code = 0, ""
     try:
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
-                cut_code = "upstream_timeout"
+                truncation_code = "upstream_timeout"
                 break
-            if size > MOST_ANSWER_BYTES:
-                cut_code = "answer_too_large"
+            if size > MAX_RESPONSE_BYTES:
+                truncation_code = "answer_too_large"
                 break
             _allow(response, left)
             part = response.read1(_CHUNK)
@@ -164,14 +164,14 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, s
             parts.append(part)
             size += len(part)
     except urllib3.exceptions.TimeoutError:
-        cut_code = "upstream_timeout"
+        truncation_code = "upstream_timeout"
     except urllib3.exceptions.HTTPError:
-        cut_code = "upstream_cut"
-    if cut_code:
+        truncation_code = "upstream_cut"
+    if truncation_code:
         response.close()
     else:
         response.release_conn()
-    return b"".join(parts), cut_code
+    return b"".join(parts), truncation_code
 
 
 def _allow(response: urllib3.BaseHTTPResponse, seconds: float) -> None:

@@ -29,7 +29,7 @@ class Credentials:
     token: str | None
 
 
-def signed(
+def signed_headers(
     credentials: Credentials, service: str, region: str, url: str, headers: Mapping[str, str], body: bytes, now: float
 ) -> dict[str, str]:
     """`headers` of a POST of `body` to `url`, with those that sign it.

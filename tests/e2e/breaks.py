@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lambda_src.contract import CONFIG_VARIABLE
-from lambda_src.edges.dynamodb_attributes import item, plain_item
+from lambda_src.edges.dynamodb_attributes import deserialize_item, serialize_item
 from tests.e2e.command import Command
 from tests.e2e.conftest import System
 
@@ -28,8 +28,9 @@ def changed(system: System, pk: str, sk: str, values: dict[str, Any]) -> Iterato
     client, table = system.cloud.client("dynamodb"), system.outputs["table"]
     key = {"pk": {"S": pk}, "sk": {"S": sk}}
     before = client.get_item(TableName=table, Key=key).get("Item")
-    after = {**plain_item(before or {}), "pk": pk, "sk": sk, **values}
-    client.put_item(TableName=table, Item=item({name: value for name, value in after.items() if value is not None}))
+    after = {**deserialize_item(before or {}), "pk": pk, "sk": sk, **values}
+    kept = {name: value for name, value in after.items() if value is not None}
+    client.put_item(TableName=table, Item=serialize_item(kept))
     try:
         yield
     finally:

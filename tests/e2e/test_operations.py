@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lambda_src.contract import access_log_group, gateway_log_group
-from lambda_src.edges.dynamodb_attributes import plain_item
+from lambda_src.edges.dynamodb_attributes import deserialize_item
 from tests.e2e.conftest import CANARY_PROMPT, System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 
 def items(system: System) -> list[dict[str, object]]:
     pages = system.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=system.outputs["table"])
-    return [plain_item(item) for page in pages for item in page["Items"]]
+    return [deserialize_item(item) for page in pages for item in page["Items"]]
 
 
 def test_a_second_plan_is_empty(system: System) -> None:

@@ -67,12 +67,12 @@ def rows_of(bench: Bench, response: HttpResponse) -> list[dict[str, object]]:
     """The usage rows of the request that `response` answers."""
     request_id = response.headers["x-tollgate-request-id"]
     items = bench.cloud.client("dynamodb").scan(TableName=bench.table)["Items"]
-    from lambda_src.edges.dynamodb_attributes import plain_item
+    from lambda_src.edges.dynamodb_attributes import deserialize_item
 
-    rows = [plain_item(each) for each in items if each["pk"]["S"].startswith("USAGE#")]
+    rows = [deserialize_item(each) for each in items if each["pk"]["S"].startswith("USAGE#")]
     return [row for row in rows if str(row["sk"]).endswith(request_id)]
 
 
 def send(gateway: Gateway, request: HttpRequest) -> HttpResponse:
     """What the gateway answers within API Gateway's patience."""
-    return gateway.answer(request, 29.0)
+    return gateway.handle(request, 29.0)

@@ -18,7 +18,7 @@ from lambda_src.core.metric_values import DEAD_KEY_CODES
 from lambda_src.core.metrics import METRICS, dimension_sets
 from lambda_src.core.policy import Budget, Policy
 from lambda_src.edges.aws import AwsClient, AwsError
-from lambda_src.edges.dynamodb_attributes import plain_item
+from lambda_src.edges.dynamodb_attributes import deserialize_item
 from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
 from lambda_src.sweeper import Sweeper
@@ -361,7 +361,7 @@ def test_addresses_of_a_key_within_an_hour(bench: Bench, told: Told) -> None:
     clock[0] += 1_800
     send(first, request(key, {}, source_ip="192.0.2.1"))
     assert point(told.line(), "AddressesPerKey") == 1, "another hour"
-    items = [plain_item(each) for each in bench.dynamodb.scan(TableName=bench.table)["Items"]]
+    items = [deserialize_item(each) for each in bench.dynamodb.scan(TableName=bench.table)["Items"]]
     seen = {item["sk"]: item for item in items if item["pk"] == seen_pk(key)}
     assert set(seen) == {"2026-11-23T12", "2026-11-23T13"}
     assert seen["2026-11-23T12"]["ttl"] == 1_795_435_200 + 2 * 86_400

@@ -93,7 +93,7 @@ def test_a_key_that_is_lost_after_the_hold_gives_the_hold_back(
     assert "canary" not in shown(capsys, response)
     (row,) = rows_of(bench, response)
     assert (row["status"], row["settlement"], row["cost_nano_usd"]) == (503, "settled", 0)
-    assert gateway.ledger.account("rotated", FAR).lapsed(FAR) == []
+    assert gateway.ledger.account("rotated", FAR).expired_holds(FAR) == []
 
 
 def test_a_request_that_cannot_be_built_was_not_sent_and_its_error_leads_nowhere(

@@ -47,7 +47,7 @@ class FaultyAws(AwsClient):
 
 def rows_of(ledger: Any, consumer: str, days: set[str], deadline: float) -> list[dict[str, Any]]:
     """All usage rows of a consumer on `days`."""
-    return [row for day in sorted(days) for row in ledger.partition(f"USAGE#{consumer}#{day}", deadline)]
+    return [row for day in sorted(days) for row in ledger.query_partition(f"USAGE#{consumer}#{day}", deadline)]
 
 
 def request_id_of(row: Mapping[str, Any]) -> str:

@@ -35,7 +35,7 @@ def warm(bench: Bench, key_id: str, sandboxes: int, **changes: Any) -> list[Gate
     """Gateways that know the key, its policy, the models and the secret, as all but a sandbox's first request do."""
     gateways = [bench.gateway(**changes) for _ in range(sandboxes)]
     for gateway in gateways:
-        gateway.answer(request(key_id, {}, path="/v1/models", method="GET"), API_GATEWAY_SECONDS)
+        gateway.handle(request(key_id, {}, path="/v1/models", method="GET"), API_GATEWAY_SECONDS)
         gateway.secrets.get("bench/openai", float("inf"))
     return gateways
 
@@ -43,7 +43,7 @@ def warm(bench: Bench, key_id: str, sandboxes: int, **changes: Any) -> list[Gate
 def send_all(gateways: Sequence[Gateway], requests: Sequence[HttpRequest]) -> list[HttpResponse]:
     """The answers to `requests`, sent at the same moment and spread over `gateways`."""
     pairs = zip(itertools.cycle(gateways), requests, strict=False)
-    return at_once([lambda pair=pair: pair[0].answer(pair[1], API_GATEWAY_SECONDS) for pair in pairs])
+    return at_once([lambda pair=pair: pair[0].handle(pair[1], API_GATEWAY_SECONDS) for pair in pairs])
 
 
 def books(ledger: Ledger, consumer: str, days: set[str]) -> tuple[dict[str, int], list[dict[str, Any]]]:

@@ -33,7 +33,7 @@ OUTPUT_ALONE = {"prices": {"standard": [{"above": 0, **dict.fromkeys(TOKEN_CLASS
 def held_for(bench: Bench, body: dict[str, Any]) -> int:
     """Nano-USD that the gateway holds for a request."""
     key = bench.consumer("measured")
-    bench.gateway().answer(request(key, body), 29.0)
+    bench.gateway().handle(request(key, body), 29.0)
     _, (row,) = books(bench.ledger(), "measured", today())
     return int(row["held_nano_usd"])
 
@@ -79,7 +79,7 @@ def test_what_is_committed_never_passes_the_limit_while_requests_come_and_go(ben
             seen.append(int(ledger.get(account_pk("busy"), "ACCOUNT", until + 5).get("c|total|all", 0)))
 
     def ask(gateway: Any) -> list[int]:
-        return [gateway.answer(request(key, body), 29.0).status for _ in range(25)]
+        return [gateway.handle(request(key, body), 29.0).status for _ in range(25)]
 
     statuses = at_once([watch, *(lambda each=each: ask(each) for each in gateways)])[1:]
     counters, rows = books(ledger, "busy", today())
@@ -93,7 +93,7 @@ def test_a_request_dearer_than_a_fresh_windows_whole_budget_is_refused(bench: Be
     body = chat("quick", max_tokens=100)
     key = bench.consumer("poor", budgets=[{"usd_nano": held_for(bench, body) - 1, "per": "day"}])
     provider.clear()
-    answer = bench.gateway().answer(request(key, body), 29.0)
+    answer = bench.gateway().handle(request(key, body), 29.0)
     assert (answer.status, error_of(answer)["code"]) == (429, "budget_exceeded")
     assert provider.calls() == []
     assert bench.ledger().get(account_pk("poor"), "ACCOUNT", float("inf")) == {}

@@ -102,7 +102,7 @@ def test_a_handler_killed_between_two_steps_loses_nothing_and_books_nothing_twic
     bench.model("quick", upstream="standin-small")
     key = bench.consumer("unlucky", budgets=[{"usd_nano": 10**12, "per": "month"}])
     body = chat("quick", stream=stream)
-    bench.gateway().answer(request(key, body, request_id="lived"), API_GATEWAY_SECONDS)
+    bench.gateway().handle(request(key, body, request_id="lived"), API_GATEWAY_SECONDS)
     counters, rows = books_of(bench, "unlucky")
     real, held = rows["lived"]["cost_nano_usd"], rows["lived"]["held_nano_usd"]
     assert 0 < real < held
@@ -163,7 +163,7 @@ def test_what_breaks_off_before_the_provider_is_called_leaves_no_hold(bench: Ben
         for _ in range(depth):
             inner = '{"type":"tool_result","tool_use_id":"t","content":[' + inner + "]}"
         body = '{"model":"claude","max_tokens":5,"messages":[{"role":"user","content":[' + inner + "]}]}"
-        answer = bench.gateway().answer(request(key, body.encode(), path="/v1/messages"), API_GATEWAY_SECONDS)
+        answer = bench.gateway().handle(request(key, body.encode(), path="/v1/messages"), API_GATEWAY_SECONDS)
         assert answer.status in (200, 400)
         if answer.status == 400:
             assert json.loads(answer.body)["error"]["code"] == "invalid_json"

@@ -48,7 +48,7 @@ tables = st.fixed_dictionaries(
 )
 
 
-def model_of(table: dict[str, Any]) -> Model:
+def model_from_item(table: dict[str, Any]) -> Model:
     """A model with two context lengths in every tier."""
     tiers = {name: (Rates(0, short), Rates(LONG_INPUT, long)) for name, (short, long) in table.items()}
     return Model(
@@ -60,7 +60,7 @@ def model_of(table: dict[str, Any]) -> Model:
 def asked(written: Written, raw: bytes) -> ParsedRequest:
     """The request as the gateway reads it."""
     route = ROUTE[written.route]
-    return DIALECTS[route.dialect].ask(route, parse(raw, "application/json"), len(raw), "m")
+    return DIALECTS[route.dialect].parse_request(route, parse(raw, "application/json"), len(raw), "m")
 
 
 @settings(max_examples=20_000 if LONG else 600)
@@ -78,7 +78,7 @@ def test_strict_holds_at_least_what_a_request_can_cost(
         raw = json.dumps(written.body, ensure_ascii=ascii_only).encode()
     except UnicodeEncodeError:  # half a surrogate pair can only be sent escaped
         raw = json.dumps(written.body).encode()
-    held = estimate(asked(written, raw), model_of(table), POLICY, CONFIG).amount
+    held = estimate(asked(written, raw), model_from_item(table), POLICY, CONFIG).amount
 
     most_input = WINDOW if written.hidden else min(WINDOW, written.input + 400)
     used_input = most_input * share // 100 if data.draw(st.booleans()) else most_input
@@ -235,5 +235,5 @@ def test_a_larger_context_window_is_not_bounded_by_the_usual_one() -> None:
         max_output_tokens=10, max_input_tokens=50_000,
     )  # fmt: skip
     assert estimate(request, model, POLICY, CONFIG).amount == 50_001
-    request.widened = True
+    request.extended_context = True
     assert estimate(request, model, POLICY, CONFIG).amount > 90_000

@@ -27,7 +27,7 @@ import pytest
 
 from lambda_src.contract import TOKEN_CLASSES
 from lambda_src.core.http_event import HttpRequest
-from lambda_src.core.usage_record import record_of_line
+from lambda_src.core.usage_record import record_from_line
 from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
@@ -168,14 +168,14 @@ def test_the_ledgers_total_is_the_providers_own_count(bench: Bench, provider_url
     assert failed, "the ledger was never down: the faults did not happen"
     ledger = Ledger(AwsClient(bench.cloud.environment()), bench.table, "bench", 400, now=lambda: time.time() + 3_600)
     for line in failed[::3]:  # an operator replays some of them before the sweeper comes,
-        ledger.replay(record_of_line(line), time.monotonic() + 10)
+        ledger.replay(record_from_line(line), time.monotonic() + 10)
     with contextlib.redirect_stdout(io.StringIO()):
         assert (
             Sweeper(bench.config(), AwsClient(bench.cloud.environment()), ledger).run(time.monotonic() + 60)["failed"]
             == 0
         )
     for line in failed[1::3]:  # some after it, and never the rest
-        ledger.replay(record_of_line(line), time.monotonic() + 10)
+        ledger.replay(record_from_line(line), time.monotonic() + 10)
 
     with urllib.request.urlopen(f"{provider_url}/_standin/calls") as answer:
         compare(ledger, json.load(answer)["calls"], lines)
@@ -183,7 +183,7 @@ def test_the_ledgers_total_is_the_providers_own_count(bench: Bench, provider_url
 
 def answer_all(gateway: Gateway, requests: list[HttpRequest]) -> Counter[int]:
     """The statuses of the answers, one sandbox after the other's fashion."""
-    return Counter(gateway.answer(each, API_GATEWAY_SECONDS).status for each in requests)
+    return Counter(gateway.handle(each, API_GATEWAY_SECONDS).status for each in requests)
 
 
 def compare(ledger: Ledger, calls: list[dict[str, Any]], lines: list[dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ from lambda_src.contract import ROUTES, STANDARD_TIER, Route
 from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.bedrock import stream_events
 from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.dialects.parsed_response import completed, events, tokens_of_text
+from lambda_src.core.dialects.parsed_response import estimate_tokens, events, tokens_to_charge
 from lambda_src.core.policy import Model
 from lambda_src.core.pricing import Prices, Rates
 from lambda_src.core.tokens import Tokens
@@ -41,7 +41,7 @@ def case(name: str) -> tuple[dict[str, Any], Route, ParsedRequest, bytes]:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_body_is_counted_as_its_provider_means_it(name: str) -> None:
     expected, route, asked, body = case(name)
-    reading = DIALECTS[route.dialect].read(route, asked, body, expected["whole"])
+    reading = DIALECTS[route.dialect].parse_response(route, asked, body, expected["whole"])
     assert reading.usage.reported == expected["reported"]
     assert reading.usage.tokens == Tokens(**expected["tokens"])
     assert reading.usage.model == expected["model"]
@@ -74,11 +74,11 @@ def test_a_stream_cut_anywhere_costs_something_and_no_more_than_the_whole(name: 
     most = MODEL.prices.cost(dearest)
     seen = set()
     for cut in cuts(body, route):
-        reading = DIALECTS[route.dialect].read(route, asked, cut, whole=False)
-        tokens = completed(reading, USUAL_INPUT, MOST_OUTPUT)
+        reading = DIALECTS[route.dialect].parse_response(route, asked, cut, complete=False)
+        tokens = tokens_to_charge(reading, USUAL_INPUT, MOST_OUTPUT)
         cost = MODEL.prices.cost(tokens)
         assert tokens.output + tokens.output_audio >= 1
         assert 0 < cost <= most
-        assert reading.usage.reported or tokens.output <= max(whole.total_output, tokens_of_text(reading.delivered))
+        assert reading.usage.reported or tokens.output <= max(whole.total_output, estimate_tokens(reading.delivered))
         seen.add(cost)
     assert len(seen) > 2, "the longer it ran the more it costs"

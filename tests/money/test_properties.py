@@ -36,8 +36,8 @@ from lambda_src.core.account import Account, Hold
 from lambda_src.core.policy import Budget, Policy
 from lambda_src.core.tokens import Tokens
 from lambda_src.core.usage_line import usage_line
-from lambda_src.core.usage_record import UsageRecord, record_of_line
-from lambda_src.core.windows import label, minute, moment
+from lambda_src.core.usage_record import UsageRecord, record_from_line
+from lambda_src.core.windows import label, minute, utc_datetime
 from lambda_src.edges.aws import AwsError
 from lambda_src.edges.ledger import Ledger, NoRoomError
 from local.cloud.client import Cloud
@@ -138,10 +138,10 @@ class LedgerMachine(RuleBasedStateMachine):
             return request_id
         assert self._has_room(hold, before)
         for budget in self.policy.budgets:
-            assert account.committed(budget.per, moment(at_ms)) <= budget.limit
+            assert account.committed(budget.per, utc_datetime(at_ms)) <= budget.limit
         sent.called = True
         sent.record.settlement, sent.record.held_nano_usd = "settled", amount
-        sent.stale = account.stale(int(self.now * 1000))
+        sent.stale = account.stale_attributes(int(self.now * 1000))
         return request_id
 
     @rule(request_id=requests, share=strategies.integers(0, 100), used=tokens, plan=faults)
@@ -166,7 +166,7 @@ class LedgerMachine(RuleBasedStateMachine):
         sent = self.sent[request_id]
         if not sent.refused and sent.record.usage_source == "none":
             return  # no line was ever written
-        record = record_of_line(json.loads(usage_line(sent.record, per_consumer=False)))
+        record = record_from_line(json.loads(usage_line(sent.record, per_consumer=False)))
         try:
             with self._faults(plan):
                 self.ledger.replay(record, self._soon())
@@ -233,13 +233,13 @@ class LedgerMachine(RuleBasedStateMachine):
             if kind not in ("c", "s"):
                 continue
             window, _, its_label = tail.partition("|")
-            held = sum(each.amount for each in account.holds() if label(window, moment(each.at_ms)) == its_label)
+            held = sum(each.amount for each in account.holds() if label(window, utc_datetime(each.at_ms)) == its_label)
             if kind == "c":
                 assert value == account.item.get(f"s|{tail}", 0) + held, f"committed of {tail}"
             else:
                 assert value == _spent(rows, window, its_label), f"spent of {tail}"
         for window in WINDOWS:
-            at = moment(int(self.now * 1000))
+            at = utc_datetime(int(self.now * 1000))
             assert account.spent(window, at) == _spent(rows, window, label(window, at)), f"spent this {window}"
 
     def _rollups_are(self, rows: list[dict[str, Any]]) -> None:
@@ -262,7 +262,7 @@ class LedgerMachine(RuleBasedStateMachine):
             for each in ("input", "output"):
                 expected[sk, f"tokens_{each}"] += row.get(f"tokens_{each}", 0)
         found: Counter[tuple[str, str]] = Counter()
-        for item in self.ledger.partition(rollup_pk(self.consumer), self._soon()):
+        for item in self.ledger.query_partition(rollup_pk(self.consumer), self._soon()):
             for name, value in item.items():
                 if name not in ("pk", "sk"):
                     found[item["sk"], name] += value
@@ -323,7 +323,7 @@ class LedgerMachine(RuleBasedStateMachine):
         )
 
     def _has_room(self, hold: Hold, account: Account) -> bool:
-        at, policy, now = moment(hold.at_ms), self.policy, minute(hold.at_ms)
+        at, policy, now = utc_datetime(hold.at_ms), self.policy, minute(hold.at_ms)
         minutes = account.item.get(f"t|{now}", 0), account.item.get(f"r|{now}", 0)
         return (
             all(account.committed(budget.per, at) + hold.amount <= budget.limit for budget in policy.budgets)
@@ -333,7 +333,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _book_refusal(self, sent: Sent) -> None:
         sent.record.status = 429
-        self.ledger.note(sent.record, self._soon())
+        self.ledger.book_unbilled(sent.record, self._soon())
         sent.booked = True
 
     def _withdraw(self, sent: Sent, plan: list[Fault]) -> None:
@@ -364,7 +364,7 @@ def _bucket(latency_ms: int) -> str:
 
 
 def _spent(rows: list[dict[str, Any]], window: Window, its_label: str) -> int:
-    return sum(row["cost_nano_usd"] for row in rows if label(window, moment(row["at_ms"])) == its_label)
+    return sum(row["cost_nano_usd"] for row in rows if label(window, utc_datetime(row["at_ms"])) == its_label)
 
 
 @pytest.mark.timeout(3_600 if LONG else 300)

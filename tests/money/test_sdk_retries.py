@@ -47,7 +47,7 @@ class _Call(BaseHTTPRequestHandler):
             path = f"/bedrock/model/{{model}}/{verb}"
         headers, request_id = dict(self.headers), str(uuid.uuid4())
         event = request(self.server.key_id, body, path=path, model=model, headers=headers, request_id=request_id)
-        answer = self.server.gateway.answer(event, API_GATEWAY_SECONDS)
+        answer = self.server.gateway.handle(event, API_GATEWAY_SECONDS)
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

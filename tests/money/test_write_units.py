@@ -67,7 +67,7 @@ def warmed(bench: Bench, key: str) -> tuple[Gateway, CountingAws]:
     bench.model("gpt-5-mini-2025-08-07", upstream="standin-cached+reasoning")
     aws = CountingAws(bench.cloud.environment())
     gateway = Gateway(bench.config(), aws)
-    gateway.answer(request(key, chat("gpt-5-mini-2025-08-07")), API_GATEWAY_SECONDS)
+    gateway.handle(request(key, chat("gpt-5-mini-2025-08-07")), API_GATEWAY_SECONDS)
     aws.asked.clear()
     return gateway, aws
 
@@ -82,7 +82,7 @@ def test_a_typical_request_costs_at_most_ten_write_units_and_reads_nothing(bench
     key = bench.consumer("a-consumer-with-a-name", **TYPICAL)
     gateway, aws = warmed(bench, key)
     body = chat("gpt-5-mini-2025-08-07", text="Tell me more. " * 40, stream=stream)
-    answer = gateway.answer(
+    answer = gateway.handle(
         request(
             key, body, headers={"x-tollgate-tags": "feature=search, user=u-18273"}, request_id=id_of_api_gateway(1)
         ),

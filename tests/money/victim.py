@@ -58,7 +58,7 @@ def main(point: str, event: dict[str, Any]) -> None:
             event["headers"]["Idempotency-Key"] = f"{name}-{number}"
             lambda_module.handler(event, Context())
     moment, _, step = point.partition(".")
-    doom(gateway.upstream if step == "send" else gateway.ledger, step, moment)
+    doom(gateway.provider_client if step == "send" else gateway.ledger, step, moment)
     lambda_module.handler(event, Context())
 
 

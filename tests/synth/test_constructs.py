@@ -8,7 +8,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from lambda_src.edges.dynamodb_attributes import plain_item
+from lambda_src.edges.dynamodb_attributes import deserialize_item
 from tests.synth.reading import Synthesized, readable
 
 CONSTRUCTS = [
@@ -47,7 +47,7 @@ def test_table(full: Synthesized, stored: SnapshotAssertion) -> None:
 
 def test_items(full: Synthesized, stored: SnapshotAssertion) -> None:
     """As plain JSON: numbers for DynamoDB's N, strings for S."""
-    items = {name: plain_item(readable(item)["item"]) for name, item in full.all("aws_dynamodb_table_item").items()}
+    items = {name: deserialize_item(readable(item)["item"]) for name, item in full.all("aws_dynamodb_table_item").items()}
     assert items == stored
 
 

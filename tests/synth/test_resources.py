@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from constructs_lib.price_table import version
-from lambda_src.configuration import config
+from lambda_src.configuration import load_config
 from lambda_src.contract import CONFIG_VARIABLE, TOKEN_CLASSES
 from tests.synth.reading import Synthesized, managed_policy, named, readable, synthesize
 
@@ -32,7 +32,7 @@ def test_timeouts_are_ordered(every: list[Synthesized]) -> None:
     """The Lambda's timeout runs no cleanup. The provider's timeout must come first, then API Gateway's, then that."""
     for stack in every:
         function = stack.one("aws_lambda_function.gateway")
-        settings = config({CONFIG_VARIABLE: function["environment"]["variables"][CONFIG_VARIABLE]})
+        settings = load_config({CONFIG_VARIABLE: function["environment"]["variables"][CONFIG_VARIABLE]})
         integration = stack.one("aws_api_gateway_integration.chat")["timeout_milliseconds"] / 1000
         assert settings.upstream_timeout_seconds < integration < function["timeout"] < settings.hold_seconds
 
@@ -43,7 +43,7 @@ def test_lambda_reads_the_configuration_of_the_constructs(every: list[Synthesize
         for name in ("gateway", "sweeper"):
             variables = stack.one(f"aws_lambda_function.{name}")["environment"]["variables"]
             assert list(variables) == [CONFIG_VARIABLE]
-            settings = config(variables)
+            settings = load_config(variables)
             assert settings.table == "${aws_dynamodb_table.ledger.name}"
             assert settings.topic_arn == "${aws_sns_topic.alerts.arn}"
             assert set(settings.providers) == set(stack.environment.providers)

@@ -8,8 +8,8 @@ import pytest
 
 from lambda_src.core.account import Account, Hold, charge, release, reserve, settle
 from lambda_src.core.policy import Budget, Policy
-from lambda_src.edges.dynamodb_attributes import item, plain_item, typed
-from lambda_src.edges.dynamodb_update import update_of
+from lambda_src.edges.dynamodb_attributes import deserialize_item, serialize, serialize_item
+from lambda_src.edges.dynamodb_update import build_update
 
 AT_MS = 1_795_437_000_000  # Monday 2026-11-23 12:30:00 UTC
 MINUTE = 29_923_950
@@ -26,7 +26,7 @@ def policy(**changes: Any) -> Policy:
 
 
 def test_a_hold_survives_being_written_and_read() -> None:
-    assert Hold.parsed("r1", HOLD.text) == HOLD
+    assert Hold.from_text("r1", HOLD.text) == HOLD
     assert HOLD.text == '[700,1795437120,1795437000000,50,"k1","chat","openai","m1","v3"]'
 
 
@@ -104,7 +104,7 @@ def test_what_nothing_can_touch_any_more_is_stale() -> None:
         f"r|{MINUTE - 2}", f"r|{MINUTE + 1}", "account", "pk",
     ]  # fmt: skip
     account = Account({**dict.fromkeys(names, 1), "h|r1": HOLD.text})
-    assert account.stale(AT_MS) == (
+    assert account.stale_attributes(AT_MS) == (
         "c|day|2026-11-21", "s|day|2026-11-21", "c|week|2026-W46", "s|month|2026-09", f"t|{MINUTE - 2}",
         f"r|{MINUTE - 2}",
     )  # fmt: skip
@@ -112,14 +112,14 @@ def test_what_nothing_can_touch_any_more_is_stale() -> None:
 
 def test_the_windows_of_an_open_hold_are_not_stale() -> None:
     account = Account({"c|day|2026-11-23": 700, "s|day|2026-11-23": 0, "h|r1": HOLD.text})
-    assert account.stale(AT_MS + 90 * DAY_MS) == ()
+    assert account.stale_attributes(AT_MS + 90 * DAY_MS) == ()
 
 
 def test_an_account_answers_for_moments_and_minutes() -> None:
-    from lambda_src.core.windows import moment
+    from lambda_src.core.windows import utc_datetime
 
     account = Account({"c|day|2026-11-23": 11, "s|month|2026-11": 7, f"t|{MINUTE}": 5, f"r|{MINUTE}": 3})
-    at = moment(AT_MS)
+    at = utc_datetime(AT_MS)
     assert (account.committed("day", at), account.committed("week", at)) == (11, 0)
     assert (account.spent("month", at), account.spent("day", at)) == (7, 0)
     assert (account.tokens(AT_MS), account.requests(AT_MS)) == (5, 3)
@@ -128,14 +128,14 @@ def test_an_account_answers_for_moments_and_minutes() -> None:
 
 def test_a_hold_has_lapsed_after_its_deadline_not_at_it() -> None:
     account = Account({"h|r1": HOLD.text})
-    assert account.lapsed(HOLD.deadline) == []
-    assert account.lapsed(HOLD.deadline + 0.1) == [HOLD]
+    assert account.expired_holds(HOLD.deadline) == []
+    assert account.expired_holds(HOLD.deadline + 0.1) == [HOLD]
     assert account.hold("r1") == HOLD
     assert account.hold("r2") is None
 
 
 def test_an_update_becomes_one_expression_with_placeholders() -> None:
-    members = update_of("t1", {"pk": {"S": "A"}}, reserve(HOLD, policy(budgets=(Budget(1_000, "total"),))))
+    members = build_update("t1", {"pk": {"S": "A"}}, reserve(HOLD, policy(budgets=(Budget(1_000, "total"),))))
     names, values = members["ExpressionAttributeNames"], members["ExpressionAttributeValues"]
     assert isinstance(names, dict)
     assert isinstance(values, dict)
@@ -154,7 +154,7 @@ def test_an_update_becomes_one_expression_with_placeholders() -> None:
 
 
 def test_the_end_of_a_hold_is_an_expression() -> None:
-    members = update_of("t1", {}, release(HOLD))
+    members = build_update("t1", {}, release(HOLD))
     names = members["ExpressionAttributeNames"]
     assert isinstance(names, dict)
     (placeholder,) = [each for each, name in names.items() if name == "h|r1"]
@@ -163,9 +163,9 @@ def test_the_end_of_a_hold_is_an_expression() -> None:
 
 
 def test_attributes_keep_integers_and_refuse_floats() -> None:
-    assert item({"s": "x", "b": True, "n": 1}) == {"s": {"S": "x"}, "b": {"BOOL": True}, "n": {"N": "1"}}
-    assert plain_item({"gone": {"NULL": True}}) == {"gone": None}
+    assert serialize_item({"s": "x", "b": True, "n": 1}) == {"s": {"S": "x"}, "b": {"BOOL": True}, "n": {"N": "1"}}
+    assert deserialize_item({"gone": {"NULL": True}}) == {"gone": None}
     values = {"n": 10**30, "s": "x", "b": True, "l": [1, "a"], "m": {"k": 0}}
-    assert plain_item(item({**values, "none": None})) == values
+    assert deserialize_item(serialize_item({**values, "none": None})) == values
     with pytest.raises(TypeError, match="no DynamoDB type for float"):
-        typed(0.1)
+        serialize(0.1)

@@ -9,7 +9,7 @@ import pytest
 
 from lambda_src.contract import Window
 from lambda_src.core.account import Account
-from lambda_src.core.admission import Caller, check_caller, check_fits, choose_model, refusal
+from lambda_src.core.admission import Caller, check_caller, check_within_limits, choose_model, limit_error
 from lambda_src.core.errors import BadRequest, Denied, LimitReached
 from lambda_src.core.estimate import Estimate
 from lambda_src.core.policy import ApiKey, Budget, Model, Policy
@@ -19,7 +19,7 @@ AT_MS = 1_795_437_045_000  # Monday 2026-11-23 12:30:45 UTC
 NOW = datetime(2026, 11, 23, 12, 30, 45, tzinfo=UTC)
 MINUTE = 29_923_950
 USD = 1_000_000_000
-WANTED = Estimate(amount=3 * USD, tokens=500, max_output=100, insert_max=False, usual_input=400, most_output=100)
+WANTED = Estimate(amount=3 * USD, tokens=500, max_output=100, insert_max=False, typical_input=400, output_bound=100)
 
 
 def policy(**changes: Any) -> Policy:
@@ -115,20 +115,20 @@ def test_a_model_of_another_dialect_is_sent_to_its_route() -> None:
 )
 def test_what_no_fresh_window_could_fit_is_refused_at_once(limits: dict[str, Any], code: str, said: str) -> None:
     with pytest.raises(LimitReached) as refused:
-        check_fits(WANTED, policy(**limits))
+        check_within_limits(WANTED, policy(**limits))
     assert refused.value.code == code
     assert said in refused.value.message
     assert (refused.value.retry_after, refused.value.retry) == (None, False)
 
 
 def test_what_fits_a_limit_exactly_fits() -> None:
-    check_fits(WANTED, policy(budgets=budgets((3, "day")), tokens_per_minute=500, requests_per_minute=1))
+    check_within_limits(WANTED, policy(budgets=budgets((3, "day")), tokens_per_minute=500, requests_per_minute=1))
 
 
 def test_a_refusal_names_the_budget_that_frees_last() -> None:
     limits = policy(budgets=budgets((10, "day"), (20, "month"), (15, "week")), tokens_per_minute=1)
     account = Account({"c|day|2026-11-23": 8 * USD, "c|month|2026-11": 17 * USD + 1, "c|week|2026-W48": 12 * USD + 1})
-    refused = refusal(WANTED, limits, account, AT_MS)
+    refused = limit_error(WANTED, limits, account, AT_MS)
     assert refused.code == "budget_exceeded"
     assert refused.message == (
         "acme has 2.999999999 USD left of 20 USD per month (what is in flight counts); this request may cost up to "
@@ -140,20 +140,22 @@ def test_a_refusal_names_the_budget_that_frees_last() -> None:
 
 def test_a_budget_in_all_does_not_free_and_what_is_overspent_is_nothing_left() -> None:
     limits = policy(budgets=budgets((5, "total"), (3, "day")))
-    refused = refusal(WANTED, limits, Account({"c|total|all": 6 * USD, "c|day|2026-11-23": 1}), AT_MS)
+    refused = limit_error(WANTED, limits, Account({"c|total|all": 6 * USD, "c|day|2026-11-23": 1}), AT_MS)
     assert "acme has 0 USD left of 5 USD per total" in refused.message
     assert refused.message.endswith("It never frees by itself: have it raised.")
     assert refused.retry_after is None
 
 
 def test_a_budget_that_frees_within_the_second_is_waited_for() -> None:
-    refused = refusal(WANTED, policy(budgets=budgets((3, "day"))), Account({"c|day|2026-11-23": 1}), 1_795_478_399_500)
+    refused = limit_error(
+        WANTED, policy(budgets=budgets((3, "day"))), Account({"c|day|2026-11-23": 1}), 1_795_478_399_500
+    )
     assert refused.retry_after == 1
 
 
 def test_a_budget_with_room_to_the_nano_dollar_is_not_to_blame() -> None:
     limits = policy(budgets=budgets((10, "day")), requests_per_minute=4)
-    refused = refusal(WANTED, limits, Account({"c|day|2026-11-23": 7 * USD, f"r|{MINUTE}": 4}), AT_MS)
+    refused = limit_error(WANTED, limits, Account({"c|day|2026-11-23": 7 * USD, f"r|{MINUTE}": 4}), AT_MS)
     assert refused.code == "requests_per_minute_exceeded"
     assert refused.message == (
         "acme used 4 of 4 requests per minute; this request needs about 1 more. It frees in 15 s."
@@ -163,15 +165,15 @@ def test_a_budget_with_room_to_the_nano_dollar_is_not_to_blame() -> None:
 
 def test_tokens_per_minute_come_before_requests_per_minute() -> None:
     limits = policy(tokens_per_minute=900, requests_per_minute=4)
-    refused = refusal(WANTED, limits, Account({f"t|{MINUTE}": 401, f"r|{MINUTE}": 4}), AT_MS)
+    refused = limit_error(WANTED, limits, Account({f"t|{MINUTE}": 401, f"r|{MINUTE}": 4}), AT_MS)
     assert refused.message == (
         "acme used 401 of 900 tokens per minute; this request needs about 500 more. It frees in 15 s."
     )
-    just = refusal(WANTED, limits, Account({f"t|{MINUTE}": 400, f"r|{MINUTE}": 4}), AT_MS)
+    just = limit_error(WANTED, limits, Account({f"t|{MINUTE}": 400, f"r|{MINUTE}": 4}), AT_MS)
     assert just.code == "requests_per_minute_exceeded"
 
 
 def test_a_minute_frees_in_a_second_at_least() -> None:
     limits = policy(requests_per_minute=1)
-    assert refusal(WANTED, limits, Account({f"r|{MINUTE}": 1}), AT_MS + 14_000).retry_after == 1
-    assert refusal(WANTED, limits, Account({f"r|{MINUTE}": 1}), AT_MS - 45_000).retry_after == 60
+    assert limit_error(WANTED, limits, Account({f"r|{MINUTE}": 1}), AT_MS + 14_000).retry_after == 1
+    assert limit_error(WANTED, limits, Account({f"r|{MINUTE}": 1}), AT_MS - 45_000).retry_after == 60

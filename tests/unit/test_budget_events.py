@@ -8,7 +8,7 @@ import pytest
 
 from lambda_src.core.account import Account
 from lambda_src.core.policy import Budget, Policy
-from lambda_src.edges.budget_events import BudgetEvent, message, reached
+from lambda_src.edges.budget_events import BudgetEvent, due_events, message
 
 AT_MS = 1_795_437_000_000  # 2026-11-23
 
@@ -27,7 +27,7 @@ def policy(limit: int, *thresholds: int) -> Policy:
 )  # fmt: skip
 def test_a_threshold_is_reached_at_its_share_of_the_limit(spent: int, more: int, percents: list[int]) -> None:
     account = Account({"s|day|2026-11-23": spent, "c|day|2026-11-23": 5_000})
-    events = list(reached("env", policy(1_000, 50, 80, 100), account, AT_MS, more))
+    events = list(due_events("env", policy(1_000, 50, 80, 100), account, AT_MS, more))
     assert [event.percent for event in events] == percents
     assert {event.per for event in events} <= {"day"}
     assert {event.spent_nano_usd for event in events} <= {spent + more}
@@ -35,7 +35,7 @@ def test_a_threshold_is_reached_at_its_share_of_the_limit(spent: int, more: int,
 
 def test_an_event_is_named_by_window_and_share() -> None:
     account = Account({"s|total|all": 10_000})
-    (event,) = reached("env", policy(1_000, 100), account, AT_MS)
+    (event,) = due_events("env", policy(1_000, 100), account, AT_MS)
     assert event.sk == "EVENT#total#all#100"
     assert event.subject == "Tollgate env: acme spent 100 % of its budget per total"
     assert (event.limit_nano_usd, event.window) == (10_000, "all")
@@ -66,4 +66,4 @@ def test_a_message_is_a_custom_notification() -> None:
 
 
 def test_a_budget_of_nothing_has_no_shares() -> None:
-    assert list(reached("env", policy(0, 50), Account({"s|day|2026-11-23": 5}), AT_MS)) == []
+    assert list(due_events("env", policy(0, 50), Account({"s|day|2026-11-23": 5}), AT_MS)) == []

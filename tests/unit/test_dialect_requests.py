@@ -50,7 +50,7 @@ TEXT_DOCUMENT = {"type": "document", "source": {"type": "text", "data": "a"}}
 )
 def test_what_a_request_holds_itself_is_neither_open_ended_nor_hosted(route: str, body: dict[str, Any]) -> None:
     request = asked(route, {"model": "m", **body})
-    assert (request.open_ended, request.hosted) == (None, None)
+    assert (request.unbounded_input, request.hosted_tool) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_what_a_request_holds_itself_is_neither_open_ended_nor_hosted(route: str
 )
 def test_what_a_request_only_refers_to_is_open_ended(route: str, body: dict[str, Any], named: str) -> None:
     request = asked(route, {"model": "m", **body})
-    assert (request.open_ended, request.hosted) == (named, None)
+    assert (request.unbounded_input, request.hosted_tool) == (named, None)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_what_a_request_only_refers_to_is_open_ended(route: str, body: dict[str,
 )
 def test_what_the_provider_would_run_by_itself_is_hosted(route: str, body: dict[str, Any], named: str) -> None:
     request = asked(route, {"model": "m", **body})
-    assert (request.hosted, request.open_ended) == (named, None)
+    assert (request.hosted_tool, request.unbounded_input) == (named, None)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_what_the_provider_would_run_by_itself_is_hosted(route: str, body: dict[
         ("chat", {"n": 128}, {"choices": 128, "max_output": None}),
         ("chat", {"modalities": ["text", "audio"]}, {"output_classes": {"output", "output_audio"}}),
         ("chat", {"modalities": ["text"]}, {"output_classes": {"output"}}),
-        ("chat", {"stream": True}, {"stream": True, "usage_wanted": False}),
+        ("chat", {"stream": True}, {"stream": True, "usage_requested": False}),
         ("responses", {"max_output_tokens": 7, "stream": True}, {"max_output": 7, "stream": True, "overrides": {}}),
         ("embeddings", {"input": "a"}, {"max_output": 0, "input_classes": {"input"}}),
         ("messages", {"max_tokens": 7, "stream": True}, {"max_output": 7, "stream": True, "may_vary_tier": False}),
@@ -176,7 +176,7 @@ def test_images_are_counted(route: str) -> None:
     assert request.images == 2
     assert "input_image" in request.input_classes
     assert "input_audio" not in request.input_classes
-    assert request.open_ended is None
+    assert request.unbounded_input is None
     saved = 2 * len("data:image/png,AA") if route == "responses" else 0
     assert request.text_bytes == len(json.dumps(body)) - saved
 

@@ -19,7 +19,7 @@ from tests.unit.test_parsed_request import ROUTE
 def read(route: str, body: object, *, stream: bool = False, whole: bool = True) -> ParsedResponse:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     asked_for = ParsedRequest(body={}, model="m", stream=stream)
-    reading = DIALECTS[ROUTE[route].dialect].read(ROUTE[route], asked_for, raw, whole)
+    reading = DIALECTS[ROUTE[route].dialect].parse_response(ROUTE[route], asked_for, raw, whole)
     assert reading.body == raw
     return reading
 

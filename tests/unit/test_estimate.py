@@ -40,7 +40,7 @@ def test_strict_holds_a_token_per_byte_and_all_the_output_asked_for() -> None:
     # (1000 + 500 around it) × 1000 + 300 × 4000
     wanted = estimate(asked(max_output=300), model(), policy(), config())
     assert (wanted.amount, wanted.max_output, wanted.insert_max) == (2_700_000, 300, False)
-    assert (wanted.usual_input, wanted.tokens, wanted.most_output) == (250, 550, 300)
+    assert (wanted.typical_input, wanted.tokens, wanted.output_bound) == (250, 550, 300)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_strict_holds_a_token_per_byte_and_all_the_output_asked_for() -> None:
         ({"extra_output": 7}, 1_500_000 + 307 * 4_000),
         ({"extra_output": 7, "choices": 2}, 1_500_000 + 2 * 307 * 4_000),
         ({"images": 2}, (1_500 + 2 * 50_000) * 1_000 + 1_200_000),
-        ({"allowance": 2_000}, 3_500_000 + 1_200_000),
+        ({"added_tokens": 2_000}, 3_500_000 + 1_200_000),
         ({"text_bytes": -40}, 500_000 + 1_200_000),
-        ({"open_ended": "a file"}, 2_000_000 * 3_000 + 1_200_000),  # at the price of audio, which it may hide
+        ({"unbounded_input": "a file"}, 2_000_000 * 3_000 + 1_200_000),  # at the price of audio, which it may hide
     ],
 )
 def test_strict_allows_for_what_costs_more(changes: dict[str, Any], amount: int) -> None:
@@ -65,10 +65,10 @@ def test_strict_allows_for_what_costs_more(changes: dict[str, Any], amount: int)
 def test_nothing_passes_the_context_window() -> None:
     long = asked(max_output=0, text_bytes=90_000)
     assert estimate(long, model(max_input_tokens=40_000), policy(), config()).amount == 40_000_000
-    long.open_ended = "a file"
+    long.unbounded_input = "a file"
     long.input_classes = {"input"}
     assert estimate(long, model(max_input_tokens=40_000), policy(), config()).amount == 40_000 * 3_000
-    long.widened = True
+    long.extended_context = True
     assert estimate(long, model(max_input_tokens=40_000), policy(), config()).amount == 2_000_000 * 3_000
 
 
@@ -87,7 +87,7 @@ def test_a_request_without_a_maximum_gets_one(
 ) -> None:
     wanted = estimate(asked(), model(), policy(**limits), config(**settings))
     assert (wanted.max_output, wanted.insert_max) == (most, insert)
-    assert wanted.most_output == (most if insert else 8_000)
+    assert wanted.output_bound == (most if insert else 8_000)
 
 
 def test_a_model_that_writes_less_than_the_default_is_asked_for_that() -> None:
@@ -114,15 +114,15 @@ def test_typical_holds_what_is_usual() -> None:
 
 
 def test_typical_forwards_what_has_no_bound() -> None:
-    assert estimate(asked(hosted="a tool"), model(), policy(), config(estimate="typical")).amount > 0
+    assert estimate(asked(hosted_tool="a tool"), model(), policy(), config(estimate="typical")).amount > 0
 
 
 def test_strict_refuses_what_has_no_bound_unless_it_is_free() -> None:
     with pytest.raises(BadRequest, match="a tool runs at the provider, where its cost has no bound") as refused:
-        estimate(asked(hosted="a tool"), model(), policy(), config())
+        estimate(asked(hosted_tool="a tool"), model(), policy(), config())
     assert refused.value.code == "unbounded_cost"
     free = model(free=True, prices=Prices({"standard": (Rates(0, dict.fromkeys(TOKEN_CLASSES, 0)),)}))
-    assert estimate(asked(hosted="a tool"), free, policy(), config()).amount == 0
+    assert estimate(asked(hosted_tool="a tool"), free, policy(), config()).amount == 0
 
 
 @pytest.mark.parametrize(

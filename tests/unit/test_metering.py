@@ -11,19 +11,19 @@ from lambda_src.contract import ROUTES
 from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import (
     ParsedResponse,
-    completed,
+    estimate_tokens,
+    event_objects,
     events,
-    objects_in,
-    text_in,
-    tokens_of_text,
+    text_size,
+    tokens_to_charge,
 )
 from lambda_src.core.errors import UpstreamError
 from lambda_src.core.estimate import Estimate
-from lambda_src.core.metering import charge_without_answer, cost, error_event, meter
+from lambda_src.core.metering import charge_held_amount, cost, error_event, meter
 from lambda_src.core.policy import Model
 from lambda_src.core.pricing import Prices, Rates
 from lambda_src.core.provider_call import ProviderResponse
-from lambda_src.core.tokens import ReportedUsage, Tokens, count, counted, name
+from lambda_src.core.tokens import ReportedUsage, Tokens, count, count_or_none, name_or_none
 from lambda_src.core.usage_record import UsageRecord
 from tests.bench import PER_TOKEN
 
@@ -34,14 +34,14 @@ MODEL = Model(
     name="m", provider="p", upstream="m", price_version="1", max_output_tokens=100,
     prices=Prices({"standard": (Rates(0, PER_TOKEN),), "flex": (Rates(0, HALF),), "priority": (Rates(0, DOUBLE),)}),
 )  # fmt: skip
-WANTED = Estimate(amount=777_000, tokens=60, max_output=50, insert_max=False, usual_input=40, most_output=50)
+WANTED = Estimate(amount=777_000, tokens=60, max_output=50, insert_max=False, typical_input=40, output_bound=50)
 
 
 def answer(body: object, *, status: int = 200, whole: bool = True) -> ProviderResponse:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return ProviderResponse(
-        status=status, headers={}, body=raw, whole=whole, cut_code="" if whole else "upstream_cut", retries=0,
-        first_byte=0, total=0,
+        status=status, headers={}, body=raw, complete=whole, truncation_code="" if whole else "upstream_cut", retries=0,
+        first_byte_seconds=0, total_seconds=0,
     )  # fmt: skip
 
 
@@ -184,11 +184,11 @@ def test_the_usage_chunk_is_hidden_from_who_did_not_ask() -> None:
     )
     inline = b'data: {"choices":[{}],"usage":{"prompt_tokens":1,"completion_tokens":1}}\n\n' + end
     record = UsageRecord(request_id="r", at_ms=0, environment="e")
-    asked = ParsedRequest(body={}, model="m", stream=True, usage_wanted=False)
+    asked = ParsedRequest(body={}, model="m", stream=True, usage_requested=False)
     assert meter(record, ROUTE["chat"], asked, MODEL, WANTED, answer(inline)) == inline
     for wanted, body in ((False, first + end), (True, first + extra + end)):
         record = UsageRecord(request_id="r", at_ms=0, environment="e")
-        asked = ParsedRequest(body={}, model="m", stream=True, usage_wanted=wanted)
+        asked = ParsedRequest(body={}, model="m", stream=True, usage_requested=wanted)
         assert meter(record, ROUTE["chat"], asked, MODEL, WANTED, answer(first + extra + end)) == body
 
 
@@ -204,7 +204,7 @@ def test_a_compaction_is_charged_beside_the_answer() -> None:
 
 def test_a_charge_without_an_answer_is_the_held_amount() -> None:
     record = UsageRecord(request_id="r", at_ms=0, environment="e")
-    charge_without_answer(record, WANTED)
+    charge_held_amount(record, WANTED)
     assert (record.cost_nano_usd, record.tokens, record.usage_source) == (777_000, Tokens(input=60), "estimated")
 
 
@@ -220,37 +220,42 @@ def test_a_cost_is_the_tiers() -> None:
      (10**9 + 1, None), (float("inf"), None), (float("nan"), None)],
 )  # fmt: skip
 def test_what_is_a_count(value: object, number: int | None) -> None:
-    assert counted(value) == number
+    assert count_or_none(value) == number
     assert count(value) == (number or 0)
 
 
 def test_names_out_of_answers_are_kept_short_and_printable() -> None:
-    assert name("gpt-5") == "gpt-5"
-    assert name("x" * 300) == "x" * 200
-    assert (name("a\x00b"), name("\ud800"), name(7), name(None)) == (None, None, None, None)
+    assert name_or_none("gpt-5") == "gpt-5"
+    assert name_or_none("x" * 300) == "x" * 200
+    assert (name_or_none("a\x00b"), name_or_none("\ud800"), name_or_none(7), name_or_none(None)) == (
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 def test_text_is_found_wherever_it_is() -> None:
     part = {"content": "four", "id": "no", "type": "no", "calls": [{"function": {"arguments": "ünö"}}, 5, None]}
-    assert text_in(part) == 4 + 5
-    assert text_in(None) == 0
+    assert text_size(part) == 4 + 5
+    assert text_size(None) == 0
 
 
 @pytest.mark.parametrize(("size", "tokens"), [(0, 1), (1, 1), (4, 1), (5, 2), (400, 100)])
 def test_four_bytes_are_a_token_and_nothing_is_one(size: int, tokens: int) -> None:
-    assert tokens_of_text(size) == tokens
+    assert estimate_tokens(size) == tokens
 
 
 def test_what_was_seen_before_a_cut_is_kept() -> None:
     seen = Tokens(input=3, cache_read=20, cache_write_5m=1, output=2, reasoning=1)
     cut = ParsedResponse(ReportedUsage(seen, reported=False), 36, b"")
-    assert completed(cut, 99, 100) == Tokens(input=3, cache_read=20, cache_write_5m=1, output=9, reasoning=1)
-    assert completed(cut, 99, 4).output == 4
-    assert completed(ParsedResponse(ReportedUsage(Tokens(output=50), reported=False), 8, b""), 99, 4) == Tokens(
+    assert tokens_to_charge(cut, 99, 100) == Tokens(input=3, cache_read=20, cache_write_5m=1, output=9, reasoning=1)
+    assert tokens_to_charge(cut, 99, 4).output == 4
+    assert tokens_to_charge(ParsedResponse(ReportedUsage(Tokens(output=50), reported=False), 8, b""), 99, 4) == Tokens(
         input=99, output=50
     )
     whole = ParsedResponse(ReportedUsage(Tokens(input=1), reported=True), 36, b"")
-    assert completed(whole, 99, 100) == Tokens(input=1)
+    assert tokens_to_charge(whole, 99, 100) == Tokens(input=1)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +270,7 @@ def test_what_was_seen_before_a_cut_is_kept() -> None:
 )
 def test_events_are_found_however_lines_end_and_nothing_of_them_is_lost(body: bytes) -> None:
     assert b"".join(events(body)) == body
-    assert list(objects_in(events(body))) == [{"a": 1}, {"a": 2}]
+    assert list(event_objects(events(body))) == [{"a": 1}, {"a": 2}]
 
 
 def test_plus_adds_every_class() -> None:

@@ -11,12 +11,12 @@ from lambda_src.contract import ROUTES
 from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.parsed_request import (
     ParsedRequest,
-    flag,
-    limit_output,
+    boolean_field,
+    find_values,
+    integer_field,
     parse,
-    shown,
-    values_of,
-    whole_number,
+    set_max_output,
+    shorten,
 )
 from lambda_src.core.errors import BadRequest
 
@@ -25,7 +25,7 @@ JSON = "application/json"
 
 
 def asked(route: str, body: dict[str, Any], path_model: str | None = "m") -> ParsedRequest:
-    return DIALECTS[ROUTE[route].dialect].ask(ROUTE[route], body, len(json.dumps(body)), path_model)
+    return DIALECTS[ROUTE[route].dialect].parse_request(ROUTE[route], body, len(json.dumps(body)), path_model)
 
 
 def refused(route: str, body: dict[str, Any]) -> BadRequest:
@@ -68,31 +68,31 @@ def test_what_is_not_json_is_told_where(body: bytes, content_type: str, status: 
 
 @pytest.mark.parametrize("value", [1, 7, 100_000_000])
 def test_a_bound_is_a_whole_number(value: int) -> None:
-    assert whole_number({"n": value}, "n") == value
+    assert integer_field({"n": value}, "n") == value
 
 
 @pytest.mark.parametrize("value", [0, -1, 100_000_001, 1.0, "1", True, [], {}])
 def test_anything_else_is_no_bound(value: object) -> None:
     with pytest.raises(BadRequest, match="accepted: a whole number from 1 to 100000000") as raised:
-        whole_number({"n": value}, "n")
+        integer_field({"n": value}, "n")
     assert (raised.value.code, raised.value.param) == ("invalid_parameter", "n")
 
 
 def test_what_is_absent_or_null_bounds_nothing() -> None:
-    assert whole_number({}, "n") is None
-    assert whole_number({"n": None}, "n") is None
-    assert (flag({}, "f"), flag({"f": None}, "f"), flag({"f": True}, "f"), flag({"f": False}, "f")) == (
+    assert integer_field({}, "n") is None
+    assert integer_field({"n": None}, "n") is None
+    assert (boolean_field({}, "f"), boolean_field({"f": None}, "f"), boolean_field({"f": True}, "f"), boolean_field({"f": False}, "f")) == (
         False, False, True, False,
     )  # fmt: skip
 
 
 def test_values_are_cut_to_be_shown() -> None:
-    assert shown("x" * 58) == '"' + "x" * 58 + '"'
-    assert shown("x" * 59) == '"' + "x" * 56 + "…"
+    assert shorten("x" * 58) == '"' + "x" * 58 + '"'
+    assert shorten("x" * 59) == '"' + "x" * 56 + "…"
 
 
 def test_values_are_found_however_deep() -> None:
-    assert sorted(values_of({"a": 1, "b": [{"a": 2}, {"c": {"a": 3}}, {"a": None}]}, "a")) == [1, 2, 3]
+    assert sorted(find_values({"a": 1, "b": [{"a": 2}, {"c": {"a": 3}}, {"a": None}]}, "a")) == [1, 2, 3]
 
 
 def test_raw_bytes_are_sent_on_where_nothing_is_set() -> None:
@@ -115,13 +115,13 @@ def test_raw_bytes_are_sent_on_where_nothing_is_set() -> None:
 )
 def test_a_maximum_is_put_where_the_dialect_has_it(route: str, body: dict[str, Any], overrides: dict[str, Any]) -> None:
     request = ParsedRequest(body=body, model="m")
-    limit_output(request, route, 9)
+    set_max_output(request, route, 9)
     assert request.overrides == overrides
 
 
 def test_chat_is_read_for_what_bounds_its_cost() -> None:
     request = asked("chat", {"model": "m", "max_tokens": 5, "max_completion_tokens": 8, "n": 3, "stream": False})
-    assert (request.max_output, request.choices, request.stream, request.usage_wanted) == (8, 3, False, True)
+    assert (request.max_output, request.choices, request.stream, request.usage_requested) == (8, 3, False, True)
     assert (request.service_tier, request.may_vary_tier) == (None, True)
     assert request.overrides == {}
     assert request.input_classes == {"input", "cache_read", "cache_write_5m"}
@@ -133,7 +133,7 @@ def test_chat_is_read_for_what_bounds_its_cost() -> None:
 )
 def test_usage_of_a_stream_is_always_asked_for(options: dict[str, Any] | None, wanted: bool) -> None:
     request = asked("chat", {"model": "m", "stream": True, "stream_options": options})
-    assert request.usage_wanted is wanted
+    assert request.usage_requested is wanted
     assert request.overrides == {"stream_options": {"include_usage": True}}
 
 
@@ -205,7 +205,7 @@ def test_writes_to_a_cache_are_allowed_for_where_they_can_happen(
 )
 def test_a_providers_own_words_about_tools_are_allowed_for(route: str, body: dict[str, Any], allowance: int) -> None:
     request = asked(route, {"model": "m", **body})
-    assert (request.allowance, request.hosted) == (allowance, None)
+    assert (request.added_tokens, request.hosted_tool) == (allowance, None)
 
 
 @pytest.mark.parametrize(

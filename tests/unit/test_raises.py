@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lambda_src.core.account import Account
-from lambda_src.core.policy import Budget, policy_of
-from lambda_src.edges.budget_events import fullest, reached
+from lambda_src.core.policy import Budget, policy_from_item
+from lambda_src.edges.budget_events import due_events, peak_percentages
 
 NOW = datetime(2026, 11, 23, 12, 30, 45, tzinfo=UTC)
 AT_MS = int(NOW.timestamp() * 1000)
@@ -35,7 +35,7 @@ STATE = {
 
 
 def test_what_has_not_ended_is_added_to_every_budget_of_its_window() -> None:
-    policy = policy_of(ITEM, STATE)
+    policy = policy_from_item(ITEM, STATE)
     assert policy.budgets == (Budget(100, "day"), Budget(1_000, "month"), Budget(80, "day")), "as Terraform says"
     assert policy.at(NOW).budgets == (Budget(157, "day", 57), Budget(1_000, "month"), Budget(137, "day", 57))
     assert policy.at(NOW - timedelta(microseconds=1)).budgets[1] == Budget(11_000, "month", 10_000), "until then"
@@ -44,22 +44,25 @@ def test_what_has_not_ended_is_added_to_every_budget_of_its_window() -> None:
 
 
 def test_a_consumer_that_nobody_raised_has_its_own_limits() -> None:
-    assert policy_of(ITEM).at(NOW).budgets == policy_of(ITEM, {"status": "paused"}).at(NOW).budgets
+    assert policy_from_item(ITEM).at(NOW).budgets == policy_from_item(ITEM, {"status": "paused"}).at(NOW).budgets
 
 
 def test_thresholds_count_against_the_raised_limit_and_are_told_again() -> None:
     account = Account({"s|day|2026-11-23": 126})
-    before = {event.sk for event in reached("env", policy_of(ITEM), account, AT_MS)}
+    before = {event.sk for event in due_events("env", policy_from_item(ITEM), account, AT_MS)}
     assert before == {"EVENT#day#2026-11-23#80", "EVENT#day#2026-11-23#100"}
-    (first, second) = reached("env", policy_of(ITEM, STATE).at(NOW), account, AT_MS)
+    (first, second) = due_events("env", policy_from_item(ITEM, STATE).at(NOW), account, AT_MS)
     assert (first.sk, first.limit_nano_usd, first.raised_nano_usd) == ("EVENT#day#2026-11-23#80#157", 157, 57)
     assert (second.sk, second.percent, second.limit_nano_usd) == ("EVENT#day#2026-11-23#80#137", 80, 137)
 
 
 def test_shares_of_the_fullest_budget() -> None:
     account = Account({"s|day|2026-11-23": 20, "c|day|2026-11-23": 40, "c|month|2026-11": 999, "s|month|2026-11": 1})
-    policy = policy_of(ITEM)
-    assert fullest(policy, account, AT_MS) == (25.0, 99.9)
-    assert fullest(policy, account, AT_MS, spent=40, committed=-30) == (75.0, 96.9)
-    assert fullest(policy_of({**ITEM, "budgets": []}), account, AT_MS) == (0.0, 0.0)
-    assert fullest(policy_of({**ITEM, "budgets": [{"usd_nano": 0, "per": "day"}]}), account, AT_MS) == (0.0, 0.0)
+    policy = policy_from_item(ITEM)
+    assert peak_percentages(policy, account, AT_MS) == (25.0, 99.9)
+    assert peak_percentages(policy, account, AT_MS, spent=40, committed=-30) == (75.0, 96.9)
+    assert peak_percentages(policy_from_item({**ITEM, "budgets": []}), account, AT_MS) == (0.0, 0.0)
+    assert peak_percentages(policy_from_item({**ITEM, "budgets": [{"usd_nano": 0, "per": "day"}]}), account, AT_MS) == (
+        0.0,
+        0.0,
+    )

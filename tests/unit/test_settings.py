@@ -16,8 +16,8 @@ from constructs_lib.settings import Environment, load, relocated, runtime_config
 from constructs_lib.settings.model_prices import model_prices
 from constructs_lib.settings.reference import page, schema
 from lambda_src.contract import Provider
-from lambda_src.core.policy import instant, key_of, model_of, policy_of
-from lambda_src.edges.dynamodb_attributes import plain_item
+from lambda_src.core.policy import key_from_item, model_from_item, parse_optional_time, policy_from_item
+from lambda_src.edges.dynamodb_attributes import deserialize_item
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 ENVIRONMENTS = sorted((CHECKOUT / "environments").glob("*.toml"))
@@ -160,32 +160,32 @@ def test_well_known_model_has_price_and_window_from_the_table(environment: Envir
     prices = model_prices(environment, "gpt-5-mini")
     assert (prices.tiers["standard"][0]["input"], prices.tiers["standard"][0]["output"]) == (250_000_000, 2_000_000_000)
     assert "genai-prices" in prices.version
-    item = plain_item(model_item(environment, "gpt-5-mini", prices))
+    item = deserialize_item(model_item(environment, "gpt-5-mini", prices))
     assert item["max_input_tokens"] == prices.max_input_tokens
     assert item["max_output_tokens"] == 111  # metering.default_max_output_tokens
 
 
 def test_gateway_reads_policy_item(environment: Environment) -> None:
-    policy = policy_of(plain_item(policy_item(environment, "acme")))
+    policy = policy_from_item(deserialize_item(policy_item(environment, "acme")))
     assert (policy.consumer, policy.plan, policy.models) == ("acme", "starter", {"priced", "free"})
     assert [(budget.limit, budget.per) for budget in policy.budgets] == [(12_500_000_000, "month"), (10**9, "day")]
     assert policy.thresholds == (60, 90)
     assert (policy.tokens_per_minute, policy.requests_per_minute, policy.max_output_tokens) == (1_000, 60, 77)
-    assert policy.expires == instant("2027-12-31T00:00:00+00:00")
+    assert policy.expires == parse_optional_time("2027-12-31T00:00:00+00:00")
     assert policy.tags == {"cost_centre": "4711"}
     assert policy_item(environment, "acme")["owner"] == {"S": "Ada"}
 
 
 def test_policy_without_limits_has_none(environment: Environment) -> None:
-    policy = policy_of(plain_item(policy_item(environment, "open")))
+    policy = policy_from_item(deserialize_item(policy_item(environment, "open")))
     assert policy.allows("anything")
     assert (policy.budgets, policy.tokens_per_minute, policy.requests_per_minute) == ((), None, None)
     assert (policy.max_output_tokens, policy.expires) == (None, None)
 
 
 def test_gateway_reads_model_item(environment: Environment) -> None:
-    item = plain_item(model_item(environment, "priced", model_prices(environment, "priced")))
-    model = model_of("priced", item)
+    item = deserialize_item(model_item(environment, "priced", model_prices(environment, "priced")))
+    model = model_from_item("priced", item)
     assert (model.provider, model.upstream, model.free) == ("compatible", "org/llama-3.3", False)
     assert (model.max_output_tokens, model.max_input_tokens) == (0, 9_000)
     assert model.prices.rates("standard", 200_001).per_class["input"] == 1_000_000_000
@@ -194,16 +194,22 @@ def test_gateway_reads_model_item(environment: Environment) -> None:
 
 def test_free_model(environment: Environment) -> None:
     """The item must state that the model is free: a missing price must never mean 0."""
-    model = model_of("free", plain_item(model_item(environment, "free", model_prices(environment, "free"))))
+    model = model_from_item(
+        "free", deserialize_item(model_item(environment, "free", model_prices(environment, "free")))
+    )
     assert model.free
     assert set(model.prices.rates("standard", 1).per_class.values()) == {0}
 
 
 def test_gateway_reads_key_item(environment: Environment) -> None:
-    item = plain_item(key_item("acme", environment.consumers["acme"], "default", "abc123"))
+    item = deserialize_item(key_item("acme", environment.consumers["acme"], "default", "abc123"))
     assert (item["pk"], item["sk"], item["name"], item["created_by"]) == ("KEY#abc123", "KEY", "default", "terraform")
-    key = key_of("abc123", item, {})
-    assert (key.consumer, key.status, key.expires) == ("acme", "active", instant("2027-12-31T00:00:00+00:00"))
+    key = key_from_item("abc123", item, {})
+    assert (key.consumer, key.status, key.expires) == (
+        "acme",
+        "active",
+        parse_optional_time("2027-12-31T00:00:00+00:00"),
+    )
 
 
 def test_expiry_with_an_offset_is_stored_in_utc(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from botocore.credentials import Credentials as BotoCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_src.edges.sigv4 import Credentials, signed
+from lambda_src.edges.sigv4 import Credentials, signed_headers
 
 WORD = st.text(string.ascii_letters + string.digits + "+/=", min_size=1, max_size=40)
 VALUE = st.text(string.printable.translate({ord(each): None for each in "\r\n\v\f"}), max_size=60)
@@ -56,12 +56,14 @@ def test_the_signature_is_botocores(
 ) -> None:
     theirs = _botocores(credentials, service, region, url, headers, body)
     now = datetime.strptime(theirs["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
-    assert signed(credentials, service, region, url, headers, body, now) == theirs
+    assert signed_headers(credentials, service, region, url, headers, body, now) == theirs
 
 
 def test_what_a_hop_may_touch_is_not_signed() -> None:
     headers = {"content-type": "application/json", "traceparent": "00-1-2-03", "accept": "*/*"}
-    sent = signed(Credentials("id", "secret", None), "bedrock", "eu-west-1", "https://b.aws/m", headers, b"{}", 0.0)
+    sent = signed_headers(
+        Credentials("id", "secret", None), "bedrock", "eu-west-1", "https://b.aws/m", headers, b"{}", 0.0
+    )
     assert "SignedHeaders=content-type;host;x-amz-date," in sent["authorization"]
     assert headers.items() <= sent.items()
 

@@ -10,8 +10,8 @@ import pytest
 
 from lambda_src.core.tokens import Tokens
 from lambda_src.core.usage_line import usage_line
-from lambda_src.core.usage_record import UsageRecord, record_of_line
-from lambda_src.edges.ledger import unsettled, unsettled_rollup
+from lambda_src.core.usage_record import UsageRecord, record_from_line
+from lambda_src.edges.ledger import unsettled_record, unsettled_rollup
 from tests.unit.test_account import HOLD
 
 FULL: dict[str, Any] = {
@@ -74,7 +74,7 @@ def test_a_rollup_counts_a_latency_under_the_first_bound_it_fits(latency_ms: int
 
 
 def test_what_an_unsettled_row_added_is_what_a_correction_takes_back() -> None:
-    record = unsettled(HOLD, "acme", "env")
+    record = unsettled_record(HOLD, "acme", "env")
     assert record.rollup() == unsettled_rollup({**record.row()})
     assert record.rollup() == {
         "requests": 1, "errors": 1, "estimated": 1, "unsettled": 1, "cost_nano_usd": 700, "tokens_input": 50,
@@ -86,9 +86,9 @@ def test_what_an_unsettled_row_added_is_what_a_correction_takes_back() -> None:
 def test_a_log_line_rebuilds_the_record() -> None:
     record = UsageRecord(**FULL)
     line = json.loads(usage_line(record, per_consumer=True))
-    assert record_of_line(line) == record
+    assert record_from_line(line) == record
     del line["tokens_output"]
-    assert record_of_line(line).tokens.output == 0
+    assert record_from_line(line).tokens.output == 0
     assert {each.name for each in fields(record)} - set(line) == {"tokens", "counters"}
     assert "\n" not in usage_line(record, per_consumer=True)
 
@@ -104,7 +104,9 @@ def test_a_log_line_carries_its_metrics_and_low_cardinality_dimensions() -> None
         usage_line(UsageRecord(request_id="r", at_ms=0, environment="e", status=429), per_consumer=True)
     )
     assert (refused["level"], refused["Refusals"], refused["Errors"]) == ("INFO", 1, 0)
-    lost = json.loads(usage_line(unsettled(HOLD, "acme", "env"), per_consumer=True, metrics_at_ms=HOLD.at_ms + 9))
+    lost = json.loads(
+        usage_line(unsettled_record(HOLD, "acme", "env"), per_consumer=True, metrics_at_ms=HOLD.at_ms + 9)
+    )
     assert (lost["at_ms"], lost["_aws"]["Timestamp"]) == (HOLD.at_ms, HOLD.at_ms + 9)
     assert (lost["UnsettledRows"], lost.get("OverEstimate")) == (1, None)
     assert line["_aws"]["Timestamp"] == 1_795_437_000_001

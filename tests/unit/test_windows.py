@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_src.contract import WINDOWS, Window
-from lambda_src.core.windows import frees_at, label, labels, minute, moment, previous
+from lambda_src.core.windows import label, labels, minute, previous, resets_at, utc_datetime
 
 moments = st.datetimes(datetime(2024, 1, 1), datetime(2040, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))
 
@@ -46,16 +46,16 @@ def test_a_moment_lies_in_one_window_of_each_kind(when: str, day: str, week: str
     ],
 )
 def test_a_window_frees_at_its_end(window: Window, when: str, frees: str) -> None:
-    assert frees_at(window, at(when)) == at(frees)
+    assert resets_at(window, at(when)) == at(frees)
 
 
 def test_a_budget_in_all_never_frees() -> None:
-    assert frees_at("total", at("2026-11-23T00:00:00")) is None
+    assert resets_at("total", at("2026-11-23T00:00:00")) is None
 
 
 @given(when=moments, window=st.sampled_from(["day", "week", "month"]))
 def test_windows_touch_without_a_gap(when: datetime, window: Window) -> None:
-    end = frees_at(window, when)
+    end = resets_at(window, when)
     assert end is not None
     assert end > when
     assert label(window, end) != label(window, when)
@@ -70,5 +70,5 @@ def test_in_all_there_is_nothing_before() -> None:
 
 
 def test_minutes_and_moments_are_utc() -> None:
-    assert moment(1_795_391_999_999) == at("2026-11-22T23:59:59.999")
+    assert utc_datetime(1_795_391_999_999) == at("2026-11-22T23:59:59.999")
     assert minute(1_795_391_999_999) + 1 == minute(1_795_392_000_000) == 29_923_200

@@ -13,10 +13,10 @@ from lambda_src.core.dialects.parsed_response import ParsedResponse
 class Dialect(Protocol):
     """The two verbs of a dialect."""
 
-    def ask(self, route: Route, body: dict[str, object], size: int, path_model: str | None) -> ParsedRequest:
+    def parse_request(self, route: Route, body: dict[str, object], size: int, path_model: str | None) -> ParsedRequest:
         """What a request asks for; BadRequest where it cannot be told."""
 
-    def read(self, route: Route, ask: ParsedRequest, body: bytes, whole: bool) -> ParsedResponse:
+    def parse_response(self, route: Route, ask: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
         """What a successful answer says; `whole` is False where the connection ended early."""
 
 

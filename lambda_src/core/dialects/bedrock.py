@@ -10,71 +10,71 @@ from lambda_src.core.dialects.parsed_request import (
     TOOLS_ALLOWANCE,
     JsonObject,
     ParsedRequest,
-    absent,
-    each_part,
+    byte_size,
+    find_values,
+    for_each_part,
+    integer_field,
     objects,
-    size_of,
-    values_of,
-    whole_number,
+    reject_fields,
 )
-from lambda_src.core.dialects.parsed_response import ParsedResponse, json_object, text_in
+from lambda_src.core.dialects.parsed_response import ParsedResponse, json_object, text_size
 from lambda_src.core.errors import BadRequest
-from lambda_src.core.tokens import ReportedUsage, Tokens, count, counted, mapping, name
+from lambda_src.core.tokens import ReportedUsage, Tokens, as_object, count, count_or_none, name_or_none
 
 _TEXT_PARTS = ("text", "toolUse", "reasoningContent", "cachePoint", "citationsContent", "searchResult", "json")
 
 
-def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> ParsedRequest:
+def parse_request(route: Route, body: JsonObject, size: int, path_model: str | None) -> ParsedRequest:
     """What a Converse request asks for; the model is in the path."""
     if not path_model:
         raise BadRequest("model_missing", "the path names no model; use /bedrock/model/NAME/converse.", param="modelId")
-    asked = ParsedRequest(body=body, model=path_model, text_bytes=size, stream=route.name == "converse_stream")
-    asked.max_output = whole_number(mapping(body.get("inferenceConfig")), "maxTokens")
-    asked.service_tier = _tier(body)
+    parsed = ParsedRequest(body=body, model=path_model, text_bytes=size, stream=route.name == "converse_stream")
+    parsed.max_output = integer_field(as_object(body.get("inferenceConfig")), "maxTokens")
+    parsed.service_tier = _tier(body)
     if body.get("promptVariables") is not None:
-        asked.open_ended = "promptVariables"
+        parsed.unbounded_input = "promptVariables"
     if body.get("additionalModelRequestFields"):
         # Model-specific members may raise the output's maximum or switch on tools that Bedrock runs.
-        asked.hosted = "additionalModelRequestFields"
-    if mapping(body.get("performanceConfig")).get("latency") not in (None, "standard"):
-        absent(body, {"performanceConfig": "another latency than standard has prices of its own"})
+        parsed.hosted_tool = "additionalModelRequestFields"
+    if as_object(body.get("performanceConfig")).get("latency") not in (None, "standard"):
+        reject_fields(body, {"performanceConfig": "another latency than standard has prices of its own"})
     if body.get("toolConfig"):
-        asked.allowance += TOOLS_ALLOWANCE
-    for tool in objects(mapping(body.get("toolConfig")).get("tools")):
+        parsed.added_tokens += TOOLS_ALLOWANCE
+    for tool in objects(as_object(body.get("toolConfig")).get("tools")):
         if "systemTool" in tool:
-            asked.hosted = "a system tool"
-    if any(True for _ in values_of(body, "cachePoint")):
-        asked.input_classes |= {"cache_write_5m", "cache_write_1h"}
-    each_part([body], "system", lambda part: _part(asked, part))
-    each_part(objects(body.get("messages")), "content", lambda part: _part(asked, part))
-    return asked
+            parsed.hosted_tool = "a system tool"
+    if any(True for _ in find_values(body, "cachePoint")):
+        parsed.input_classes |= {"cache_write_5m", "cache_write_1h"}
+    for_each_part([body], "system", lambda part: _part(parsed, part))
+    for_each_part(objects(body.get("messages")), "content", lambda part: _part(parsed, part))
+    return parsed
 
 
-def _part(asked: ParsedRequest, part: JsonObject) -> None:
+def _part(parsed: ParsedRequest, part: JsonObject) -> None:
     if "image" in part:
-        asked.images += 1
-        asked.input_classes.add("input_image")
-        asked.text_bytes -= size_of(mapping(mapping(part["image"]).get("source")).get("bytes"))
+        parsed.images += 1
+        parsed.input_classes.add("input_image")
+        parsed.text_bytes -= byte_size(as_object(as_object(part["image"]).get("source")).get("bytes"))
     elif "guardContent" in part:
-        _part(asked, {"text": "", **mapping(part["guardContent"])})
+        _part(parsed, {"text": "", **as_object(part["guardContent"])})
     elif "toolResult" in part:
-        each_part([mapping(part["toolResult"])], "content", lambda inner: _part(asked, inner))
+        for_each_part([as_object(part["toolResult"])], "content", lambda inner: _part(parsed, inner))
     elif "toolAddition" in part:
-        asked.hosted = "a tool added by a message"
+        parsed.hosted_tool = "a tool added by a message"
     elif not any(each in part for each in _TEXT_PARTS):
-        asked.open_ended = f"a content block with {', '.join(map(str, part)) or 'nothing in it'}"
+        parsed.unbounded_input = f"a content block with {', '.join(map(str, part)) or 'nothing in it'}"
 
 
-def read(route: Route, asked: ParsedRequest, body: bytes, whole: bool) -> ParsedResponse:
+def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
     """What an answer says; a stream's usage is in its final `metadata` event."""
     del route
-    if asked.stream:
+    if parsed.stream:
         return _read_stream(body)
     answer = json_object(body)
     if answer is None:
-        return ParsedResponse(ReportedUsage(Tokens(), reported=False), len(body), body, failed=not whole)
-    usage = _usage(mapping(answer.get("usage")), _tier(answer))
-    return ParsedResponse(usage, text_in(answer.get("output")), body, failed=not whole)
+        return ParsedResponse(ReportedUsage(Tokens(), reported=False), len(body), body, failed=not complete)
+    usage = _usage(as_object(answer.get("usage")), _tier(answer))
+    return ParsedResponse(usage, text_size(answer.get("output")), body, failed=not complete)
 
 
 def _read_stream(body: bytes) -> ParsedResponse:
@@ -83,9 +83,9 @@ def _read_stream(body: bytes) -> ParsedResponse:
     delivered = 0
     for kind, payload in stream_events(body):
         if kind == "metadata":
-            usage, tier = mapping(payload.get("usage")), _tier(payload)
+            usage, tier = as_object(payload.get("usage")), _tier(payload)
         elif kind == "contentBlockDelta":
-            delivered += text_in(payload.get("delta"))
+            delivered += text_size(payload.get("delta"))
     return ParsedResponse(_usage(usage, tier), delivered, body, failed=not usage)
 
 
@@ -112,7 +112,7 @@ def stream_events(body: bytes) -> list[tuple[str, JsonObject]]:
 
 def _tier(holder: JsonObject) -> str | None:
     """The service tier that a request asks for or an answer names; `reserved` is prepaid at the standard prices."""
-    tier = name(mapping(holder.get("serviceTier")).get("type"))
+    tier = name_or_none(as_object(holder.get("serviceTier")).get("type"))
     return "standard" if tier in ("default", "reserved") else tier
 
 
@@ -129,5 +129,5 @@ def _usage(raw: JsonObject, tier: str | None) -> ReportedUsage:
         cache_write_1h=one_hour,
         output=count(raw.get("outputTokens")),
     )
-    complete = counted(raw.get("inputTokens")) is not None and counted(raw.get("outputTokens")) is not None
+    complete = count_or_none(raw.get("inputTokens")) is not None and count_or_none(raw.get("outputTokens")) is not None
     return ReportedUsage(tokens, reported=complete and tokens.total > 0, service_tier=tier, raw=raw or None)

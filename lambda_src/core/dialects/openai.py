@@ -6,24 +6,24 @@ https://platform.openai.com/docs/api-reference
 from __future__ import annotations
 
 from lambda_src.contract import Route
-from lambda_src.core.dialects.openai_response import read
+from lambda_src.core.dialects.openai_response import parse_response
 from lambda_src.core.dialects.parsed_request import (
     TOOLS_ALLOWANCE,
     JsonObject,
     ParsedRequest,
-    absent,
-    each_part,
-    flag,
+    boolean_field,
+    byte_size,
+    for_each_part,
+    integer_field,
     model_name,
     objects,
-    size_of,
-    undisguised,
-    whole_number,
+    reject_case_variants,
+    reject_fields,
 )
 from lambda_src.core.errors import BadRequest
-from lambda_src.core.tokens import mapping
+from lambda_src.core.tokens import as_object
 
-__all__ = ["ask", "read"]
+__all__ = ["parse_request", "parse_response"]
 
 _OWN_TOOLS = ("function", "custom")
 _TEXT_PARTS = ("text", "input_text", "output_text", "refusal", "summary_text", "reasoning_text")
@@ -44,24 +44,24 @@ _BOUNDS = (
 )  # fmt: skip
 
 
-def ask(route: Route, body: JsonObject, size: int, path_model: str | None) -> ParsedRequest:
+def parse_request(route: Route, body: JsonObject, size: int, path_model: str | None) -> ParsedRequest:
     """What an OpenAI request asks for."""
     del path_model  # the name is in the body
-    undisguised(body, *_BOUNDS)
-    absent(body, _ELSEWHERE)
-    asked = ParsedRequest(body=body, model=model_name(body), text_bytes=size, stream=flag(body, "stream"))
-    asked.service_tier = _service_tier(body)
-    asked.may_vary_tier = asked.service_tier in (None, "auto")
-    asked.input_classes.add("cache_write_5m")
-    if mapping(body.get("prompt_cache_options")).get("ttl") not in (None, "30m"):
-        asked.input_classes.add("cache_write_1h")
+    reject_case_variants(body, *_BOUNDS)
+    reject_fields(body, _ELSEWHERE)
+    parsed = ParsedRequest(body=body, model=model_name(body), text_bytes=size, stream=boolean_field(body, "stream"))
+    parsed.service_tier = _service_tier(body)
+    parsed.may_vary_tier = parsed.service_tier in (None, "auto")
+    parsed.input_classes.add("cache_write_5m")
+    if as_object(body.get("prompt_cache_options")).get("ttl") not in (None, "30m"):
+        parsed.input_classes.add("cache_write_1h")
     if route.name == "embeddings":
-        _embeddings(asked)
+        _embeddings(parsed)
     elif route.name == "chat":
-        _chat(asked)
+        _chat(parsed)
     else:
-        _responses(asked)
-    return asked
+        _responses(parsed)
+    return parsed
 
 
 def _service_tier(body: JsonObject) -> str | None:
@@ -71,41 +71,41 @@ def _service_tier(body: JsonObject) -> str | None:
     return "standard" if tier == "default" else tier
 
 
-def _embeddings(asked: ParsedRequest) -> None:
-    asked.max_output, asked.input_classes = 0, {"input"}
-    texts = asked.body.get("input")
+def _embeddings(parsed: ParsedRequest) -> None:
+    parsed.max_output, parsed.input_classes = 0, {"input"}
+    texts = parsed.body.get("input")
     # Some servers embed chats and images as well.
-    if asked.body.get("messages") is not None or any(True for _ in objects(texts)) or isinstance(texts, dict):
-        asked.open_ended = "input other than text or tokens"
+    if parsed.body.get("messages") is not None or any(True for _ in objects(texts)) or isinstance(texts, dict):
+        parsed.unbounded_input = "input other than text or tokens"
 
 
-def _chat(asked: ParsedRequest) -> None:
-    body = asked.body
-    maxima = [whole_number(body, name) for name in ("max_completion_tokens", "max_tokens")]
-    asked.max_output = max((each for each in maxima if each is not None), default=None)
-    asked.choices = whole_number(body, "n", most=128) or 1
+def _chat(parsed: ParsedRequest) -> None:
+    body = parsed.body
+    maxima = [integer_field(body, name) for name in ("max_completion_tokens", "max_tokens")]
+    parsed.max_output = max((each for each in maxima if each is not None), default=None)
+    parsed.choices = integer_field(body, "n", most=128) or 1
     # Rejected predicted tokens are billed as output although they are not part of the answer.
-    asked.extra_output = len(str(body.get("prediction") or "").encode(errors="surrogatepass"))
+    parsed.extra_output = len(str(body.get("prediction") or "").encode(errors="surrogatepass"))
     for name in ("web_search_options", "plugins"):
         if name in body:
-            asked.hosted = name
+            parsed.hosted_tool = name
     if isinstance(modalities := body.get("modalities"), list) and "audio" in modalities:
-        asked.output_classes.add("output_audio")
-    _tools(asked, "functions", "tools")
+        parsed.output_classes.add("output_audio")
+    _tools(parsed, "functions", "tools")
     for message in objects(body.get("messages")):
         if message.get("audio") is not None:
-            asked.open_ended = "an earlier answer's audio"
-        each_part([message], "content", lambda part: _part(asked, part))
-    if asked.stream:
-        options = mapping(body.get("stream_options"))
-        asked.usage_wanted = flag(options, "include_usage")
-        asked.overrides["stream_options"] = options | {"include_usage": True}
+            parsed.unbounded_input = "an earlier answer's audio"
+        for_each_part([message], "content", lambda part: _part(parsed, part))
+    if parsed.stream:
+        options = as_object(body.get("stream_options"))
+        parsed.usage_requested = boolean_field(options, "include_usage")
+        parsed.overrides["stream_options"] = options | {"include_usage": True}
 
 
-def _responses(asked: ParsedRequest) -> None:
-    body = asked.body
-    asked.max_output = whole_number(body, "max_output_tokens")
-    if flag(body, "background"):
+def _responses(parsed: ParsedRequest) -> None:
+    body = parsed.body
+    parsed.max_output = integer_field(body, "max_output_tokens")
+    if boolean_field(body, "background"):
         raise BadRequest(
             "background_not_supported",
             "background is true; accepted: false. A background response reports its usage later, where it cannot be "
@@ -114,52 +114,52 @@ def _responses(asked: ParsedRequest) -> None:
         )
     for name in ("previous_response_id", "conversation"):
         if body.get(name) is not None:
-            asked.open_ended = name
+            parsed.unbounded_input = name
     for name in ("prompt", "context_management"):  # a stored prompt may bring tools of its own
         if body.get(name):
-            asked.hosted = name
-    if mapping(body.get("reasoning")).get("mode") not in (None, "standard"):
-        asked.hosted = "another mode of reasoning than standard"
-    _tools(asked, "tools")
+            parsed.hosted_tool = name
+    if as_object(body.get("reasoning")).get("mode") not in (None, "standard"):
+        parsed.hosted_tool = "another mode of reasoning than standard"
+    _tools(parsed, "tools")
     for item in objects(body.get("input")):
-        _item(asked, item)
+        _item(parsed, item)
 
 
-def _item(asked: ParsedRequest, item: JsonObject) -> None:
+def _item(parsed: ParsedRequest, item: JsonObject) -> None:
     """One item of a response's input. Without a type it is a message, or only the id of something stored."""
     kind = item.get("type", "message" if "role" in item else "item_reference")
     if kind in _ACTING_ITEMS:
-        asked.hosted = f"the input item {kind}"
+        parsed.hosted_tool = f"the input item {kind}"
     elif kind not in _RESPONSE_ITEMS:
-        asked.open_ended = f"an input item of type {kind}"
+        parsed.unbounded_input = f"an input item of type {kind}"
     elif kind == "reasoning" and not item.get("encrypted_content"):
-        asked.open_ended = "reasoning that the provider stored"
-    each_part([item], "content", lambda part: _part(asked, part))
-    each_part([item], "output", lambda part: _part(asked, part))
+        parsed.unbounded_input = "reasoning that the provider stored"
+    for_each_part([item], "content", lambda part: _part(parsed, part))
+    for_each_part([item], "output", lambda part: _part(parsed, part))
 
 
-def _tools(asked: ParsedRequest, *members: str) -> None:
-    if any(asked.body.get(member) for member in members):
-        asked.allowance += TOOLS_ALLOWANCE
-    for tool in objects(asked.body.get("tools")):
+def _tools(parsed: ParsedRequest, *members: str) -> None:
+    if any(parsed.body.get(member) for member in members):
+        parsed.added_tokens += TOOLS_ALLOWANCE
+    for tool in objects(parsed.body.get("tools")):
         if tool.get("type") not in _OWN_TOOLS:
-            asked.hosted = f"the tool {tool.get('type')}"
+            parsed.hosted_tool = f"the tool {tool.get('type')}"
 
 
-def _part(asked: ParsedRequest, part: JsonObject) -> None:
+def _part(parsed: ParsedRequest, part: JsonObject) -> None:
     kind = part.get("type")
     if kind in ("image_url", "input_image"):
-        asked.images += 1
-        asked.input_classes.add("input_image")
+        parsed.images += 1
+        parsed.input_classes.add("input_image")
         image = part.get("image_url")
-        url = mapping(image).get("url") if isinstance(image, dict) else image
+        url = as_object(image).get("url") if isinstance(image, dict) else image
         if isinstance(url, str) and url[:5].lower() == "data:":
             if url[5:11].lower() == "image/":
-                asked.text_bytes -= size_of(url)
+                parsed.text_bytes -= byte_size(url)
             else:  # some servers take a document or a film for an image
-                asked.open_ended = "data other than an image in place of an image"
+                parsed.unbounded_input = "data other than an image in place of an image"
     elif kind == "input_audio":
         # A second of audio is 10 tokens and, however compressed, more than 10 bytes: bytes bound it as they do text.
-        asked.input_classes.add("input_audio")
+        parsed.input_classes.add("input_audio")
     elif kind not in _TEXT_PARTS:
-        asked.open_ended = f"a content part of type {kind}"
+        parsed.unbounded_input = f"a content part of type {kind}"

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 from lambda_src.contract import Route
-from lambda_src.core.dialects.parsed_request import JsonObject, ParsedRequest, objects, size_of
-from lambda_src.core.dialects.parsed_response import ParsedResponse, data, events, json_object, objects_in, text_in
-from lambda_src.core.tokens import ReportedUsage, Tokens, count, counted, mapping, name
+from lambda_src.core.dialects.parsed_request import JsonObject, ParsedRequest, byte_size, objects
+from lambda_src.core.dialects.parsed_response import ParsedResponse, data, event_objects, events, json_object, text_size
+from lambda_src.core.tokens import ReportedUsage, Tokens, as_object, count, count_or_none, name_or_none
 
 _FINAL_EVENTS = ("response.completed", "response.incomplete", "response.failed")
 _ANSWER_MEMBERS = {"chat": "choices", "responses": "output", "embeddings": ""}
 
 
-def read(route: Route, asked: ParsedRequest, body: bytes, whole: bool) -> ParsedResponse:
+def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
     """What an OpenAI answer says."""
-    if asked.stream and (body.startswith(b"data:") or b"\ndata:" in body):  # else it ignored the wish to stream
-        return _read_stream(route, asked, body, whole)
+    if parsed.stream and (body.startswith(b"data:") or b"\ndata:" in body):  # else it ignored the wish to stream
+        return _read_stream(route, parsed, body, complete)
     answer = json_object(body)
     if answer is None:
-        return ParsedResponse(ReportedUsage(Tokens(), reported=False), len(body), body, failed=not whole)
+        return ParsedResponse(ReportedUsage(Tokens(), reported=False), len(body), body, failed=not complete)
     usage = _usage(answer, route.name != "embeddings")
-    return ParsedResponse(usage, text_in(answer.get(_ANSWER_MEMBERS[route.name])), body, failed=not whole)
+    return ParsedResponse(usage, text_size(answer.get(_ANSWER_MEMBERS[route.name])), body, failed=not complete)
 
 
-def _read_stream(route: Route, asked: ParsedRequest, body: bytes, whole: bool) -> ParsedResponse:
+def _read_stream(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
     stream = events(body)
-    failed = not whole or _failed(route, stream)
+    failed = not complete or _failed(route, stream)
     usage, extra = _usage_of_stream(route, stream, failed)
-    if extra is not None and not asked.usage_wanted:
+    if extra is not None and not parsed.usage_requested:
         stream.remove(extra)
         body = b"".join(stream)
-    delivered = 0 if usage.reported else sum(_delivered(each) for each in objects_in(stream))
+    delivered = 0 if usage.reported else sum(_delivered(each) for each in event_objects(stream))
     return ParsedResponse(usage, delivered, body, failed)
 
 
@@ -56,18 +56,18 @@ def _named(route: Route, stream: list[bytes], member: str) -> str | None:
     for event in reversed(stream):
         holder = _holder(route, data(event) or {}) if quoted in event else {}
         if holder.get(member) is not None:
-            return _tier(holder) if member == "service_tier" else name(holder[member])
+            return _tier(holder) if member == "service_tier" else name_or_none(holder[member])
     return None
 
 
 def _tier(holder: JsonObject) -> str | None:
-    tier = name(holder.get("service_tier"))
+    tier = name_or_none(holder.get("service_tier"))
     return {"default": "standard", "auto": None}.get(tier or "auto", tier)
 
 
 def _holder(route: Route, event: JsonObject) -> JsonObject:
     """Where an event keeps model and usage: a response event in its `response`, a chat chunk in itself."""
-    return mapping(event.get("response")) if route.name == "responses" else event
+    return as_object(event.get("response")) if route.name == "responses" else event
 
 
 def _failed(route: Route, stream: list[bytes]) -> bool:
@@ -81,8 +81,8 @@ def _failed(route: Route, stream: list[bytes]) -> bool:
 def _delivered(event: JsonObject) -> int:
     """Bytes of generated text in one event."""
     if isinstance(delta := event.get("delta"), str):  # responses
-        return size_of(delta)
-    return sum(text_in(choice.get("delta")) for choice in objects(event.get("choices")))
+        return byte_size(delta)
+    return sum(text_size(choice.get("delta")) for choice in objects(event.get("choices")))
 
 
 def _usage(answer: JsonObject, answers: bool, *, tier: str | None = None, final: bool = True) -> ReportedUsage:
@@ -90,11 +90,11 @@ def _usage(answer: JsonObject, answers: bool, *, tier: str | None = None, final:
 
     answers: the route generates output, so that usage without a count of it is incomplete.
     """
-    raw, model, tier = answer.get("usage"), name(answer.get("model")), tier or _tier(answer)
+    raw, model, tier = answer.get("usage"), name_or_none(answer.get("model")), tier or _tier(answer)
     if not isinstance(raw, dict):
         return ReportedUsage(Tokens(), reported=False, model=model, service_tier=tier)
-    given_in = counted(raw.get("prompt_tokens", raw.get("input_tokens")))
-    given_out = counted(raw.get("completion_tokens", raw.get("output_tokens")))
+    given_in = count_or_none(raw.get("prompt_tokens", raw.get("input_tokens")))
+    given_out = count_or_none(raw.get("completion_tokens", raw.get("output_tokens")))
     total_in = given_in or 0
     # Some servers count reasoning beside the completion, and show it only in the total.
     total_out = max(given_out or 0, count(raw.get("total_tokens")) - total_in) if answers else 0
@@ -106,9 +106,9 @@ def _usage(answer: JsonObject, answers: bool, *, tier: str | None = None, final:
 
 
 def _classes(raw: JsonObject, total_in: int, total_out: int) -> Tokens:
-    of_input = mapping(raw.get("prompt_tokens_details") or raw.get("input_tokens_details"))
-    of_output = mapping(raw.get("completion_tokens_details") or raw.get("output_tokens_details"))
-    longest = count(mapping(of_input.get("cache_write_tokens_details")).get("ttl_12h_tokens"))
+    of_input = as_object(raw.get("prompt_tokens_details") or raw.get("input_tokens_details"))
+    of_output = as_object(raw.get("completion_tokens_details") or raw.get("output_tokens_details"))
+    longest = count(as_object(of_input.get("cache_write_tokens_details")).get("ttl_12h_tokens"))
     written = max(longest, count(of_input.get("cache_write_tokens")))
     left = total_in
     inside: dict[str, int] = {}

@@ -44,15 +44,15 @@ class ParsedRequest:
     extra_output: int = 0
     text_bytes: int = 0
     images: int = 0
-    allowance: int = 0
-    open_ended: str | None = None
-    widened: bool = False
-    hosted: str | None = None
+    added_tokens: int = 0
+    unbounded_input: str | None = None
+    extended_context: bool = False
+    hosted_tool: str | None = None
     input_classes: set[str] = field(default_factory=lambda: {"input", "cache_read"})
     output_classes: set[str] = field(default_factory=lambda: {"output"})
     service_tier: str | None = None
     may_vary_tier: bool = False
-    usage_wanted: bool = True
+    usage_requested: bool = True
     overrides: JsonObject = field(default_factory=dict)
 
     def forwarded(self, raw: bytes) -> bytes:
@@ -74,7 +74,7 @@ def parse(body: bytes, content_type: str) -> JsonObject:
     if content_type.partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise BadRequest(
             "unsupported_media_type",
-            f"content-type is {shown(content_type)}; accepted: {MEDIA_TYPE}. Send the request body as JSON.",
+            f"content-type is {shorten(content_type)}; accepted: {MEDIA_TYPE}. Send the request body as JSON.",
             status=415,
         )
     try:
@@ -99,20 +99,20 @@ def too_deep() -> BadRequest:
     return BadRequest("invalid_json", "the body is nested too deeply; send a flatter one.")
 
 
-def undisguised(body: JsonObject, *names: str) -> None:
+def reject_case_variants(body: JsonObject, *names: str) -> None:
     """Refuse a member that is one of `names` but for its case: some providers do not tell them apart, so that a limit
     could be written here and another one there."""
     for given in body:
         meant = given.casefold()
         if meant != given and meant in names:
-            raise BadRequest("invalid_parameter", f"{shown(given)} is no member; write {meant}.", param=given)
+            raise BadRequest("invalid_parameter", f"{shorten(given)} is no member; write {meant}.", param=given)
 
 
-def absent(body: JsonObject, names: Mapping[str, str]) -> None:
+def reject_fields(body: JsonObject, names: Mapping[str, str]) -> None:
     """Refuse members that would take the request's price out of our hands; `names` says why."""
     for name, why in names.items():
         if body.get(name) is not None:
-            raise BadRequest("not_supported", f"{name} is {shown(body[name])}; {why}. Leave it out.", param=name)
+            raise BadRequest("not_supported", f"{name} is {shorten(body[name])}; {why}. Leave it out.", param=name)
 
 
 def model_name(body: JsonObject) -> str:
@@ -124,12 +124,12 @@ def model_name(body: JsonObject) -> str:
         )
     if not isinstance(name, str) or not 0 < len(name) <= 200:
         raise BadRequest(
-            "invalid_model", f"model is {shown(name)}; accepted: a name from GET /v1/models.", param="model"
+            "invalid_model", f"model is {shorten(name)}; accepted: a name from GET /v1/models.", param="model"
         )
     return name
 
 
-def whole_number(body: JsonObject, name: str, *, least: int = 1, most: int = 100_000_000) -> int | None:
+def integer_field(body: JsonObject, name: str, *, least: int = 1, most: int = 100_000_000) -> int | None:
     """A member that bounds the cost, so that it must be a whole number; None where it is absent or null."""
     value = body.get(name)
     if value is None:
@@ -137,19 +137,19 @@ def whole_number(body: JsonObject, name: str, *, least: int = 1, most: int = 100
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise BadRequest(
             "invalid_parameter",
-            f"{name} is {shown(value)}; accepted: a whole number from {least} to {most}.",
+            f"{name} is {shorten(value)}; accepted: a whole number from {least} to {most}.",
             param=name,
         )
     return value
 
 
-def flag(body: JsonObject, name: str) -> bool:
+def boolean_field(body: JsonObject, name: str) -> bool:
     """A member that is true or false; False where it is absent or null."""
     value = body.get(name)
     if value is None:
         return False
     if not isinstance(value, bool):
-        raise BadRequest("invalid_parameter", f"{name} is {shown(value)}; accepted: true or false.", param=name)
+        raise BadRequest("invalid_parameter", f"{name} is {shorten(value)}; accepted: true or false.", param=name)
     return value
 
 
@@ -158,14 +158,14 @@ def objects(value: object) -> Iterable[JsonObject]:
     return (each for each in value if isinstance(each, dict)) if isinstance(value, list) else ()
 
 
-def each_part(owners: Iterable[JsonObject], member: str, see: Callable[[JsonObject], None]) -> None:
+def for_each_part(owners: Iterable[JsonObject], member: str, see: Callable[[JsonObject], None]) -> None:
     """Call `see` with every content part under `member` of `owners`."""
     for owner in owners:
         for part in objects(owner.get(member)):
             see(part)
 
 
-def values_of(body: object, name: str) -> Iterator[object]:
+def find_values(body: object, name: str) -> Iterator[object]:
     """Every value that a member `name` has, however deep."""
     pending = [body]
     while pending:
@@ -178,7 +178,7 @@ def values_of(body: object, name: str) -> Iterator[object]:
             pending.extend(each)
 
 
-def size_of(value: object) -> int:
+def byte_size(value: object) -> int:
     """Bytes of a string in UTF-8; 0 for anything else."""
     return len(value.encode(errors="surrogatepass")) if isinstance(value, str) else 0
 
@@ -188,7 +188,7 @@ def _once(pairs: list[tuple[str, object]]) -> JsonObject:
     if len(built) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in built if names.count(name) > 1)
-        raise BadRequest("invalid_json", f"the member {shown(twice)} is given twice in one object; give it once.")
+        raise BadRequest("invalid_json", f"the member {shorten(twice)} is given twice in one object; give it once.")
     return built
 
 
@@ -196,19 +196,19 @@ def _no_constant(name: str) -> object:
     raise BadRequest("invalid_json", f"{name} is not JSON; send a finite number.")
 
 
-def shown(value: object) -> str:
+def shorten(value: object) -> str:
     """A caller's own value, short enough to repeat in an error."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def limit_output(asked: ParsedRequest, route_name: str, most: int) -> None:
+def set_max_output(parsed: ParsedRequest, route_name: str, most: int) -> None:
     """Have the request say that it wants at most `most` output tokens."""
     if route_name in ("converse", "converse_stream"):
-        given = asked.body.get("inferenceConfig")
-        asked.overrides["inferenceConfig"] = {**(given if isinstance(given, dict) else {}), "maxTokens": most}
+        given = parsed.body.get("inferenceConfig")
+        parsed.overrides["inferenceConfig"] = {**(given if isinstance(given, dict) else {}), "maxTokens": most}
     elif route_name != "embeddings":
-        asked.overrides[_MAXIMUM_OF_ROUTE[route_name]] = most
+        parsed.overrides[_MAXIMUM_OF_ROUTE[route_name]] = most
 
 
 _MAXIMUM_OF_ROUTE = {"chat": "max_completion_tokens", "responses": "max_output_tokens", "messages": "max_tokens"}

@@ -31,12 +31,12 @@ class ParsedResponse:
     failed: bool = False
 
 
-def tokens_of_text(size: int) -> int:
+def estimate_tokens(size: int) -> int:
     """Tokens that `size` bytes of text usually are; at least 1, so that nothing is charged 0 for want of a count."""
     return max(1, -(-size // BYTES_PER_TOKEN))
 
 
-def completed(reading: ParsedResponse, usual_input: int, most_output: int) -> Tokens:
+def tokens_to_charge(reading: ParsedResponse, typical_input: int, most_output: int) -> Tokens:
     """The tokens to charge: as reported, else what was read before the cut, filled up from what was delivered.
 
     usual_input: what such a request usually sends. most_output: what it can get; no estimate goes beyond it.
@@ -44,8 +44,8 @@ def completed(reading: ParsedResponse, usual_input: int, most_output: int) -> To
     seen = reading.usage.tokens
     if reading.usage.reported:
         return seen
-    output = max(seen.output, min(tokens_of_text(reading.delivered), most_output))
-    return replace(seen, input=seen.input if seen.total_input else usual_input, output=output)
+    output = max(seen.output, min(estimate_tokens(reading.delivered), most_output))
+    return replace(seen, input=seen.input if seen.total_input else typical_input, output=output)
 
 
 _NAMES = frozenset(
@@ -54,7 +54,7 @@ _NAMES = frozenset(
 """Members that say nothing a model wrote as text."""
 
 
-def text_in(value: object) -> int:
+def text_size(value: object) -> int:
     """Bytes of the text in a part of an answer, whatever its members are called."""
     size, pending = 0, [value]
     while pending:
@@ -84,12 +84,12 @@ def events(body: bytes) -> list[bytes]:
     """
     if b"\r" not in body:
         parts = body.split(b"\n\n")
-        whole = [part + b"\n\n" for part in parts[:-1]]
+        complete = [part + b"\n\n" for part in parts[:-1]]
     else:
         ends = [match.end() for match in _BLANK_LINE.finditer(body)]
-        whole = [body[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        complete = [body[start:end] for start, end in zip([0, *ends], ends, strict=False)]
         parts = [body[ends[-1] if ends else 0 :]]
-    return [*whole, parts[-1]] if parts[-1] else whole
+    return [*complete, parts[-1]] if parts[-1] else complete
 
 
 def data(event: bytes) -> dict[str, object] | None:
@@ -98,7 +98,7 @@ def data(event: bytes) -> dict[str, object] | None:
     return json_object(b"\n".join(lines)) if lines else None
 
 
-def objects_in(stream: list[bytes]) -> Iterator[dict[str, object]]:
+def event_objects(stream: list[bytes]) -> Iterator[dict[str, object]]:
     """The JSON objects of a stream's events, in order."""
     for event in stream:
         parsed = data(event)
