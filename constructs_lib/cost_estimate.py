@@ -1,7 +1,7 @@
 """Estimated CloudWatch cost a month, printed at each synth.
 
-An upper bound of the costs that the environment file decides: CloudWatch bills a series by the hour, and only while
-it receives data. Without charges by volume (log bytes, queries, matched events) and without the account's free tier.
+An upper bound of the costs that the environment file determines: CloudWatch bills a series by the hour, and only while
+it receives data. Not included: charges by volume (log bytes, queries, matched events) and the account's free tier.
 """
 
 from __future__ import annotations

@@ -34,50 +34,53 @@ SWEEPER_TIMEOUT_SECONDS: Final = 60
 _INFERENCE_PROFILE: Final = re.compile(r"^(us|us-gov|eu|apac|jp|au|ca|global)\.(.+)$")
 
 
+def tollgate_package(checkout: Path, build_folder: Path) -> Package:
+    """The package of the gateway and the sweeper."""
+    return build(
+        checkout / SOURCE_FOLDER, build_folder / "tollgate.zip", inside=SOURCE_FOLDER, libraries=BUNDLED_LIBRARIES
+    )
+
+
+def configuration(environment: Environment, ledger: LedgerTable, notifications: Notifications) -> dict[str, str]:
+    """Environment variables of the gateway and the sweeper."""
+    config = replace(runtime_config(environment), table=ledger.name, topic_arn=notifications.arn)
+    return {CONFIG_VARIABLE: json.dumps(asdict(config), separators=(",", ":"))}
+
+
 def gateway_function(
-    scope: Construct,
-    environment: Environment,
-    ledger: LedgerTable,
-    notifications: Notifications,
-    checkout: Path,
-    build_folder: Path,
+    scope: Construct, environment: Environment, package: Package, variables: dict[str, str]
 ) -> Function:
     """The function behind all of Tollgate's routes."""
     return Function(
         scope,
         "gateway",
         environment=environment,
-        package=_tollgate(checkout, build_folder),
+        package=package,
         handler=GATEWAY_HANDLER,
         description="Tollgate: identify, admit, forward, meter, settle, log",
         log_group_name=gateway_log_group(environment.name),
         memory_mb=environment.gateway.memory_mb,
         timeout_seconds=environment.lambda_timeout_seconds,
         reserved_concurrency=environment.gateway.reserved_concurrency,
-        variables=_configuration(environment, ledger, notifications),
+        variables=variables,
     )
 
 
 def sweeper_function(
-    scope: Construct,
-    environment: Environment,
-    ledger: LedgerTable,
-    notifications: Notifications,
-    checkout: Path,
-    build_folder: Path,
+    scope: Construct, environment: Environment, package: Package, variables: dict[str, str]
 ) -> Function:
     """The function that turns expired holds into usage rows."""
     return Function(
         scope,
         "sweeper",
         environment=environment,
-        package=_tollgate(checkout, build_folder),
+        package=package,
         handler=SWEEPER_HANDLER,
         description="Tollgate: turn expired holds into usage rows",
         log_group_name=sweeper_log_group(environment.name),
         memory_mb=SWEEPER_MEMORY_MB,
         timeout_seconds=SWEEPER_TIMEOUT_SECONDS,
-        variables=_configuration(environment, ledger, notifications),
+        variables=variables,
     )
 
 
@@ -134,14 +137,3 @@ def bedrock_access(environment: Environment, account_of: str) -> list[Statement]
         models = allow("InvokeThroughProfiles", actions, [f"arn:{partition}:bedrock:*::foundation-model/*"])
         statements.append(models | {"Condition": condition})
     return statements
-
-
-def _tollgate(checkout: Path, build_folder: Path) -> Package:
-    return build(
-        checkout / SOURCE_FOLDER, build_folder / "tollgate.zip", inside=SOURCE_FOLDER, libraries=BUNDLED_LIBRARIES
-    )
-
-
-def _configuration(environment: Environment, ledger: LedgerTable, notifications: Notifications) -> dict[str, str]:
-    config = replace(runtime_config(environment), table=ledger.name, topic_arn=notifications.arn)
-    return {CONFIG_VARIABLE: json.dumps(asdict(config), separators=(",", ":"))}

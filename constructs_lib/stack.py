@@ -9,7 +9,14 @@ from constructs_lib.alarms import Alarms
 from constructs_lib.aws import Construct, TerraformStack
 from constructs_lib.chat import ChatChannels
 from constructs_lib.dashboard import Dashboard
-from constructs_lib.functions import bedrock_access, custom_functions, gateway_function, sweeper_function
+from constructs_lib.functions import (
+    bedrock_access,
+    configuration,
+    custom_functions,
+    gateway_function,
+    sweeper_function,
+    tollgate_package,
+)
 from constructs_lib.ledger import LedgerTable
 from constructs_lib.ledger_items import key_item, model_item, policy_item
 from constructs_lib.notifications import Notifications
@@ -43,8 +50,10 @@ class TollgateStack(TerraformStack):
         self.secrets = ProviderSecrets(self, environment=environment)
         self.notifications = Notifications(self, environment=environment, account_of=self.ledger.table.arn)
         self.prompts = PromptLog(self, environment=environment, account_of=self.ledger.table.arn)
-        self.gateway = gateway_function(self, environment, self.ledger, self.notifications, checkout, build)
-        self.sweeper = sweeper_function(self, environment, self.ledger, self.notifications, checkout, build)
+        package = tollgate_package(checkout, build)
+        variables = configuration(environment, self.ledger, self.notifications)
+        self.gateway = gateway_function(self, environment, package, variables)
+        self.sweeper = sweeper_function(self, environment, package, variables)
         self.custom_functions = custom_functions(self, environment, checkout, build)
         self.schedule = Schedule(self, environment=environment, sweeper=self.sweeper)
 
