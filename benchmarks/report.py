@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from admin.report import rollups, rows
-from admin.report.page.data import PageData, views
-from admin.report.page.page import rendered
+from admin.report.page.data import PageData, groupings
+from admin.report.page.page import render_report
 from admin.report.period import Period
 from admin.table import OperatorLedger
 from lambda_src.contract import PK, SK, rollup_pk, rollup_sk
@@ -118,8 +118,8 @@ def measured(counted: Counted, table: str, names: Sequence[str], days: int) -> C
     best: Cost | None = None
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        found = rollups.add_up(reader, names, period, rows.views(("consumer", "model")))
-        rows.report("bench", "now", period, ("consumer", "model"), found)
+        found = rollups.read_totals(reader, names, period, rows.groupings(("consumer", "model")))
+        rows.build_report("bench", "now", period, ("consumer", "model"), found)
         cost = counted.cost(time.perf_counter() - began)
         best = cost if best is None or cost.seconds < best.seconds else best
     assert best is not None
@@ -131,9 +131,9 @@ def page_of(counted: Counted, table: str, names: Sequence[str], days: int) -> tu
     period = Period(LAST - timedelta(days=days - 1), LAST)
     reader = OperatorLedger(counted.client, table, lambda: "nobody", lambda: datetime.now(UTC))
     began = time.perf_counter()
-    groupings = views(period)
-    totals = rollups.add_up(reader, names, period, list(groupings.values()))
-    sums: dict[str, Any] = dict(zip(groupings, totals, strict=True))
+    by_field = groupings(period)
+    totals = rollups.read_totals(reader, names, period, list(by_field.values()))
+    fields: dict[str, Any] = dict(zip(by_field, totals, strict=True))
     data = PageData(
         environment="bench",
         period=period,
@@ -142,9 +142,9 @@ def page_of(counted: Counted, table: str, names: Sequence[str], days: int) -> tu
         budgets=[],
         price_versions=[],
         key_labels={},
-        **sums,
+        **fields,
     )
-    made = rendered(data)
+    made = render_report(data)
     counted.cost(0)
     return time.perf_counter() - began, len(made.encode())
 

@@ -24,7 +24,7 @@ from admin.dashboard.body import widgets
 from admin.dashboard.commands import render_page
 from admin.dashboard.metrics import GraphLine, Grid
 from admin.dashboard.widgets import read_widget
-from admin.report.page.page import rendered
+from admin.report.page.page import render_report
 from tests.admin.pages import NAMES, page_data
 from tests.browser import launched, open_page
 from tests.synth.reading import CHECKOUT, Synthesized, synthesize
@@ -108,7 +108,7 @@ def write(browser: Browser, name: str, html: str, end: str) -> None:
 
 def main() -> None:
     with launched() as browser:
-        write(browser, "usage-report.png", rendered(page_data(NAMES, 30)), "#tokens h2")
+        write(browser, "usage-report.png", render_report(page_data(NAMES, 30)), "#tokens h2")
         write(browser, "dashboard.png", dashboard(), "footer")
 
 

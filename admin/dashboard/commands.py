@@ -16,7 +16,7 @@ from admin.dashboard.widgets import NO_DATA, WidgetData, read_widget
 from admin.errors import UsageError
 from admin.html.rendering import render
 from admin.output import shows, table
-from admin.report.files import whole
+from admin.report.files import replacing
 from admin.session import Session, session_of
 from admin.times import SPAN_WORDS, span, written
 
@@ -98,7 +98,7 @@ def dashboard(
     with ThreadPoolExecutor(_THREADS) as pool:
         read = list(pool.map(lambda widget: read_widget(session, widget, now, length), widgets(deployed, chosen)))
     with_data = [widget for widget in read if widget.type != "text"]
-    with whole(file) as temporary:
+    with replacing(file) as temporary:
         temporary.write_text(render_page(session, read, now, since, chosen), encoding="utf-8")
     document = DashboardPage(
         file=str(file),

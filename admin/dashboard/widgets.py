@@ -14,7 +14,7 @@ from admin.errors import CliError, UsageError, of_service
 from admin.formatting import compact
 from admin.html import charts
 from admin.html.charts import BarRow, ChartSeries, Limit, percent_width
-from admin.logs.insights import ask
+from admin.logs.insights import run_query
 
 if TYPE_CHECKING:
     from admin.session import Session
@@ -145,7 +145,7 @@ def _log(session: Session, properties: Mapping[str, Any], now: datetime, span: t
     while (source := _SOURCE.match(query)) is not None:
         groups.append(source[1] or source[2])
         query = query[source.end() :]
-    found, _ = ask(session, query.strip(), groups, now - span, now + timedelta(minutes=1), 1_000)
+    found, _ = run_query(session, query.strip(), groups, now - span, now + timedelta(minutes=1), 1_000)
     columns = [name for name in dict.fromkeys(name for row in found for name in row) if name != "@ptr"]
     texts = [place for place in range(len(columns)) if not _all_numbers(found, columns[place])]
     table = {

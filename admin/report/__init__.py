@@ -1,1 +1,1 @@
-"""Reports: rollups read by day, added up, and written as tables, files or one HTML page."""
+"""Usage reports: read rollups, add them up, and write them as table, file or HTML page."""

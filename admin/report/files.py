@@ -1,4 +1,4 @@
-"""The report as a file: CSV, JSON and Markdown."""
+"""The report as JSON, CSV and Markdown."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from admin.formatting import csv_safe, markdown_safe
 from admin.report.rows import DIMENSIONS, UsageReport, UsageRow
 from admin.report.terminal import notes
 
-_MEASURES: Final = tuple(each.name for each in fields(UsageRow) if each.name not in DIMENSIONS)
+_MEASURES: Final = tuple(field.name for field in fields(UsageRow) if field.name not in DIMENSIONS)
 
 
 @contextmanager
-def whole(to: Path) -> Iterator[Path]:
-    """Where to write what is to be in `to`, which it replaces when all of it is there; Usage where it cannot."""
+def replacing(to: Path) -> Iterator[Path]:
+    """A temporary file that replaces `to` once it is complete; UsageError if it cannot be written."""
     if not to.name:
-        raise UsageError(f"--to {str(to)!r} names no file. Give one such as usage.csv.")
-    passing = to.with_name(f".{to.name}.part")
+        raise UsageError(f"--to {str(to)!r} is not a file name; pass one such as usage.csv.")
+    temporary = to.with_name(f".{to.name}.part")
     try:
-        yield passing
-        passing.replace(to)
+        yield temporary
+        temporary.replace(to)
     except OSError as error:
-        raise UsageError(f"{to} cannot be written: {error.strerror}. Give --to another file.") from None
+        raise UsageError(f"{to} cannot be written: {error.strerror}. Pass another file to --to.") from None
     finally:
-        passing.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def as_json(report: UsageReport) -> str:
@@ -40,20 +40,20 @@ def as_json(report: UsageReport) -> str:
 
 
 def as_csv(report: UsageReport) -> str:
-    """A header and a line per row (RFC 4180); what is not known is empty. No total: a sheet would add it up twice."""
+    """A header and a line per row (RFC 4180); unknown values are empty. A total would be counted twice in a sheet."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     columns = [*report.by, *_MEASURES]
     writer.writerow(columns)
     for row in report.rows:
-        writer.writerow([csv_safe(getattr(row, each)) for each in columns])
+        writer.writerow([csv_safe(getattr(row, name)) for name in columns])
     return text.getvalue()
 
 
 def as_markdown(report: UsageReport) -> str:
     """A table for an issue or a wiki page."""
     measures = ("requests", "errors", "refusals", "tokens_in", "tokens_cached", "tokens_out", "usd", "p95_ms")
-    columns = [*report.by, *(each.replace("_", " ") for each in measures), "to note"]
+    columns = [*report.by, *(name.replace("_", " ") for name in measures), "notes"]
     lines = [
         f"# {markdown_safe(report.environment)}: usage {report.since} to {report.until}",
         "",
@@ -61,9 +61,9 @@ def as_markdown(report: UsageReport) -> str:
         f"|{'|'.join([' --- '] * len(report.by) + [' ---: '] * len(measures) + [' --- '])}|",
     ]
     for row in (*report.rows, report.total):
-        named = [markdown_safe("" if (value := getattr(row, each)) is None else value) for each in report.by]
+        names = [markdown_safe("" if (value := getattr(row, name)) is None else value) for name in report.by]
         if row is report.total:
-            named = ["**total**", *[""] * (len(report.by) - 1)]
-        numbers = ["" if (value := getattr(row, each)) is None else f"{value}" for each in measures]
-        lines.append(f"| {' | '.join([*named, *numbers, notes(row)])} |")
+            names = ["**total**", *[""] * (len(report.by) - 1)]
+        numbers = ["" if (value := getattr(row, name)) is None else f"{value}" for name in measures]
+        lines.append(f"| {' | '.join([*names, *numbers, notes(row)])} |")
     return "\n".join([*lines, "", f"Generated {report.generated_at}; days in UTC.", ""])

@@ -1,4 +1,4 @@
-"""Keys as people call them: an id says nothing to whoever has to pay for it."""
+"""Labels of keys, since a key id means nothing to the people who pay for it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def key_labels(session: Session, ids: Iterable[str]) -> dict[str, str]:
-    """Labels by key id, of those keys that the ledger knows."""
+    """Labels by key id, of the keys in the ledger."""
     return {key.key_id: key.label for key in keys_of(session, sorted(set(ids)))}
 
 
 def labelled(key_id: str, labels: Mapping[str, str]) -> str:
-    """A key's id with its label, where it is known."""
+    """A key id, followed by the label if it is known."""
     return f"{key_id} ({labels[key_id]})" if key_id in labels else key_id

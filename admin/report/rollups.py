@@ -1,6 +1,6 @@
-"""Reading rollups: one range of days per consumer, several consumers at a time, added up as they arrive.
+"""Reads rollups and adds them up: one range of days per consumer, several consumers at a time.
 
-The cost is that of the rollups alone: days x consumers x models x keys, whatever the number of requests.
+A report reads the rollups of days x consumers x models x keys, however many requests there were.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from admin.errors import unknown
-from admin.report.figures import Figures
 from admin.report.period import Period
+from admin.report.totals import UsageTotals
 from lambda_src.contract import ACCOUNT_SK, LISTED_ACCOUNT, PK, SK, account_pk, rollup_parts, rollup_pk
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from admin.table import OperatorLedger
 
 READERS: Final = 16
-_BEYOND_A_DAY: Final = "$"
+_AFTER_A_DAY: Final = "$"
 """The character after `#`: `2026-11-23$` sorts after every rollup of that day and before those of the next."""
 
 
-class Cell(NamedTuple):
-    """What one rollup is about."""
+class RollupKey(NamedTuple):
+    """What one rollup counts."""
 
     consumer: str
     day: str
@@ -32,64 +32,69 @@ class Cell(NamedTuple):
     key: str
 
 
-Values = Sequence[tuple[str, int]]
-"""Attributes of a rollup."""
-View = Callable[[Cell, Values], Iterable[tuple[Hashable, Iterable[tuple[str, int]]]]]
-"""One way of adding rollups up: which groups a rollup counts towards, and with which of its attributes."""
-Sums = dict[Any, Figures]
+Attributes = Sequence[tuple[str, int]]
+Grouping = Callable[[RollupKey, Attributes], Iterable[tuple[Hashable, Iterable[tuple[str, int]]]]]
+"""The groups that a rollup counts towards, with the attributes to add to each."""
+GroupTotals = dict[Any, UsageTotals]
 
 
-def consumers(session: Session) -> list[str]:
-    """Everybody who may have rollups: who has a policy, and who had one and was charged."""
+def consumer_names(session: Session) -> list[str]:
+    """Every consumer that may have rollups: those with a policy, and those that had one and were charged."""
     charged = {pk.removeprefix(account_pk("")) for pk, sk in session.table.listed(LISTED_ACCOUNT) if sk == ACCOUNT_SK}
     return sorted(charged | set(session.policies))
 
 
-def chosen(session: Session, consumer: str | None) -> list[str]:
-    """`consumer` alone, or everybody; Refused, with the nearest names, for one that is not there."""
-    everybody = consumers(session)
+def select_consumers(session: Session, consumer: str | None) -> list[str]:
+    """`consumer`, or every consumer if it is None. RefusedError with similar names for an unknown consumer."""
+    names = consumer_names(session)
     if consumer is None:
-        return everybody
-    if consumer not in everybody:
-        raise unknown("consumer", consumer, everybody, seen_with="tollgate consumers list")
+        return names
+    if consumer not in names:
+        raise unknown("consumer", consumer, names, seen_with="tollgate consumers list")
     return [consumer]
 
 
-def grouped(group: Callable[[Cell], Hashable], only: frozenset[str] | None = None) -> View:
-    """Every rollup counts towards one group, with all its attributes or with those in `only`."""
+def group_by(group: Callable[[RollupKey], Hashable], only: frozenset[str] | None = None) -> Grouping:
+    """Count every rollup towards one group, with all of its attributes or those in `only`."""
     if only is None:
-        return lambda cell, values: [(group(cell), values)]
-    return lambda cell, values: [(group(cell), [each for each in values if each[0] in only])]
+        return lambda key, attributes: [(group(key), attributes)]
+    return lambda key, attributes: [(group(key), [pair for pair in attributes if pair[0] in only])]
 
 
-def add_up(
-    table: OperatorLedger, names: Sequence[str], period: Period, views: Sequence[View], model: str | None = None
-) -> list[Sums]:
-    """For each of `views` the sums by its groups, over the rollups of these consumers in these days, of every model or
-    of one."""
-    between = (f"{period.first.isoformat()}#", f"{period.last.isoformat()}{_BEYOND_A_DAY}")
+def read_totals(
+    table: OperatorLedger, names: Sequence[str], period: Period, groupings: Sequence[Grouping], model: str | None = None
+) -> list[GroupTotals]:
+    """Totals for each grouping, over these consumers' rollups in the period, of all models or of one."""
+    between = (f"{period.first.isoformat()}#", f"{period.last.isoformat()}{_AFTER_A_DAY}")
 
-    def of_consumer(name: str) -> list[Sums]:
-        return added(name, table.query(rollup_pk(name), between=between), views, model)
+    def of_consumer(name: str) -> list[GroupTotals]:
+        return add_up(name, table.query(rollup_pk(name), between=between), groupings, model)
 
-    totals: list[Sums] = [{} for _ in views]
+    totals: list[GroupTotals] = [{} for _ in groupings]
     with ThreadPoolExecutor(READERS) as pool:
         for parts in pool.map(of_consumer, names):
-            for total, part in zip(totals, parts, strict=True):
-                for group, figures in part.items():
-                    total.setdefault(group, Figures()).add(figures.sums.items())
+            merge(totals, parts)
     return totals
 
 
-def added(consumer: str, items: Iterable[Mapping[str, Any]], views: Sequence[View], model: str | None) -> list[Sums]:
-    """The sums of one consumer's rollups."""
-    sums: list[Sums] = [{} for _ in views]
+def add_up(
+    consumer: str, items: Iterable[Mapping[str, Any]], groupings: Sequence[Grouping], model: str | None = None
+) -> list[GroupTotals]:
+    """Totals for each grouping, over one consumer's rollups."""
+    totals: list[GroupTotals] = [{} for _ in groupings]
     for item in items:
-        cell = Cell(consumer, *rollup_parts(item[SK]))
-        if model is not None and cell.model != model:
+        key = RollupKey(consumer, *rollup_parts(item[SK]))
+        if model is not None and key.model != model:
             continue
-        values = [(name, value) for name, value in item.items() if name not in (PK, SK)]
-        for view, groups in zip(views, sums, strict=True):
-            for group, counted in view(cell, values):
-                groups.setdefault(group, Figures()).add(counted)
-    return sums
+        attributes = [(name, value) for name, value in item.items() if name not in (PK, SK)]
+        for grouping, groups in zip(groupings, totals, strict=True):
+            for group, counted in grouping(key, attributes):
+                groups.setdefault(group, UsageTotals()).add(counted)
+    return totals
+
+
+def merge(totals: Sequence[GroupTotals], parts: Sequence[GroupTotals]) -> None:
+    """Add `parts` to `totals`, grouping by grouping."""
+    for total, part in zip(totals, parts, strict=True):
+        for group, values in part.items():
+            total.setdefault(group, UsageTotals()).add(values.sums.items())

@@ -1,4 +1,4 @@
-"""The report as rows: what was asked to be told apart, and what each of it used."""
+"""The report as rows: one per combination of the dimensions in --by."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from admin.errors import UsageError
-from admin.report.figures import COST, Figures
 from admin.report.period import Period
-from admin.report.rollups import Cell, Sums, Values, View, grouped
+from admin.report.rollups import Attributes, Grouping, GroupTotals, RollupKey, group_by
+from admin.report.totals import COST, UsageTotals
 from lambda_src.core.pricing import usd
 
 DIMENSIONS: Final = ("consumer", "model", "day", "key", "status")
@@ -18,27 +18,30 @@ PERCENTILES: Final = (50, 95, 99)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRow:
-    """What one group of requests used in the period.
+    """Usage of one group of requests in the period.
 
-    By status only requests and errors are counted; the rest is null unless all requests of the same consumer, day,
-    model and key ended with the same status.
+    With `--by status`, all fields after `errors` are null, unless all requests with the same consumer, day, model and
+    key have the same status.
 
-    consumer, model, day, key, status: what the row is about; null where --by does not name it. A key is named by its
-        id; model is "-" for requests refused before a model was found; status 0 is one that nobody knows.
-    requests: all of them, refused ones included.
-    errors: answered with status 500 or above.
-    refusals: refused before a provider was called; where that was our own failure it is an error.
-    estimated: charged by estimate, as the provider told no usage.
-    unsettled: charged what was held, as no settle came.
-    over_estimate: cost more than was held.
-    unpriced: refused, as the model has no price here or is not theirs to use.
+    consumer: its name; null unless in --by.
+    model: its name, or "-" for requests rejected before the model was known; null unless in --by.
+    day: in UTC; null unless in --by.
+    key: key id; null unless in --by.
+    status: HTTP status, or 0 if unknown; null unless in --by.
+    requests: all requests, rejected ones included.
+    errors: responses with status 500 or above.
+    refusals: requests rejected with 4xx before a provider was called.
+    estimated: requests charged by estimate, since the provider reported no usage.
+    unsettled: requests that were never settled, charged at the held amount.
+    over_estimate: requests that cost more than the held amount.
+    unpriced: requests rejected because the model has no price or the consumer may not use it.
     tokens_in: input tokens of every class.
-    tokens_cached: those of them that a provider's cache served.
+    tokens_cached: input tokens read from a provider's cache.
     tokens_out: output tokens, reasoning included.
-    tokens_reasoning: those of them spent on reasoning.
-    usd: what was charged, an exact decimal of dollars.
+    tokens_reasoning: output tokens spent on reasoning.
+    usd: cost as an exact decimal in dollars.
     nano_usd: the same as an integer of 10⁻⁹ dollars.
-    p50_ms, p95_ms, p99_ms: latency, interpolated within the buckets of a histogram; null where nothing was timed.
+    p50_ms, p95_ms, p99_ms: latency, interpolated within the buckets of a histogram; null without any latency.
     """
 
     consumer: str | None = None
@@ -66,11 +69,11 @@ class UsageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaySpend:
-    """What one day cost.
+    """Spend of one day.
 
-    day: UTC.
-    requests: of that day.
-    usd: an exact decimal of dollars.
+    day: in UTC.
+    requests: number of requests.
+    usd: cost as an exact decimal in dollars.
     nano_usd: the same as an integer of 10⁻⁹ dollars.
     """
 
@@ -82,14 +85,14 @@ class DaySpend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageReport:
-    """What was used in a period.
+    """Usage in a period.
 
     environment: its name.
     since, until: first and last day, both included, in UTC.
     generated_at: ISO 8601, UTC.
-    by: what the rows are told apart by.
-    rows: the dearest first; by day, the oldest first.
-    total: over all rows.
+    by: dimensions of the rows.
+    rows: by day if --by includes it, then by cost, the highest first.
+    total: of all rows.
     days: every day of the period.
     """
 
@@ -104,43 +107,44 @@ class UsageReport:
 
 
 def dimensions(text: str) -> tuple[str, ...]:
-    """What --by names, each once; Usage for what cannot be told apart."""
-    named = tuple(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
-    unknown = [each for each in named if each not in DIMENSIONS]
-    if unknown or not named:
+    """The dimensions in --by, each once; UsageError for unknown ones."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names or not set(names) <= set(DIMENSIONS):
         raise UsageError(f"--by is {text!r}; accepted: any of {', '.join(DIMENSIONS)}, separated by commas.")
-    return named
+    return names
 
 
-def views(by: Sequence[str]) -> list[View]:
-    """What the report reads: its rows, its days, and everything."""
-    days = grouped(lambda cell: cell.day, frozenset({"requests", COST}))
-    rows = _by_status(by) if "status" in by else grouped(lambda cell: tuple(getattr(cell, each) for each in by))
-    return [rows, days, grouped(lambda _: None)]
+def groupings(by: Sequence[str]) -> list[Grouping]:
+    """Of the report's rows, of its days, and of everything."""
+    days = group_by(lambda key: key.day, frozenset({"requests", COST}))
+    rows = _by_status(by) if "status" in by else group_by(lambda key: tuple(getattr(key, name) for name in by))
+    return [rows, days, group_by(lambda _: None)]
 
 
 _KNOWN: Final = "known"
-"""Requests of rollups in which one status alone occurs: whatever those say is said of that status."""
+"""Requests of rollups with a single status: all of their attributes belong to that status."""
 
 
-def _by_status(by: Sequence[str]) -> View:
-    def view(cell: Cell, values: Values) -> Iterable[tuple[tuple[str, ...], Values]]:
-        counts = [(name.removeprefix("status_"), count) for name, count in values if name.startswith("status_")]
+def _by_status(by: Sequence[str]) -> Grouping:
+    def grouping(key: RollupKey, attributes: Attributes) -> Iterable[tuple[tuple[str, ...], Attributes]]:
+        counts = [(name.removeprefix("status_"), count) for name, count in attributes if name.startswith("status_")]
         for status, count in counts:
-            group = tuple(status if each == "status" else getattr(cell, each) for each in by)
+            group = tuple(status if name == "status" else getattr(key, name) for name in by)
             if len(counts) == 1:
-                yield group, [*values, (_KNOWN, count)]
+                yield group, [*attributes, (_KNOWN, count)]
             else:
                 yield group, [("requests", count), ("errors", count if int(status) >= _SERVER_ERROR else 0)]
 
-    return view
+    return grouping
 
 
-def report(environment: str, at: str, period: Period, by: Sequence[str], found: Sequence[Sums]) -> UsageReport:
-    """The report that `views` found."""
-    groups, per_day, everything = found
-    rows = [row_of(dict(zip(by, group, strict=True)), figures) for group, figures in groups.items()]
-    spend = {day: per_day.get(day, Figures()) for day in period.days}
+def build_report(
+    environment: str, at: str, period: Period, by: Sequence[str], totals: Sequence[GroupTotals]
+) -> UsageReport:
+    """The report on the totals by `groupings`."""
+    groups, per_day, overall = totals
+    rows = [_row(dict(zip(by, group, strict=True)), totals) for group, totals in groups.items()]
+    spend = {day: per_day.get(day, UsageTotals()) for day in period.days}
     return UsageReport(
         environment=environment,
         since=period.first.isoformat(),
@@ -148,38 +152,37 @@ def report(environment: str, at: str, period: Period, by: Sequence[str], found: 
         generated_at=at,
         by=list(by),
         rows=sorted(rows, key=_order),
-        total=row_of({}, everything.get(None, Figures())),
+        total=_row({}, overall.get(None, UsageTotals())),
         days=[
-            DaySpend(day=day, requests=each.requests, usd=usd(each.cost), nano_usd=each.cost)
-            for day, each in spend.items()
+            DaySpend(day=day, requests=totals.requests, usd=usd(totals.cost), nano_usd=totals.cost)
+            for day, totals in spend.items()
         ],
     )
 
 
-def row_of(group: Mapping[str, str], figures: Figures) -> UsageRow:
-    """The row of a group, with what is not known of a status left out."""
-    p50, p95, p99 = (figures.percentile(each) for each in PERCENTILES)
+def _row(group: Mapping[str, str], totals: UsageTotals) -> UsageRow:
+    p50, p95, p99 = map(totals.percentile, PERCENTILES)
     row = UsageRow(
         **{name: value for name, value in group.items() if name != "status"},
         status=int(group["status"]) if "status" in group else None,
-        requests=figures.requests,
-        errors=figures["errors"],
-        refusals=figures["refusals"],
-        estimated=figures["estimated"],
-        unsettled=figures["unsettled"],
-        over_estimate=figures["over_estimate"],
-        unpriced=figures.unpriced,
-        tokens_in=figures.tokens_in,
-        tokens_cached=figures["tokens_cache_read"],
-        tokens_out=figures.tokens_out,
-        tokens_reasoning=figures["tokens_reasoning"],
-        usd=usd(figures.cost),
-        nano_usd=figures.cost,
+        requests=totals.requests,
+        errors=totals["errors"],
+        refusals=totals["refusals"],
+        estimated=totals["estimated"],
+        unsettled=totals["unsettled"],
+        over_estimate=totals["over_estimate"],
+        unpriced=totals.unpriced,
+        tokens_in=totals.tokens_in,
+        tokens_cached=totals["tokens_cache_read"],
+        tokens_out=totals.tokens_out,
+        tokens_reasoning=totals["tokens_reasoning"],
+        usd=usd(totals.cost),
+        nano_usd=totals.cost,
         p50_ms=p50,
         p95_ms=p95,
         p99_ms=p99,
     )
-    if "status" in group and figures[_KNOWN] != figures.requests:
+    if "status" in group and totals[_KNOWN] != totals.requests:
         unknown: dict[str, Any] = dict.fromkeys(_UNKNOWN_BY_STATUS)
         return replace(row, **unknown)
     return row
@@ -187,11 +190,11 @@ def row_of(group: Mapping[str, str], figures: Figures) -> UsageRow:
 
 _SERVER_ERROR: Final = 500
 _UNKNOWN_BY_STATUS: Final = tuple(
-    each.name for each in fields(UsageRow) if each.name not in (*DIMENSIONS, "requests", "errors")
+    field.name for field in fields(UsageRow) if field.name not in (*DIMENSIONS, "requests", "errors")
 )
 
 
 def _order(row: UsageRow) -> tuple[object, ...]:
-    """By day, then the dearest and busiest first, then by name."""
+    """By day, then by cost and requests, the highest first, then by name."""
     names = (row.consumer or "", row.model or "", row.key or "", row.status or 0)
     return (row.day or "", -(row.nano_usd or 0), -row.requests, *names)

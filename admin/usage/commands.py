@@ -14,7 +14,7 @@ from admin.errors import UsageError
 from admin.output import shows
 from admin.report import files, rollups, rows, terminal
 from admin.report.labels import key_labels
-from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, period
+from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, parse_period
 from admin.report.rows import UsageReport, UsageRow
 from admin.session import Session, session_of
 from admin.usage.export import export
@@ -68,7 +68,7 @@ def report(
             "a table cannot be written to a file; accepted with --to: json, csv, html or md, by --format or by the "
             "file extension."
         )
-    days = period(since, until, session.now().date())
+    days = parse_period(since, until, session.now().date())
     by_names = rows.dimensions(by)
     check_model(session, model, consumer, days)
     if form == "html":
@@ -76,7 +76,7 @@ def report(
         return
     usage = _report(session, days, by_names, consumer, model)
     if form == "table":
-        session.output.show(usage, render=lambda: terminal.rendered(usage, _labels(session, usage.rows)))
+        session.output.show(usage, render=lambda: terminal.report_table(usage, _labels(session, usage.rows)))
         return
     write(session, {"json": files.as_json, "csv": files.as_csv, "md": files.as_markdown}[form](usage), to)
 
@@ -84,10 +84,10 @@ def report(
 def _report(
     session: Session, days: Period, by: tuple[str, ...], consumer: str | None, model: str | None
 ) -> UsageReport:
-    names = rollups.chosen(session, consumer)
-    figures = rollups.add_up(session.table, names, days, rows.views(by), model)
+    names = rollups.select_consumers(session, consumer)
+    figures = rollups.read_totals(session.table, names, days, rows.groupings(by), model)
     at = session.now().isoformat(timespec="seconds")
-    return rows.report(session.environment, at, days, by, figures)
+    return rows.build_report(session.environment, at, days, by, figures)
 
 
 def _labels(session: Session, used: Sequence[UsageRow]) -> dict[str, str]:
@@ -95,11 +95,11 @@ def _labels(session: Session, used: Sequence[UsageRow]) -> dict[str, str]:
 
 
 def _html(session: Session, days: Period, consumer: str | None, model: str | None, to: Path | None) -> None:
-    from admin.report.page.page import page
+    from admin.report.page.page import report_page
 
     if to is None and sys.stdout.isatty():
         raise UsageError("an HTML page cannot be read in a terminal; pass --to FILE.")
-    write(session, page(session, days, consumer, model), to)
+    write(session, report_page(session, days, consumer, model), to)
 
 
 def write(session: Session, text: str, to: Path | None) -> None:
@@ -107,7 +107,7 @@ def write(session: Session, text: str, to: Path | None) -> None:
     if to is None:
         sys.stdout.write(text)
         return
-    with files.whole(to) as passing:
+    with files.replacing(to) as passing:
         passing.write_text(text, encoding="utf-8", newline="")
     session.output.say(str(to))
 
@@ -151,7 +151,7 @@ def top(
     named = rows.dimensions(by)
     if not set(named) <= {"consumer", "model", "key"}:
         raise UsageError(f"invalid --by {by!r}; accepted: any of consumer, model, key, separated by commas.")
-    days = period(since, until, session.now().date())
+    days = parse_period(since, until, session.now().date())
     check_model(session, model, consumer, days)
     usage = _report(session, days, named, consumer, model)
     total = usage.total.nano_usd or 0
@@ -164,13 +164,13 @@ def top(
 
     def drawn() -> Any:
         labels = _labels(session, first)
-        return terminal.top(title, [(_name(named, row, labels), row) for row in first], total)
+        return terminal.top_table(title, [(_name(named, row, labels), row) for row in first], total)
 
     session.output.show(spenders, drawn)
 
 
 def _name(by: Sequence[str], row: UsageRow, labels: Mapping[str, str]) -> str:
-    return "/".join(map(str, terminal.named(by, row, labels)))
+    return "/".join(map(str, terminal.row_names(by, row, labels)))
 
 
 def _share(part: int, whole: int) -> str:

@@ -16,10 +16,10 @@ from admin.errors import UsageError
 from admin.formatting import csv_safe
 from admin.output import control_free, shows
 from admin.report import rollups
-from admin.report.figures import Figures
-from admin.report.files import whole
-from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, period
-from admin.report.rollups import grouped
+from admin.report.files import replacing
+from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, parse_period
+from admin.report.rollups import group_by
+from admin.report.totals import UsageTotals
 from admin.session import Session, session_of
 from admin.usage.requests import COLUMNS, Only, RequestDetails, request
 from lambda_src.contract import usage_pk
@@ -86,14 +86,14 @@ def export(
     form = form or (
         _ENDINGS.get(to.suffix.lower(), "csv") if to else "jsonl" if session.output.form == "json" else "csv"
     )
-    days = period(since, until, session.now().date())
-    exported = requests(session, rollups.chosen(session, consumer), days, only)
+    days = parse_period(since, until, session.now().date())
+    exported = requests(session, rollups.select_consumers(session, consumer), days, only)
     if to is None:
         if form == "parquet":
             raise UsageError("Parquet is a binary format; pass --to FILE.")
         _TEXTS[form](exported, sys.stdout)
         return
-    with whole(to) as passing:
+    with replacing(to) as passing:
         count = _parquet(exported, passing) if form == "parquet" else _text(exported, form, passing)
     done = RequestsExported(to=str(to), format=form, requests=count)
     session.output.show(done, render=lambda: _summary(done))
@@ -108,7 +108,7 @@ def _summary(done: RequestsExported) -> Any:
 def requests(session: Session, names: Sequence[str], days: Period, only: Only | None) -> Iterator[RequestDetails]:
     """Requests of these consumers, by consumer and time. Reads only partitions that have any, by the rollups."""
     for name in names:
-        (per_day,) = rollups.add_up(session.table, [name], days, [grouped(lambda cell: cell.day)])
+        (per_day,) = rollups.read_totals(session.table, [name], days, [group_by(lambda key: key.day)])
         for day in sorted(per_day):
             if not _has(per_day[day], only):
                 continue
@@ -118,7 +118,7 @@ def requests(session: Session, names: Sequence[str], days: Period, only: Only | 
                     yield details
 
 
-def _has(figures: Figures, only: Only | None) -> bool:
+def _has(figures: UsageTotals, only: Only | None) -> bool:
     if only is None:
         return figures.requests > 0
     if only == "unpriced":

@@ -18,7 +18,7 @@ from admin.formatting import milliseconds
 from admin.logs.replay import NOBODY
 from admin.output import control_free, shows, table
 from admin.report.period import Period
-from admin.report.rollups import chosen
+from admin.report.rollups import select_consumers
 from admin.session import Session, session_of
 from admin.times import SPAN_WORDS, span
 from admin.usage.names import check_model
@@ -69,7 +69,7 @@ def tail(
     first = session.now() - span(since, "--since")
     whose = None if consumer == NOBODY else consumer
     if whose is not None:
-        chosen(session, whose)
+        select_consumers(session, whose)
     check_model(session, model, whose, Period(first.date(), session.now().date()))
     session.output.say(f"following {gateway_log_group(session.environment)}; press Ctrl-C to stop")
     for details in _followed(session, first):

@@ -19,7 +19,7 @@ def check_model(session: Session, model: str | None, consumer: str | None, days:
     known = {str(item[SK]) for item in session.table.query(MODELS_PK)}
     if model in known:
         return
-    names = rollups.chosen(session, consumer)
-    (used,) = rollups.add_up(session.table, names, days, [rollups.grouped(lambda cell: cell.model)])
+    names = rollups.select_consumers(session, consumer)
+    (used,) = rollups.read_totals(session.table, names, days, [rollups.group_by(lambda key: key.model)])
     if model not in used:
         raise unknown("model", model, known | set(used), seen_with="tollgate providers list")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
-from admin.report.figures import UNPRICED_CODES
+from admin.report.totals import UNPRICED_CODES
 from lambda_src.contract import SK
 from lambda_src.core.pricing import usd
 from lambda_src.core.windows import utc_datetime

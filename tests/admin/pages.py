@@ -7,8 +7,7 @@ from typing import Any
 
 from admin.budgets.status import BudgetStatus
 from admin.report import rollups
-from admin.report.figures import Figures
-from admin.report.page.data import PageData, views
+from admin.report.page.data import PageData, groupings
 from admin.report.period import Period
 
 LAST = date(2026, 11, 23)
@@ -46,14 +45,12 @@ def rollup(place: int, day: int, model: int) -> dict[str, Any]:
 def page_data(names: list[str], days: int, models: int = len(MODELS)) -> PageData:
     """The data of a report on these consumers and days."""
     period = Period(LAST - timedelta(days=days - 1), LAST)
-    groupings = views(period)
-    totals: list[rollups.Sums] = [{} for _ in groupings]
+    by_field = groupings(period)
+    totals: list[rollups.GroupTotals] = [{} for _ in by_field]
     budgets = []
     for place, name in enumerate(names):
         items = [rollup(place, day, model) for day in range(days) for model in range(models)]
-        for total, part in zip(totals, rollups.added(name, items, list(groupings.values()), None), strict=True):
-            for group, figures in part.items():
-                total.setdefault(group, Figures()).add(figures.sums.items())
+        rollups.merge(totals, rollups.add_up(name, items, list(by_field.values())))
         spent = sum(item["cost_nano_usd"] for item in items if item["sk"].startswith("2026-11"))
         budgets.append((name, budget(place, spent)))
     return PageData(
@@ -64,7 +61,7 @@ def page_data(names: list[str], days: int, models: int = len(MODELS)) -> PageDat
         budgets=budgets,
         price_versions=["2026-11-02"],
         key_labels={"key000": "ci"},
-        **dict(zip(groupings, totals, strict=True)),
+        **dict(zip(by_field, totals, strict=True)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Reports: what rollups add up to, and what files and terminals may be told."""
+"""Reports: totals of rollups, periods, and safe output in files and terminals."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from admin.errors import UsageError
 from admin.formatting import compact, csv_safe, markdown_safe, milliseconds, money, percent, same_places
 from admin.report import rollups, rows
-from admin.report.figures import Figures, percentile
-from admin.report.files import as_csv, as_markdown, whole
-from admin.report.period import Period, period
-from admin.report.rows import UsageReport, report
+from admin.report.files import as_csv, as_markdown, replacing
+from admin.report.period import Period, parse_period
+from admin.report.rows import UsageReport, build_report
 from admin.report.terminal import bar, sparkline
+from admin.report.totals import UsageTotals, percentile
 
 TODAY = date(2026, 11, 23)
 
@@ -40,8 +40,8 @@ TODAY = date(2026, 11, 23)
     ],
 )
 def test_periods(since: str, until: str | None, first: str, last: str) -> None:
-    found = period(since, until, TODAY)
-    assert (found.first.isoformat(), found.last.isoformat()) == (first, last)
+    days = parse_period(since, until, TODAY)
+    assert (days.first.isoformat(), days.last.isoformat()) == (first, last)
 
 
 @pytest.mark.parametrize(
@@ -63,26 +63,26 @@ def test_periods(since: str, until: str | None, first: str, last: str) -> None:
         "2026-11-23T10:00",
     ],
 )
-def test_what_is_no_period(since: str) -> None:
+def test_invalid_since(since: str) -> None:
     with pytest.raises(UsageError):
-        period(since, None, TODAY)
+        parse_period(since, None, TODAY)
 
 
 @pytest.mark.parametrize("until", ["9999-12", "9999-12-31", "0001-01-01", "2023-02-29", "7d", ""])
-def test_what_is_no_last_day(until: str) -> None:
+def test_invalid_until(until: str) -> None:
     with pytest.raises(UsageError, match="--until is"):
-        period("30d", until, TODAY)
+        parse_period("30d", until, TODAY)
 
 
 @pytest.mark.parametrize(
-    ("days", "step", "bars"), [(1, "day", 1), (92, "day", 92), (93, "week", 15), (800, "month", 27)]
+    ("days", "step", "intervals"), [(1, "day", 1), (92, "day", 92), (93, "week", 15), (800, "month", 27)]
 )
-def test_long_periods_have_fewer_bars(days: int, step: str, bars: int) -> None:
-    found = period(f"{days}d", None, TODAY)
-    assert (found.step, len(found.days), len(set(found.intervals().values()))) == (step, days, bars)
+def test_long_periods_have_longer_intervals(days: int, step: str, intervals: int) -> None:
+    result = parse_period(f"{days}d", None, TODAY)
+    assert (result.step, len(result.days), len(set(result.intervals().values()))) == (step, days, intervals)
 
 
-# --- figures ----------------------------------------------------------------------------------------------
+# --- totals -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -101,20 +101,20 @@ def test_percentiles_of_a_histogram(buckets: dict[str, int], share: int, expecte
     assert percentile(buckets, share) == expected
 
 
-def test_figures_add_every_class_of_tokens() -> None:
-    figures = Figures()
-    figures.add([(f"tokens_{name}", 10**place) for place, name in enumerate(("input", "cache_read", "input_image"))])
-    figures.add([("tokens_output", 2_000), ("tokens_output_audio", 30_000), ("tokens_reasoning", 700_000)])
-    figures.add([("code_model_not_found", 3), ("code_service_tier_not_priced", 4), ("code_budget_exceeded", 5)])
-    assert (figures.tokens_in, figures.tokens_out, figures.unpriced) == (111, 32_000, 7)
-    assert list(figures.counted("code_")) == ["budget_exceeded", "service_tier_not_priced", "model_not_found"]
+def test_totals_count_every_token_class() -> None:
+    totals = UsageTotals()
+    totals.add([(f"tokens_{name}", 10**place) for place, name in enumerate(("input", "cache_read", "input_image"))])
+    totals.add([("tokens_output", 2_000), ("tokens_output_audio", 30_000), ("tokens_reasoning", 700_000)])
+    totals.add([("code_model_not_found", 3), ("code_service_tier_not_priced", 4), ("code_budget_exceeded", 5)])
+    assert (totals.tokens_in, totals.tokens_out, totals.unpriced) == (111, 32_000, 7)
+    assert list(totals.with_prefix("code_")) == ["budget_exceeded", "service_tier_not_priced", "model_not_found"]
 
 
 # --- rows -------------------------------------------------------------------------------------------------
 
 
 def rollup(day: str, model: str, key: str, **values: int) -> dict[str, Any]:
-    """A rollup as the ledger has it."""
+    """A rollup as in the ledger."""
     return {"pk": "ROLLUP#of", "sk": f"{day}#{model}#{key}", **values}
 
 
@@ -128,59 +128,62 @@ ITEMS = {
 }
 
 
-def made(*by: str, model: str | None = None) -> UsageReport:
+def report_of(*by: str, model: str | None = None) -> UsageReport:
     """The report over ITEMS."""
-    totals: list[rollups.Sums] = [{}, {}, {}]
+    totals: list[rollups.GroupTotals] = [{}, {}, {}]
     for consumer, items in ITEMS.items():
-        for total, part in zip(totals, rollups.added(consumer, items, rows.views(by), model), strict=True):
-            for group, figures in part.items():
-                total.setdefault(group, Figures()).add(figures.sums.items())
-    return report("prod", "2026-11-23T12:00:00+00:00", Period(date(2026, 11, 21), TODAY), by, totals)
+        rollups.merge(totals, rollups.add_up(consumer, items, rows.groupings(by), model))
+    return build_report("prod", "2026-11-23T12:00:00+00:00", Period(date(2026, 11, 21), TODAY), by, totals)
 
 
-def test_rows_are_the_dearest_first() -> None:
-    found = made("consumer", "model")
-    assert [(row.consumer, row.model, row.nano_usd, row.requests) for row in found.rows] == [
+def test_rows_are_ordered_by_cost() -> None:
+    report = report_of("consumer", "model")
+    assert [(row.consumer, row.model, row.nano_usd, row.requests) for row in report.rows] == [
         ("search", "a#b", 900, 1),
         ("search", "small", 37, 7),
         ("=cmd|'/c calc'!A1", "-", 0, 2),
     ]
-    assert (found.total.usd, found.total.requests, found.total.unsettled) == ("0.000000937", 10, 1)
-    assert [(day.day, day.nano_usd) for day in found.days] == [
+    assert (report.total.usd, report.total.requests, report.total.unsettled) == ("0.000000937", 10, 1)
+    assert [(day.day, day.nano_usd) for day in report.days] == [
         ("2026-11-21", 0), ("2026-11-22", 30), ("2026-11-23", 907),
     ]  # fmt: skip
 
 
-def test_days_are_in_order() -> None:
-    assert [row.day for row in made("day").rows] == ["2026-11-22", "2026-11-23"]
+def test_rows_by_day_are_in_order() -> None:
+    assert [row.day for row in report_of("day").rows] == ["2026-11-22", "2026-11-23"]
 
 
-def test_a_model_with_a_hash_in_its_name_can_be_chosen() -> None:
-    found = made("key", model="a#b")
-    assert [(row.key, row.nano_usd) for row in found.rows] == [("k2", 900)]
-    assert found.total.nano_usd == 900
+def test_a_model_name_may_contain_a_hash() -> None:
+    report = report_of("key", model="a#b")
+    assert [(row.key, row.nano_usd) for row in report.rows] == [("k2", 900)]
+    assert report.total.nano_usd == 900
 
 
-def test_of_a_status_only_what_is_known_is_told() -> None:
-    rows_ = {row.status: row for row in made("status").rows}
-    assert (rows_[200].requests, rows_[200].nano_usd, rows_[200].p50_ms) == (7, None, None)
-    assert (rows_[502].requests, rows_[502].errors, rows_[502].usd) == (1, 1, None)
-    assert (rows_[404].requests, rows_[404].errors, rows_[404].usd, rows_[404].refusals) == (2, 0, "0", 2)
-    first = made("status", "day").rows[0]
+def test_cost_of_a_status_is_null_unless_all_requests_have_it() -> None:
+    by_status = {row.status: row for row in report_of("status").rows}
+    assert (by_status[200].requests, by_status[200].nano_usd, by_status[200].p50_ms) == (7, None, None)
+    assert (by_status[502].requests, by_status[502].errors, by_status[502].usd) == (1, 1, None)
+    assert (by_status[404].requests, by_status[404].errors, by_status[404].usd, by_status[404].refusals) == (
+        2,
+        0,
+        "0",
+        2,
+    )
+    first = report_of("status", "day").rows[0]
     assert (first.day, first.status, first.nano_usd, first.tokens_out) == ("2026-11-22", 200, 30, 5)
 
 
 @pytest.mark.parametrize("by", ["", ",", "consumer,team", "Model"])
-def test_what_cannot_be_told_apart(by: str) -> None:
+def test_unknown_dimensions(by: str) -> None:
     with pytest.raises(UsageError, match="accepted: any of consumer, model, day, key, status"):
         rows.dimensions(by)
 
 
-# --- files and words --------------------------------------------------------------------------------------
+# --- files and formats ------------------------------------------------------------------------------------
 
 
-def test_csv_has_the_rows_and_runs_nothing() -> None:
-    lines = list(csv.DictReader(io.StringIO(as_csv(made("consumer")))))
+def test_csv_rows_are_not_formulas() -> None:
+    lines = list(csv.DictReader(io.StringIO(as_csv(report_of("consumer")))))
     assert [(line["consumer"], line["usd"]) for line in lines] == [
         ("search", "0.000000937"),
         ("'=cmd|'/c calc'!A1", "0"),
@@ -189,18 +192,18 @@ def test_csv_has_the_rows_and_runs_nothing() -> None:
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
-def test_cells_that_sheets_would_run(cell: str) -> None:
+def test_formulas_are_quoted(cell: str) -> None:
     assert csv_safe(cell) == f"'{cell}"
 
 
 @pytest.mark.parametrize("cell", ["search", "a-b", "-", -5, 0, None, ""])
-def test_cells_that_they_would_not(cell: object) -> None:
+def test_other_cells_are_unchanged(cell: object) -> None:
     assert csv_safe(cell) == cell
 
 
-def test_markdown_keeps_a_row_a_row() -> None:
+def test_markdown_cells_are_escaped() -> None:
     assert markdown_safe("a|b\n<i>*x*`#") == "a\\|b \\<i\\>\\*x\\*\\`\\#"
-    lines = as_markdown(made("consumer")).splitlines()
+    lines = as_markdown(report_of("consumer")).splitlines()
     cells = [line.replace("\\|", "").count("|") for line in lines if line.startswith("|")]
     assert len(cells) == 5
     assert len(set(cells)) == 1
@@ -214,7 +217,7 @@ def test_markdown_keeps_a_row_a_row() -> None:
         (125_000_000, "$0.125"),
     ],
 )  # fmt: skip
-def test_money_for_people(nano: int, words: str) -> None:
+def test_money(nano: int, words: str) -> None:
     assert money(nano) == words
 
 
@@ -231,34 +234,34 @@ def test_money_for_people(nano: int, words: str) -> None:
         (0.00005042, "0.0000504"),
     ],
 )
-def test_counts_for_people(value: float, words: str) -> None:
+def test_compact(value: float, words: str) -> None:
     assert compact(value) == words
 
 
-def test_latencies_and_shares_for_people() -> None:
-    assert [milliseconds(each) for each in (None, 0, 850, 1_250, 125_000)] == [
+def test_milliseconds_and_percent() -> None:
+    assert [milliseconds(value) for value in (None, 0, 850, 1_250, 125_000)] == [
         "–",
         "0 ms",
         "850 ms",
         "1.25 s",
         "2 min 5 s",
     ]
-    assert [percent(*each) for each in ((1, 0), (0, 9), (1, 3000), (1, 3), (1, 10**9))] == [
+    assert [percent(*pair) for pair in ((1, 0), (0, 9), (1, 3000), (1, 3), (1, 10**9))] == [
         "–", "0 %", "0.033 %", "33 %", "< 0.01 %",
     ]  # fmt: skip
 
 
-def test_amounts_in_a_column_have_as_many_places() -> None:
-    """Right-aligned, 0.25 below 0.000207 looks like the smaller amount."""
+def test_amounts_in_a_column_have_equal_decimals() -> None:
+    """If they had not, a right-aligned 0.25 below 0.000207 would look like the smaller amount."""
     assert same_places(["0.000207", "12", None, "0.25"]) == ["0.000207", "12.000000", "", "0.250000"]
     assert same_places(["3", "0"]) == ["3.00", "0.00"]
     assert same_places([]) == []
 
 
 @pytest.mark.parametrize("name", ["", ".", "/", ".."])
-def test_a_place_that_is_no_file(name: str) -> None:
-    with pytest.raises(UsageError, match=r"names no file|cannot be written"), whole(Path(name)) as passing:
-        passing.write_text("x")
+def test_not_a_file_name(name: str) -> None:
+    with pytest.raises(UsageError, match=r"is not a file name|cannot be written"), replacing(Path(name)) as temporary:
+        temporary.write_text("x")
 
 
 def test_sparklines_and_bars() -> None:

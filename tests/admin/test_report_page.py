@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from admin.report.page.page import rendered
+from admin.report.page.page import render_report
 from admin.report.period import Period
 from tests.admin.pages import NAMES, page_data
 from tests.browser import Browser, OpenPage, colours, open_page
@@ -31,7 +31,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def written(folder: Path, names: list[str], days: int) -> Path:
     """The page of these consumers."""
     file = folder / "usage.html"
-    file.write_text(rendered(page_data(names, days)))
+    file.write_text(render_report(page_data(names, days)))
     return file
 
 
@@ -113,13 +113,13 @@ def test_a_period_without_requests(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_many_consumers_make_a_page_of_moderate_size() -> None:
-    html = rendered(page_data([f"team-{place:02d}" for place in range(50)], 90))
+    html = render_report(page_data([f"team-{place:02d}" for place in range(50)], 90))
     assert len(html.encode()) < 300_000
     assert "45 others" in html
 
 
 def test_estimated_costs_are_noted() -> None:
-    html = rendered(page_data(NAMES, 30))
+    html = render_report(page_data(NAMES, 30))
     assert "requests charged by estimate" in html
     assert "tollgate --env prod usage export --since 2026-10-25 --until 2026-11-23 --only unsettled" in html
     assert "without a price" not in html
@@ -128,13 +128,13 @@ def test_estimated_costs_are_noted() -> None:
 def test_tooltip_of_the_spend_is_exact() -> None:
     data = page_data(["one"], 1, models=1)
     assert data.total.cost == 901 * 2_100_000
-    assert 'title="1.8921 USD"><b>$1.89</b>' in rendered(data)
+    assert 'title="1.8921 USD"><b>$1.89</b>' in render_report(data)
 
 
 def test_requests_without_cost_are_requests() -> None:
     """Every request was rejected: there is no spend, but there were requests."""
     data = replace(page_data(NAMES, 3), by_consumer={}, by_model={}, by_consumer_interval={}, by_model_interval={})
-    html = rendered(data)
+    html = render_report(data)
     assert html.count("no spend in this period") == html.count("no tokens in this period") == 2
 
 

@@ -8,9 +8,9 @@ from datetime import date, datetime
 from typing import Final
 
 from admin.budgets.status import BudgetStatus
-from admin.report.figures import COST, INPUT_CLASSES, OUTPUT_CLASSES, Figures
 from admin.report.period import Period
-from admin.report.rollups import Sums, View, grouped
+from admin.report.rollups import Grouping, GroupTotals, group_by
+from admin.report.totals import COST, INPUT_CLASSES, OUTPUT_CLASSES, UsageTotals
 
 NO_REQUESTS: Final = "no requests in this period"
 _AMOUNTS: Final = frozenset({COST, *INPUT_CLASSES, *OUTPUT_CLASSES})
@@ -28,26 +28,31 @@ class PageData:
     period: Period
     at: datetime
     filters: Sequence[str]
-    overall: Sums
-    by_consumer: Sums
-    by_key: Sums
-    by_model: Sums
-    by_interval: Sums
-    by_consumer_interval: Sums
-    by_model_interval: Sums
+    overall: GroupTotals
+    by_consumer: GroupTotals
+    by_key: GroupTotals
+    by_model: GroupTotals
+    by_interval: GroupTotals
+    by_consumer_interval: GroupTotals
+    by_model_interval: GroupTotals
     budgets: Sequence[tuple[str, BudgetStatus]]
     price_versions: Sequence[str]
     key_labels: Mapping[str, str]
 
     @property
-    def total(self) -> Figures:
+    def total(self) -> UsageTotals:
         """Of all requests."""
-        return self.overall.get(None, Figures())
+        return self.overall.get(None, UsageTotals())
 
     @property
     def intervals(self) -> list[str]:
         """Names of the intervals in order, as `by_interval` has them."""
         return list(dict.fromkeys(self.period.intervals().values()))
+
+    @property
+    def over_time(self) -> list[UsageTotals]:
+        """Totals of each interval."""
+        return [self.by_interval.get(interval, UsageTotals()) for interval in self.intervals]
 
     @property
     def labels(self) -> list[str]:
@@ -58,17 +63,17 @@ class PageData:
         return [f"{date.fromisoformat(day):{'%-d %b %Y' if two_years else '%-d %b'}}" for day in self.intervals]
 
 
-def views(period: Period) -> dict[str, View]:
+def groupings(period: Period) -> dict[str, Grouping]:
     """How the page groups rollups, by the field of PageData that holds the totals."""
     intervals = period.intervals()
     return {
-        "overall": grouped(lambda _: None),
-        "by_consumer": grouped(lambda cell: cell.consumer),
-        "by_key": grouped(lambda cell: (cell.consumer, cell.key)),
-        "by_model": grouped(lambda cell: cell.model),
-        "by_interval": grouped(lambda cell: intervals[cell.day]),
-        "by_consumer_interval": grouped(lambda cell: (cell.consumer, intervals[cell.day]), _AMOUNTS),
-        "by_model_interval": grouped(lambda cell: (cell.model, intervals[cell.day]), _AMOUNTS),
+        "overall": group_by(lambda _: None),
+        "by_consumer": group_by(lambda key: key.consumer),
+        "by_key": group_by(lambda key: (key.consumer, key.key)),
+        "by_model": group_by(lambda key: key.model),
+        "by_interval": group_by(lambda key: intervals[key.day]),
+        "by_consumer_interval": group_by(lambda key: (key.consumer, intervals[key.day]), _AMOUNTS),
+        "by_model_interval": group_by(lambda key: (key.model, intervals[key.day]), _AMOUNTS),
     }
 
 

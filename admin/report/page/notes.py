@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from admin.report.figures import Figures
 from admin.report.page.data import PageData
+from admin.report.totals import UsageTotals
 
-# name of the rollups' count: title, meaning, and the value of `usage export --only`
 _NOTES: Final = {
     "estimated": (
         "charged by estimate",
@@ -33,30 +31,20 @@ _NOTES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
-    """consumers: those with the most of these requests. only: lists the requests in `usage export --only`."""
-
-    count: int
-    title: str
-    meaning: str
-    consumers: str
-    only: str
-
-
-def notes(data: PageData) -> list[Note]:
-    """A note for each kind of such requests that occurred."""
+def notes(data: PageData) -> list[tuple[int, str, str, str, str]]:
+    """For each kind of such requests that occurred: count, title, meaning, the consumers with the most, and the value
+    of `usage export --only` that lists them."""
     return [
-        Note(count=count, title=title, meaning=meaning, consumers=_most(data, name), only=only)
+        (count, title, meaning, _most(data, name), only)
         for name, (title, meaning, only) in _NOTES.items()
         if (count := _count(data.total, name))
     ]
 
 
 def _most(data: PageData, name: str) -> str:
-    counts = sorted((-_count(figures, name), consumer) for consumer, figures in data.by_consumer.items())
+    counts = sorted((-_count(totals, name), consumer) for consumer, totals in data.by_consumer.items())
     return ", ".join(f"{consumer} ({-count:,})" for count, consumer in counts[:3] if count)
 
 
-def _count(figures: Figures, name: str) -> int:
-    return figures.unpriced if name == "unpriced" else figures[name]
+def _count(totals: UsageTotals, name: str) -> int:
+    return totals.unpriced if name == "unpriced" else totals[name]

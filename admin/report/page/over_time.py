@@ -7,25 +7,25 @@ from typing import Final
 
 from admin.formatting import compact, milliseconds, money, percent
 from admin.html.charts import OTHERS, Chart, ChartSeries, FormatValue, lines, stacked_bars
-from admin.report.figures import Figures
 from admin.report.page.data import NO_REQUESTS, PageData, model_name
-from admin.report.rollups import Sums
+from admin.report.rollups import GroupTotals
 from admin.report.rows import PERCENTILES
+from admin.report.totals import UsageTotals
 
 _STACKED: Final = 5
 
 
 def spend(data: PageData) -> list[Chart]:
     """By consumer and by model."""
-    return _stacks(data, "Spend", lambda figures: figures.cost, lambda nano: money(round(nano)))
+    return _stacks(data, "Spend", lambda totals: totals.cost, lambda nano: money(round(nano)))
 
 
 def tokens(data: PageData) -> list[Chart]:
     """Input and output tokens together, by consumer and by model."""
-    return _stacks(data, "Tokens", lambda figures: figures.tokens, compact)
+    return _stacks(data, "Tokens", lambda totals: totals.tokens, compact)
 
 
-def _stacks(data: PageData, name: str, value: Callable[[Figures], int], format_value: FormatValue) -> list[Chart]:
+def _stacks(data: PageData, name: str, value: Callable[[UsageTotals], int], format_value: FormatValue) -> list[Chart]:
     message = f"no {name.lower()} in this period" if data.total.requests else NO_REQUESTS
     return [
         stacked_bars(
@@ -43,13 +43,17 @@ def _stacks(data: PageData, name: str, value: Callable[[Figures], int], format_v
 
 
 def _largest(
-    intervals: list[str], totals: Sums, parts: Sums, value: Callable[[Figures], int], format_value: FormatValue
+    intervals: list[str],
+    totals: GroupTotals,
+    parts: GroupTotals,
+    value: Callable[[UsageTotals], int],
+    format_value: FormatValue,
 ) -> list[ChartSeries]:
     """A series for each of the largest, and one for all others together."""
     names = sorted((name for name in totals if value(totals[name])), key=lambda name: (-value(totals[name]), name))
     # A sixth name is shown in the place of "1 others".
     kept = names if len(names) <= _STACKED + 1 else names[:_STACKED]
-    rest, none = names[len(kept) :], Figures()
+    rest, none = names[len(kept) :], UsageTotals()
 
     def values(*summed: str) -> list[int]:
         return [sum(value(parts.get((name, interval), none)) for name in summed) for interval in intervals]
@@ -68,10 +72,7 @@ def error_rates(data: PageData) -> Chart:
     series = [
         ChartSeries(
             label,
-            [
-                100 * figures[name] / figures.requests if figures is not None and figures.requests else None
-                for figures in map(data.by_interval.get, data.intervals)
-            ],
+            [100 * totals[name] / totals.requests if totals.requests else None for totals in data.over_time],
             colour,
             percent(data.total[name], data.total.requests),
         )
@@ -86,10 +87,7 @@ def latency(data: PageData) -> Chart:
     series = [
         ChartSeries(
             f"p{percentile}",
-            [
-                None if figures is None else figures.percentile(percentile)
-                for figures in map(data.by_interval.get, data.intervals)
-            ],
+            [totals.percentile(percentile) for totals in data.over_time],
             colour,
             milliseconds(data.total.percentile(percentile)),
         )

@@ -11,7 +11,7 @@ from admin.html.rendering import render
 from admin.report import rollups
 from admin.report.labels import key_labels
 from admin.report.page import over_time, rankings
-from admin.report.page.data import NO_REQUESTS, PageData, views
+from admin.report.page.data import NO_REQUESTS, PageData, groupings
 from admin.report.page.notes import notes
 from admin.report.period import Period
 from lambda_src.contract import MODELS_PK
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from admin.session import Session
 
 
-def page(session: Session, period: Period, consumer: str | None, model: str | None) -> str:
+def report_page(session: Session, period: Period, consumer: str | None, model: str | None) -> str:
     """The HTML file."""
-    names, now, groupings = rollups.chosen(session, consumer), session.now(), views(period)
-    totals = rollups.add_up(session.table, names, period, list(groupings.values()), model)
-    sums: dict[str, Any] = dict(zip(groupings, totals, strict=True))
+    names, now, by_field = rollups.select_consumers(session, consumer), session.now(), groupings(period)
+    totals = rollups.read_totals(session.table, names, period, list(by_field.values()), model)
+    fields: dict[str, Any] = dict(zip(by_field, totals, strict=True))
     data = PageData(
         environment=session.environment,
         period=period,
@@ -34,13 +34,13 @@ def page(session: Session, period: Period, consumer: str | None, model: str | No
         filters=[name for name in (consumer, model) if name is not None],
         budgets=_budgets(session, names, now),
         price_versions=sorted({str(item["price_version"]) for item in session.table.query(MODELS_PK)}),
-        key_labels=key_labels(session, (key for _, key in rankings.top(sums["by_key"]))),
-        **sums,
+        key_labels=key_labels(session, (key for _, key in rankings.top(fields["by_key"]))),
+        **fields,
     )
-    return rendered(data)
+    return render_report(data)
 
 
-def rendered(data: PageData) -> str:
+def render_report(data: PageData) -> str:
     """The HTML of `data`."""
     of = f" of {' and '.join(data.filters)}" if data.filters else ""
     return render(

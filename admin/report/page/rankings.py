@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from admin.formatting import compact, milliseconds, money, percent, same_places
 from admin.html.charts import BarRow, percent_width
 from admin.report.labels import labelled
 from admin.report.page.data import PageData, model_name
-from admin.report.rollups import Sums
+from admin.report.rollups import GroupTotals
 from admin.report.rows import PERCENTILES
 from lambda_src.core.pricing import usd
 
@@ -19,7 +19,7 @@ _IN_THE_TABLE: Final = 100
 
 def outcomes(data: PageData, prefix: str) -> list[BarRow]:
     """Requests by error code (`code_`) or by HTTP status (`status_`)."""
-    counts = data.total.counted(prefix)
+    counts = data.total.with_prefix(prefix)
     highest = max(counts.values(), default=0)
     return [BarRow(name, percent_width(count, highest), [f"{count:,}"]) for name, count in counts.items()][:_LISTED]
 
@@ -27,28 +27,27 @@ def outcomes(data: PageData, prefix: str) -> list[BarRow]:
 def rankings(data: PageData) -> dict[str, list[BarRow]]:
     """The top consumers, models and keys."""
     return {
-        "Consumers": _ranking(data, data.by_consumer, {name: name for name in data.by_consumer}),
-        "Models": _ranking(data, data.by_model, {name: model_name(name) for name in data.by_model}),
-        "Keys": _ranking(
-            data, data.by_key, {group: f"{group[0]} / {labelled(group[1], data.key_labels)}" for group in data.by_key}
-        ),
+        "Consumers": _ranking(data, data.by_consumer, str),
+        "Models": _ranking(data, data.by_model, model_name),
+        "Keys": _ranking(data, data.by_key, lambda group: f"{group[0]} / {labelled(group[1], data.key_labels)}"),
     }
 
 
-def _ranking(data: PageData, sums: Sums, names: Mapping[Any, str]) -> list[BarRow]:
+def _ranking(data: PageData, totals: GroupTotals, name: Callable[[Any], str]) -> list[BarRow]:
+    first = [(group, totals[group]) for group in top(totals)]
     return [
         BarRow(
-            names[group],
-            percent_width(sums[group].cost, sums[top(sums)[0]].cost),
-            [money(sums[group].cost), percent(sums[group].cost, data.total.cost), compact(sums[group].requests)],
+            name(group),
+            percent_width(of_group.cost, first[0][1].cost),
+            [money(of_group.cost), percent(of_group.cost, data.total.cost), compact(of_group.requests)],
         )
-        for group in top(sums)
+        for group, of_group in first
     ]
 
 
-def top(sums: Sums, count: int = _LISTED) -> list[Any]:
+def top(totals: GroupTotals, count: int = _LISTED) -> list[Any]:
     """The first groups by cost, then by requests."""
-    return sorted(sums, key=lambda group: (-sums[group].cost, -sums[group].requests, group))[:count]
+    return sorted(totals, key=lambda group: (-totals[group].cost, -totals[group].requests, group))[:count]
 
 
 def consumer_rows(data: PageData) -> list[list[str]]:
@@ -59,6 +58,6 @@ def consumer_rows(data: PageData) -> list[list[str]]:
     for (name, totals), cost in zip(listed, costs, strict=True):
         counts = (totals.requests, totals["errors"], totals["refusals"])
         tokens = (totals.tokens_in, totals["tokens_cache_read"], totals.tokens_out)
-        latencies = (milliseconds(totals.percentile(percentile)) for percentile in PERCENTILES)
+        latencies = map(milliseconds, map(totals.percentile, PERCENTILES))
         rows.append([name, *(f"{count:,}" for count in (*counts, *tokens)), cost, *latencies])
     return rows

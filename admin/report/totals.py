@@ -1,4 +1,4 @@
-"""Rollups added up: integers in, integers out."""
+"""Totals of rollups: integers in, integers out."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Final
 
 from lambda_src.contract import LATENCY_BOUNDS_MS, TOKEN_CLASSES
 
-OUTPUT_CLASSES: Final = tuple(f"tokens_{each}" for each in TOKEN_CLASSES if each.startswith("output"))
-INPUT_CLASSES: Final = tuple(f"tokens_{each}" for each in TOKEN_CLASSES if not each.startswith("output"))
+OUTPUT_CLASSES: Final = tuple(f"tokens_{name}" for name in TOKEN_CLASSES if name.startswith("output"))
+INPUT_CLASSES: Final = tuple(f"tokens_{name}" for name in TOKEN_CLASSES if not name.startswith("output"))
 COST: Final = "cost_nano_usd"
 UNPRICED_CODES: Final = ("model_not_found", "service_tier_not_priced", "unbounded_cost")
-"""Refusals for want of a price, or of a model this consumer may use: callers are told the same of both."""
+"""Rejections for lack of a price, or of a model that the consumer may use: callers get the same error for both."""
 
 
-class Figures:
-    """Sums of rollup attributes by name; what no rollup has is 0."""
+class UsageTotals:
+    """Sums of rollup attributes by name; 0 for an attribute that no rollup has."""
 
     __slots__ = ("sums",)
 
@@ -23,7 +23,7 @@ class Figures:
         self.sums: dict[str, int] = {}
 
     def add(self, values: Iterable[tuple[str, int]]) -> None:
-        """Add attributes of one more rollup."""
+        """Add the attributes of one rollup."""
         sums = self.sums
         for name, value in values:
             sums[name] = sums.get(name, 0) + value
@@ -33,7 +33,7 @@ class Figures:
 
     @property
     def requests(self) -> int:
-        """Requests, refused ones included."""
+        """Requests, rejected ones included."""
         return self["requests"]
 
     @property
@@ -58,25 +58,24 @@ class Figures:
 
     @property
     def unpriced(self) -> int:
-        """Requests refused because what they asked for has no price here, or is not theirs to use."""
+        """Requests rejected because the model has no price, or because the consumer may not use it."""
         return sum(self[f"code_{code}"] for code in UNPRICED_CODES)
 
-    def counted(self, prefix: str) -> dict[str, int]:
-        """Sums of the attributes that begin so, by the rest of their names, the largest first."""
+    def with_prefix(self, prefix: str) -> dict[str, int]:
+        """Sums of the attributes with this prefix, by the rest of their names, the largest first."""
         found = {name[len(prefix) :]: value for name, value in self.sums.items() if name.startswith(prefix)}
-        return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
     def percentile(self, percent: int) -> int | None:
-        """Milliseconds within which that many percent of the timed requests were answered; None: none was timed.
-
-        From the rollups' histogram: the rank's bucket, and within it in proportion, rounded up. What is slower than
-        the last bound counts as that bound.
-        """
+        """A latency percentile in milliseconds; None without latencies. See `percentile`."""
         return percentile({name[3:]: value for name, value in self.sums.items() if name.startswith("ms_")}, percent)
 
 
 def percentile(buckets: Mapping[str, int], percent: int) -> int | None:
-    """`Figures.percentile` of a histogram: requests by upper bound in milliseconds, the last is `inf`."""
+    """A percentile of a latency histogram (requests by upper bound in milliseconds, the last is `inf`).
+
+    Interpolated within the bucket of the rank and rounded up. Latencies above the last bound count as that bound.
+    """
     rank = -(-sum(buckets.values()) * percent // 100)
     if rank == 0:
         return None
