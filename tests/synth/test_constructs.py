@@ -47,7 +47,9 @@ def test_table(full: Synthesized, stored: SnapshotAssertion) -> None:
 
 def test_items(full: Synthesized, stored: SnapshotAssertion) -> None:
     """As plain JSON: numbers for DynamoDB's N, strings for S."""
-    items = {name: deserialize_item(readable(item)["item"]) for name, item in full.all("aws_dynamodb_table_item").items()}
+    items = {
+        name: deserialize_item(readable(item)["item"]) for name, item in full.all("aws_dynamodb_table_item").items()
+    }
     assert items == stored
 
 
