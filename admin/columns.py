@@ -1,4 +1,4 @@
-"""Tables that fit where they are printed: no number and no short word is broken, and columns that can be spared go."""
+"""Tables that fit the terminal: numbers and short words are never wrapped, and optional columns are left out."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-_WHOLE: Final = 26
-"""Words up to so long stay on one line: ids and moments, but not addresses and ARNs."""
-_IN_NEED: Final = (20, 12)
-"""And where there is no room for that, although all that can be spared is gone."""
+_UNBROKEN: Final = 26
+"""Words up to this length stay on one line: ids and times, but not URLs and ARNs."""
+_UNBROKEN_IF_NARROW: Final = (20, 12)
+"""The same for a terminal that is too narrow even without the optional columns."""
 _Padding = tuple[int, int] | tuple[int, int, int, int]
-_LOOSE: Final = (0, 1)
+_WIDE: Final = (0, 1)
 _TIGHT: Final = (0, 1, 0, 0)
-_GAPS: Final[dict[_Padding, int]] = {_LOOSE: 3, _TIGHT: 2}
+_GAPS: Final[dict[_Padding, int]] = {_WIDE: 3, _TIGHT: 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """A table of plain text. right: its columns of numbers. spare: columns to leave out where there is no room, the
-    first first. total: a row below a line."""
+    """A table of plain text. right: columns of numbers. spare: optional columns, left out in this order. total: the
+    last row, below a line."""
 
     title: str
     names: Sequence[str]
@@ -35,38 +35,37 @@ class Columns:
     total: Sequence[str] = ()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """As rich asks for it: what fits, at least what cannot be spared, and a word on what was left out."""
-        shown, padding, least = self._fitting(options.max_width)
-        widths = self._widths(shown, least, options.max_width - _frame(len(shown), padding))
-        needed = sum(widths) + _frame(len(shown), padding)
+        """The table for rich, and a line that names the columns left out."""
+        places, padding, least = self._fitting(options.max_width)
+        widths = self._widths(places, least, options.max_width - _frame(len(places), padding))
+        needed = sum(widths) + _frame(len(places), padding)
         yield from console.render(
-            self._drawn(shown, widths, padding), options.update(width=max(options.max_width, needed))
+            self._table(places, widths, padding), options.update(width=max(options.max_width, needed))
         )
-        missing = [name for place, name in enumerate(self.names) if place not in shown]
-        if missing:
-            yield Text(f"no room for: {', '.join(missing)}. A wider window or --output json has them.", style="dim")
+        omitted = [name for place, name in enumerate(self.names) if place not in places]
+        if omitted:
+            yield Text(f"columns left out: {', '.join(omitted)}. Widen the window or use --output json.", style="dim")
 
     def _fitting(self, room: int) -> tuple[list[int], _Padding, list[int]]:
-        """Columns to show, the padding of their cells, and the least that each is wide."""
-        for shown, whole in self._ways():
-            least = [self._least(place, whole) for place in shown]
+        """The columns that fit, the padding of their cells, and their minimum widths."""
+        for places, unbroken in self._candidates():
+            least = [self._least(place, unbroken) for place in places]
             for padding in _GAPS:
-                if sum(least) + _frame(len(shown), padding) <= room:
-                    return shown, padding, least
-        return shown, _TIGHT, least
+                if sum(least) + _frame(len(places), padding) <= room:
+                    return places, padding, least
+        return places, _TIGHT, least
 
-    def _ways(self) -> Iterator[tuple[list[int], int]]:
-        """Columns to show and how long a word stays whole, the best first."""
-        every = range(len(self.names))
+    def _candidates(self) -> Iterator[tuple[list[int], int]]:
+        """Columns and the length of unbroken words, the best first."""
         for count in range(len(self.spare) + 1):
-            shown = [place for place in every if self.names[place] not in self.spare[:count]]
-            yield shown, _WHOLE
-        for whole in _IN_NEED:
-            yield shown, whole
+            places = [place for place, name in enumerate(self.names) if name not in self.spare[:count]]
+            yield places, _UNBROKEN
+        for unbroken in _UNBROKEN_IF_NARROW:
+            yield places, unbroken
 
-    def _widths(self, shown: Sequence[int], least: Sequence[int], room: int) -> list[int]:
-        """As wide as their cells, or narrowed from the widest on until they fit."""
-        widths = [max(map(cell_len, self._cells(place))) for place in shown]
+    def _widths(self, places: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+        """As wide as the cells; if they don't fit, the widest columns are narrowed first."""
+        widths = [max(map(cell_len, self._cells(place))) for place in places]
         while sum(widths) > room:
             wide = [place for place, width in enumerate(widths) if width > least[place]]
             if not wide:
@@ -74,34 +73,34 @@ class Columns:
             widths[max(wide, key=widths.__getitem__)] -= 1
         return widths
 
-    def _least(self, place: int, whole: int) -> int:
-        """What a column needs: of numbers the longest, of words the longest that stays whole."""
+    def _least(self, place: int, unbroken: int) -> int:
+        """The longest number, or the longest word up to the length of unbroken words."""
         name, *cells = self._cells(place)
         if self.names[place] in self.right:
             return max(map(cell_len, (*name.split(), *cells)), default=0)
-        return max((min(whole, cell_len(word)) for cell in (name, *cells) for word in cell.split()), default=0)
+        return max((min(unbroken, cell_len(word)) for cell in (name, *cells) for word in cell.split()), default=0)
 
     def _cells(self, place: int) -> Iterator[str]:
-        """The column's name, and all that stands below it."""
+        """The column's name and its cells."""
         yield self.names[place]
         yield from (row[place] for row in self.rows)
         yield from self.total[place : place + 1]
 
-    def _drawn(self, shown: Sequence[int], widths: Sequence[int], padding: _Padding) -> Table:
-        made = Table(
+    def _table(self, places: Sequence[int], widths: Sequence[int], padding: _Padding) -> Table:
+        table = Table(
             title=self.title or None, title_justify="left", show_edge=False, box=box.SIMPLE_HEAD, padding=padding
         )
-        for place, width in zip(shown, widths, strict=True):
+        for place, width in zip(places, widths, strict=True):
             right = self.names[place] in self.right
-            made.add_column(self.names[place], justify="right" if right else "left", overflow="fold", width=width)
+            table.add_column(self.names[place], justify="right" if right else "left", overflow="fold", width=width)
         for row in self.rows:
-            made.add_row(*(Text(row[place]) for place in shown))
+            table.add_row(*(Text(row[place]) for place in places))
         if self.total:
-            made.add_section()
-            made.add_row(*(Text(self.total[place]) for place in shown))
-        return made
+            table.add_section()
+            table.add_row(*(Text(self.total[place]) for place in places))
+        return table
 
 
 def _frame(count: int, padding: _Padding) -> int:
-    """What `count` columns need around their cells."""
+    """Characters around the cells of `count` columns."""
     return count * _GAPS[padding] - 1

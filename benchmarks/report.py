@@ -1,11 +1,11 @@
-"""What a report costs: it follows days x consumers x models, and not the number of requests.
+"""Measure what a usage report costs: it depends on days x consumers x models, not on the number of requests.
 
     .venv/bin/python -m benchmarks.report [--consumers 1000] [--days 90]
 
-Two ledgers on the embedded DynamoDB with the same rollups, one with a single request in each, one with ninety-seven.
-Each report is read and added up as `tollgate usage report --by consumer,model` and its HTML page do. RCU are counted
-from the items' sizes by DynamoDB's rules; the emulator's own count is not exact. Target: ninety-seven times the
-requests cost the same queries, at most a tenth more time and a fifth more read units: larger numbers have more digits.
+Two ledgers on the embedded DynamoDB have the same rollups, one of a single request each, one of 97 requests each. The
+benchmark reads them as `tollgate usage report --by consumer,model` and its HTML page do. It computes read units from
+the sizes of the items by DynamoDB's rules, since the emulator's count is not exact. Target: 97 times the requests take
+the same number of queries, at most 10 % more time and 20 % more read units, since larger numbers have more digits.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ LAST: Final = date(2026, 11, 23)
 FEW: Final = 1
 MANY: Final = 97
 BATCH: Final = 25
-MOST_SECONDS: Final = 1.1
-MOST_UNITS: Final = 1.2
+MAX_TIME_RATIO: Final = 1.1
+MAX_UNITS_RATIO: Final = 1.2
 ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one report took: rollups read, DynamoDB queries, read units (eventually consistent), seconds."""
+    """Of one report: rollups, DynamoDB queries, read units (eventually consistent), seconds."""
 
     rollups: int
     queries: int
@@ -50,23 +50,23 @@ class Cost:
     seconds: float
 
 
-class Counted:
-    """A DynamoDB client's queries and the size of what they brought."""
+class QueryCounter:
+    """Counts a DynamoDB client's queries, their items and the size of these."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
-        self.answers: list[tuple[int, int]] = []
-        client.meta.events.register("after-call.dynamodb.Query", self._note)
+        self.responses: list[tuple[int, int]] = []
+        client.meta.events.register("after-call.dynamodb.Query", self._record)
 
-    def _note(self, parsed: Any, **_: object) -> None:
-        self.answers.append((len(parsed["Items"]), sum(map(size, parsed["Items"]))))
+    def _record(self, parsed: Any, **_: object) -> None:
+        self.responses.append((len(parsed["Items"]), sum(map(size, parsed["Items"]))))
 
     def cost(self, seconds: float) -> Cost:
-        """Since the last time this was asked."""
-        answers, self.answers = self.answers, []
-        # Half a unit per 4 KB of a query's items together (amazondynamodb/latest/developerguide/read-write-operations).
-        units = sum(-(-max(1, read) // 4096) / 2 for _, read in answers)
-        return Cost(sum(count for count, _ in answers), len(answers), units, seconds)
+        """Cost since the previous call."""
+        responses, self.responses = self.responses, []
+        # Half a unit per 4 KB of all of a query's items (amazondynamodb/latest/developerguide/read-write-operations).
+        units = sum(-(-max(1, read) // 4096) / 2 for _, read in responses)
+        return Cost(sum(count for count, _ in responses), len(responses), units, seconds)
 
 
 def size(attributes: dict[str, Any]) -> int:
@@ -78,7 +78,7 @@ def size(attributes: dict[str, Any]) -> int:
 
 
 def items(consumer: str, days: int, models: int, requests: int) -> Iterator[dict[str, Any]]:
-    """A consumer's rollups, of `requests` each: the same attributes whatever their number."""
+    """A consumer's rollups, of `requests` requests each."""
     for day in range(days):
         for model in range(models):
             values = {
@@ -98,38 +98,38 @@ def items(consumer: str, days: int, models: int, requests: int) -> Iterator[dict
 
 
 def fill(client: Any, table: str, names: Sequence[str], days: int, models: int, requests: int) -> None:
-    """Write the rollups of all these consumers, each of so many requests."""
+    """Write the rollups of these consumers, of `requests` requests each."""
 
     def write(name: str) -> None:
-        puts = [{"PutRequest": {"Item": made}} for made in items(name, days, models, requests)]
+        puts = [{"PutRequest": {"Item": rollup}} for rollup in items(name, days, models, requests)]
         for start in range(0, len(puts), BATCH):
-            asked: Any = {table: puts[start : start + BATCH]}
-            while asked:
-                asked = client.batch_write_item(RequestItems=asked).get("UnprocessedItems")
+            unprocessed: Any = {table: puts[start : start + BATCH]}
+            while unprocessed:
+                unprocessed = client.batch_write_item(RequestItems=unprocessed).get("UnprocessedItems")
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, names))
 
 
-def measured(counted: Counted, table: str, names: Sequence[str], days: int) -> Cost:
-    """The quickest of a few reports."""
+def measured(counter: QueryCounter, table: str, names: Sequence[str], days: int) -> Cost:
+    """The fastest of a few reports."""
     period = Period(LAST - timedelta(days=days - 1), LAST)
-    reader = OperatorLedger(counted.client, table, lambda: "nobody", lambda: datetime.now(UTC))
+    reader = OperatorLedger(counter.client, table, lambda: "benchmark", lambda: datetime.now(UTC))
     best: Cost | None = None
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        found = rollups.read_totals(reader, names, period, rows.groupings(("consumer", "model")))
-        rows.build_report("bench", "now", period, ("consumer", "model"), found)
-        cost = counted.cost(time.perf_counter() - began)
+        totals = rollups.read_totals(reader, names, period, rows.groupings(("consumer", "model")))
+        rows.build_report("bench", "now", period, ("consumer", "model"), totals)
+        cost = counter.cost(time.perf_counter() - began)
         best = cost if best is None or cost.seconds < best.seconds else best
     assert best is not None
     return best
 
 
-def page_of(counted: Counted, table: str, names: Sequence[str], days: int) -> tuple[float, int]:
+def page_of(counter: QueryCounter, table: str, names: Sequence[str], days: int) -> tuple[float, int]:
     """Seconds and bytes of the HTML page."""
     period = Period(LAST - timedelta(days=days - 1), LAST)
-    reader = OperatorLedger(counted.client, table, lambda: "nobody", lambda: datetime.now(UTC))
+    reader = OperatorLedger(counter.client, table, lambda: "benchmark", lambda: datetime.now(UTC))
     began = time.perf_counter()
     by_field = groupings(period)
     totals = rollups.read_totals(reader, names, period, list(by_field.values()))
@@ -144,13 +144,13 @@ def page_of(counted: Counted, table: str, names: Sequence[str], days: int) -> tu
         key_labels={},
         **fields,
     )
-    made = render_report(data)
-    counted.cost(0)
-    return time.perf_counter() - began, len(made.encode())
+    html = render_report(data)
+    counter.cost(0)
+    return time.perf_counter() - began, len(html.encode())
 
 
 def main() -> int:
-    """0: within the target. 1: not."""
+    """Exit 1 if a report costs more than the target."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--consumers", type=int, default=1_000)
     parser.add_argument("--days", type=int, default=90)
@@ -158,37 +158,37 @@ def main() -> int:
     days, names = options.days, [f"team-{place:04d}" for place in range(options.consumers)]
     single = [f"single-{place:04d}" for place in range(options.consumers // 4)]
     with tempfile.TemporaryDirectory() as folder, Cloud.start(log_path=Path(folder) / "cloud.log") as cloud:
-        counted = Counted(cloud.client("dynamodb"))
+        counter = QueryCounter(cloud.client("dynamodb"))
         few, many = create_table(cloud), create_table(cloud)
-        fill(counted.client, few, names, days, 2, FEW)
-        fill(counted.client, many, names, days, 2, MANY)
-        fill(counted.client, many, single, days, 1, MANY)
-        base = measured(counted, many, names, days)
-        quarter = measured(counted, many, names[: len(single)], days)
-        told = [
-            (f"{FEW * base.rollups:,} requests", measured(counted, few, names, days), base),
-            ("half the days", measured(counted, many, names, days // 2), base),
+        fill(counter.client, few, names, days, 2, FEW)
+        fill(counter.client, many, names, days, 2, MANY)
+        fill(counter.client, many, single, days, 1, MANY)
+        base = measured(counter, many, names, days)
+        quarter = measured(counter, many, names[: len(single)], days)
+        comparisons = [
+            (f"{FEW * base.rollups:,} requests", measured(counter, few, names, days), base),
+            ("half the days", measured(counter, many, names, days // 2), base),
             ("a quarter of the consumers", quarter, base),
-            ("one model instead of two, those consumers", measured(counted, many, single, days), quarter),
+            ("one model instead of two, these consumers", measured(counter, many, single, days), quarter),
         ]
-        seconds, bytes_ = page_of(counted, many, names, days)
+        seconds, bytes_ = page_of(counter, many, names, days)
     print(f"{len(names):,} consumers x {days} days x 2 models")
-    print(f"{f'{MANY * base.rollups:,} requests':<42} {_said(base)}")
-    for what, cost, beside in told:
-        print(f"{what:<42} {_said(cost)}   {_ratios(cost, beside)}")
+    print(f"{f'{MANY * base.rollups:,} requests':<42} {_text(base)}")
+    for name, cost, other in comparisons:
+        print(f"{name:<42} {_text(cost)}   {_ratios(cost, other)}")
     print(f"the HTML page of all of it: {seconds:.1f} s, {bytes_ / 1000:.0f} KB")
-    same = told[0][1]
-    within = base.units <= MOST_UNITS * same.units and base.seconds <= MOST_SECONDS * same.seconds
+    same = comparisons[0][1]
+    within = base.units <= MAX_UNITS_RATIO * same.units and base.seconds <= MAX_TIME_RATIO * same.seconds
     return int(same.queries != base.queries or not within)
 
 
-def _said(cost: Cost) -> str:
+def _text(cost: Cost) -> str:
     return f"{cost.rollups:>8,} rollups {cost.queries:>6,} queries {cost.units:>9,.0f} RCU {cost.seconds:>7.2f} s"
 
 
 def _ratios(cost: Cost, base: Cost) -> str:
     pairs = ((cost.queries, base.queries), (cost.units, base.units), (cost.seconds, base.seconds))
-    return " ".join(f"{each / beside:>5.2f}" for each, beside in pairs) + " x queries, RCU, time"
+    return " ".join(f"{value / other:>5.2f}" for value, other in pairs) + " x queries, RCU, time"
 
 
 if __name__ == "__main__":

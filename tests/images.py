@@ -20,7 +20,7 @@ from unittest import mock
 from PIL import Image
 from playwright.sync_api import Browser
 
-from admin.dashboard.body import widgets
+from admin.dashboard.body import widgets_of
 from admin.dashboard.commands import render_page
 from admin.dashboard.metrics import GraphLine, Grid
 from admin.dashboard.widgets import read_widget
@@ -87,8 +87,10 @@ def dashboard() -> str:
     response = {"MetricAlarms": alarms(stack), "CompositeAlarms": []}
     cloudwatch = SimpleNamespace(describe_alarms=lambda **_: response)
     session: Any = SimpleNamespace(environment="prod", region="eu-central-1", cloudwatch=cloudwatch)
-    with mock.patch("admin.dashboard.widgets.lines", lines):
-        read = [read_widget(session, widget, NOW, timedelta(hours=24)) for widget in widgets(body, VARIABLES)[:WIDGETS]]
+    with mock.patch("admin.dashboard.widgets.read_lines", lines):
+        read = [
+            read_widget(session, widget, NOW, timedelta(hours=24)) for widget in widgets_of(body, VARIABLES)[:WIDGETS]
+        ]
     return render_page(session, read, NOW, "24h", VARIABLES)
 
 

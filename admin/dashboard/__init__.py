@@ -1,1 +1,1 @@
-"""The deployed dashboard, drawn as a page."""
+"""The deployed dashboard as an HTML page."""

@@ -1,4 +1,4 @@
-"""The deployed dashboard: its widgets, with what was chosen put in place of its variables.
+"""The deployed dashboard: its widgets, with values in place of its variables.
 
 docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """
@@ -14,62 +14,62 @@ from admin.session import Session
 from lambda_src.contract import prefix
 
 _NOT_FOUND: Final = ("ResourceNotFound", "DashboardNotFoundError")
-"""One error by two names: of the query protocol, and of those with shapes."""
+"""Codes of the same error in the query protocol and in CloudWatch's other protocols."""
 Widget = dict[str, Any]
-_NOT_A_VALUE: Final = "__FIRST"
-"""A default that leaves the choice to the console's list."""
+_FIRST: Final = "__FIRST"
+"""A default value for the first entry of the console's list."""
 
 
-def body(session: Session) -> dict[str, Any]:
-    """What is deployed; Unconfigured where there is no dashboard."""
+def deployed_dashboard(session: Session) -> dict[str, Any]:
+    """The body of the environment's dashboard; ConfigurationError if there is none."""
     from botocore.exceptions import ClientError
 
     name = prefix(session.environment)
     try:
-        found = session.cloudwatch.get_dashboard(DashboardName=name)
+        response = session.cloudwatch.get_dashboard(DashboardName=name)
     except ClientError as error:
         if error.response["Error"]["Code"] not in _NOT_FOUND:
             raise
         raise ConfigurationError(
-            f"no dashboard {name} in {session.region}: deploy {session.environment}, or choose another --region."
+            f"no dashboard {name} in {session.region}: deploy {session.environment}, or pass another --region."
         ) from None
-    return dict(json.loads(found["DashboardBody"]))
+    return dict(json.loads(response["DashboardBody"]))
 
 
-def choices(dashboard: Mapping[str, Any], given: list[str]) -> dict[str, str]:
-    """A value for each variable by its id: what --variable says, else its default. Usage: an unknown or unclear one."""
-    variables = {str(each["id"]): each for each in dashboard.get("variables", ())}
-    chosen = {
-        name: str(each["defaultValue"])
-        for name, each in variables.items()
-        if each.get("defaultValue") not in (None, _NOT_A_VALUE)
+def variable_values(dashboard: Mapping[str, Any], options: list[str]) -> dict[str, str]:
+    """Values of the variables by id: from --variable, else the default. UsageError for an invalid option."""
+    variables = {str(variable["id"]): variable for variable in dashboard.get("variables", ())}
+    values = {
+        name: str(variable["defaultValue"])
+        for name, variable in variables.items()
+        if variable.get("defaultValue") not in (None, _FIRST)
     }
-    for each in given:
-        name, equals, value = each.partition("=")
+    for option in options:
+        name, equals, value = option.partition("=")
         if not equals or not value or name not in variables:
             known = " ".join(f"{name}=VALUE" for name in variables) or "none: this dashboard has no variables"
-            raise UsageError(f"--variable {each!r}; accepted: {known}.")
-        chosen[name] = value
-    return chosen
+            raise UsageError(f"--variable {option!r}; accepted: {known}.")
+        values[name] = value
+    return values
 
 
-def widgets(dashboard: Mapping[str, Any], chosen: Mapping[str, str]) -> list[Widget]:
-    """The widgets from the top left on, with the chosen values in place."""
-    found = list(dashboard.get("widgets", ()))
+def widgets_of(dashboard: Mapping[str, Any], values: Mapping[str, str]) -> list[Widget]:
+    """The widgets by row and column, with the values of the variables."""
+    widgets = list(dashboard.get("widgets", ()))
     for variable in dashboard.get("variables", ()):
-        value = chosen.get(str(variable["id"]))
+        value = values.get(str(variable["id"]))
         if value is None:
             continue
         if variable.get("type") == "pattern":
-            pattern, said = json.dumps(str(variable["pattern"]))[1:-1], json.dumps(value)[1:-1]
-            found = json.loads(json.dumps(found).replace(pattern, said))
+            pattern, replacement = json.dumps(str(variable["pattern"]))[1:-1], json.dumps(value)[1:-1]
+            widgets = json.loads(json.dumps(widgets).replace(pattern, replacement))
         else:
-            found = [_with_property(each, str(variable["property"]), value) for each in found]
-    return sorted(found, key=lambda each: (each.get("y", 0), each.get("x", 0)))
+            widgets = [_with_property(widget, str(variable["property"]), value) for widget in widgets]
+    return sorted(widgets, key=lambda widget: (widget.get("y", 0), widget.get("x", 0)))
 
 
 def _with_property(widget: Widget, name: str, value: str) -> Widget:
-    """The widget with that property, or that dimension of its metrics, at the value."""
+    """The widget with `value` for the property, or for the dimension of its metrics."""
     properties = dict(widget.get("properties", {}))
     if name in properties:
         properties[name] = value

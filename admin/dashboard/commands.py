@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import webbrowser
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from admin.dashboard.body import body, choices, widgets
+from admin.dashboard.body import deployed_dashboard, variable_values, widgets_of
 from admin.dashboard.widgets import NO_DATA, WidgetData, read_widget
 from admin.errors import UsageError
 from admin.html.rendering import render
@@ -23,7 +24,6 @@ from admin.times import SPAN_WORDS, span, written
 _THREADS: Final = 8
 _SHORTEST: Final = timedelta(minutes=1)
 """The shortest metric period that CloudWatch dashboards draw."""
-_COLUMNS: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,44 +92,40 @@ def dashboard(
     if length < _SHORTEST:
         raise UsageError(f"--since {since} is too short; accepted: a minute or more, such as 1m.")
     file = to or Path(f"tollgate-{session.environment}-dashboard.html")
-    deployed = body(session)
-    chosen = choices(deployed, variable or [])
-    _create_clients(session)
+    deployed = deployed_dashboard(session)
+    values = variable_values(deployed, variable or [])
+    # Creating boto3 clients is not thread-safe (boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html).
+    _ = session.cloudwatch, session.logs
     with ThreadPoolExecutor(_THREADS) as pool:
-        read = list(pool.map(lambda widget: read_widget(session, widget, now, length), widgets(deployed, chosen)))
-    with_data = [widget for widget in read if widget.type != "text"]
+        read = list(pool.map(lambda widget: read_widget(session, widget, now, length), widgets_of(deployed, values)))
     with replacing(file) as temporary:
-        temporary.write_text(render_page(session, read, now, since, chosen), encoding="utf-8")
+        temporary.write_text(render_page(session, read, now, since, values), encoding="utf-8")
     document = DashboardPage(
         file=str(file),
         since=written(now - length),
         until=written(now),
-        variables=chosen,
+        variables=values,
         widgets=[
-            WidgetSummary(widget.title, widget.type, widget.content.points, widget.problem) for widget in with_data
+            WidgetSummary(widget.title, widget.type, widget.content.points, widget.problem)
+            for widget in read
+            if widget.type != "text"
         ],
     )
     session.output.show(document, render=lambda: _table(document))
     if browser:
-        _open(file)
+        webbrowser.open(file.resolve().as_uri())
     if fail_empty and not all(widget.points for widget in document.widgets):
         raise typer.Exit(1)
 
 
-def _create_clients(session: Session) -> tuple[object, ...]:
-    """Before the threads start, since only one thread at a time may create boto3 clients
-    (boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html)."""
-    return session.cloudwatch, session.logs
-
-
 def render_page(
-    session: Session, read: Sequence[WidgetData], now: datetime, since: str, chosen: Mapping[str, str]
+    session: Session, read: Sequence[WidgetData], now: datetime, since: str, values: Mapping[str, str]
 ) -> str:
     """The HTML file."""
     points = [widget.content.points for widget in read if widget.type != "text"]
     facts = [
         f"the last {since} up to {now:%-d %B %Y, %H:%M} UTC",
-        *(f"{name}: {value}" for name, value in chosen.items()),
+        *(f"{name}: {value}" for name, value in values.items()),
         *([f"widgets without data: {points.count(0)} of {len(points)}"] if 0 in points else []),
     ]
     return render(
@@ -137,7 +133,6 @@ def render_page(
         title=f"Dashboard: {session.environment}",
         subtitle=" · ".join(facts),
         widgets=read,
-        columns=_COLUMNS,
         no_data=NO_DATA,
         generated_at=written(now),
         environment=session.environment,
@@ -151,9 +146,3 @@ def _table(document: DashboardPage) -> Any:
         for widget in document.widgets
     )
     return table(document.file, ("widget", "type", "points", ""), rows, right=("points",))
-
-
-def _open(file: Path) -> None:
-    import webbrowser
-
-    webbrowser.open(file.resolve().as_uri())

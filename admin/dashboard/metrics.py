@@ -1,4 +1,4 @@
-"""The data of metric widgets: their rows as GetMetricData asks for them, and its answer on a grid of times.
+"""The data of metric widgets: their rows as queries for GetMetricData, and the results on a grid of times.
 
 Format of the rows: docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 """
@@ -14,25 +14,25 @@ from admin.errors import UsageError
 from admin.session import Session
 
 _PERIOD: Final = 300
-_MOST_POINTS: Final = 600
+_MAX_POINTS: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
 class GraphLine:
-    """One series of a widget: its values on the grid, None where there is none."""
+    """One series of a widget: a value for each period of the grid, or None."""
 
     label: str
     values: list[float | None]
 
     @property
     def points(self) -> int:
-        """How many values there are."""
+        """Number of values that are not None."""
         return sum(value is not None for value in self.values)
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The times of a widget: `count` periods of `seconds` from `start` on."""
+    """The times of a widget: `count` periods of `seconds` each."""
 
     start: datetime
     seconds: int
@@ -40,64 +40,64 @@ class Grid:
 
     @property
     def end(self) -> datetime:
-        """The moment after the last period."""
+        """End of the last period."""
         return self.start + timedelta(seconds=self.seconds * self.count)
 
     def labels(self) -> list[str]:
-        """The periods' beginnings as one reads them, in UTC."""
+        """Start of each period in UTC, for people."""
         form = "%H:%M" if self.seconds * self.count <= 86_400 else "%-d %b %H:%M"
         return [f"{self.start + timedelta(seconds=self.seconds * place):{form}}" for place in range(self.count)]
 
 
 def grid(properties: Mapping[str, Any], now: datetime, span: timedelta) -> Grid:
-    """The grid of a widget over the time up to now. Usage where it would have too many points to draw."""
+    """The grid of a widget from `now` back by `span`; UsageError if it has too many points."""
     seconds = int(properties.get("period", _PERIOD))
     if properties.get("setPeriodToTimeRange") and properties.get("view") == "singleValue":
         seconds = max(60, int(span.total_seconds()) // 60 * 60)
     count = max(1, -(-int(span.total_seconds()) // seconds))
-    if count > _MOST_POINTS:
-        most = seconds * _MOST_POINTS // 3_600
+    if count > _MAX_POINTS:
+        hours = seconds * _MAX_POINTS // 3_600
         raise UsageError(
-            f"--since is {count:,} points of {seconds} s for a graph; accepted: up to {_MOST_POINTS}, which is {most}h."
+            f"--since needs {count:,} points of {seconds} s; accepted: up to {_MAX_POINTS}, which is {hours}h."
         )
     until = -(-int(now.timestamp()) // 60) * 60 if count == 1 else -(-int(now.timestamp()) // seconds) * seconds
     return Grid(datetime.fromtimestamp(until - seconds * count, UTC), seconds, count)
 
 
 def queries(properties: Mapping[str, Any], times: Grid) -> list[dict[str, Any]]:
-    """The widget's rows as MetricDataQueries; every one has an id, and what is not visible is not returned."""
-    made, before = [], [""]
+    """The widget's rows as MetricDataQueries. Each has an id; rows that are not visible return no data."""
+    made, previous = [], [""]
     taken = {str(row[-1]["id"]) for row in properties["metrics"] if isinstance(row[-1], dict) and "id" in row[-1]}
     for number, row in enumerate(properties["metrics"]):
         options: dict[str, Any] = dict(row[-1]) if isinstance(row[-1], dict) else {}
         words = row[:-1] if isinstance(row[-1], dict) else row
-        query: dict[str, Any] = {"Id": options.get("id") or _free(f"row{number}", taken)}
+        query: dict[str, Any] = {"Id": options.get("id") or _unused(f"row{number}", taken)}
         query["ReturnData"] = options.get("visible", True) is not False
         if "label" in options:
             query["Label"] = str(options["label"])
         if "expression" in options:
             query |= {"Expression": options["expression"], "Period": int(options.get("period", times.seconds))}
         else:
-            before = _written_out(words, before)
-            query["MetricStat"] = _statistic(before, properties, options, times)
+            previous = _expanded(words, previous)
+            query["MetricStat"] = _metric_stat(previous, properties, options, times)
         made.append(query)
     return made
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _unused(name: str, taken: set[str]) -> str:
     while name in taken:
         name += "_"
     return name
 
 
-def _written_out(words: list[str], before: list[str]) -> list[str]:
-    """A row without its abbreviations: `...` stands for all that the row above has there, `.` for one word of it."""
+def _expanded(words: list[str], previous: list[str]) -> list[str]:
+    """A row without abbreviations: `...` repeats the start of the previous row, `.` one word of it."""
     if words and words[0] == "...":
-        words = [*before[: len(before) - len(words) + 1], *words[1:]]
-    return [before[place] if word == "." else word for place, word in enumerate(words)]
+        words = [*previous[: len(previous) - len(words) + 1], *words[1:]]
+    return [previous[place] if word == "." else word for place, word in enumerate(words)]
 
 
-def _statistic(
+def _metric_stat(
     words: list[str], properties: Mapping[str, Any], options: Mapping[str, Any], times: Grid
 ) -> dict[str, Any]:
     dimensions = [{"Name": name, "Value": value} for name, value in zip(words[2::2], words[3::2], strict=True)]
@@ -109,24 +109,24 @@ def _statistic(
     }
 
 
-def lines(session: Session, properties: Mapping[str, Any], times: Grid) -> list[GraphLine]:
-    """What the widget shows, in the order of AWS's answer."""
-    asked: dict[str, Any] = {
+def read_lines(session: Session, properties: Mapping[str, Any], times: Grid) -> list[GraphLine]:
+    """The widget's series, in the order of CloudWatch's response."""
+    request: dict[str, Any] = {
         "MetricDataQueries": queries(properties, times),
         "StartTime": times.start,
         "EndTime": times.end,
         "ScanBy": "TimestampAscending",
     }
-    found: dict[tuple[str, str], list[float | None]] = {}
-    for result in _results(session, asked):
-        values = found.setdefault((result["Id"], result["Label"]), [None] * times.count)
+    series: dict[tuple[str, str], list[float | None]] = {}
+    for result in _results(session, request):
+        values = series.setdefault((result["Id"], result["Label"]), [None] * times.count)
         for at, value in zip(result["Timestamps"], result["Values"], strict=True):
             place = int((at - times.start).total_seconds()) // times.seconds
             if 0 <= place < times.count:
                 values[place] = value
-    return [GraphLine(label, values) for (_, label), values in found.items()]
+    return [GraphLine(label, values) for (_, label), values in series.items()]
 
 
-def _results(session: Session, asked: dict[str, Any]) -> Iterator[Any]:
-    for page in session.cloudwatch.get_paginator("get_metric_data").paginate(**asked):
+def _results(session: Session, request: dict[str, Any]) -> Iterator[Any]:
+    for page in session.cloudwatch.get_paginator("get_metric_data").paginate(**request):
         yield from page["MetricDataResults"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from admin.dashboard.metrics import GraphLine, Grid, grid, lines
+from admin.dashboard.metrics import GraphLine, Grid, grid, read_lines
 from admin.dashboard.text import html_of
 from admin.errors import CliError, UsageError, of_service
 from admin.formatting import compact
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from admin.session import Session
 
 NO_DATA: Final = "no data in this time range"
-_SERIES: Final = 6
-"""One for each colour."""
+_COLOURS: Final = 6
 _ROWS: Final = 20
 _SOURCE: Final = re.compile(r"\s*SOURCE\s+(?:'([^']+)'|\"([^\"]+)\")\s*\|")
 _ALARMS_PER_REQUEST: Final = 100
@@ -69,7 +68,7 @@ def read_widget(session: Session, widget: Mapping[str, Any], now: datetime, span
     return WidgetData(title=title, type=kind, x=x, width=width, content=content, problem=problem)
 
 
-def _text(_: Session, properties: Mapping[str, Any], __: datetime, ___: timedelta) -> Content:
+def _text(_: Session, properties: Mapping[str, Any], *__: object) -> Content:
     html, is_heading = html_of(str(properties.get("markdown", "")))
     return Content("heading" if is_heading else "text", html, 0)
 
@@ -79,36 +78,35 @@ def _text(_: Session, properties: Mapping[str, Any], __: datetime, ___: timedelt
 
 def _metric(session: Session, properties: Mapping[str, Any], now: datetime, span: timedelta) -> Content:
     times = grid(properties, now, span)
-    found = lines(session, properties, times)
-    view = "stacked" if properties.get("stacked") else str(properties.get("view", "timeSeries"))
-    name, data = _VIEWS.get(view, _time_series)(properties, found, times)
-    return Content(name, data, sum(line.points for line in found))
+    series = read_lines(session, properties, times)
+    view = "timeSeries" if properties.get("stacked") else properties.get("view")
+    name, data = _VIEWS.get(str(view), _chart)(properties, series, times)
+    return Content(name, data, sum(line.points for line in series))
 
 
-def _time_series(properties: Mapping[str, Any], found: Sequence[GraphLine], times: Grid) -> tuple[str, object]:
+def _chart(properties: Mapping[str, Any], series: Sequence[GraphLine], times: Grid) -> tuple[str, object]:
+    title, labels, largest = _title(properties, series), times.labels(), _largest(series)
+    if properties.get("stacked"):
+        return "chart", charts.stacked_bars(title, labels, largest, compact, NO_DATA)
     limits = [
         Limit(str(line.get("label", "limit")), float(line["value"]))
         for line in properties.get("annotations", {}).get("horizontal", ())
         if isinstance(line, dict) and "value" in line
     ]
-    return "chart", charts.lines(_title(properties, found), times.labels(), _series(found), compact, NO_DATA, limits)
+    return "chart", charts.lines(title, labels, largest, compact, NO_DATA, limits)
 
 
-def _stacked(properties: Mapping[str, Any], found: Sequence[GraphLine], times: Grid) -> tuple[str, object]:
-    return "chart", charts.stacked_bars(_title(properties, found), times.labels(), _series(found), compact, NO_DATA)
-
-
-def _title(properties: Mapping[str, Any], found: Sequence[GraphLine]) -> str:
-    more = f" ({_SERIES} of {len(found)})" if len(found) > _SERIES else ""
+def _title(properties: Mapping[str, Any], series: Sequence[GraphLine]) -> str:
+    more = f" ({_COLOURS} of {len(series)})" if len(series) > _COLOURS else ""
     return f"{properties.get('title', '')}{more}"
 
 
-def _series(found: Sequence[GraphLine]) -> list[ChartSeries]:
-    """The largest, each in its own colour."""
-    largest = sorted(found, key=lambda line: -sum(value or 0 for value in line.values))[:_SERIES]
+def _largest(series: Sequence[GraphLine]) -> list[ChartSeries]:
+    """As many series as there are colours."""
+    largest = sorted(series, key=lambda line: -sum(value or 0 for value in line.values))[:_COLOURS]
     return [
         ChartSeries(line.label, line.values, str(colour), compact(_last(line) or 0))
-        for colour, line in enumerate((line for line in found if line in largest and line.points), start=1)
+        for colour, line in enumerate((line for line in series if line in largest and line.points), start=1)
     ]
 
 
@@ -116,12 +114,12 @@ def _last(line: GraphLine) -> float | None:
     return next((value for value in reversed(line.values) if value is not None), None)
 
 
-def _single_values(_: Mapping[str, Any], found: Sequence[GraphLine], __: Grid) -> tuple[str, object]:
-    return "tiles", [("–" if (value := _last(line)) is None else compact(value), line.label) for line in found]
+def _single_values(_: Mapping[str, Any], series: Sequence[GraphLine], __: Grid) -> tuple[str, object]:
+    return "tiles", [("–" if (value := _last(line)) is None else compact(value), line.label) for line in series]
 
 
-def _bars(properties: Mapping[str, Any], found: Sequence[GraphLine], _: Grid) -> tuple[str, object]:
-    values = {line.label: value for line in found if (value := _last(line)) is not None}
+def _bars(properties: Mapping[str, Any], series: Sequence[GraphLine], _: Grid) -> tuple[str, object]:
+    values = {line.label: value for line in series if (value := _last(line)) is not None}
     whole = max(values.values(), default=0)
     if properties.get("view") == "gauge":
         whole = float(properties.get("yAxis", {}).get("left", {}).get("max", whole))
@@ -129,7 +127,6 @@ def _bars(properties: Mapping[str, Any], found: Sequence[GraphLine], _: Grid) ->
 
 
 _VIEWS: Final[dict[str, Callable[[Mapping[str, Any], Sequence[GraphLine], Grid], tuple[str, object]]]] = {
-    "stacked": _stacked,
     "singleValue": _single_values,
     "bar": _bars,
     "pie": _bars,
@@ -145,34 +142,34 @@ def _log(session: Session, properties: Mapping[str, Any], now: datetime, span: t
     while (source := _SOURCE.match(query)) is not None:
         groups.append(source[1] or source[2])
         query = query[source.end() :]
-    found, _ = run_query(session, query.strip(), groups, now - span, now + timedelta(minutes=1), 1_000)
-    columns = [name for name in dict.fromkeys(name for row in found for name in row) if name != "@ptr"]
-    texts = [place for place in range(len(columns)) if not _all_numbers(found, columns[place])]
+    rows, _ = run_query(session, query.strip(), groups, now - span, now + timedelta(minutes=1), 1_000)
+    columns = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "@ptr"]
+    texts = [place for place in range(len(columns)) if not _all_numbers(rows, columns[place])]
     table = {
         "columns": columns,
-        "rows": [[row.get(name, "") for name in columns] for row in found[:_ROWS]],
+        "rows": [[row.get(name, "") for name in columns] for row in rows[:_ROWS]],
         "first_number": max(texts, default=-1) + 1,
-        "more": len(found) - _ROWS,
+        "more": len(rows) - _ROWS,
     }
-    return Content("log", table, len(found))
+    return Content("log", table, len(rows))
 
 
 def _all_numbers(rows: Sequence[Mapping[str, str]], column: str) -> bool:
     return all(re.fullmatch(r"-?[0-9.]+(e[-+]?[0-9]+)?|", row.get(column, ""), re.I) for row in rows)
 
 
-def _alarm(session: Session, properties: Mapping[str, Any], _: datetime, __: timedelta) -> Content:
+def _alarm(session: Session, properties: Mapping[str, Any], *_: object) -> Content:
     names = [str(arn).rpartition(":alarm:")[2] for arn in properties["alarms"]]
-    found: dict[str, Any] = {}
+    existing: dict[str, Any] = {}
     for start in range(0, len(names), _ALARMS_PER_REQUEST):
         response = session.cloudwatch.describe_alarms(
             AlarmNames=names[start : start + _ALARMS_PER_REQUEST], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
-        found |= {alarm["AlarmName"]: alarm for alarm in (*response["MetricAlarms"], *response["CompositeAlarms"])}
-    alarms = [found.get(name, {"AlarmName": name, "StateValue": "missing"}) for name in names]
+        existing |= {alarm["AlarmName"]: alarm for alarm in (*response["MetricAlarms"], *response["CompositeAlarms"])}
+    alarms = [existing.get(name, {"AlarmName": name, "StateValue": "missing"}) for name in names]
     order = list(_STATES)
     alarms.sort(key=lambda alarm: (order.index(alarm["StateValue"]), alarm["AlarmName"]))
-    return Content("alarms", [(*_STATES[alarm["StateValue"]], alarm, _since(alarm)) for alarm in alarms], len(found))
+    return Content("alarms", [(*_STATES[alarm["StateValue"]], alarm, _since(alarm)) for alarm in alarms], len(existing))
 
 
 _STATES: Final = {

@@ -1,4 +1,4 @@
-"""Charts as data for the macro `chart`, which draws them as SVG without a script.
+"""Charts as data for the macro `figure`, which draws them as SVG without a script.
 
 The SVG stretches to the available width. Text would stretch with it, so the labels are HTML beside the SVG. Each
 position on the x axis has a tooltip with all its values, and a table below the chart lists them.

@@ -38,15 +38,13 @@ Grouping = Callable[[RollupKey, Attributes], Iterable[tuple[Hashable, Iterable[t
 GroupTotals = dict[Any, UsageTotals]
 
 
-def consumer_names(session: Session) -> list[str]:
-    """Every consumer that may have rollups: those with a policy, and those that had one and were charged."""
-    charged = {pk.removeprefix(account_pk("")) for pk, sk in session.table.listed(LISTED_ACCOUNT) if sk == ACCOUNT_SK}
-    return sorted(charged | set(session.policies))
-
-
 def select_consumers(session: Session, consumer: str | None) -> list[str]:
-    """`consumer`, or every consumer if it is None. RefusedError with similar names for an unknown consumer."""
-    names = consumer_names(session)
+    """`consumer`, or every consumer if it is None: those with a policy, and those that had one and were charged.
+
+    RefusedError with similar names for an unknown consumer.
+    """
+    charged = {pk.removeprefix(account_pk("")) for pk, sk in session.table.listed(LISTED_ACCOUNT) if sk == ACCOUNT_SK}
+    names = sorted(charged | set(session.policies))
     if consumer is None:
         return names
     if consumer not in names:
@@ -56,9 +54,9 @@ def select_consumers(session: Session, consumer: str | None) -> list[str]:
 
 def group_by(group: Callable[[RollupKey], Hashable], only: frozenset[str] | None = None) -> Grouping:
     """Count every rollup towards one group, with all of its attributes or those in `only`."""
-    if only is None:
-        return lambda key, attributes: [(group(key), attributes)]
-    return lambda key, attributes: [(group(key), [pair for pair in attributes if pair[0] in only])]
+    return lambda key, attributes: [
+        (group(key), attributes if only is None else [pair for pair in attributes if pair[0] in only])
+    ]
 
 
 def read_totals(

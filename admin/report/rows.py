@@ -143,7 +143,7 @@ def build_report(
 ) -> UsageReport:
     """The report on the totals by `groupings`."""
     groups, per_day, overall = totals
-    rows = [_row(dict(zip(by, group, strict=True)), totals) for group, totals in groups.items()]
+    rows = [row_of(dict(zip(by, group, strict=True)), totals) for group, totals in groups.items()]
     spend = {day: per_day.get(day, UsageTotals()) for day in period.days}
     return UsageReport(
         environment=environment,
@@ -152,7 +152,7 @@ def build_report(
         generated_at=at,
         by=list(by),
         rows=sorted(rows, key=_order),
-        total=_row({}, overall.get(None, UsageTotals())),
+        total=row_of({}, overall.get(None, UsageTotals())),
         days=[
             DaySpend(day=day, requests=totals.requests, usd=usd(totals.cost), nano_usd=totals.cost)
             for day, totals in spend.items()
@@ -160,7 +160,8 @@ def build_report(
     )
 
 
-def _row(group: Mapping[str, str], totals: UsageTotals) -> UsageRow:
+def row_of(group: Mapping[str, str], totals: UsageTotals) -> UsageRow:
+    """The row of a group, given by its dimensions."""
     p50, p95, p99 = map(totals.percentile, PERCENTILES)
     row = UsageRow(
         **{name: value for name, value in group.items() if name != "status"},

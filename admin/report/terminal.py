@@ -9,6 +9,7 @@ from admin.formatting import compact, milliseconds, money, same_places
 from admin.output import table
 from admin.report.labels import labelled
 from admin.report.rows import UsageReport, UsageRow
+from admin.report.totals import COST_NOTES
 
 _LEVELS: Final = "▁▂▃▄▅▆▇█"
 _MAX_WIDTH: Final = 60
@@ -21,13 +22,13 @@ def sparkline(values: Sequence[int], width: int = _MAX_WIDTH) -> str:
     """One character per value, or per sum of neighbours if there are more than `width` values; `·` is 0."""
     size = max(1, -(-len(values) // width))
     sums = [sum(values[start : start + size]) for start in range(0, len(values), size)]
-    most = max(sums, default=0)
-    return "".join(_LEVELS[value * (len(_LEVELS) - 1) // most] if value else "·" for value in sums)
+    highest = max(sums, default=0)
+    return "".join(_LEVELS[value * (len(_LEVELS) - 1) // highest] if value else "·" for value in sums)
 
 
-def bar(value: int, most: int, width: int = _BAR_WIDTH) -> str:
+def bar(value: int, highest: int, width: int = _BAR_WIDTH) -> str:
     """A bar in eighths of a character: empty for 0, at least an eighth for any other value."""
-    eighths = max(1, value * width * 8 // most) if value and most else 0
+    eighths = max(1, value * width * 8 // highest) if value and highest else 0
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
@@ -41,10 +42,10 @@ def report_table(report: UsageReport, labels: Mapping[str, str]) -> Any:
     columns = [*report.by, *(name for name in _NUMBERS if name != "status"), "notes"]
     *costs, total_cost = same_places([row.usd for row in (*report.rows, report.total)])
     rows = [
-        [*row_names(report.by, row, labels), *_numbers(row, cost), notes(row)]
+        [*row_names(report.by, row, labels), *numbers(row, cost), notes(row)]
         for row, cost in zip(report.rows, costs, strict=True)
     ]
-    total = ["total", *[""] * (len(report.by) - 1), *_numbers(report.total, total_cost), notes(report.total)]
+    total = ["total", *[""] * (len(report.by) - 1), *numbers(report.total, total_cost), notes(report.total)]
     return Group(table(title, columns, rows, right=_NUMBERS, spare=_SPARE, total=total), "", *_below(report))
 
 
@@ -54,7 +55,8 @@ def row_names(by: Sequence[str], row: UsageRow, labels: Mapping[str, str]) -> li
     return [labelled(value, labels) if name == "key" else value for name, value in values]
 
 
-def _numbers(row: UsageRow, cost: str) -> list[str]:
+def numbers(row: UsageRow, cost: str) -> list[str]:
+    """The cells of a row after its names."""
     counts = (row.requests, row.errors, row.refusals, row.tokens_in, row.tokens_cached, row.tokens_out)
     latencies = map(milliseconds, (row.p50_ms, row.p95_ms, row.p99_ms))
     return [*("" if count is None else f"{count:,}" for count in counts), cost, *latencies]
@@ -62,7 +64,7 @@ def _numbers(row: UsageRow, cost: str) -> list[str]:
 
 def notes(row: UsageRow) -> str:
     """How many of a row's requests have a cost that is not what the provider reported."""
-    counts = {name: getattr(row, name) for name in _EXPLAINED}
+    counts = {name: getattr(row, name) for name in COST_NOTES}
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
 
 
@@ -74,27 +76,23 @@ def _below(report: UsageReport) -> list[str]:
         lines.append(f"spend per day  {sparkline(spend)}  highest on {highest.day}: {money(highest.nano_usd)}")
     if "status" in report.by:
         lines.append("Cost, tokens and latency are known only for groups in which all requests have the same status.")
-    lines += [_EXPLAINED[name] for name in _EXPLAINED if getattr(report.total, name)]
+    lines += [
+        f"{name.replace('_', ' ')}: {meaning}"
+        for name, (_, meaning) in COST_NOTES.items()
+        if getattr(report.total, name)
+    ]
     return lines
-
-
-_EXPLAINED: Final = {
-    "estimated": "estimated: the provider reported no usage, so the cost is an upper bound.",
-    "unsettled": "unsettled: the request was never settled, so the cost is the whole held amount.",
-    "unpriced": "unpriced: rejected and not charged; the model has no price, or the consumer may not use it.",
-    "over_estimate": "over estimate: the cost exceeded the hold, so a budget may have been exceeded by the difference.",
-}
 
 
 def top_table(title: str, rows: Sequence[tuple[str, UsageRow]], total: int) -> Any:
     """Names by spend, with bars. total: nano-USD."""
-    most = max((row.nano_usd or 0 for _, row in rows), default=0)
+    highest = max((row.nano_usd or 0 for _, row in rows), default=0)
     cells = []
     costs = same_places([row.usd for _, row in rows])
     for place, ((name, row), cost) in enumerate(zip(rows, costs, strict=True), start=1):
         nano = row.nano_usd or 0
         share = f"{100 * nano / total:.1f} %" if total else "–"
         tokens = compact((row.tokens_in or 0) + (row.tokens_out or 0))
-        cells.append((place, name, bar(nano, most), cost, share, f"{row.requests:,}", tokens))
+        cells.append((place, name, bar(nano, highest), cost, share, f"{row.requests:,}", tokens))
     columns = ("", "name", "spend", "USD", "share", "requests", "tokens")
     return table(title, columns, cells, right=("", *columns[3:]), spare=("spend", "tokens"))

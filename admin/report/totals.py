@@ -12,6 +12,25 @@ INPUT_CLASSES: Final = tuple(f"tokens_{name}" for name in TOKEN_CLASSES if not n
 COST: Final = "cost_nano_usd"
 UNPRICED_CODES: Final = ("model_not_found", "service_tier_not_priced", "unbounded_cost")
 """Rejections for lack of a price, or of a model that the consumer may use: callers get the same error for both."""
+COST_NOTES: Final = {
+    "estimated": (
+        "charged by estimate",
+        "The provider reported no usage, for example after a timeout. The cost is an upper bound.",
+    ),
+    "unsettled": (
+        "never settled",
+        "The Lambda ended before it could settle. The whole held amount was charged.",
+    ),
+    "over_estimate": (
+        "above the held amount",
+        "The cost exceeded the hold, so a budget may have been exceeded by the difference.",
+    ),
+    "unpriced": (
+        "without a price",
+        "Rejected and not charged: the model has no price, or the consumer may not use it.",
+    ),
+}
+"""Counts of requests whose cost is not exactly what the provider reported: title and meaning."""
 
 
 class UsageTotals:

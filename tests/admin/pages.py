@@ -19,22 +19,22 @@ def rollup(place: int, day: int, model: int) -> dict[str, Any]:
     """A rollup of one consumer, day and model. The first ones use most, weekends are quiet, few requests fail."""
     at = LAST - timedelta(days=day)
     requests = 1 + (900 - 7 * day + 31 * model) // (1 + place) // (1 + model) // (4 if at.weekday() > 4 else 1)
-    failed, refused = requests // 70 * (6 if day == 9 else 1), requests // 40
+    failed, rejected = requests // 70 * (6 if day == 9 else 1), requests // 40
     return {
         "sk": f"{at.isoformat()}#{MODELS[model]}#key{place:03d}",
         "requests": requests,
         "errors": failed,
-        "refusals": refused,
+        "refusals": rejected,
         "estimated": requests // 400,
         "unsettled": int(place == 1 and day % 20 == 3),
         "cost_nano_usd": requests * (2_100_000 + 137 * day) // (1 + model),
         "tokens_input": requests * 700,
         "tokens_cache_read": requests * 210,
         "tokens_output": requests * 160,
-        "status_200": requests - failed - refused,
+        "status_200": requests - failed - rejected,
         "status_502": failed,
-        "status_429": refused,
-        "code_budget_exceeded": refused,
+        "status_429": rejected,
+        "code_budget_exceeded": rejected,
         "code_upstream_unavailable": failed,
         "ms_500": requests // 2,
         "ms_1000": requests // 3,

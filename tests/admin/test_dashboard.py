@@ -1,4 +1,4 @@
-"""The dashboard's body as CloudWatch's console would read it."""
+"""The dashboard's body, read as CloudWatch's console reads it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from admin.dashboard.body import choices, widgets
+from admin.dashboard.body import variable_values, widgets_of
 from admin.dashboard.metrics import Grid, grid, queries
 from admin.dashboard.text import html_of
 from admin.errors import UsageError
@@ -16,47 +16,47 @@ NOW = datetime(2026, 11, 23, 14, 7, 30, tzinfo=UTC)
 TIMES = Grid(NOW, 300, 12)
 
 
-def asked(*rows: list[Any], **properties: Any) -> list[dict[str, Any]]:
+def queries_of(*rows: list[Any], **properties: Any) -> list[dict[str, Any]]:
     """The queries of a widget with these rows."""
     return queries({"metrics": list(rows), **properties}, TIMES)
 
 
 def metric(query: dict[str, Any]) -> tuple[Any, ...]:
     """Namespace, name, dimensions, statistic and period of a query."""
-    found = query["MetricStat"]
-    named = {each["Name"]: each["Value"] for each in found["Metric"]["Dimensions"]}
-    return (found["Metric"]["Namespace"], found["Metric"]["MetricName"], named, found["Stat"], found["Period"])
+    stat = query["MetricStat"]
+    dimensions = {dimension["Name"]: dimension["Value"] for dimension in stat["Metric"]["Dimensions"]}
+    return (stat["Metric"]["Namespace"], stat["Metric"]["MetricName"], dimensions, stat["Stat"], stat["Period"])
 
 
-def test_rows_are_written_out() -> None:
-    found = asked(
+def test_abbreviated_rows_are_expanded() -> None:
+    requested = queries_of(
         ["AWS/EC2", "CPU", "InstanceId", "i-1", "Zone", "a", {"stat": "Sum", "label": "one"}],
         ["...", "b"],
         [".", "Disk", ".", "i-2", {"period": 60}],
         ["Tollgate", "Requests"],
         stat="Maximum",
     )
-    assert [metric(each) for each in found] == [
+    assert [metric(query) for query in requested] == [
         ("AWS/EC2", "CPU", {"InstanceId": "i-1", "Zone": "a"}, "Sum", 300),
         ("AWS/EC2", "CPU", {"InstanceId": "i-1", "Zone": "b"}, "Maximum", 300),
         ("AWS/EC2", "Disk", {"InstanceId": "i-2"}, "Maximum", 60),
         ("Tollgate", "Requests", {}, "Maximum", 300),
     ]
-    assert [each.get("Label") for each in found] == ["one", None, None, None]
+    assert [query.get("Label") for query in requested] == ["one", None, None, None]
 
 
-def test_expressions_pass_through_and_what_is_hidden_is_not_returned() -> None:
-    found = asked(
+def test_hidden_rows_return_no_data() -> None:
+    requested = queries_of(
         [{"id": "row1", "expression": "SEARCH('{Tollgate,environment} x', 'Sum', 300) / m", "label": "share"}],
         ["Tollgate", "Requests", {"id": "m", "visible": False}],
         ["Tollgate", "Errors"],
     )
-    assert found[0] == {
+    assert requested[0] == {
         "Id": "row1", "ReturnData": True, "Label": "share", "Period": 300,
         "Expression": "SEARCH('{Tollgate,environment} x', 'Sum', 300) / m",
     }  # fmt: skip
-    assert [each["ReturnData"] for each in found] == [True, False, True]
-    assert len({each["Id"] for each in found}) == 3
+    assert [query["ReturnData"] for query in requested] == [True, False, True]
+    assert len({query["Id"] for query in requested}) == 3
 
 
 @pytest.mark.parametrize(
@@ -68,16 +68,14 @@ def test_expressions_pass_through_and_what_is_hidden_is_not_returned() -> None:
         ({"view": "singleValue", "setPeriodToTimeRange": True}, "13:08", 3600, 1),
     ],
 )
-def test_a_graph_ends_with_the_period_that_runs(
-    properties: dict[str, Any], start: str, seconds: int, count: int
-) -> None:
-    found = grid(properties, NOW, timedelta(hours=1))
-    assert (f"{found.start:%H:%M}", found.seconds, found.count) == (start, seconds, count)
-    assert found.end >= NOW
-    assert len(found.labels()) == count
+def test_the_last_period_includes_now(properties: dict[str, Any], start: str, seconds: int, count: int) -> None:
+    times = grid(properties, NOW, timedelta(hours=1))
+    assert (f"{times.start:%H:%M}", times.seconds, times.count) == (start, seconds, count)
+    assert times.end >= NOW
+    assert len(times.labels()) == count
 
 
-def test_more_points_than_a_graph_shows_are_refused() -> None:
+def test_too_many_points() -> None:
     with pytest.raises(UsageError, match="up to 600, which is 50h"):
         grid({}, NOW, timedelta(hours=51))
 
@@ -99,20 +97,20 @@ BODY = {
 }  # fmt: skip
 
 
-def test_variables_take_what_was_chosen_else_their_default() -> None:
-    assert choices(BODY, []) == {"consumer": "search", "stage": "live"}
-    chosen = choices(BODY, ["consumer=pilot", "region=us-east-1", 'stage=a"b'])
-    found = widgets(BODY, chosen)
-    assert [(each["y"], each["x"]) for each in found] == [(0, 0), (0, 8), (9, 0)]
-    assert found[0]["properties"]["metrics"] == [[{"expression": 'a"b + 1'}]]
-    assert found[1]["properties"]["region"] == "us-east-1"
-    assert found[1]["properties"]["metrics"][0] == ["T", "m", "consumer", "pilot", {"id": "m"}]
+def test_variables_have_the_option_or_the_default() -> None:
+    assert variable_values(BODY, []) == {"consumer": "search", "stage": "live"}
+    values = variable_values(BODY, ["consumer=pilot", "region=us-east-1", 'stage=a"b'])
+    placed = widgets_of(BODY, values)
+    assert [(widget["y"], widget["x"]) for widget in placed] == [(0, 0), (0, 8), (9, 0)]
+    assert placed[0]["properties"]["metrics"] == [[{"expression": 'a"b + 1'}]]
+    assert placed[1]["properties"]["region"] == "us-east-1"
+    assert placed[1]["properties"]["metrics"][0] == ["T", "m", "consumer", "pilot", {"id": "m"}]
 
 
-@pytest.mark.parametrize("given", ["consumer", "consumer=", "model=x", "=x"])
-def test_variables_that_are_not_there(given: str) -> None:
+@pytest.mark.parametrize("option", ["consumer", "consumer=", "model=x", "=x"])
+def test_invalid_variables(option: str) -> None:
     with pytest.raises(UsageError, match="consumer=VALUE region=VALUE stage=VALUE"):
-        choices(BODY, [given])
+        variable_values(BODY, [option])
 
 
 def test_markdown_becomes_html() -> None:

@@ -1,4 +1,4 @@
-"""Widgets of the dashboard page as an operator needs them: what an alarm means, lines that can be told apart."""
+"""Widgets of the dashboard page as an operator needs them: what an alarm means, lines in different colours."""
 
 from __future__ import annotations
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from admin.budgets import status
-from admin.budgets.status import BudgetStatus
 from admin.html.rendering import render
 from admin.report import rollups
 from admin.report.labels import key_labels
@@ -17,8 +15,6 @@ from admin.report.period import Period
 from lambda_src.contract import MODELS_PK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from admin.session import Session
 
 
@@ -27,12 +23,18 @@ def report_page(session: Session, period: Period, consumer: str | None, model: s
     names, now, by_field = rollups.select_consumers(session, consumer), session.now(), groupings(period)
     totals = rollups.read_totals(session.table, names, period, list(by_field.values()), model)
     fields: dict[str, Any] = dict(zip(by_field, totals, strict=True))
+    budgets = [
+        (consumer_budgets.consumer, budget)
+        for consumer_budgets in status.all_consumer_budgets(session)
+        if consumer_budgets.consumer in names
+        for budget in consumer_budgets.budgets(now)
+    ]
     data = PageData(
         environment=session.environment,
         period=period,
         at=now,
         filters=[name for name in (consumer, model) if name is not None],
-        budgets=_budgets(session, names, now),
+        budgets=sorted(budgets, key=lambda entry: (-entry[1].percent, entry[0])),
         price_versions=sorted({str(item["price_version"]) for item in session.table.query(MODELS_PK)}),
         key_labels=key_labels(session, (key for _, key in rankings.top(fields["by_key"]))),
         **fields,
@@ -58,13 +60,3 @@ def render_report(data: PageData) -> str:
         consumer_rows=rankings.consumer_rows(data),
         no_requests=NO_REQUESTS,
     )
-
-
-def _budgets(session: Session, names: Sequence[str], now: datetime) -> list[tuple[str, BudgetStatus]]:
-    found = [
-        (statuses.consumer, budget)
-        for statuses in status.all_consumer_budgets(session)
-        if statuses.consumer in names
-        for budget in statuses.budgets(now)
-    ]
-    return sorted(found, key=lambda pair: (-pair[1].percent, pair[0]))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from admin.formatting import compact, milliseconds, money, percent, same_places
+from admin.formatting import compact, money, percent, same_places
 from admin.html.charts import BarRow, percent_width
 from admin.report.labels import labelled
 from admin.report.page.data import PageData, model_name
 from admin.report.rollups import GroupTotals
-from admin.report.rows import PERCENTILES
-from lambda_src.core.pricing import usd
+from admin.report.rows import row_of
+from admin.report.terminal import numbers
 
 _LISTED: Final = 10
 _IN_THE_TABLE: Final = 100
@@ -52,12 +52,6 @@ def top(totals: GroupTotals, count: int = _LISTED) -> list[Any]:
 
 def consumer_rows(data: PageData) -> list[list[str]]:
     """Exact values of the first hundred consumers."""
-    listed = [(name, data.by_consumer[name]) for name in top(data.by_consumer, _IN_THE_TABLE)]
-    costs = same_places([usd(totals.cost) for _, totals in listed])
-    rows = []
-    for (name, totals), cost in zip(listed, costs, strict=True):
-        counts = (totals.requests, totals["errors"], totals["refusals"])
-        tokens = (totals.tokens_in, totals["tokens_cache_read"], totals.tokens_out)
-        latencies = map(milliseconds, map(totals.percentile, PERCENTILES))
-        rows.append([name, *(f"{count:,}" for count in (*counts, *tokens)), cost, *latencies])
-    return rows
+    rows = [row_of({"consumer": name}, data.by_consumer[name]) for name in top(data.by_consumer, _IN_THE_TABLE)]
+    costs = same_places([row.usd for row in rows])
+    return [[str(row.consumer), *numbers(row, cost)] for row, cost in zip(rows, costs, strict=True)]
