@@ -1,4 +1,4 @@
-"""`tollgate audit`: who changed what, when, from what to what."""
+"""`tollgate audit`: the changes that operators made."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from admin.budgets.status import dollars
 from admin.keys.view import who
 from admin.output import shows, table
 from admin.session import Session, session_of
-from admin.times import moment
+from admin.times import time_option
 from lambda_src.contract import AUDIT_MONTH, audit_pk
 
 _NONE_BEFORE: Final = datetime(2025, 1, 1, tzinfo=UTC)
-"""No ledger is older; `--since 2000-01-01` need not ask for each of its months."""
+"""No ledger is older, so earlier months need no query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
     """A change that an operator made with this command.
 
-    at: when (ISO 8601, UTC).
-    by: ARN of who did it, as STS knows them.
-    action: what, such as keys.issue, keys.revoke, consumers.pause, budgets.raise.
-    target: to what: CONSUMER, CONSUMER/LABEL and the key's id, or the name of a provider.
-    before: what held before, as far as it changed; null: nothing.
-    after: what holds since; null: nothing.
+    at: time of the change (ISO 8601, UTC).
+    by: ARN of the operator.
+    action: action, such as keys.issue, keys.revoke, consumers.pause, budgets.raise.
+    target: changed object: CONSUMER, CONSUMER/LABEL and the key's id, or the name of a provider.
+    before: changed values before; null if there were none.
+    after: changed values after; null if there are none.
     """
 
     at: str
@@ -45,14 +45,16 @@ class Audited:
 @shows(Audited, many=True)
 def audit(
     context: typer.Context,
-    since: Annotated[str, typer.Option(metavar="WHEN", help="From when on: 30d ago, or a date.")] = "30d",
-    by: Annotated[str | None, typer.Option(metavar="TEXT", help="Only by ARNs that have this in them.")] = None,
+    since: Annotated[str, typer.Option(metavar="WHEN", help="Start: a duration ago such as 30d, or a date.")] = "30d",
+    by: Annotated[str | None, typer.Option(metavar="TEXT", help="Only changes by ARNs that contain this text.")] = None,
     action: Annotated[
-        str | None, typer.Option(metavar="PATTERN", help="Only such actions: keys.*, budgets.raise.")
+        str | None, typer.Option(metavar="PATTERN", help="Only matching actions, such as keys.* or budgets.raise.")
     ] = None,
-    target: Annotated[str | None, typer.Option(metavar="TEXT", help="Only of targets that have this in them.")] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only changes of targets that contain this text.")
+    ] = None,
 ) -> None:
-    """Changes that operators made, newest first.
+    """List the changes that operators made, newest first.
 
     Examples:
 
@@ -61,7 +63,7 @@ def audit(
       tollgate audit --action "keys.*" --target search --output json
     """
     session = session_of(context)
-    start = max(moment(since, "--since", session.now(), ago=True), _NONE_BEFORE)
+    start = max(time_option(since, "--since", session.now(), ago=True), _NONE_BEFORE)
     rows = [
         row
         for row in _rows(session, start)
@@ -100,9 +102,11 @@ def _parsed(text: str | None) -> dict[str, Any] | None:
 
 
 def _words(values: dict[str, Any] | None) -> str:
-    """Values for people, those that are not set left out."""
-    told = {name: value for name, value in (values or {}).items() if value not in (None, [])}
-    return ", ".join(f"{name}={_raises(value) if name == 'raises' else _word(value)}" for name, value in told.items())
+    """Values for people, without those that are not set."""
+    present = {name: value for name, value in (values or {}).items() if value not in (None, [])}
+    return ", ".join(
+        f"{name}={_raises(value) if name == 'raises' else _word(value)}" for name, value in present.items()
+    )
 
 
 def _word(value: object) -> str:
@@ -110,5 +114,5 @@ def _word(value: object) -> str:
 
 
 def _raises(raises: list[dict[str, Any]]) -> str:
-    """Raises as one says them; who made each, and when, is in JSON."""
-    return " and ".join(f"{dollars(each['usd_nano'])} per {each['per']} until {each['until']}" for each in raises)
+    """Raises in words. JSON output has who made each, and when, too."""
+    return " and ".join(f"{dollars(item['usd_nano'])} per {item['per']} until {item['until']}" for item in raises)

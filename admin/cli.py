@@ -1,7 +1,7 @@
-"""`tollgate`: what a platform team lives in. Keys, consumers, usage, budgets, providers, logs, doctor.
+"""`tollgate`, the command of operators: keys, consumers, usage, budgets, providers, logs, doctor.
 
-A command line loads the module of the command that it names, and of the others only says what they are for. boto3 and
-tables come with the first command that needs them.
+A command line imports only the module of the command it names. boto3 and rich are imported by the first command that
+needs them.
 """
 
 from __future__ import annotations
@@ -22,29 +22,28 @@ from admin.session import ENVIRONMENT_VARIABLE, Options, Session
 
 def root(
     context: typer.Context,
-    env: Annotated[
-        str | None, typer.Option(envvar=ENVIRONMENT_VARIABLE, metavar="NAME", help="Environment to work on.")
-    ] = None,
-    profile: Annotated[str | None, typer.Option(metavar="NAME", help="Profile of the AWS configuration.")] = None,
+    env: Annotated[str | None, typer.Option(envvar=ENVIRONMENT_VARIABLE, metavar="NAME", help="Environment.")] = None,
+    profile: Annotated[str | None, typer.Option(metavar="NAME", help="AWS profile.")] = None,
     region: Annotated[
         str | None,
         typer.Option(
             metavar="REGION",
-            help="AWS region. Default: the environment file's, else AWS_REGION, AWS_DEFAULT_REGION, the profile's.",
+            help="AWS region. Default: from the environment file, else AWS_REGION, AWS_DEFAULT_REGION, the profile.",
         ),
     ] = None,
     endpoint_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Stands in for every AWS service: the embedded cloud.")
+        str | None, typer.Option(metavar="URL", help="Endpoint for every AWS service, such as the embedded cloud.")
     ] = None,
-    output: Annotated[
-        Format, typer.Option(help="Tables for people, or JSON whose fields docs/cli.md lists.")
-    ] = "table",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing something.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be changed, and change nothing.")] = False,
+    output: Annotated[Format, typer.Option(help="Output format: table or json (fields: docs/cli.md).")] = "table",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Confirm changes without a prompt.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would change, without changing anything.")
+    ] = False,
 ) -> None:
     """Issue, meter, limit, watch and revoke the keys of an AI gateway.
 
-    Works on what is deployed, found by its names; Terraform's state is never read. Data goes to stdout, talk to stderr.
+    Finds the deployed resources by their names and never reads Terraform state. Data goes to stdout, messages go to
+    stderr.
 
     Examples:
 
@@ -59,56 +58,56 @@ def root(
 
 
 COMMANDS: Final = {
-    "keys": ("keys.commands", "app", "Issue, rotate, revoke the keys of consumers."),
-    "consumers": ("consumers.commands", "app", "Who calls: their budgets and keys, and a switch for each."),
-    "usage": ("usage.commands", "app", "Who used what, what it cost, and every single request."),
-    "budgets": ("budgets.commands", "app", "Where budgets stand, and raising one for a while."),
-    "providers": ("providers.commands", "app", "AI APIs the gateway forwards to: their keys, and whether they answer."),
-    "logs": ("logs.commands", "app", "Ask the usage and access logs; book lines that the ledger lacks."),
-    "doctor": ("doctor.commands", "doctor", "Is everything deployed and healthy? Each finding comes with its fix."),
-    "open": ("open", "open_place", "Print where the gateway is called, and where the console shows it."),
+    "keys": ("keys.commands", "app", "Issue, rotate and revoke keys of consumers."),
+    "consumers": ("consumers.commands", "app", "Show consumers with their budgets and keys; pause and resume them."),
+    "usage": ("usage.commands", "app", "Report usage and cost, and look at single requests."),
+    "budgets": ("budgets.commands", "app", "Show and forecast budgets, or raise one temporarily."),
+    "providers": ("providers.commands", "app", "Manage providers' secrets and check that providers respond."),
+    "logs": ("logs.commands", "app", "Query the usage and access logs; replay usage lines that the ledger misses."),
+    "doctor": ("doctor.commands", "doctor", "Check the deployment. Each finding comes with a fix."),
+    "open": ("open", "open_place", "Print the URLs of the API and of its pages in the AWS console."),
     "dashboard": (
         "dashboard.commands",
         "dashboard",
         "Write the deployed CloudWatch dashboard as one HTML page that opens without a network.",
     ),
-    "audit": ("audit", "audit", "Changes that operators made, newest first."),
+    "audit": ("audit", "audit", "List the changes that operators made, newest first."),
 }
-"""Where each is, and what its own help begins with; in the order of the help."""
+"""Module, member and help of each command, in the order of the help."""
 
 
 def application(only: str | None = None) -> typer.Typer:
-    """The command with all that it can do, or with what is below `only` alone."""
+    """The command with all subcommands loaded, or only the one named `only`."""
     app = typer.Typer(
         name="tollgate",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog="Exit codes: 0 ok, 1 a finding or refused, 2 usage, 253 credentials or configuration, 254 an AWS "
-        "service, 130 Ctrl-C. The options above may stand anywhere in the command line.",
+        epilog="Exit codes: 0 success, 1 finding or rejection, 2 usage error, 253 credentials or configuration, "
+        "254 AWS service, 130 Ctrl-C. The options above are accepted anywhere in the command line.",
     )
     app.callback()(root)
-    for name, (module, member, words) in COMMANDS.items():
-        found = getattr(import_module(f"admin.{module}"), member) if only in (None, name) else None
-        if found is None:
-            app.command(name, help=words)(_not_loaded)
-        elif isinstance(found, typer.Typer):
-            app.add_typer(found, name=name)
+    for name, (module, member, summary) in COMMANDS.items():
+        loaded = getattr(import_module(f"admin.{module}"), member) if only in (None, name) else None
+        if loaded is None:
+            app.command(name, help=summary)(_placeholder)
+        elif isinstance(loaded, typer.Typer):
+            app.add_typer(loaded, name=name)
         else:
-            app.command(name)(found)
+            app.command(name)(loaded)
     return app
 
 
-def _not_loaded() -> None:
-    """Stands for a command in the help of all of them."""
+def _placeholder() -> None:
+    """Stands for a command that is not loaded, in the help."""
 
 
 _TAKE_A_VALUE: Final = ("--env", "--profile", "--region", "--endpoint-url", "--output")
 _FLAGS: Final = ("--yes", "-y", "--dry-run")
 
 
-def first_things_first(arguments: Sequence[str]) -> list[str]:
-    """The same words with the options of `root` before the rest, wherever they stood (up to `--`)."""
+def global_options_first(arguments: Sequence[str]) -> list[str]:
+    """`arguments` with the options of `root` moved to the front, from anywhere before `--`."""
     ahead: list[str] = []
     rest: list[str] = []
     words = iter(arguments)
@@ -126,8 +125,8 @@ def first_things_first(arguments: Sequence[str]) -> list[str]:
     return [*ahead, *rest, *words]
 
 
-def _named(arguments: Sequence[str]) -> str | None:
-    """The command that a command line names; "" where it names none, None where a shell asks for completions."""
+def _command_name(arguments: Sequence[str]) -> str | None:
+    """Name of the command in a command line; "" if there is none, None if a shell requests completions."""
     if "_TOLLGATE_COMPLETE" in os.environ:
         return None
     words = iter(arguments)
@@ -142,33 +141,33 @@ def _named(arguments: Sequence[str]) -> str | None:
 def run(arguments: Sequence[str]) -> int:
     """The exit code of a command line."""
     try:
-        application(_named(arguments))(first_things_first(arguments), prog_name="tollgate")
+        application(_command_name(arguments))(global_options_first(arguments), prog_name="tollgate")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
-    except CliError as fault:
-        return _tell(fault)
+    except CliError as error:
+        return _report(error)
     except _boto_errors() as error:
-        return _tell(of_service(error) if hasattr(error, "operation_name") else of_client(error))
+        return _report(of_service(error) if hasattr(error, "operation_name") else of_client(error))
     except OSError as error:
-        return _tell(_unwritten(error))
+        return _report(_io_error(error))
     return 0
 
 
-def _unwritten(error: OSError) -> CliError:
-    """Of a full disk, say; the files that options name have words of their own."""
+def _io_error(error: OSError) -> CliError:
+    """The error for a failed read or write, such as a full disk. Files named by options have errors of their own."""
     return RefusedError(
-        f"{error.filename or 'what it prints'} could not be read or written: {error.strerror}. What it changed before "
-        "is in `tollgate audit`; the value of a key that was made is shown by `tollgate keys show KEY --reveal`."
+        f"cannot read or write {error.filename or 'the output'}: {error.strerror}. `tollgate audit` lists changes made "
+        "before the error; `tollgate keys show KEY --reveal` shows the value of an issued key."
     )
 
 
-def _tell(fault: CliError) -> int:
-    Output().say(str(fault), style="red")
-    return fault.exit_code
+def _report(error: CliError) -> int:
+    Output().say(str(error), style="red")
+    return error.exit_code
 
 
 def _boto_errors() -> tuple[type[Any], ...]:
-    """Asked for only when something was raised: importing botocore costs more than `--help` may take."""
+    """boto3's errors, if botocore was imported: importing it takes longer than `--help` may."""
     if "botocore" not in sys.modules:
         return ()
     from botocore.exceptions import BotoCoreError, ClientError
@@ -180,5 +179,5 @@ def main() -> None:
     """Entry of the installed command."""
     streams.prepare()
     code = run(sys.argv[1:])
-    error = streams.empty()
-    sys.exit(code if error is None else _tell(_unwritten(error)))
+    error = streams.flush()
+    sys.exit(code if error is None else _report(_io_error(error)))

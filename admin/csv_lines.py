@@ -1,4 +1,4 @@
-"""CSV files that operators hand in: all that is wrong is named together, and nothing applied while there is any."""
+"""CSV files from operators: all errors are reported together, and nothing is applied if there is one."""
 
 from __future__ import annotations
 
@@ -20,70 +20,69 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class CsvLine:
-    """One line: where it ends in the file, and its values without the blanks around them ("" where none is given).
-
-    faults: what is wrong with it, each a sentence.
-    """
+    """One record. number: its last line in the file. values: by column, stripped; "" if missing. errors: sentences."""
 
     number: int
     values: dict[str, str]
-    faults: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def __getitem__(self, column: str) -> str:
         return self.values[column]
 
     @contextmanager
-    def noting(self) -> Iterator[None]:
-        """Keep what is refused within (Usage, Refused) as a fault of the line, and go on behind it."""
+    def collecting_errors(self) -> Iterator[None]:
+        """Collect a UsageError or RefusedError raised within as an error of the line."""
         try:
             yield
-        except (UsageError, RefusedError) as fault:
-            self.faults.append(str(fault))
+        except (UsageError, RefusedError) as error:
+            self.errors.append(str(error))
 
 
 def read(file: Path, needed: Sequence[str], optional: Sequence[str]) -> list[CsvLine]:
-    """The lines below a header that names those columns; `-` is stdin. Usage for a file that is none such."""
+    """The records below a header with these columns; `-` is stdin. Raises UsageError if the file is invalid."""
     records = _records(list(io.StringIO(_text(file), newline="")))
     _, first = next(records, (1, []))
     if isinstance(first, csv.Error):
-        raise UsageError(f"{file}, line 1: no CSV: {first}. Nothing was done.")
+        raise UsageError(f"{file}, line 1: invalid CSV: {first}. Nothing was changed.")
     header = [name.strip() for name in first]
     columns = [*needed, *optional]
     if not set(needed) <= set(header) <= set(columns) or len(set(header)) != len(header):
         accepted = f"accepted columns: {', '.join(needed)}, and optionally {', '.join(optional)}"
-        raise UsageError(f"{file}: the first line names {header!a}; {accepted}, each once.")
+        raise UsageError(f"{file}: invalid columns {header!a}; {accepted}, each once.")
     lines = [_line(number, record, header, columns) for number, record in records if record]
     if not lines:
-        raise UsageError(f"{file} has no line below its header.")
+        raise UsageError(f"{file} has no lines below its header.")
     return lines
 
 
-def judged(file: Path, lines: Sequence[CsvLine], judge: Callable[[CsvLine], _T]) -> list[_T]:
-    """What `judge` makes of each line; Usage that names every fault that it noted or raised, and those of reading."""
-    made = []
+def parsed(file: Path, lines: Sequence[CsvLine], parse: Callable[[CsvLine], _T]) -> list[_T]:
+    """The result of `parse` for each line. Raises UsageError with the errors of all lines."""
+    results = []
     for line in lines:
-        if not line.faults:
-            with line.noting():
-                made.append(judge(line))
-    bad = sum(bool(line.faults) for line in lines)
+        if not line.errors:
+            with line.collecting_errors():
+                results.append(parse(line))
+    bad = sum(bool(line.errors) for line in lines)
     if bad:
-        listed = "\n".join(f"line {line.number}: {fault}" for line in lines for fault in line.faults)
-        raise UsageError(f"{file}: {bad} of {len(lines)} lines cannot be used; nothing was done.\n{listed}")
-    return made
+        listed = "\n".join(f"line {line.number}: {error}" for line in lines for error in line.errors)
+        raise UsageError(f"{file}: {bad} of {len(lines)} lines are invalid; nothing was changed.\n{listed}")
+    return results
 
 
 def _line(number: int, record: list[str] | csv.Error, header: Sequence[str], columns: Sequence[str]) -> CsvLine:
     if isinstance(record, csv.Error):
-        return CsvLine(number, {}, [f"no CSV: {record}."])
-    given = dict(zip(header, record, strict=False))
-    ragged = ["it has more or fewer values than the header has columns."] if len(record) != len(header) else []
-    return CsvLine(number, {name: given.get(name, "").strip() for name in columns}, ragged)
+        return CsvLine(number, {}, [f"invalid CSV: {record}."])
+    values = dict(zip(header, record, strict=False))
+    ragged = (
+        ["the number of values differs from the number of columns in the header."] if len(record) != len(header) else []
+    )
+    return CsvLine(number, {name: values.get(name, "").strip() for name in columns}, ragged)
 
 
 def _records(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | csv.Error]]:
-    """Records with the line that each ends in; for what is none the error, and the line that it begins in.
+    """Records with their last line number; for an invalid record the error and its first line number.
 
-    Reading goes on with the line behind that: an open quote takes in all the rest, which may have faults of its own.
+    Reading continues with the line after it, because an open quote would swallow the errors of all lines below.
     """
     start = 0
     while start < len(lines):
@@ -104,7 +103,7 @@ def _text(file: Path) -> str:
     try:
         raw = sys.stdin.buffer.read(MOST_BYTES + 1) if str(file) == "-" else _bytes(file)
         if len(raw) > MOST_BYTES:
-            raise UsageError(f"{file} has more than {MOST_BYTES} bytes. Split it.")
+            raise UsageError(f"{file} has more than {MOST_BYTES} bytes; split it.")
         return raw.decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from None

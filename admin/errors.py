@@ -1,7 +1,7 @@
-"""What can go wrong for an operator, each with the exit code that scripts read.
+"""Errors of the command and their exit codes.
 
-0 ok · 1 a finding, or refused · 2 wrong usage · 253 credentials or configuration · 254 an AWS service · 130 Ctrl-C.
-253 and 254 are the AWS CLI's (docs.aws.amazon.com/cli/latest/userguide/cli-usage-returncodes.html).
+0 success · 1 finding or rejection · 2 usage error · 253 credentials or configuration · 254 AWS service · 130 Ctrl-C.
+253 and 254 are the exit codes of the AWS CLI (docs.aws.amazon.com/cli/latest/userguide/cli-usage-returncodes.html).
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class CliError(Exception):
-    """Something the operator has to know, in words that say what to do next. No secret is ever in them."""
+    """An error for the operator. Its message says what to do next and never contains a secret."""
 
     exit_code: ClassVar[int] = 1
 
 
 class RefusedError(CliError):
-    """What was asked for is not done, because of what was found."""
+    """The command does not act because of the current state, for example because something does not exist."""
 
 
 class UsageError(CliError):
-    """The command line, or a file it names, cannot be used."""
+    """The command line, or a file it names, is invalid."""
 
     exit_code = 2
 
@@ -37,7 +37,7 @@ class ConfigurationError(CliError):
 
 
 class ServiceError(CliError):
-    """An AWS service refused or did not answer."""
+    """An AWS service rejected a call or did not respond."""
 
     exit_code = 254
 
@@ -61,33 +61,33 @@ _THROTTLED = frozenset({"TooManyRequestsException", "ThrottlingException", "Thro
 
 
 def unknown(what: str, given: str, known: Iterable[str], *, seen_with: str) -> RefusedError:
-    """`given` is not among `known`. seen_with: the command that lists them."""
+    """The error for a name that is not among `known`. seen_with: the command that lists the known names."""
     names = sorted(known)
-    near = get_close_matches(given, names, n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are {len(names)}; see them with `{seen_with}`."
+    similar = get_close_matches(given, names, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(similar)}?" if similar else f"`{seen_with}` lists the {len(names)} that exist."
     return RefusedError(f"no {what} {given!r}. {hint}")
 
 
 def of_service(error: ClientError) -> CliError:
-    """What an AWS service said, with its operation and request id, and what to do about it."""
+    """The error for a failed AWS call: AWS's message, the operation, the request id and what to do."""
     code = error.response.get("Error", {}).get("Code", "Unknown")
     message = error.response.get("Error", {}).get("Message", "")
     request_id = error.response.get("ResponseMetadata", {}).get("RequestId", "none")
-    said = f"{error.operation_name}: {code}: {message} (request id {request_id})"
+    details = f"{error.operation_name}: {code}: {message} (request id {request_id})"
     if code in _CREDENTIALS:
-        clock = " Is this machine's clock right? AWS refuses requests more than five minutes off." * (code in _SKEWED)
-        return ConfigurationError(f"{said}\nCredentials were not accepted: sign in again, or choose --profile.{clock}")
+        clock = " Check this machine's clock: AWS rejects requests that are five minutes off." * (code in _SKEWED)
+        return ConfigurationError(f"{details}\nAWS rejected the credentials. Sign in again, or pass --profile.{clock}")
     if code in DENIED:
         return ServiceError(
-            f"{said}\nThe stack's managed policies allow it: tollgate-ENVIRONMENT-viewer to read, -operator to change."
+            f"{details}\nAttach a policy of the stack: tollgate-ENVIRONMENT-viewer to read, -operator to change."
         )
     if code in _THROTTLED:
-        return ServiceError(f"{said}\nAWS was asked too often, also after pauses. Try again in a minute.")
-    return ServiceError(said)
+        return ServiceError(f"{details}\nAWS still throttled the calls after retries. Try again in a minute.")
+    return ServiceError(details)
 
 
 def of_client(error: BotoCoreError) -> CliError:
-    """What boto3 found wrong before a service could answer."""
+    """The error for a boto3 failure before an AWS service responded."""
     name = type(error).__name__
     if name in ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"):
         return ConfigurationError(f"{error}. Set AWS_PROFILE or --profile, or sign in (`aws sso login`).")
@@ -95,11 +95,11 @@ def of_client(error: BotoCoreError) -> CliError:
         return ConfigurationError(f"{error}. Sign in again: `aws sso login`.")
     if name == "ProfileNotFound":
         return ConfigurationError(
-            f"{error}. It is named by --profile, AWS_PROFILE or `profile` in the environment file, that early; "
-            "`aws configure list-profiles` lists those there are."
+            f"{error}. The name comes from --profile, else AWS_PROFILE, else `profile` in the environment file; "
+            "`aws configure list-profiles` lists the profiles that exist."
         )
     if name in ("NoRegionError", "ConfigParseError", "InvalidRegionError"):
-        return ConfigurationError(f"{error}. Set --region or AWS_REGION, or --profile.")
+        return ConfigurationError(f"{error}. Pass --region or --profile, or set AWS_REGION.")
     if name in ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError"):
-        return ServiceError(f"{error} Is the network up, and --region (or --endpoint-url) right?")
+        return ServiceError(f"{error} Check the network, and --region or --endpoint-url.")
     return ServiceError(f"{name}: {error}")

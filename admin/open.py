@@ -1,4 +1,4 @@
-"""`tollgate open`: where an environment is called and looked at."""
+"""`tollgate open`: URLs of an environment's API and of its pages in the AWS console."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from lambda_src.contract import access_log_group, gateway_log_group, prefix, swe
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Something to open.
+    """A URL of the environment.
 
-    name: as the command takes it.
-    url: where it is.
-    what: what one finds there.
+    name: name for the command.
+    url: the URL.
+    what: what it shows.
     """
 
     name: str
@@ -30,18 +30,18 @@ class Place:
 
 
 _API: Final = "api"
-"""What a browser cannot show."""
+"""The API itself, which is no page for a browser."""
 
 
 @shows(Place, many=True)
 def open_place(
     context: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(metavar="PLACE", help="api, openai, dashboard, logs, …: default all.")
+        str | None, typer.Argument(metavar="PLACE", help="api, openai, dashboard, logs, … Default: all.")
     ] = None,
-    browser: Annotated[bool, typer.Option("--browser", help="Open it in a browser; PLACE has to be given.")] = False,
+    browser: Annotated[bool, typer.Option("--browser", help="Open it in a browser; requires PLACE.")] = False,
 ) -> None:
-    """Print where the gateway is called, and where the console shows it.
+    """Print the URLs of the API and of its pages in the AWS console.
 
     Examples:
 
@@ -52,21 +52,21 @@ def open_place(
       curl "$(tollgate --env prod open openai)/models" -H "x-api-key: $KEY"
     """
     session = session_of(context)
-    found = {each.name: each for each in places(session)}
-    if name is not None and name not in found:
-        raise unknown("place", name, found, seen_with="tollgate open")
-    chosen = list(found.values()) if name is None else [found[name]]
+    known = {place.name: place for place in places(session)}
+    if name is not None and name not in known:
+        raise unknown("place", name, known, seen_with="tollgate open")
+    selected = list(known.values()) if name is None else [known[name]]
     if browser:
-        _browse(chosen)
+        _browse(selected)
     if session.output.form == "json":
-        session.output.show(chosen, lambda: "")
+        session.output.show(selected, lambda: "")
         return
-    for each in chosen:  # lines as they are: a table would break long addresses in two
-        sys.stdout.write(f"{each.url}\n" if name else f"{each.name:<13} {each.url}\n")
+    for place in selected:  # plain lines: a table would wrap long URLs
+        sys.stdout.write(f"{place.url}\n" if name else f"{place.name:<13} {place.url}\n")
 
 
 def places(session: Session) -> list[Place]:
-    """All there is. The console's addresses are AWS's own, also for the embedded cloud, which has no console."""
+    """All URLs. Console URLs are those of AWS; the embedded cloud has no console."""
     environment, url = session.environment, session.invoke_url
     console = _console(session.region)
     groups = f"{console}/cloudwatch/home?region={session.region}#logsV2:log-groups/log-group/"
@@ -77,12 +77,14 @@ def places(session: Session) -> list[Place]:
         Place(
             "dashboard",
             f"{console}/cloudwatch/home?region={session.region}#dashboards/dashboard/{prefix(environment)}",
-            "health, spend, models, latency, failures",
+            "health, spend, models, latency, errors",
         ),
-        Place("alarms", alarms, "what rings"),
-        Place("logs", groups + _twice(gateway_log_group(environment)), "one line per request: the usage record"),
-        Place("access-logs", groups + _twice(access_log_group(environment)), "API Gateway's own line per request"),
-        Place("sweeper-logs", groups + _twice(sweeper_log_group(environment)), "what the sweeper did"),
+        Place("alarms", alarms, "alarms and their state"),
+        Place("logs", groups + _twice(gateway_log_group(environment)), "usage log: one line per request"),
+        Place(
+            "access-logs", groups + _twice(access_log_group(environment)), "access log: API Gateway's line per request"
+        ),
+        Place("sweeper-logs", groups + _twice(sweeper_log_group(environment)), "log of the sweeper"),
     ]
 
 
@@ -92,15 +94,15 @@ def _console(region: str) -> str:
 
 
 def _twice(group: str) -> str:
-    """A log group's name as the console's address has it: encoded twice, with $ for %."""
+    """A log group's name in console URLs: encoded twice, with $ for %."""
     return quote(quote(group, safe=""), safe="").replace("%", "$")
 
 
-def _browse(chosen: list[Place]) -> None:
-    if len(chosen) != 1 or chosen[0].name in (_API, "openai"):
-        raise UsageError("--browser opens one place of the console: `tollgate open dashboard --browser`.")
+def _browse(places: list[Place]) -> None:
+    if len(places) != 1 or places[0].name in (_API, "openai"):
+        raise UsageError("--browser opens one page of the console; pass its name: `tollgate open dashboard --browser`.")
     if not sys.stdout.isatty():
-        raise UsageError("--browser opens a browser only from a terminal; without it the URL is printed.")
+        raise UsageError("--browser works only in a terminal; omit it to print the URL.")
     import webbrowser
 
-    webbrowser.open(chosen[0].url)
+    webbrowser.open(places[0].url)

@@ -1,4 +1,4 @@
-"""Data on stdout, talk on stderr; JSON where it is asked for, tables for people."""
+"""Output of the command: data on stdout as tables or JSON, messages on stderr."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 Format = Literal["table", "json"]
 
 _PIPE_WIDTH = 200
-"""Columns of a table that no terminal bounds: nothing that a script greps for is cut."""
+"""Width of tables that do not go to a terminal, so that nothing a script searches for is wrapped."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def shows(document: type[DataclassInstance], *, many: bool = False) -> Callable[[Command], Command]:
-    """Say what `--output json` prints of a command: one `document`, or a list of them. docs/cli.md is made from it."""
+    """Declare the `document`, or list of it, that a command prints with `--output json`, for docs/cli.md."""
 
     def mark(command: Command) -> Command:
         command.__dict__["document"] = (document, many)
@@ -34,13 +34,13 @@ def shows(document: type[DataclassInstance], *, many: bool = False) -> Callable[
 
 
 def control_free(text: object) -> str:
-    """Text that cannot move a terminal's cursor or forge a line: names and tags come from people we do not know."""
+    """`text` without control characters: names and tags come from callers and could contain terminal escapes."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(text))
 
 
 @dataclass(frozen=True)
 class Output:
-    """Where a command's words go. yes: every question is answered. dry_run: say what would be done."""
+    """Where a command writes. yes: confirm every question. dry_run: only print what would change."""
 
     form: Format = "table"
     yes: bool = False
@@ -48,14 +48,14 @@ class Output:
 
     @cached_property
     def stdout(self) -> Console:
-        """For data."""
+        """Console for data."""
         from rich.console import Console
 
         return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
     @cached_property
     def stderr(self) -> Console:
-        """For talk."""
+        """Console for messages."""
         from rich.console import Console
 
         return Console(stderr=True, highlight=False)
@@ -65,23 +65,26 @@ class Output:
         document: DataclassInstance | Sequence[DataclassInstance],
         render: Callable[[], RenderableType],
     ) -> None:
-        """Print data: as JSON, or as what `render` makes of it."""
+        """Print data as JSON, or as the table that `render` returns."""
         if self.form == "json":
             self.show_json(document)
         else:
-            self.stdout.print(render(), crop=False)  # what is wider than a terminal is wrapped there, never cut
+            self.stdout.print(render(), crop=False)  # wider lines are wrapped, never cropped
 
     def show_json(self, document: DataclassInstance | Sequence[DataclassInstance]) -> None:
-        """Print data as JSON, whatever was asked for."""
-        plain = [asdict(each) for each in document] if isinstance(document, Sequence) else asdict(document)
+        """Print data as JSON."""
+        plain = [asdict(item) for item in document] if isinstance(document, Sequence) else asdict(document)
         sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False, default=str) + "\n")
 
     def say(self, text: str, style: str | None = None) -> None:
-        """Talk to the operator; never data, never markup."""
+        """Print a message, without markup."""
         self.stderr.print(text, style=style, markup=False, soft_wrap=not self.stderr.is_terminal)
 
     def confirm(self, question: str) -> bool:
-        """True to go on, False in a dry run. --yes: always. Refused after a no; Usage where nobody can answer."""
+        """True if the operator, or --yes, confirms; False in a dry run.
+
+        Raises RefusedError if the operator declines, UsageError if stdin is not a terminal.
+        """
         if self.dry_run:
             self.say(f"dry run, nothing done: {question}")
             return False
@@ -89,11 +92,11 @@ class Output:
             return True
         if not sys.stdin.isatty():
             raise UsageError(
-                f"{question}\nNobody can answer here: give --yes to go on, or --dry-run to see what it would do."
+                f"{question}\nstdin is not a terminal: pass --yes to continue, or --dry-run to see what would change."
             )
         self.stderr.print(f"{question} [y/N] ", end="", markup=False)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            raise RefusedError("nothing done")
+            raise RefusedError("nothing changed")
         return True
 
 
@@ -106,8 +109,8 @@ def table(
     spare: Sequence[str] = (),
     total: Sequence[object] = (),
 ) -> RenderableType:
-    """A plain table; the columns named in `right` are numbers, and those in `spare` go, the first first, where a
-    terminal has no room. Cells are text, never markup."""
+    """A table. right: right-aligned columns. spare: columns to omit, in this order, if the terminal is too narrow.
+    total: the last row. Cells are text without markup."""
     from admin.columns import Columns
 
     return Columns(

@@ -1,4 +1,4 @@
-"""One run of the operator's command: which environment, as whom, through which clients."""
+"""One run of the command: its environment, AWS credentials and clients."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from admin.errors import ConfigurationError, UsageError, unknown
+from admin.operator_ledger import OperatorLedger
 from admin.output import Output
 from admin.progress import SlowCallNotice
-from admin.table import OperatorLedger
 from lambda_src.contract import LISTED_POLICY, NAME_PATTERN, POLICY_SK, Config, consumer_pk, prefix
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ ENDPOINT_VARIABLE: Final = "TOLLGATE_LOCAL_ENDPOINT"
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 _LONGEST_NAME: Final = 31
 LONGEST_ENVIRONMENT: Final = 20
-"""As the loader of environment files has it, whose imports are too slow for the command."""
+"""The limit of the environment file loader, whose imports are too slow for the command."""
 _ATTEMPTS: Final = "8"
 _LOOPBACK: Final = ("http://localhost:", "http://127.0.0.1:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What stands before every command's own options; None: not given."""
+    """Options of every command; None if not passed."""
 
     environment: str | None = None
     profile: str | None = None
@@ -53,10 +53,10 @@ class Options:
 
 
 def environment_files() -> Path:
-    """Folder of the environment files: TOLLGATE_ENVIRONMENTS, ./environments, else the checkout's."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    if named:
-        return Path(named)
+    """Folder of the environment files: TOLLGATE_ENVIRONMENTS, else ./environments, else the checkout's."""
+    configured = os.environ.get(FOLDER_VARIABLE)
+    if configured:
+        return Path(configured)
     here = Path("environments")
     return here if here.is_dir() else CHECKOUT / "environments"
 
@@ -67,12 +67,12 @@ def _is_url(text: str) -> bool:
         port = parts.port
     except ValueError:
         return False
-    sound = text.isprintable() and " " not in text
-    return sound and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+    printable = text.isprintable() and " " not in text
+    return printable and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
 
 
 class Session:
-    """Everything a command needs, made when it is first asked for."""
+    """Everything a command needs, created at first use."""
 
     def __init__(self, options: Options, output: Output) -> None:
         self.options = options
@@ -80,29 +80,31 @@ class Session:
 
     @cached_property
     def environment(self) -> str:
-        """Name of the environment; Usage where none is given, or what no environment is called."""
+        """Name of the environment. Raises UsageError if it is missing or invalid."""
         name = self.options.environment
         if name is None:
             known = ", ".join(sorted(path.stem for path in environment_files().glob("*.toml"))) or "none"
-            raise UsageError(f"which environment? Give --env NAME or set {ENVIRONMENT_VARIABLE}. Files here: {known}.")
-        # A part of file names, ARNs and URLs from here on.
+            raise UsageError(
+                f"no environment given: pass --env NAME or set {ENVIRONMENT_VARIABLE}. Environment files: {known}."
+            )
+        # The name becomes part of file names, ARNs and URLs.
         if len(name) > LONGEST_ENVIRONMENT or not re.fullmatch(NAME_PATTERN, name):
             raise UsageError(
-                f"--env {name!r}: accepted are 1 to {LONGEST_ENVIRONMENT} lower-case letters, digits and hyphens, the "
-                "first no hyphen."
+                f"invalid --env {name!r}; accepted: 1 to {LONGEST_ENVIRONMENT} lower-case letters, digits and hyphens, "
+                "not starting with a hyphen."
             )
         return name
 
     def now(self) -> datetime:
-        """Now, in UTC."""
+        """The current time in UTC."""
         return datetime.now(UTC)
 
     # --- AWS ----------------------------------------------------------------------------------------------
 
     @cached_property
     def boto(self) -> BotoSession:
-        """Credentials and region. The environment file knows best where its environment is, after --region; then come
-        AWS_REGION, which botocore does not read, AWS_DEFAULT_REGION and the profile, which it does."""
+        """Credentials and region. The region is that of --region, the environment file, AWS_REGION (which botocore does
+        not read), AWS_DEFAULT_REGION or the profile, in this order."""
         import boto3
 
         file = self._file_aws()
@@ -110,11 +112,11 @@ class Session:
         region = self.options.region or file.get("region") or os.environ.get("AWS_REGION") or None
         session = boto3.session.Session(profile_name=profile, region_name=region)
         if session.region_name is None:
-            raise ConfigurationError("no region. Give --region, set AWS_REGION, or name a profile that has one.")
+            raise ConfigurationError("no AWS region: pass --region, set AWS_REGION, or use a profile that has one.")
         if (self.endpoint or "").startswith(_LOOPBACK) and session.get_credentials() is None:
             return boto3.session.Session(
                 "test", "test", region_name=session.region_name
-            )  # the embedded cloud takes any
+            )  # the embedded cloud accepts any credentials
         return session
 
     @property
@@ -124,27 +126,29 @@ class Session:
 
     @cached_property
     def endpoint(self) -> str | None:
-        """URL that stands in for every AWS service; None: AWS itself. Unconfigured where it is none."""
-        given = self.options.endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
-        named = self._file_aws().get("endpoint")
-        url = given or (named and os.environ.get(ENDPOINT_VARIABLE)) or named
+        """Endpoint URL for every AWS service; None for AWS itself. Raises ConfigurationError if it is invalid."""
+        passed = self.options.endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
+        in_file = self._file_aws().get("endpoint")
+        url = passed or (in_file and os.environ.get(ENDPOINT_VARIABLE)) or in_file
         if url is not None and not _is_url(url):
             raise ConfigurationError(
-                f"{url!r} is no URL of an endpoint; accepted is one such as http://127.0.0.1:4566. It comes from "
+                f"invalid endpoint URL {url!r}; accepted: a URL such as http://127.0.0.1:4566. It comes from "
                 f"--endpoint-url, AWS_ENDPOINT_URL, {ENDPOINT_VARIABLE} or the environment file."
             )
         return url
 
     def _file_aws(self) -> dict[str, str]:
-        """What the environment file's `[aws]` section says in words; empty where there is no file. Unconfigured where
-        it cannot be read: it may name another region or account than what comes after it."""
+        """The texts of the environment file's `[aws]` section; empty without a file.
+
+        Raises ConfigurationError if the file cannot be read, because it may name another region or account.
+        """
         path = environment_files() / f"{self.environment}.toml"
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigurationError(f"{path} cannot be read: {error}. Accepted is a TOML file in UTF-8.") from None
+            raise ConfigurationError(f"{path} cannot be read: {error}; accepted: a TOML file in UTF-8.") from None
         section = document.get("aws", {})
         items = section.items() if isinstance(section, dict) else ()
         return {name: value for name, value in items if isinstance(value, str)}
@@ -152,29 +156,29 @@ class Session:
     def _client(self, service: str) -> Any:
         from botocore.config import Config as ClientConfig
 
-        # "adaptive" slows down by itself where a control plane says 429 (CreateApiKey takes five a second).
+        # "adaptive" slows down when a control plane throttles (CreateApiKey allows five calls a second).
         attempts = os.environ.get("AWS_MAX_ATTEMPTS") or _ATTEMPTS
         if not attempts.isdecimal() or int(attempts) < 1:
-            raise ConfigurationError(f"AWS_MAX_ATTEMPTS={attempts!r}: accepted is a number from 1.")
+            raise ConfigurationError(f"invalid AWS_MAX_ATTEMPTS={attempts!r}; accepted: a whole number from 1.")
         config = ClientConfig(
             retries={"mode": "adaptive", "total_max_attempts": int(attempts)},
             connect_timeout=5,
             read_timeout=30,
-            max_pool_connections=16,  # as many as a report reads at a time
+            max_pool_connections=16,  # as many as a report uses in parallel
             user_agent_extra="tollgate",
         )
         make: Any = self.boto.client
         try:
             client = make(service, region_name=self.region, endpoint_url=self.endpoint, config=config)
-            client.meta.events.register("needs-retry", self._waiting)
+            client.meta.events.register("needs-retry", self._slow_call_notice)
             return client
-        except ValueError as error:  # of a region that is none, or a URL in AWS_ENDPOINT_URL_… or the profile
+        except ValueError as error:  # an invalid region, or an invalid URL in AWS_ENDPOINT_URL_… or the profile
             raise ConfigurationError(
-                f"{service}: {error} Look at --region, and at endpoint URLs of the profile."
+                f"{service}: {error} Check --region and the endpoint URLs of the profile."
             ) from None
 
     @cached_property
-    def _waiting(self) -> SlowCallNotice:
+    def _slow_call_notice(self) -> SlowCallNotice:
         return SlowCallNotice(self.output.say, self.endpoint or f"AWS in {self.region}")
 
     @cached_property
@@ -191,7 +195,7 @@ class Session:
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
-        """The ledger's service; `table` is usually what you want."""
+        """DynamoDB. To read the ledger use `table`."""
         client: DynamoDBClient = self._client("dynamodb")
         return client
 
@@ -227,44 +231,43 @@ class Session:
 
     @cached_property
     def identity(self) -> str:
-        """ARN of whoever runs the command."""
+        """ARN of the caller."""
         return self.sts.get_caller_identity()["Arn"]
 
-    # --- what is deployed ---------------------------------------------------------------------------------
+    # --- deployment ---------------------------------------------------------------------------------------
 
     @cached_property
     def config(self) -> Config:
-        """How the deployed gateway is configured; Unconfigured where there is none."""
+        """Configuration of the deployed gateway. Raises ConfigurationError if none is deployed."""
         from lambda_src.configuration import load_config
 
         name = f"{prefix(self.environment)}-gateway"
         client = self.functions
         try:
-            found = client.get_function_configuration(FunctionName=name)
+            function = client.get_function_configuration(FunctionName=name)
         except client.exceptions.ResourceNotFoundException:
             raise ConfigurationError(
                 f"{self.environment} is not deployed here: no function {name} in {self.region}"
                 f"{f' at {self.endpoint}' if self.endpoint else ''}. Deploy it (`make deploy "
-                f"ENV={self.environment}`), or choose another --env, --region or --profile.{self._near()}"
+                f"ENV={self.environment}`), or pass another --env, --region or --profile.{self._similar_files()}"
             ) from None
-        variables = found.get("Environment", {}).get("Variables")
-        if variables is None:  # an error is in their place (docs.aws.amazon.com/lambda/latest/api/API_Environment.html)
+        variables = function.get("Environment", {}).get("Variables")
+        if variables is None:  # an error replaces them (docs.aws.amazon.com/lambda/latest/api/API_Environment.html)
             raise ConfigurationError(
-                f"the configuration of {name} is encrypted, and you may not use its KMS key "
-                f"{found.get('KMSKeyArn', '')}. The stack's managed policies allow it: "
-                f"{prefix(self.environment)}-viewer to read, -operator to change; the key's own policy must let the "
-                "account's policies decide."
+                f"access denied to the KMS key {function.get('KMSKeyArn', '')} that encrypts the configuration of "
+                f"{name}. Attach {prefix(self.environment)}-viewer (to read) or -operator (to change). "
+                "The key policy must allow IAM policies to grant access."
             )
         return load_config(variables)
 
-    def _near(self) -> str:
-        """A word on environment files of another name, where this environment has none here."""
+    def _similar_files(self) -> str:
+        """A hint at environment files with a similar name, if this environment has no file."""
         names = sorted(path.stem for path in environment_files().glob("*.toml"))
         if not names or self.environment in names:
             return ""
-        near = get_close_matches(self.environment, names, n=1, cutoff=0.5)
-        meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}."
-        return f" No environment file here has that name: {meant}"
+        similar = get_close_matches(self.environment, names, n=1, cutoff=0.5)
+        hint = f"did you mean {similar[0]}?" if similar else f"there are {', '.join(names)}."
+        return f" No environment file has that name: {hint}"
 
     @cached_property
     def table(self) -> OperatorLedger:
@@ -273,17 +276,17 @@ class Session:
 
     @cached_property
     def api(self) -> tuple[str, str]:
-        """Id of the REST API and name of its stage; Unconfigured where there is none."""
-        wanted = prefix(self.environment)
+        """Id of the REST API and name of its stage. Raises ConfigurationError if there is none."""
+        name = prefix(self.environment)
         pages = self.apigateway.get_paginator("get_rest_apis").paginate()
-        ids = [each["id"] for page in pages for each in page["items"] if each["name"] == wanted]
+        ids = [api["id"] for page in pages for api in page["items"] if api["name"] == name]
         if len(ids) != 1:
-            raise ConfigurationError(f"{len(ids)} REST APIs are named {wanted} in {self.region}; one was expected.")
+            raise ConfigurationError(
+                f"{len(ids)} REST APIs in {self.region} have the name {name}; expected exactly one. Check --region."
+            )
         stages = self.apigateway.get_stages(restApiId=ids[0])["item"]
         if not stages:
-            raise ConfigurationError(
-                f"the REST API {wanted} has no stage: the last deploy did not finish. Run it again."
-            )
+            raise ConfigurationError(f"the REST API {name} has no stage: the last deploy did not finish. Run it again.")
         return ids[0], stages[0]["stageName"]
 
     @property
@@ -302,30 +305,30 @@ class Session:
         pages = self.apigateway.get_paginator("get_usage_plans").paginate()
         api_id, _ = self.api
         return {
-            each["name"].removeprefix(head): each["id"]
+            plan["name"].removeprefix(head): plan["id"]
             for page in pages
-            for each in page["items"]
-            if each["name"].startswith(head) and any(stage["apiId"] == api_id for stage in each.get("apiStages", []))
+            for plan in page["items"]
+            if plan["name"].startswith(head) and any(stage["apiId"] == api_id for stage in plan.get("apiStages", []))
         }
 
-    # --- who there is -------------------------------------------------------------------------------------
+    # --- consumers ----------------------------------------------------------------------------------------
 
     @cached_property
     def policies(self) -> dict[str, dict[str, Any]]:
         """Every consumer's policy item by name."""
-        found = self.table.get_many(self.table.listed(LISTED_POLICY))
-        return {each["consumer"]: each for each in sorted(found.values(), key=lambda each: str(each["consumer"]))}
+        items = self.table.get_many(self.table.listed(LISTED_POLICY)).values()
+        return {item["consumer"]: item for item in sorted(items, key=lambda item: str(item["consumer"]))}
 
     def policy(self, consumer: str) -> dict[str, Any]:
-        """One consumer's policy item; Refused, with the nearest names, where there is none."""
-        found = self.table.get(consumer_pk(consumer), POLICY_SK) if len(consumer) <= _LONGEST_NAME else {}
-        if not found:
+        """One consumer's policy item. Raises RefusedError with similar names if it does not exist."""
+        item = self.table.get(consumer_pk(consumer), POLICY_SK) if len(consumer) <= _LONGEST_NAME else {}
+        if not item:
             raise unknown("consumer", consumer, self.policies, seen_with="tollgate consumers list")
-        return found
+        return item
 
 
 def session_of(context: typer.Context) -> Session:
-    """The session that the command line's first options describe."""
+    """The session of a command."""
     session = context.find_root().obj
     assert isinstance(session, Session)  # noqa: S101 - set by the root command
     return session

@@ -1,4 +1,4 @@
-"""Standard input, output and error, as a shell may leave them to the command."""
+"""Standard streams: closed ones, encodings and write errors."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 
 
 def prepare() -> None:
-    """What a shell closed (`<&-`) gives and takes nothing. Characters that a terminal does not know are no fault; pipes
-    and files get UTF-8 whatever the locale, since JSON is nothing else (RFC 8259, 8.1)."""
+    """Replace closed streams by the null device, and unsupported characters on terminals. Pipes and files get UTF-8 in
+    any locale, as JSON requires (RFC 8259, 8.1)."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name) or os.fdopen(os.open(os.devnull, os.O_RDWR), "w" if number else "r")
         setattr(sys, name, stream)
@@ -16,14 +16,13 @@ def prepare() -> None:
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="replace")
 
 
-def empty() -> OSError | None:
-    """Write out what is left on stdout. The error that kept it from a full disk, say; None where all was written, or
-    whoever read it has enough."""
+def flush() -> OSError | None:
+    """Flush stdout. Returns the error, such as a full disk; None on success or if the reader closed the pipe."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        sys.stderr.close()  # Python would complain once more at its end
+        sys.stderr.close()  # else Python reports the error again at exit
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # at its end Python would try again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python retries at exit
         return error
     return None

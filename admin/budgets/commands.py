@@ -13,7 +13,7 @@ from admin.budgets.view import BudgetShown, budgets_table, shown_budgets
 from admin.errors import UsageError
 from admin.output import shows
 from admin.session import Session, session_of
-from admin.times import later
+from admin.times import future_time
 from lambda_src.contract import Window
 
 app = typer.Typer(help="Show and forecast budgets, or raise one temporarily.", no_args_is_help=True)
@@ -86,7 +86,7 @@ def raise_budget(
         )
     else:
         budgets = consumer_budgets(session, consumer)
-        amount, ends = amount_of(usd), later(until, "--until", session.now())
+        amount, ends = amount_of(usd), future_time(until, "--until", session.now())
         raise_by(session, budgets, amount, window_of(budgets, per), ends)
     if not session.output.dry_run:
         _show(session, consumer)

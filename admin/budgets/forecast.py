@@ -10,7 +10,7 @@ from typing import Any, Final
 from admin.budgets.status import BudgetStatus, ConsumerBudgets, Money, dollars
 from admin.output import table
 from admin.session import Session
-from admin.times import apart, written
+from admin.times import iso_time, relative_time
 from lambda_src.contract import Window, rollup_parts, rollup_pk
 from lambda_src.core.policy import Policy
 from lambda_src.core.windows import previous, resets_at
@@ -119,7 +119,7 @@ def _forecast(consumer: str, budget: BudgetStatus, limit: int, average: SpendRat
         window=budget.window,
         spent=Money.of(budget.spent),
         limit=Money.of(limit),
-        ends=None if ends is None else written(ends),
+        ends=None if ends is None else iso_time(ends),
         by_pace=None if totals[0] is None else Money.of(totals[0]),
         by_average=None if totals[1] is None else Money.of(totals[1]),
         reached=_reached(limit - budget.spent, (own, average), ends, now),
@@ -129,10 +129,10 @@ def _forecast(consumer: str, budget: BudgetStatus, limit: int, average: SpendRat
 
 def _reached(left: int, rates: Sequence[SpendRate | None], ends: datetime | None, now: datetime) -> str | None:
     if left <= 0:
-        return written(now)
+        return iso_time(now)
     waits = [wait for rate in rates if rate is not None and (wait := rate.until(left)) is not None]
     at = now + min(waits) if waits else None
-    return written(at) if at is not None and (ends is None or at < ends) else None
+    return iso_time(at) if at is not None and (ends is None or at < ends) else None
 
 
 def _start(per: Window, now: datetime) -> datetime:
@@ -169,4 +169,4 @@ def _limit_reached(forecast: Forecast, now: datetime) -> str:
     if forecast.reached is None:
         return "no"
     at = datetime.fromisoformat(forecast.reached)
-    return "now" if at <= now else f"{apart(at, now)} ({at:%Y-%m-%d %H:%M})"
+    return "now" if at <= now else f"{relative_time(at, now)} ({at:%Y-%m-%d %H:%M})"

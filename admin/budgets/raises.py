@@ -10,9 +10,9 @@ from typing import Final
 from admin.budgets.status import ConsumerBudgets, dollars, state_change
 from admin.errors import RefusedError, UsageError
 from admin.formatting import counted
+from admin.operator_ledger import Audit
 from admin.session import Session
-from admin.table import Audit
-from admin.times import written
+from admin.times import iso_time
 from lambda_src.contract import NANO_PER_USD, Window
 
 _MOST: Final = Decimal(1_000_000_000)
@@ -50,7 +50,7 @@ def window_of(budgets: ConsumerBudgets, per: Window | None) -> Window:
 
 def raise_by(session: Session, budgets: ConsumerBudgets, amount: int, per: Window, until: datetime) -> None:
     """Add `amount` nano-USD to the consumer's budgets per `per` until `until`."""
-    summary = f"raise the budget of {budgets.consumer} per {per} by {dollars(amount)} until {written(until)}"
+    summary = f"raise the budget of {budgets.consumer} per {per} by {dollars(amount)} until {iso_time(until)}"
     if session.output.dry_run:
         session.output.say(f"dry run, nothing done: {summary}")
         return
@@ -60,8 +60,8 @@ def raise_by(session: Session, budgets: ConsumerBudgets, amount: int, per: Windo
             f"{budgets.consumer} has {len(active)} active raises; accepted: at most {_MOST_RAISES}. End some with "
             "--clear, or raise the budget in the environment file."
         )
-    added = {"usd_nano": amount, "per": per, "until": written(until)}
-    added |= {"at": written(session.now()), "by": session.identity}
+    added = {"usd_nano": amount, "per": per, "until": iso_time(until)}
+    added |= {"at": iso_time(session.now()), "by": session.identity}
     _write(session, budgets, "budgets.raise", [*active, added])
     session.output.say(f"done: {summary}. The gateway applies it within 60 s.")
 

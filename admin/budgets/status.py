@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from admin.formatting import money
+from admin.operator_ledger import Change
 from admin.session import Session
-from admin.table import Change
 from lambda_src.contract import ACCOUNT_SK, STATE_SK, Window, account_pk, consumer_pk
 from lambda_src.core.account import Account
 from lambda_src.core.policy import Policy, parse_time, policy_from_item

@@ -9,7 +9,7 @@ from typing import Any
 
 from admin.budgets.status import BudgetStatus, ConsumerBudgets, Money, dollars
 from admin.output import table
-from admin.times import apart, written
+from admin.times import iso_time, relative_time
 from lambda_src.contract import Window
 
 
@@ -57,7 +57,7 @@ def _shown(consumer: str, budget: BudgetStatus) -> BudgetShown:
         held=Money.of(budget.held),
         left=Money.of(budget.left),
         percent=budget.percent,
-        frees=None if budget.frees is None else written(budget.frees),
+        frees=None if budget.frees is None else iso_time(budget.frees),
     )
 
 
@@ -74,7 +74,7 @@ def budgets_table(budgets: Sequence[tuple[ConsumerBudgets, BudgetStatus]], now: 
             dollars(budget.held),
             dollars(budget.left),
             dollars(budget.limit) + (f" (+{dollars(budget.raised)})" if budget.raised else ""),
-            "never" if budget.frees is None else apart(budget.frees, now),
+            "never" if budget.frees is None else relative_time(budget.frees, now),
         )
         for consumer, budget in budgets
     ]

@@ -10,11 +10,11 @@ from admin.budgets.status import ConsumerBudgets, all_consumer_budgets, consumer
 from admin.consumers.view import ConsumerDetails, ConsumerShown, consumers_table, details, details_view, shown
 from admin.errors import UsageError
 from admin.keys.ledger import all_keys
+from admin.operator_ledger import Audit
 from admin.output import shows
 from admin.session import Session, session_of
-from admin.table import Audit
 
-app = typer.Typer(help="Who calls: their budgets and keys, and a switch for each.", no_args_is_help=True)
+app = typer.Typer(help="Show consumers with their budgets and keys; pause and resume them.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A consumer of the environment file.")]
 

@@ -15,7 +15,7 @@ from admin.keys.view import KeyShown, bounded, keys_table
 from admin.keys.view import shown as shown_key
 from admin.output import table
 from admin.session import Session
-from admin.times import apart, written
+from admin.times import iso_time, relative_time
 from lambda_src.contract import rollup_parts, rollup_pk
 
 
@@ -116,7 +116,7 @@ def details(session: Session, found: ConsumerBudgets, keys: Sequence[LedgerKey])
         status_at=found.state.get("at"),
         status_by=found.state.get("by"),
         reason=found.state.get("reason"),
-        expires=None if policy.expires is None else written(policy.expires),
+        expires=None if policy.expires is None else iso_time(policy.expires),
         models=sorted(policy.models),
         tokens_per_minute=policy.tokens_per_minute,
         requests_per_minute=policy.requests_per_minute,
@@ -172,7 +172,10 @@ def details_view(found: ConsumerBudgets, told: ConsumerDetails, keys: Sequence[L
         ("tokens a minute", told.tokens_per_minute),
         ("requests a minute", told.requests_per_minute),
         ("output tokens", told.max_output_tokens),
-        ("expires", None if found.policy.expires is None else f"{told.expires} ({apart(found.policy.expires, now)})"),
+        (
+            "expires",
+            None if found.policy.expires is None else f"{told.expires} ({relative_time(found.policy.expires, now)})",
+        ),
         ("tags", ", ".join(f"{name}={value}" for name, value in told.tags.items()) or None),
         ("this month", dollars(told.month.nano_usd)),
         ("last used", told.last_used or "never"),

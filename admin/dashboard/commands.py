@@ -19,7 +19,7 @@ from admin.html.rendering import render
 from admin.output import shows, table
 from admin.report.files import replacing
 from admin.session import Session, session_of
-from admin.times import SPAN_WORDS, span, written
+from admin.times import DURATION_FORMAT, duration, iso_time
 
 _THREADS: Final = 8
 _SHORTEST: Final = timedelta(minutes=1)
@@ -66,7 +66,7 @@ def dashboard(
         Path | None,
         typer.Option(metavar="FILE", help="File to write. Default: tollgate-ENV-dashboard.html in this folder."),
     ] = None,
-    since: Annotated[str, typer.Option(metavar="SPAN", help=f"Length of the time range: {SPAN_WORDS}.")] = "3h",
+    since: Annotated[str, typer.Option(metavar="SPAN", help=f"Length of the time range: {DURATION_FORMAT}.")] = "3h",
     variable: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="Value of a dashboard variable, such as consumer=search."),
@@ -88,7 +88,7 @@ def dashboard(
       tollgate --env prod --output json dashboard --fail-empty
     """
     session = session_of(context)
-    now, length = session.now(), span(since, "--since")
+    now, length = session.now(), duration(since, "--since")
     if length < _SHORTEST:
         raise UsageError(f"--since {since} is too short; accepted: a minute or more, such as 1m.")
     file = to or Path(f"tollgate-{session.environment}-dashboard.html")
@@ -102,8 +102,8 @@ def dashboard(
         temporary.write_text(render_page(session, read, now, since, values), encoding="utf-8")
     document = DashboardPage(
         file=str(file),
-        since=written(now - length),
-        until=written(now),
+        since=iso_time(now - length),
+        until=iso_time(now),
         variables=values,
         widgets=[
             WidgetSummary(widget.title, widget.type, widget.content.points, widget.problem)
@@ -134,7 +134,7 @@ def render_page(
         subtitle=" · ".join(facts),
         widgets=read,
         no_data=NO_DATA,
-        generated_at=written(now),
+        generated_at=iso_time(now),
         environment=session.environment,
         region=session.region,
     )

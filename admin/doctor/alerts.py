@@ -26,7 +26,7 @@ def alarms(deployed: Deployed) -> Iterator[Finding]:
         if name not in found:
             yield warning(f"there is no alarm {head}{name}", deployed.deploy)
     # No outage is of one provider or function, so that the names of these alarms are those of their kinds.
-    outages = {UNHEALTHY, *(kind.name for kind in DEFINITIONS if kind.severity == "outage")}
+    outages = {UNHEALTHY, *(definition.name for definition in DEFINITIONS if definition.severity == "outage")}
     for name, alarm in sorted(found.items()):
         yield from _alarm(deployed, alarm, outage=name in outages)
 

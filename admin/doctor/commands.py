@@ -68,7 +68,7 @@ def doctor(
         list[str] | None, typer.Option(metavar="NAME", help="This check, or all of this part; may be repeated.")
     ] = None,
 ) -> None:
-    """Is everything deployed and healthy? Each finding comes with its fix.
+    """Check the deployment. Each finding comes with a fix.
 
     ✗ callers are not served or money is not counted · ! will be, or nobody would hear of it · · good to know. Ends with
     1 where there is a ✗. Nothing is changed, and no secret is read.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from admin.csv_lines import CsvLine, judged, read
+from admin.csv_lines import CsvLine, parsed, read
 from admin.errors import RefusedError, UsageError
 from admin.keys.api_gateway import environment_of, named_key, plans_of, put_on_plan
 from admin.keys.bulk import Desk, paced
@@ -44,11 +44,11 @@ def adoptable(session: Session, file: Path) -> list[Adopted]:
         key_id = line["key_id"]
         present = desk.by_id.get(key_id)
         same = present is not None and present in named(desk.keys.get(wanted.consumer, ()), wanted.label)
-        with line.noting():
+        with line.collecting_errors():
             if bearer is not None and not same:
                 raise taken(bearer)
         _check_id(key_id)
-        with line.noting():
+        with line.collecting_errors():
             desk.once(line, key_id)
         if present is not None:
             if not same:
@@ -57,7 +57,7 @@ def adoptable(session: Session, file: Path) -> list[Adopted]:
                 return present
         return Adopted(wanted, key_id, _enabled(session, wanted, key_id), entered=same)
 
-    found = judged(file, read(file, ("consumer", "key_id", "label"), ("expires",)), judge)
+    found = parsed(file, read(file, ("consumer", "key_id", "label"), ("expires",)), judge)
     for each in found:
         if isinstance(each, LedgerKey):
             session.output.say(f"{each.name} ({each.key_id}) is in the ledger already; left as it is")

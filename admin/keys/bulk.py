@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TextIO, TypeVar
 
-from admin.csv_lines import CsvLine, judged, read
+from admin.csv_lines import CsvLine, parsed, read
 from admin.errors import RefusedError, UsageError, unknown
 from admin.formatting import counted
 from admin.keys.api_gateway import CREATES_PER_SECOND, RateLimiter
@@ -27,7 +27,7 @@ from admin.keys.issue import (
 from admin.keys.ledger import LedgerKey, all_keys, checked_label
 from admin.output import control_free
 from admin.session import Session
-from admin.times import later
+from admin.times import future_time
 from lambda_src.contract import prefix
 
 _T = TypeVar("_T")
@@ -58,14 +58,14 @@ class Desk:
         """What a line asks for, and who has its label now; an order that holds only if no fault was noted."""
         consumer, label, expires, now = line["consumer"], line["label"], None, self.session.now()
         policy = self.session.policies.get(consumer, {})
-        with line.noting():
+        with line.collecting_errors():
             if not policy:
                 raise unknown("consumer", consumer, self.session.policies, seen_with="tollgate consumers list")
-        with line.noting():
+        with line.collecting_errors():
             checked_label(label, "label")
             self.once(line, consumer, label)
-        with line.noting():
-            expires = later(line["expires"], "expires", now) if line["expires"] else None
+        with line.collecting_errors():
+            expires = future_time(line["expires"], "expires", now) if line["expires"] else None
             check_expiry(policy, expires, now)
         wanted = Order(consumer=consumer, label=label, plan=policy.get("plan", ""), expires=expires)
         return wanted, bearer_of(self.keys.get(consumer, ()), label)
@@ -85,7 +85,7 @@ def orders(session: Session, file: Path, resume: bool) -> list[Order]:
             return bearer
         raise taken(bearer)
 
-    found = judged(file, read(file, ("consumer", "label"), ("expires",)), judge)
+    found = parsed(file, read(file, ("consumer", "label"), ("expires",)), judge)
     for each in found:
         if isinstance(each, LedgerKey):
             session.output.say(f"{each.name} is there already (id {each.key_id}); not made again")

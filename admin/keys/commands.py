@@ -15,13 +15,13 @@ from admin.keys.issue import Issued, issue, order
 from admin.keys.ledger import all_keys, find, keys_of
 from admin.keys.lifecycle import Expires, KeyArgument, disable_key, enable_key, hand_over, revoke_key, rotate_key
 from admin.keys.view import KeyDetails, KeysExported, KeyShown, bounded, details, details_table, keys_table, shown
+from admin.operator_ledger import Audit
 from admin.output import shows
 from admin.session import session_of
-from admin.table import Audit
-from admin.times import later, written
+from admin.times import future_time, iso_time
 from lambda_src.contract import POLICY_SK, consumer_pk
 
-app = typer.Typer(help="Issue, rotate, revoke the keys of consumers.", no_args_is_help=True)
+app = typer.Typer(help="Issue, rotate and revoke keys of consumers.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -90,7 +90,7 @@ def issue_keys(
         return
     if consumer is None or to is not None or resume_safe:
         raise UsageError("give CONSUMER for one key, or --from-csv FILE (and then --to, --resume-safe) for many.")
-    ends = None if expires is None else later(expires, "--expires", session.now())
+    ends = None if expires is None else future_time(expires, "--expires", session.now())
     wanted = order(session, consumer, label, ends)
     if session.output.dry_run:
         session.output.say(f"dry run, nothing done: issue key {wanted.consumer}/{wanted.label}")
@@ -151,7 +151,7 @@ def export_keys(
             consumer=key.consumer,
             key_id=key.key_id,
             label=key.label,
-            expires=None if key.expires is None else written(key.expires),
+            expires=None if key.expires is None else iso_time(key.expires),
         )
         for key in all_keys(session)
         if key.status != "revoked" and key.replaced_by is None

@@ -17,9 +17,9 @@ from typing import Any, Final
 from admin.errors import RefusedError
 from admin.keys.api_gateway import create, description, named_key, named_keys, plans_of, put_on_plan, value_of
 from admin.keys.ledger import LedgerKey, all_keys, checked_label, key_item, named
+from admin.operator_ledger import Audit
 from admin.session import Session
-from admin.table import Audit
-from admin.times import written
+from admin.times import iso_time
 from lambda_src.contract import KEY_SK, api_key_name, key_pk
 from lambda_src.core.policy import parse_optional_time
 
@@ -65,13 +65,13 @@ def check_expiry(policy: Mapping[str, Any], expires: datetime | None, now: datet
         return
     if end <= now:
         raise RefusedError(
-            f"{policy['consumer']} expired on {written(end)}: no key of it would work. Move its `expires` in the "
+            f"{policy['consumer']} expired on {iso_time(end)}: no key of it would work. Move its `expires` in the "
             "environment file and deploy, then issue the key."
         )
     if expires is not None and expires > end:
         raise RefusedError(
-            f"the key would expire on {written(expires)}, after its consumer: {policy['consumer']} expires on "
-            f"{written(end)}. Accepted is up to then; without an expiry the key ends with it."
+            f"the key would expire on {iso_time(expires)}, after its consumer: {policy['consumer']} expires on "
+            f"{iso_time(end)}. Accepted is up to then; without an expiry the key ends with it."
         )
 
 
@@ -133,7 +133,7 @@ def issue(session: Session, wanted: Order, waiting: Mapping[str, str] | None = N
         consumer=wanted.consumer,
         label=wanted.label,
         value=value or value_of(session, key_id),
-        expires=None if expires is None else written(expires),
+        expires=None if expires is None else iso_time(expires),
         replaces=wanted.replaces,
     )
 
@@ -161,7 +161,7 @@ def _place_in_ledger(
 
 def enter(session: Session, key_id: str, wanted: Order, action: str, **state: object) -> None:
     """Write a key's item and its audit row; with `state`, its STATE item too."""
-    values = {"expires": None if wanted.expires is None else written(wanted.expires), "replaces": wanted.replaces}
+    values = {"expires": None if wanted.expires is None else iso_time(wanted.expires), "replaces": wanted.replaces}
     told = {name: value for name, value in {**values, **state}.items() if value is not None}
     item = key_item(session, key_id, wanted.consumer, wanted.label, **values)
     changes = [item]

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from admin.errors import RefusedError, UsageError, unknown
+from admin.operator_ledger import Change
 from admin.session import Session
-from admin.table import Change
-from admin.times import apart, written
+from admin.times import iso_time, relative_time
 from lambda_src.contract import (
     ACCOUNTS_INDEX_KEY,
     KEY_SK,
@@ -69,7 +69,11 @@ class LedgerKey:
         state = self.state(now)
         if self.expires is None or state not in ("active", "expired"):
             return state
-        return f"expired {apart(self.expires, now)}" if state == "expired" else f"expires {apart(self.expires, now)}"
+        return (
+            f"expired {relative_time(self.expires, now)}"
+            if state == "expired"
+            else f"expires {relative_time(self.expires, now)}"
+        )
 
     def changed(self, session: Session, **values: object) -> Change:
         """Its STATE item with these values, written only if nobody else wrote it meanwhile."""
@@ -94,7 +98,7 @@ def key_item(session: Session, key_id: str, consumer: str, label: str, **values:
         "consumer": consumer,
         "name": label,
         "created_by": session.identity,
-        "created": written(session.now()),
+        "created": iso_time(session.now()),
     }
     return Change(key_pk(key_id), KEY_SK, {**item, **values}, "new")
 

@@ -13,7 +13,7 @@ from admin.keys.switch import check_stoppable, revoke, start, stop
 from admin.keys.view import KeyShown, keys_table, shown
 from admin.output import shows
 from admin.session import Session, session_of
-from admin.times import later, span, written
+from admin.times import duration, future_time, iso_time
 from lambda_src.contract import STATE_SK, consumer_pk
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id of a key, or CONSUMER/LABEL.")]
@@ -42,15 +42,15 @@ def rotate_key(
     """
     session = session_of(context)
     old, new = pair(session, find(session, key))
-    ends = None if expires is None else later(expires, "--expires", session.now())
-    within = span(grace, "--grace")
+    ends = None if expires is None else future_time(expires, "--expires", session.now())
+    within = duration(grace, "--grace")
     question = f"rotate {old.name}: a new key now, and {old.key_id} ends after {grace}"
     if not session.output.confirm(question if new is None else f"finish to {question} (the new key is {new.key_id})"):
         return
     issued = rotate(session, old, new, within, ends)
     hand_over(session, issued)
     session.output.say(
-        f"the old key {old.key_id} ends on {written(find(session, old.key_id).expires or session.now())}"
+        f"the old key {old.key_id} ends on {iso_time(find(session, old.key_id).expires or session.now())}"
     )
     if old.by_terraform:
         session.output.say(_terraform(old))
@@ -120,7 +120,7 @@ def _name_the_living(session: Session, key: LedgerKey) -> None:
     now = session.now()
     for other in all_keys(session, key.consumer):
         if other.label == key.label and other.key_id != key.key_id and other.state(now) == "active":
-            until = "" if other.expires is None else f" until {written(other.expires)}"
+            until = "" if other.expires is None else f" until {iso_time(other.expires)}"
             session.output.say(
                 f"another key of that name, {other.key_id}, works{until}; to end it: "
                 f"`tollgate keys revoke {other.key_id}`",

@@ -14,9 +14,9 @@ from admin.errors import RefusedError
 from admin.keys.api_gateway import delete, named_keys
 from admin.keys.issue import Issued, Order, check_expiry, issue, left_half
 from admin.keys.ledger import LedgerKey, by_id, keys_of
+from admin.operator_ledger import Audit
 from admin.session import Session
-from admin.table import Audit
-from admin.times import written
+from admin.times import iso_time
 from lambda_src.contract import api_key_name
 from lambda_src.core.policy import parse_optional_time
 
@@ -63,11 +63,11 @@ def rotate(
         unfinished=new,
     )
     issued = issue(session, wanted)
-    values = {"expires": None if end is None else written(end), "replaced_by": issued.key_id}
+    values = {"expires": None if end is None else iso_time(end), "replaced_by": issued.key_id}
     with left_half(
         session, f"key {issued.key_id} works, and so does {old.key_id} still: give the same command again to finish."
     ):
-        before = {"expires": None if old.expires is None else written(old.expires), "replaced_by": None}
+        before = {"expires": None if old.expires is None else iso_time(old.expires), "replaced_by": None}
         audit = Audit("keys.rotate", f"{old.name} {old.key_id}", before, values)
         try:
             session.table.change([old.changed(session, **values)], audit)
@@ -111,14 +111,14 @@ def _check_rotatable(session: Session, key: LedgerKey) -> None:
         )
     if state == "expired":
         raise RefusedError(
-            f"{key.name} ({key.key_id}) expired on {written(key.expires or session.now())}: nobody can be "
+            f"{key.name} ({key.key_id}) expired on {iso_time(key.expires or session.now())}: nobody can be "
             f"moving from it. `tollgate keys revoke {key.name}`, then `tollgate keys issue {key.consumer} "
             f"--label {key.label}`."
         )
 
 
 def _rotated_already(key: LedgerKey) -> RefusedError:
-    end = "" if key.expires is None else f"; it ends on {written(key.expires)}"
+    end = "" if key.expires is None else f"; it ends on {iso_time(key.expires)}"
     return RefusedError(
         f"{key.key_id} was rotated already: {key.replaced_by} is in its place{end}. The new value is shown by "
         f"`tollgate keys show {key.replaced_by} --reveal`."

@@ -12,9 +12,9 @@ from admin.errors import RefusedError
 from admin.keys.api_gateway import delete, enable, move_to_plan, named_key, plans_of
 from admin.keys.issue import check_expiry, left_half
 from admin.keys.ledger import LedgerKey
+from admin.operator_ledger import Audit
 from admin.session import Session
-from admin.table import Audit
-from admin.times import written
+from admin.times import iso_time
 
 _STILL: Final = (
     "the ledger has it, and the gateway obeys within a minute; API Gateway was not told yet. "
@@ -50,7 +50,7 @@ def start(session: Session, key: LedgerKey) -> bool:
         raise RefusedError(f"{key.name} ({key.key_id}) is revoked, which nothing undoes. Issue another: {again}.")
     if key.expires is not None and key.expires <= now:
         raise RefusedError(
-            f"{key.name} ({key.key_id}) expired on {written(key.expires)}: enabled it would still be refused. "
+            f"{key.name} ({key.key_id}) expired on {iso_time(key.expires)}: enabled it would still be refused. "
             f"`tollgate keys revoke {key.key_id}`, then {again}."
         )
     check_expiry(policy, None, now)

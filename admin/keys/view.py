@@ -13,7 +13,7 @@ from admin.keys.api_gateway import named_key, plans_of, used_today
 from admin.keys.ledger import LedgerKey, State
 from admin.output import table
 from admin.session import Session
-from admin.times import written
+from admin.times import iso_time
 from lambda_src.core.policy import parse_optional_time
 
 
@@ -94,7 +94,7 @@ def shown(key: LedgerKey, now: datetime) -> KeyShown:
         consumer=key.consumer,
         label=key.label,
         state=key.state(now),
-        expires=None if key.expires is None else written(key.expires),
+        expires=None if key.expires is None else iso_time(key.expires),
         created_by=key.created_by,
         created=key.created,
         replaces=key.replaces,

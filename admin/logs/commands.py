@@ -14,7 +14,7 @@ from admin.logs.insights import Row, run_query, saved_queries, saved_query
 from admin.logs.replay import Replayed, replay_file
 from admin.output import shows, table
 from admin.session import Session, session_of
-from admin.times import MOMENT_WORDS, moment, written
+from admin.times import TIME_FORMAT, iso_time, time_option
 from lambda_src.contract import access_log_group, gateway_log_group, sweeper_log_group
 
 app = typer.Typer(
@@ -24,7 +24,7 @@ app = typer.Typer(
 MOST_ROWS: Final = 10_000
 """Limit of a query (docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html)."""
 
-Since = Annotated[str, typer.Option(metavar="TIME", help=f"Start: {MOMENT_WORDS}.")]
+Since = Annotated[str, typer.Option(metavar="TIME", help=f"Start: {TIME_FORMAT}.")]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="End, in the format of --since. Default: now.")]
 
 
@@ -132,18 +132,18 @@ def query(
     columns = [column for column in dict.fromkeys(name for row in rows for name in row) if column != "@ptr"]
     session.output.show(
         QueryResult(
-            name, written(first), written(last), cut, [{k: v for k, v in row.items() if k != "@ptr"} for row in rows]
+            name, iso_time(first), iso_time(last), cut, [{k: v for k, v in row.items() if k != "@ptr"} for row in rows]
         ),
         lambda: table("", columns or ["no results"], [[row.get(column, "") for column in columns] for row in rows]),
     )
 
 
 def _between(since: str, until: str | None, now: datetime) -> tuple[datetime, datetime]:
-    first = moment(since, "--since", now, ago=True)
-    last = now if until is None else moment(until, "--until", now, ago=True)
+    first = time_option(since, "--since", now, ago=True)
+    last = now if until is None else time_option(until, "--until", now, ago=True)
     if first >= last:
         raise UsageError(
-            f"--since {since} ({written(first)}) is not before --until ({written(last)}); pass an earlier --since."
+            f"--since {since} ({iso_time(first)}) is not before --until ({iso_time(last)}); pass an earlier --since."
         )
     return first, last
 
@@ -244,7 +244,7 @@ def _error_group(by: str, row: Row, code: str) -> ErrorGroup:
         code=row.get(code),
         requests=int(float(row["requests"])),
         consumers=None if consumers is None else int(float(consumers)),
-        last=written(at),
+        last=iso_time(at),
         request_ids=list(dict.fromkeys((row["newest"], row["oldest"]))),
     )
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from admin.errors import ConfigurationError, RefusedError, ServiceError, UsageError
+from admin.operator_ledger import Audit
 from admin.session import Session
-from admin.table import Audit
 from lambda_src.core.usage_record import LINE_FIELDS, TOKEN_MEMBERS, UsageRecord, record_from_line
 
 if TYPE_CHECKING:

@@ -12,18 +12,18 @@ from urllib.parse import urlsplit
 import typer
 
 from admin.errors import RefusedError, ServiceError, unknown
+from admin.operator_ledger import Audit
 from admin.output import shows, table
 from admin.providers.check import Checked, check
 from admin.providers.secret_input import checked, read_secret
 from admin.session import Session, session_of
-from admin.table import Audit
-from admin.times import written
+from admin.times import iso_time
 from lambda_src.contract import MODELS_PK, SK, Provider
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.type_defs import DescribeSecretResponseTypeDef
 
-app = typer.Typer(help="AI APIs the gateway forwards to: their keys, and whether they answer.", no_args_is_help=True)
+app = typer.Typer(help="Manage providers' secrets and check that providers respond.", no_args_is_help=True)
 secret = typer.Typer(help="The key a provider takes from us.", no_args_is_help=True)
 app.add_typer(secret, name="secret")
 
@@ -83,7 +83,7 @@ def _providers(session: Session) -> Iterator[ProviderShown]:
             models=sorted(model for model, provider in models.items() if provider == name),
             secret=settings.secret,
             secret_set=None if settings.secret is None else is_set,
-            secret_changed=written(described["LastChangedDate"].astimezone(UTC)) if described and is_set else None,
+            secret_changed=iso_time(described["LastChangedDate"].astimezone(UTC)) if described and is_set else None,
         )
 
 
@@ -207,7 +207,7 @@ def _put(session: Session, name: str, secret_id: str, value: str) -> SecretSet:
         session.table.change([], Audit("providers.secret.set", name, after={"secret": secret_id, "version": version}))
     except (BotoCoreError, ClientError, RefusedError) as fault:
         raise ServiceError(f"the key of {name} is set, but the audit trail does not say so: {fault}") from None
-    return SecretSet(name, secret_id, version, written(at), int(FRESH_SECONDS))
+    return SecretSet(name, secret_id, version, iso_time(at), int(FRESH_SECONDS))
 
 
 @app.command("check")

@@ -15,8 +15,8 @@ from admin.report.totals import UsageTotals
 from lambda_src.contract import ACCOUNT_SK, LISTED_ACCOUNT, PK, SK, account_pk, rollup_parts, rollup_pk
 
 if TYPE_CHECKING:
+    from admin.operator_ledger import OperatorLedger
     from admin.session import Session
-    from admin.table import OperatorLedger
 
 READERS: Final = 16
 _AFTER_A_DAY: Final = "$"

@@ -20,7 +20,7 @@ from admin.output import control_free, shows, table
 from admin.report.period import Period
 from admin.report.rollups import select_consumers
 from admin.session import Session, session_of
-from admin.times import SPAN_WORDS, span
+from admin.times import DURATION_FORMAT, duration
 from admin.usage.names import check_model
 from admin.usage.requests import RequestDetails, request
 from lambda_src.contract import (
@@ -51,7 +51,7 @@ def tail(
     errors: Annotated[
         bool, typer.Option("--errors", help="Only requests that failed or were rejected (status 400 and up).")
     ] = False,
-    since: Annotated[str, typer.Option(metavar="SPAN", help=f"Start this long ago: {SPAN_WORDS}.")] = "1m",
+    since: Annotated[str, typer.Option(metavar="SPAN", help=f"Start this long ago: {DURATION_FORMAT}.")] = "1m",
 ) -> None:
     """Follow the usage log: one line per request as it arrives, until Ctrl-C. With --output json, one object per line.
 
@@ -66,7 +66,7 @@ def tail(
       tollgate --output json usage tail | jq .usd
     """
     session = session_of(context)
-    first = session.now() - span(since, "--since")
+    first = session.now() - duration(since, "--since")
     whose = None if consumer == NOBODY else consumer
     if whose is not None:
         select_consumers(session, whose)
@@ -155,7 +155,9 @@ class RequestShown:
 def show(
     context: typer.Context,
     request_id: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="x-tollgate-request-id of the response.")],
-    since: Annotated[str, typer.Option(metavar="SPAN", help=f"How far back to search the logs: {SPAN_WORDS}.")] = "7d",
+    since: Annotated[
+        str, typer.Option(metavar="SPAN", help=f"How far back to search the logs: {DURATION_FORMAT}.")
+    ] = "7d",
     consumer: Annotated[
         str | None, typer.Option(metavar="NAME", help="Its consumer, if the logs have expired.")
     ] = None,
@@ -185,7 +187,7 @@ def show(
         _check_day(day)
         shown = _in_partition(session, request_id, consumer, day)
     else:
-        shown = _in_logs(session, request_id, session.now() - span(since, "--since"))
+        shown = _in_logs(session, request_id, session.now() - duration(since, "--since"))
     session.output.show(shown, render=lambda: _table(shown))
 
 

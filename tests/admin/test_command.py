@@ -1,4 +1,4 @@
-"""The command itself: how fast it is there, where its options may stand, what its ends mean."""
+"""The command: start-up, position of options, exit codes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from admin import cli
-from admin.cli import first_things_first
+from admin.cli import global_options_first
 from tests.e2e.command import INSTALLED, Command
 
 SLOW = {"boto3", "botocore", "pydantic", "duckdb", "cdktf", "jsii", "jinja2"}
 
 
-def test_help_loads_nothing_slow() -> None:
-    """`--help` and completion answer at once; what is slow comes with the command that needs it."""
+def test_help_imports_nothing_slow() -> None:
+    """`--help` and completion are fast; slow imports come with the command that needs them."""
     program = (
         "import sys\nfrom admin import cli\ncode = cli.run(['--help'])\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)\nsys.exit(code)"
@@ -26,8 +26,8 @@ def test_help_loads_nothing_slow() -> None:
     assert not SLOW & set(done.stderr.split())
 
 
-def test_the_help_of_all_says_what_each_says_itself() -> None:
-    """Modules are loaded only for the command that is named; the words for the others are in admin/cli.py."""
+def test_the_help_texts_of_cli_py_equal_those_of_the_modules() -> None:
+    """Only the module of the named command is imported; admin/cli.py has the help of the others."""
     from typer.main import get_command
 
     whole: Any = get_command(cli.application())
@@ -55,7 +55,7 @@ def test_one_command_loads_no_other() -> None:
 
 def test_the_command_is_installed() -> None:
     done = subprocess.run([INSTALLED, "--help"], capture_output=True, text=True, check=True)
-    assert "Exit codes: 0 ok" in done.stdout
+    assert "Exit codes: 0 success" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_the_command_is_installed() -> None:
         (["keys", "--env"], ["--env", "keys"]),
     ],
 )
-def test_common_options_may_stand_anywhere(given: list[str], expected: list[str]) -> None:
-    assert first_things_first(given) == expected
+def test_common_options_are_accepted_anywhere(given: list[str], expected: list[str]) -> None:
+    assert global_options_first(given) == expected
 
 
-def test_wrong_usage_ends_with_two() -> None:
+def test_usage_errors_exit_with_2() -> None:
     assert "No such command 'kyes'" in Command().here("kyes", accepted=2).err

@@ -1,4 +1,4 @@
-"""docs/cli.md is what the command says of itself, and what the command says of itself is so."""
+"""docs/cli.md is up to date, and the help of the command is true."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 from typer.main import get_command
 
 from admin import cli
-from admin.cli import first_things_first
+from admin.cli import global_options_first
 from admin.docs import PAGE, meanings_of, page
 
 ROOT: Any = get_command(cli.application())
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
-    """Every command that is no group, with its words."""
+    """Every command that is not a group, with its path."""
     below = getattr(command, "commands", None)
     if below is None:
         return [(path, command)]
@@ -32,8 +32,8 @@ def test_the_page_is_current() -> None:
 
 
 @pytest.mark.parametrize(("path", "command"), LEAVES, ids=[" ".join(path) for path, _ in LEAVES])
-def test_every_command_has_examples_that_would_run(path: tuple[str, ...], command: Any) -> None:
-    """Each `tollgate …` line in an example names a command and options that exist, and the command itself is in one."""
+def test_every_command_has_valid_examples(path: tuple[str, ...], command: Any) -> None:
+    """Each example names existing commands and options, and every command occurs in an example of its own."""
     _, _, text = command.help.partition("Examples:")
     lines = [line.strip() for line in text.splitlines() if "tollgate " in line]
     assert lines, f"{' '.join(path)} has no example"
@@ -55,13 +55,13 @@ def words_of(line: str) -> list[str]:
         if word in ("|", ">", ")", "&&"):
             break
         words.append(word)
-    arranged = first_things_first(words)
+    arranged = global_options_first(words)
     names = [word for word in arranged if word in ROOT.commands]
     return arranged[arranged.index(names[0]) :]
 
 
 @pytest.mark.parametrize(("path", "command"), LEAVES, ids=[" ".join(path) for path, _ in LEAVES])
-def test_every_field_of_the_json_is_explained(path: tuple[str, ...], command: Any) -> None:
+def test_every_json_field_is_documented(path: tuple[str, ...], command: Any) -> None:
     document, _ = getattr(command.callback, "document", (None, False))
     if document is not None:
         fields = {each.name for each in dataclasses.fields(document)}

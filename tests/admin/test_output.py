@@ -1,4 +1,4 @@
-"""Questions, as somebody at a terminal answers them."""
+"""Confirmations at a terminal."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from admin.errors import RefusedError
 from admin.output import Output
 
 
-def answered(answer: str, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """What `confirm` makes of a line that is typed."""
+def confirm(answer: str, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """The result of `confirm` when an operator types `answer`."""
     ours, theirs = pty.openpty()
     try:
         os.write(ours, f"{answer}\n".encode())
@@ -24,17 +24,17 @@ def answered(answer: str, monkeypatch: pytest.MonkeyPatch) -> bool:
         os.close(ours)
 
 
-def test_yes_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert answered("y", monkeypatch)
-    assert answered(" YES ", monkeypatch)
+def test_yes_continues(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert confirm("y", monkeypatch)
+    assert confirm(" YES ", monkeypatch)
 
 
 @pytest.mark.parametrize("answer", ["n", "", "yess", "no"])
-def test_anything_else_is_refused(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RefusedError, match="nothing done"):
-        answered(answer, monkeypatch)
+def test_any_other_answer_declines(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RefusedError, match="nothing changed"):
+        confirm(answer, monkeypatch)
 
 
-def test_a_dry_run_asks_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_does_not_prompt(capsys: pytest.CaptureFixture[str]) -> None:
     assert not Output(dry_run=True, yes=True).confirm("revoke it")
     assert "dry run, nothing done: revoke it" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Which environment, region and endpoint a command works on, and what is none."""
+"""The environment, region and endpoint of a command, and invalid ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONFIG = "[default]\nregion = eu-south-1\n"
 
 @pytest.fixture(autouse=True)
 def environments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder of environment files, and nothing else that says where to work."""
+    """A folder of environment files, without other settings in the environment."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "TOLLGATE_"))]:
         monkeypatch.delenv(name)
     config = tmp_path / "config"
@@ -49,12 +49,12 @@ def test_the_order_of_regions(
 
 
 @pytest.mark.parametrize("name", ["", "../prod", "a/b", "PROD", "-a", "a\x00b", "prod\n", "é", "a" * 21])
-def test_a_name_that_no_environment_has(name: str) -> None:
+def test_invalid_environment_names(name: str) -> None:
     said = Command().here("--env", name, "providers", "list", accepted=2).err
-    assert "accepted are 1 to 20 lower-case letters, digits and hyphens" in said
+    assert "accepted: 1 to 20 lower-case letters, digits and hyphens" in said
 
 
-def test_names_are_as_long_as_files_may_have_them() -> None:
+def test_the_longest_name_is_that_of_the_loader() -> None:
     assert LONGEST_ENVIRONMENT == LONGEST_ENVIRONMENT_NAME
 
 
@@ -70,14 +70,14 @@ def test_names_are_as_long_as_files_may_have_them() -> None:
         "http://a b",
     ],
 )
-def test_a_url_that_is_none(url: str) -> None:
+def test_invalid_endpoint_urls(url: str) -> None:
     words = ("--env", "filed", "providers", "list")
-    assert "is no URL of an endpoint" in Command().here("--endpoint-url", url, *words, accepted=253).err
-    assert "is no URL of an endpoint" in Command({"AWS_ENDPOINT_URL": url}).here(*words, accepted=253).err
+    assert "invalid endpoint URL" in Command().here("--endpoint-url", url, *words, accepted=253).err
+    assert "invalid endpoint URL" in Command({"AWS_ENDPOINT_URL": url}).here(*words, accepted=253).err
     assert "lambda: " in Command({"AWS_ENDPOINT_URL_LAMBDA": "nonsense"}).here(*words, accepted=253).err
 
 
-def test_a_region_that_is_none() -> None:
+def test_an_invalid_region() -> None:
     said = Command().here("--env", "filed", "--region", "west of here", "providers", "list", accepted=253).err
     assert "doesn't match a supported format" in said
 
@@ -89,8 +89,8 @@ def test_an_environment_file_that_cannot_be_read(environments: Path, content: by
     assert "odd.toml cannot be read" in said
 
 
-def test_what_an_environment_file_says_of_aws_is_words(environments: Path) -> None:
-    """Of anything else the deploy says what is wrong with it."""
+def test_values_of_other_types_in_the_aws_section_are_ignored(environments: Path) -> None:
+    """The deploy reports them."""
     (environments / "odd.toml").write_text("[aws]\nregion = 1\n")
     (environments / "odder.toml").write_text('aws = "eu-west-1"\n')
     assert {Session(Options(environment=name), Output()).region for name in ("odd", "odder")} == {"eu-south-1"}

@@ -1,4 +1,4 @@
-"""A gateway whose configuration is encrypted with a key that the caller may not use."""
+"""A gateway configuration that is encrypted with a KMS key the caller may not use."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from admin.output import Output
 from admin.session import Options, Session
 
 
-def test_a_configuration_that_one_may_not_decrypt_names_the_key_and_who_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The embedded cloud encrypts nothing: the answer is as AWS gives it."""
+def test_an_undecryptable_configuration_names_the_key_and_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded cloud does not encrypt, so the response is a copy of AWS's."""
     client: Any = boto3.client("lambda", "eu-west-1")
     key = "arn:aws:kms:eu-west-1:111122223333:key/one"
     denied = {"Error": {"ErrorCode": "AccessDeniedException", "Message": "Lambda was unable to decrypt …"}}

@@ -1,4 +1,4 @@
-"""The command among a shell's other things: completion, pipes, colours, Ctrl-C."""
+"""The command in a shell: completion, pipes, colours, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_verbs_and_options_are_completed() -> None:
 
 
 @pytest.mark.parametrize("words", ["--help", "keys issue --help"])
-def test_a_reader_who_has_enough_ends_it_quietly(words: str) -> None:
+def test_a_closed_pipe_ends_it_quietly(words: str) -> None:
     """`… | head -1`: the reader is gone before anything is written."""
     reader = subprocess.run(
         ["sh", "-c", f"sleep 0.05; {INSTALLED} {words} | true"], capture_output=True, text=True, check=False
@@ -44,7 +44,7 @@ def test_a_reader_who_has_enough_ends_it_quietly(words: str) -> None:
 
 
 def told(variables: dict[str, str]) -> bytes:
-    """What a refusal looks like on a terminal."""
+    """An error on a terminal."""
     ours, theirs = pty.openpty()
     kept = {
         name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "TOLLGATE_ENV")
@@ -61,7 +61,7 @@ def told(variables: dict[str, str]) -> bytes:
 
 def test_no_color_is_respected() -> None:
     plain = told({"NO_COLOR": "1"})
-    assert b"which environment?" in plain
+    assert b"no environment given" in plain
     assert b"\x1b[" not in plain
     assert b"\x1b[31m" in told({})
 
@@ -100,7 +100,7 @@ def test_ctrl_c_ends_with_130() -> None:
          ["--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9"], 254, "Could not connect"),
     ],
 )  # fmt: skip
-def test_what_keeps_it_from_aws_is_said(
+def test_connection_errors(
     variables: dict[str, str], words: list[str], code: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in os.environ if name.startswith(("AWS_", "TOLLGATE_"))]:
@@ -115,8 +115,8 @@ OFFLINE = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTE
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_streams_end_in_no_traceback(closed: str) -> None:
-    """As cron jobs and daemons leave them."""
+def test_closed_streams_cause_no_traceback(closed: str) -> None:
+    """Cron jobs and daemons start commands with closed streams."""
     for words, code in ((NOWHERE, 254), ("--help", 0), ("keys list", 2)):
         done = subprocess.run(
             ["sh", "-c", f"{INSTALLED} {words} {closed}"],
@@ -127,22 +127,22 @@ def test_closed_streams_end_in_no_traceback(closed: str) -> None:
 
 
 def without_tollgate() -> dict[str, str]:
-    """This environment without what chooses one for the command."""
+    """This process's environment variables, without those that select an environment."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("TOLLGATE_", "AWS_"))}
 
 
-def test_a_full_disk_is_said(tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk's: not all of the help fits."""
     done = subprocess.run(
         ["sh", "-c", f"ulimit -f 1; {INSTALLED} usage report --help > help.txt"],
         capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "what it prints could not be read or written: File too large" in done.stderr
+    assert "cannot read or write the output: File too large" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_locale_without_our_characters_is_no_fault(tmp_path: Path) -> None:
+def test_any_locale_works(tmp_path: Path) -> None:
     """JSON is UTF-8 in any locale, and nothing ends in an error over a bar or an arrow."""
     said = Command({"PYTHONIOENCODING": "ascii"}).run("usage", "show", "--help").out
     assert "Usage: tollgate usage show" in said
@@ -154,7 +154,7 @@ def test_a_locale_without_our_characters_is_no_fault(tmp_path: Path) -> None:
     assert "╭" in page.read_text(encoding="utf-8")
 
 
-def test_whoever_waits_is_told() -> None:
+def test_slow_calls_print_a_notice() -> None:
     """Eight attempts at a service that refuses connections take half a minute."""
     process = subprocess.Popen(
         [INSTALLED, "--env", "local", "--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9", "keys", "list"],
@@ -163,7 +163,7 @@ def test_whoever_waits_is_told() -> None:
     try:
         assert process.stderr is not None
         assert process.stderr.readline().strip() == (
-            "GetFunctionConfiguration: no answer from http://127.0.0.1:9 so far; trying on, Ctrl-C ends it"
+            "GetFunctionConfiguration: no response from http://127.0.0.1:9; retrying, press Ctrl-C to stop"
         )
     finally:
         process.kill()

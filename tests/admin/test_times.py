@@ -1,4 +1,4 @@
-"""Moments and spans as operators write them."""
+"""Times and durations as operators write them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from admin.errors import UsageError
-from admin.times import apart, later, moment, span
+from admin.times import duration, future_time, relative_time, time_option
 
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 
@@ -24,35 +24,35 @@ NOW = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
         ("2026-12-31 18:00", datetime(2026, 12, 31, 18, tzinfo=UTC)),
     ],
 )
-def test_spans_dates_and_times_are_moments(text: str, expected: datetime) -> None:
-    assert later(text, "--until", NOW) == expected
+def test_durations_dates_and_times(text: str, expected: datetime) -> None:
+    assert future_time(text, "--until", NOW) == expected
 
 
 @pytest.mark.parametrize(
     "text", ["", "90", "d", "٣d", "1d\n", "-1d", "2026-13-01", "2026-02-30", "tomorrow", "9" * 7 + "d"]
 )
-def test_anything_else_is_refused_with_what_is_accepted(text: str) -> None:
-    with pytest.raises(UsageError, match="accepted is a span such as 30m"):
-        moment(text, "--until", NOW)
+def test_invalid_times_are_rejected_with_the_accepted_format(text: str) -> None:
+    with pytest.raises(UsageError, match="accepted: a duration such as 30m"):
+        time_option(text, "--until", NOW)
 
 
-def test_too_far_is_refused() -> None:
+def test_long_durations_are_rejected() -> None:
     for text in ("999999w", "3651d"):
-        with pytest.raises(UsageError, match=r"is too long: .*, at most 3650d"):
-            moment(text, "--until", NOW)
+        with pytest.raises(UsageError, match=r"is too long; .*, at most 3650d"):
+            time_option(text, "--until", NOW)
         with pytest.raises(UsageError, match="is too long"):
-            span(text, "--since")
-    assert span("3650d", "--grace") == timedelta(days=3650)
+            duration(text, "--since")
+    assert duration("3650d", "--grace") == timedelta(days=3650)
 
 
-def test_what_is_past_is_no_end() -> None:
+def test_a_past_end_is_rejected() -> None:
     with pytest.raises(UsageError, match="is past"):
-        later("2026-11-23", "--until", NOW)
-    assert moment("30d", "--since", NOW, ago=True) == datetime(2026, 10, 24, 12, 30, tzinfo=UTC)
+        future_time("2026-11-23", "--until", NOW)
+    assert time_option("30d", "--since", NOW, ago=True) == datetime(2026, 10, 24, 12, 30, tzinfo=UTC)
 
 
-def test_a_span_may_be_nothing() -> None:
-    assert span("0s", "--grace") == timedelta(0)
+def test_a_duration_may_be_zero() -> None:
+    assert duration("0s", "--grace") == timedelta(0)
 
 
 @pytest.mark.parametrize(
@@ -65,5 +65,5 @@ def test_a_span_may_be_nothing() -> None:
         (timedelta(days=-3), "3 days ago"),
     ],
 )
-def test_distances_in_words(distance: timedelta, words: str) -> None:
-    assert apart(NOW + distance, NOW) == words
+def test_relative_times(distance: timedelta, words: str) -> None:
+    assert relative_time(NOW + distance, NOW) == words

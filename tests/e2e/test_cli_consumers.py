@@ -89,10 +89,10 @@ def test_every_change_is_audited_with_who_and_from_what_to_what(tollgate: Comman
     ("arguments", "code", "words"),
     [
         (["consumers", "show", "alhpa"], 1, "no consumer 'alhpa'. Did you mean alpha"),
-        (["consumers", "pause", "alpha"], 2, "give --yes to go on"),
+        (["consumers", "pause", "alpha"], 2, "pass --yes to continue"),
         (["consumers", "pause", "alpha", "--yes", "--reason", "a\nb"], 2, "--reason of 3 characters"),
         (["consumers", "pause", "alpha", "--dry-run"], 0, "dry run, nothing done"),
-        (["audit", "--since", "lately"], 2, "--since 'lately': accepted is"),
+        (["audit", "--since", "lately"], 2, "invalid --since 'lately'; accepted:"),
     ],
 )
 def test_mistakes_are_told(arguments: list[str], code: int, words: str, tollgate: Command) -> None:
@@ -105,9 +105,9 @@ def test_a_change_that_another_operator_overtook_is_refused(system: System, toll
     """Two operators read the same state; the second to write must not undo what the first wrote."""
     from admin.budgets.status import consumer_budgets, state_change
     from admin.errors import RefusedError
+    from admin.operator_ledger import Audit
     from admin.output import Output
     from admin.session import Options, Session
-    from admin.table import Audit
 
     tollgate.here("consumers", "pause", "issued", "--yes")
     with pytest.MonkeyPatch.context() as patch:
@@ -116,6 +116,6 @@ def test_a_change_that_another_operator_overtook_is_refused(system: System, toll
         session = Session(Options(environment="e2e"), Output())
         seen = consumer_budgets(session, "issued")
         tollgate.here("consumers", "resume", "issued")
-        with pytest.raises(RefusedError, match="somebody else changed issued"):
+        with pytest.raises(RefusedError, match="another operator changed issued"):
             session.table.change([state_change(session, seen, {"raises": []})], Audit("budgets.clear", "issued"))
     assert tollgate.here("--output", "json", "consumers", "show", "issued").json["status"] == "active"

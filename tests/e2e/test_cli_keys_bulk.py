@@ -118,7 +118,7 @@ def test_all_bad_lines_are_named_and_none_is_applied(system: System, tollgate: C
         8: "after its consumer",
     }.items():
         assert f"line {line}: {words}" in said.replace("the key would expire on 2040-01-01T00:00:00+00:00, ", "")
-    assert "7 of 8 lines cannot be used; nothing was done" in said
+    assert "7 of 8 lines are invalid; nothing was changed" in said
     for words in ("no consumer 'dsek'", "label 'B#d'", "expires 'yesterday'"):
         assert f"line 9: {words}" in said
     assert in_gateway(system, "good") == []

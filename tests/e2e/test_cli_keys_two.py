@@ -39,7 +39,7 @@ def test_the_later_of_two_rotations_takes_its_key_back(system: System, tollgate:
     assert none is None
     new = tollgate.here("--output", "json", "keys", "rotate", "desk/raced", "--yes").json
     with pytest.raises(
-        RefusedError, match=r"somebody else changed desk/raced .* The new key \w+ was taken back"
+        RefusedError, match=r"another operator changed desk/raced .* The new key \w+ was taken back"
     ) as refused:
         rotate(other, seen, None, GRACE, None)
     assert sorted(in_gateway(system, "raced")) == sorted([old["key_id"], new["key_id"]])

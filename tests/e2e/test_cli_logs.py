@@ -77,7 +77,7 @@ def test_errors_by_reason(tollgate: Command, refused: str) -> None:
         (["query", "errors", "--param", "colour=red"], 2, "colour; accepted: none"),
         (["query", "one-request", "--param", "request_id"], 2, "accepted: NAME=VALUE"),
         (["query", "one-request", "--param", 'request_id=" or 1 = "1'], 2, "without quotes"),
-        (["query", "errors", "--since", "yesterday"], 2, "--since 'yesterday': accepted is"),
+        (["query", "errors", "--since", "yesterday"], 2, "invalid --since 'yesterday'; accepted:"),
         (["errors", "--since", "1h", "--until", "2h"], 2, "is not before --until"),
         (["query", "errors", "--limit", "0"], 2, "--limit"),
         (["replay", "no-such-file"], 2, "no-such-file"),

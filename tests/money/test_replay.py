@@ -49,8 +49,8 @@ def deployed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
         FunctionName=name, Runtime="python3.13", Handler="nothing.handler", Role="arn:aws:iam::000000000000:role/r",
         Code={"ZipFile": package.getvalue()}, Environment=variables,
     )  # fmt: skip
-    bench.model("quick", upstream="standin-small")
-    bench.consumer("app")
+    bench.add_model("quick", upstream="standin-small")
+    bench.add_consumer("app")
     return bench
 
 
@@ -163,8 +163,8 @@ def test_what_cannot_be_replayed_is_said(
     [
         ({"request_id": None}, "it has no request_id"),
         ({"cost_nano_usd": None}, "it has no cost_nano_usd"),
-        ({"at_ms": "1795392000000"}, "at_ms is '1795392000000'; accepted is a whole number from 0"),
-        ({"at_ms": 10**14}, "accepted are milliseconds since 1970"),
+        ({"at_ms": "1795392000000"}, "at_ms is '1795392000000'; accepted: a whole number from 0"),
+        ({"at_ms": 10**14}, "accepted: milliseconds since 1970"),
         ({"tokens_output": 1.5}, "tokens_output is 1.5"),
         ({"cost_nano_usd": -1}, "cost_nano_usd is -1"),
         ({"status": True}, "status is True"),

@@ -1,4 +1,4 @@
-"""The ledger's table as an operator reads and changes it. Every change carries its audit row in one transaction."""
+"""The ledger as operators read and change it. Every change and its audit row are one transaction."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _BATCH = 100
-"""Items of one BatchGetItem (docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)."""
+"""Items of one BatchGetItem call (docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One item to write, whole. condition: what must hold of it before.
+    """One item to write.
 
-    condition: `new` it is not there, None nothing, `at …` its `at` still is that moment (of a STATE item that was
-    read, so that no other operator's change is lost).
+    condition: `new` if the item must not exist yet; `at TIME` if its attribute `at` must still have that value, so that
+    no other operator's change of a STATE item is lost; None for no condition.
     """
 
     pk: str
@@ -36,7 +36,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an operator did: `action` such as keys.issue, on `target`, from `before` to `after` (never a secret)."""
+    """An operator's action, such as keys.issue, on `target`, from `before` to `after` (never a secret)."""
 
     action: str
     target: str
@@ -45,21 +45,21 @@ class Audit:
 
 
 class OperatorLedger:
-    """The table `name`. identity: tells the operator's ARN, asked for at the first change. now: UTC."""
+    """The table `name`. identity: returns the operator's ARN, called at the first change. now: the time in UTC."""
 
     def __init__(
         self, client: DynamoDBClient, name: str, identity: Callable[[], str], now: Callable[[], datetime]
     ) -> None:
-        client.meta.events.register(_QUERY_ANSWER, _items_as_they_are, unique_id=_QUERY_ANSWER)
+        client.meta.events.register(_QUERY_RESPONSE, _keep_raw_items, unique_id=_QUERY_RESPONSE)
         self._client = client
         self._name = name
         self._identity = identity
         self._now = now
 
     def get(self, pk: str, sk: str) -> dict[str, Any]:
-        """One item's plain values, read consistently; empty where there is none."""
-        found = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=True)
-        return _plain(found.get("Item", {}))
+        """One item's plain values, read consistently; empty if it does not exist."""
+        response = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=True)
+        return _plain(response.get("Item", {}))
 
     def query(
         self,
@@ -69,7 +69,7 @@ class OperatorLedger:
         between: tuple[str, str] | None = None,
         newest_first: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """Items of a partition by their sort keys; all, those that begin so, or those of a closed range."""
+        """Items of a partition by sort key: all, those with a prefix, or those in an inclusive range."""
         condition, values = "#p = :p", {":p": {"S": pk}}
         if begins is not None:
             condition, values = condition + " AND begins_with(#s, :a)", {**values, ":a": {"S": begins}}
@@ -88,7 +88,7 @@ class OperatorLedger:
             yield from map(_plain, page["Items"])
 
     def listed(self, kind: str) -> list[tuple[str, str]]:
-        """Keys of all items of that kind (contract.LISTED_…), through the sparse index."""
+        """Keys of all items of a kind (contract.LISTED_…), from the sparse index."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             IndexName=ACCOUNTS_INDEX,
@@ -96,23 +96,23 @@ class OperatorLedger:
             ExpressionAttributeNames={"#a": ACCOUNTS_INDEX_KEY},
             ExpressionAttributeValues={":a": {"S": kind}},
         )
-        return [(each[PK]["S"], each[SK]["S"]) for page in pages for each in page["Items"]]
+        return [(item[PK]["S"], item[SK]["S"]) for page in pages for item in page["Items"]]
 
     def get_many(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
-        """Items by their keys, read consistently; those that are not there are left out."""
-        found: dict[tuple[str, str], dict[str, Any]] = {}
+        """Items by key, read consistently. Keys without an item are omitted."""
+        items: dict[tuple[str, str], dict[str, Any]] = {}
         for start in range(0, len(keys), _BATCH):
-            wanted = [_key(*each) for each in keys[start : start + _BATCH]]
-            asked: Any = {self._name: {"Keys": wanted, "ConsistentRead": True}}
-            while asked:
-                answer = self._client.batch_get_item(RequestItems=asked)
-                for each in map(_plain, answer["Responses"].get(self._name, [])):
-                    found[each[PK], each[SK]] = each
-                asked = answer.get("UnprocessedKeys")
-        return found
+            batch = [_key(*key) for key in keys[start : start + _BATCH]]
+            pending: Any = {self._name: {"Keys": batch, "ConsistentRead": True}}
+            while pending:
+                response = self._client.batch_get_item(RequestItems=pending)
+                for item in map(_plain, response["Responses"].get(self._name, [])):
+                    items[item[PK], item[SK]] = item
+                pending = response.get("UnprocessedKeys")
+        return items
 
     def change(self, changes: Sequence[Change], audit: Audit) -> None:
-        """All of `changes` and their audit row, or nothing: Refused where a condition failed."""
+        """Write `changes` and their audit row, all or nothing. Raises RefusedError if a condition fails."""
         at = self._now()
         row = {
             "at": at.isoformat(timespec="milliseconds"),
@@ -123,16 +123,16 @@ class OperatorLedger:
             "after": None if audit.after is None else json.dumps(audit.after, default=str),
         }
         sk = f"{int(at.timestamp() * 1000):013d}#{secrets.token_hex(4)}"
-        written = Change(audit_pk(at.astimezone(UTC).strftime(AUDIT_MONTH)), sk, row, "new")
+        audit_row = Change(audit_pk(at.astimezone(UTC).strftime(AUDIT_MONTH)), sk, row, "new")
         try:
-            self._client.transact_write_items(TransactItems=[self._write(each) for each in (*changes, written)])
+            self._client.transact_write_items(TransactItems=[self._write(change) for change in (*changes, audit_row)])
         except self._client.exceptions.TransactionCanceledException as error:
-            reasons = {each.get("Code") for each in error.response.get("CancellationReasons", ())}
+            reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", ())}
             if not reasons & {"ConditionalCheckFailed", "TransactionConflict"}:
                 raise
             raise RefusedError(
-                f"somebody else changed {audit.target} at the same moment, so nothing was written. Look at it, and "
-                "give the command again if it is still wanted."
+                f"another operator changed {audit.target} at the same time; nothing was changed. Check it, and run the "
+                "command again if you still need to."
             ) from None
 
     def _write(self, change: Change) -> Any:
@@ -145,16 +145,15 @@ class OperatorLedger:
         return {"Put": {**members, "Item": {**_key(change.pk, change.sk), **serialize_item(change.values)}}}
 
 
-_QUERY_ANSWER: Final = "before-parse.dynamodb.Query"
+_QUERY_RESPONSE: Final = "before-parse.dynamodb.Query"
 
 
-def _items_as_they_are(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
-    """Keep botocore from walking through every attribute of every item only to return them as they came: it takes
-    0.1 ms for an item, and a report may read 100,000."""
+def _keep_raw_items(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
+    """Keep botocore from parsing the attributes of every item, which takes 0.1 ms each: a report may read 100,000."""
     if response_dict["status_code"] == 200:
-        answer = json.loads(response_dict["body"])
-        customized_response_dict["Items"] = answer.pop("Items", [])
-        response_dict["body"] = json.dumps(answer).encode()
+        body = json.loads(response_dict["body"])
+        customized_response_dict["Items"] = body.pop("Items", [])
+        response_dict["body"] = json.dumps(body).encode()
 
 
 def _key(pk: str, sk: str) -> dict[str, Any]:
