@@ -152,7 +152,7 @@ def test_the_table_has_totals_marks_and_a_sparkline(tollgate: Command, called: C
     result = tollgate.run("usage", "report", "--consumer", "metered", "--since", "3d").out
     assert "1 estimated, 1 unsettled, 1 unpriced" in result
     assert "total" in result
-    assert f"most on {EARLIER}: $2.00" in result
+    assert f"highest on {EARLIER}: $2.00" in result
 
 
 def test_pages_and_tables_show_key_labels(tollgate: Command, called: Called, tmp_path: Path) -> None:

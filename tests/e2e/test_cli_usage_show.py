@@ -81,7 +81,7 @@ def test_a_request_that_has_no_usage_line(
         (("report", "--since", "30"), 2, "--since is '30'"),
         (("report", "--since", "2026-02-30"), 2, "2026-02-30"),
         (("report", "--since", "2026-05", "--until", "2026-04"), 2, "swap them"),
-        (("report", "--since", "0d"), 2, "accepted: 1d, the last day alone, to 3650d"),
+        (("report", "--since", "0d"), 2, "accepted: 1d (only the last day) to 3650d"),
         (("report", "--until", "9999-12"), 2, "--until is '9999-12'"),
         (("report", "--to", "usage.txt"), 2, "a table cannot be written to a file"),
         (("report", "--consumer", "meterd"), 1, "Did you mean metered"),
