@@ -15,10 +15,20 @@ from constructs_lib.settings.validation_errors import KeyPath, SettingError, dis
 def source_errors(environment: Environment, checkout: Path) -> list[SettingError]:
     """Folders that are missing, empty or not allowed, and handlers that are not in their folder."""
     return [
-        error
-        for name, function in environment.functions.items()
-        for error in (_folder_errors(name, function, checkout) or _handler_errors(name, function, checkout))
+        error for name, function in environment.functions.items() for error in _source_errors(name, function, checkout)
     ]
+
+
+def _source_errors(name: str, function: FunctionSettings, checkout: Path) -> list[SettingError]:
+    try:
+        return _folder_errors(name, function, checkout) or [*_handler_errors(name, function, checkout)]
+    except (OSError, RuntimeError) as error:  # a name that is too long, a loop of links, a missing permission
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        accepted, fix = (
+            "a readable folder with the function's code",
+            f"correct it; the operating system reports: {reason}",
+        )
+        return [SettingError(("functions", name, "source"), display(function.source), accepted, fix)]
 
 
 def _folder_errors(name: str, function: FunctionSettings, checkout: Path) -> list[SettingError]:
@@ -57,7 +67,7 @@ def _defined_names(file: Path) -> set[str] | None:
     """Names that a module may define, or None if unknown: `import *`, or syntax newer than this Python's."""
     try:
         tree = ast.parse(file.read_bytes())
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # ValueError: a NUL byte
         return None
     names: set[str] = set()
     for node in ast.walk(tree):

@@ -6,6 +6,7 @@ from constructs_lib.aws import Construct, SnsTopic, SnsTopicSubscription, addres
 from constructs_lib.kms_keys import account_in, own_key
 from constructs_lib.permissions import Statement, allow, use_key
 from constructs_lib.settings import Environment
+from constructs_lib.settings.terraform_names import identifier
 
 
 class Notifications(Construct):
@@ -29,7 +30,7 @@ class Notifications(Construct):
             subscription = SnsTopicSubscription(
                 self, endpoint, topic_arn=self.topic.arn, protocol=protocol, endpoint=endpoint
             )
-            addressed(_terraform_name(endpoint), subscription)
+            addressed(identifier(endpoint), subscription)
 
     @property
     def arn(self) -> str:
@@ -54,7 +55,3 @@ class Notifications(Construct):
         description = f"Alerts of {environment.prefix}"
         account, partition = account_in(account_of), environment.aws.partition
         return own_key(self, "alerts", description=description, account=account, partition=partition, user=alarms)
-
-
-def _terraform_name(endpoint: str) -> str:
-    return "".join(character if character.isalnum() or character == "-" else "_" for character in endpoint)

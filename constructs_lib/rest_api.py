@@ -20,8 +20,9 @@ from constructs_lib.aws import (
 )
 from constructs_lib.cors import allow_origin, preflight
 from constructs_lib.gateway_responses import GATEWAY_RESPONSES, GatewayResponse
-from constructs_lib.routes import Endpoint, resource_name, with_parents
+from constructs_lib.routes import Endpoint
 from constructs_lib.settings import Environment
+from constructs_lib.settings.terraform_names import resource_name, with_parents
 from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE
 
 DESCRIPTION: Final = "API for logging and monitoring AI API usage"

@@ -40,18 +40,3 @@ def endpoints(environment: Environment, gateway: Function, custom: dict[str, Fun
     for name, settings in environment.functions.items():
         for method in settings.methods:
             yield Endpoint(f"{name}_{method.lower()}", method, settings.path or f"/{name}", custom[name])
-
-
-def resource_name(path: str) -> str:
-    """Terraform name of a path: /v1/models/{model} → v1_models_each-model."""
-    parts = (f"each-{part.strip('{}+')}" if part.startswith("{") else part for part in path.strip("/").split("/"))
-    return "_".join(parts)
-
-
-def with_parents(paths: Iterator[str]) -> list[str]:
-    """Every path and its parents, parents first."""
-    result: set[str] = set()
-    for path in paths:
-        parts = path.strip("/").split("/")
-        result.update("/" + "/".join(parts[: depth + 1]) for depth in range(len(parts)))
-    return sorted(result)

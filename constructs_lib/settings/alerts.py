@@ -67,7 +67,7 @@ class AlertSettings(Section):
         description="Page that alarms link to, followed by `#alarm-NAME`. The default is a path in the checkout, not a "
         "link: set the URL where you publish docs/monitoring.md.",
     )
-    disabled: UniqueList[str] = Field(
+    disabled: UniqueList[Text] = Field(
         default=(), description="Names of alarms to leave out; each alarm costs about $0.10 a month."
     )
     budget_percent: UniqueList[BudgetPercent] = Field(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -10,6 +9,7 @@ from pydantic import Field
 from constructs_lib.settings.types import (
     ApiPath,
     Count,
+    Expiry,
     Handler,
     MemoryMb,
     ModelName,
@@ -133,7 +133,7 @@ class ConsumerSettings(Section):
 
     plan: Name = Field(description="A name in [plans].")
     owner: Text | None = Field(default=None, description="Contact: a name, an address or a cost centre.")
-    models: UniqueList[str] = Field(
+    models: UniqueList[Text] = Field(
         default=("*",), description='Names in [models] that the consumer may use; ["*"] means all.'
     )
     budgets: Annotated[tuple[BudgetSettings, ...], Field(strict=False)] = Field(
@@ -148,7 +148,7 @@ class ConsumerSettings(Section):
     max_output_tokens: Positive | None = Field(
         default=None, description="Maximum output tokens per request. Default: the model's maximum."
     )
-    expires: date | datetime | None = Field(
+    expires: Expiry | None = Field(
         default=None,
         description="TOML date or date-time from which requests are rejected, in UTC unless it has an offset. Default: "
         "never.",
@@ -162,7 +162,9 @@ class ConsumerSettings(Section):
     key_names: NonEmptyUniqueList[Name] = Field(
         default=("default",), description='Names of the keys to create if keys is "terraform".'
     )
-    tags: dict[str, Text] = Field(default_factory=dict, description="Tags on every usage record, for reports.")
+    tags: Annotated[dict[Text, Text], Field(max_length=50)] = Field(
+        default_factory=dict, description="Tags on every usage record, for reports."
+    )
     prompt_log: bool = Field(
         default=False,
         description="Log prompts and responses, masked and truncated, in a separate log group ([prompts]). Callers can "

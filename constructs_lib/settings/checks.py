@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Final
@@ -13,11 +14,13 @@ from constructs_lib.settings.function_checks import function_errors
 from constructs_lib.settings.model_prices import price_errors
 from constructs_lib.settings.pydantic_errors import UNKNOWN_REGION
 from constructs_lib.settings.runtime import runtime_config
-from constructs_lib.settings.terraform_names import slug
+from constructs_lib.settings.terraform_names import indistinct
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, did_you_mean, display, one_of
 
 ALL_MODELS: Final = "*"
 MAX_PLANS: Final = 300
+"""API Gateway's quota per region."""
+MAX_KEYS: Final = 10_000
 """API Gateway's quota per region."""
 MAX_CONFIGURATION_BYTES: Final = 3_800
 """Lambda accepts 4 KB of environment variables, names included; the topic's ARN is unknown before the apply."""
@@ -121,7 +124,7 @@ def _provider_errors(environment: Environment) -> Iterator[SettingError]:
 
 
 def _region_errors(environment: Environment) -> Iterator[SettingError]:
-    """ARNs that AWS would not find, because they are in another region."""
+    """ARNs that AWS would not find, because they are in another region or partition."""
     region = environment.aws.region
     if region == UNKNOWN_REGION:
         return
@@ -131,20 +134,33 @@ def _region_errors(environment: Environment) -> Iterator[SettingError]:
         **{("providers", name, "secret"): provider.secret for name, provider in environment.providers.items()},
     }
     for key_path, arn in arns.items():
-        parts = (arn or "").split(":")
-        if parts[0] == "arn" and len(parts) > 3 and parts[3] != region:
-            accepted, fix = f"an ARN in aws.region, {region}", "use or create a resource in this region"
-            yield SettingError(key_path, display(arn), accepted, fix)
+        start = f"arn:{environment.aws.partition}:"
+        if arn is not None and arn.startswith("arn:") and (not arn.startswith(start) or arn.split(":")[3] != region):
+            accepted = f"an ARN in aws.region, {region}, which starts with {start}"
+            yield SettingError(key_path, display(arn), accepted, "use or create a resource in this region")
+    for name, model in environment.models.items():
+        provider = environment.providers.get(model.provider)
+        if provider is None or provider.kind != "bedrock" or not (model.upstream or "").startswith("arn:"):
+            continue
+        if not re.match(
+            rf"arn:{environment.aws.partition}:bedrock:[a-z0-9-]*:([0-9]{{12}})?:[a-z-]+/", str(model.upstream)
+        ):
+            accepted = f"a model id, or an ARN arn:{environment.aws.partition}:bedrock:REGION:ACCOUNT:TYPE/ID"
+            yield SettingError(("models", name, "upstream"), display(model.upstream), accepted, "copy it from Bedrock")
 
 
 def _terraform_name_errors(environment: Environment) -> Iterator[SettingError]:
-    names_by_slug: dict[str, str] = {}
-    for name in environment.models:
-        other = names_by_slug.setdefault(slug(name), name)
-        if other != name:
-            accepted = f'a name that differs from "{other}" in more than . : / + _'
-            fix = "rename one of the two: both have the same Terraform address"
-            yield SettingError(("models", name), None, accepted, fix)
+    fix = "rename one of the two: both have the same Terraform address"
+    for name, other in indistinct(environment.models):
+        yield SettingError(("models", name), None, f'a name that differs from "{other}" in more than . : / + _ -', fix)
+    for kind in ("emails", "https"):
+        for name, other in indistinct(getattr(environment.alerts, kind)):
+            accepted = f"an address that differs from {display(other)} in more than punctuation"
+            yield SettingError(("alerts", kind), display(name), accepted, "remove one of the two")
+    for name, consumer in environment.consumers.items():
+        if name[0].isdigit() and consumer.keys == "terraform":
+            accepted = 'a name that starts with a letter, as Terraform requires, or keys = "operator"'
+            yield SettingError(("consumers", name), None, accepted, "rename it, or issue its keys with `tollgate keys`")
 
 
 def _size_errors(environment: Environment) -> Iterator[SettingError]:
@@ -154,6 +170,14 @@ def _size_errors(environment: Environment) -> Iterator[SettingError]:
             f"{len(environment.plans)} plans",
             f"at most {MAX_PLANS}, API Gateway's quota per region",
             "share plans, and set limits that differ by consumer in [consumers]",
+        )
+    keys = sum(len(consumer.key_names) for consumer in environment.consumers.values() if consumer.keys == "terraform")
+    if keys > MAX_KEYS:
+        yield SettingError(
+            ("consumers",),
+            f"{keys:,} keys",
+            f"at most {MAX_KEYS:,}, API Gateway's quota per region",
+            'use keys = "operator", and issue keys when they are needed',
         )
     size = len(json.dumps(asdict(runtime_config(environment))).encode())
     if size > MAX_CONFIGURATION_BYTES:

@@ -16,7 +16,7 @@ from constructs_lib.settings.catalogue import (
     ProviderSettings,
 )
 from constructs_lib.settings.platform import AwsSettings, GatewaySettings, MeteringSettings, PromptSettings
-from constructs_lib.settings.types import ModelName, Name, Section
+from constructs_lib.settings.types import ModelName, Name, Section, TerraformName
 from lambda_src.contract import prefix
 
 LAMBDA_EXTRA_SECONDS: Final = 5
@@ -34,13 +34,19 @@ class EnvironmentFile(Section):
         default_factory=MeteringSettings, description="How usage is reserved, priced and stored."
     )
     prompts: PromptSettings = Field(default_factory=PromptSettings, description="The log of prompts and responses.")
-    providers: dict[Name, ProviderSettings] = Field(default_factory=dict, description="AI APIs to forward to, by name.")
+    providers: dict[TerraformName, ProviderSettings] = Field(
+        default_factory=dict, description="AI APIs to forward to, by name."
+    )
     models: dict[ModelName, ModelSettings] = Field(
         default_factory=dict, description="Models, by the name that clients request."
     )
-    plans: dict[Name, PlanSettings] = Field(default_factory=dict, description="Usage plans by name, at most 300.")
+    plans: dict[TerraformName, PlanSettings] = Field(
+        default_factory=dict, description="Usage plans by name, at most 300."
+    )
     consumers: dict[Name, ConsumerSettings] = Field(default_factory=dict, description="Consumers by name.")
-    functions: dict[Name, FunctionSettings] = Field(default_factory=dict, description="Custom functions by name.")
+    functions: dict[TerraformName, FunctionSettings] = Field(
+        default_factory=dict, description="Custom functions by name."
+    )
     alerts: AlertSettings = Field(default_factory=AlertSettings, description="Recipients and alarm thresholds.")
 
 

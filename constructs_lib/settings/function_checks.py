@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from constructs_lib.settings.environment import Environment
+from constructs_lib.settings.terraform_names import resource_name, with_parents
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, display
 
 OWN_FUNCTIONS: Final = ("gateway", "sweeper", "access", "account", "chat", "execution", "prompts")
 """Names of Tollgate's own Lambdas, roles and log groups."""
 OWN_PATHS: Final = ("v1", "bedrock")
+MAX_VARIABLE_BYTES: Final = 4_096
 RESERVED_VARIABLES: Final = frozenset(
     {
         "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
@@ -40,10 +43,24 @@ def function_errors(environment: Environment) -> Iterator[SettingError]:
         if "ANY" in function.methods and len(function.methods) > 1:
             fix = 'remove "ANY" or the methods'
             yield SettingError(("functions", name, "methods"), None, '["ANY"] alone, or methods', fix)
+        size = sum(len(key.encode()) + len(value.encode()) for key, value in function.environment.items())
+        if size > MAX_VARIABLE_BYTES:
+            fix = "read longer values from a file in the folder"
+            accepted = f"at most {MAX_VARIABLE_BYTES:,} bytes of names and values, Lambda's limit"
+            yield SettingError(("functions", name, "environment"), f"{size:,} bytes", accepted, fix)
         for variable in sorted(RESERVED_VARIABLES & function.environment.keys()):
             accepted = "any name that Lambda does not reserve"
             yield SettingError(("functions", name, "environment", variable), None, accepted, "rename it")
     yield from _parameter_errors(environment)
+
+
+def _indistinct_paths(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Paths, each with another one that has the same Terraform name: /each-id and /{id}."""
+    names: dict[str, str] = {}
+    for path in with_parents(paths):
+        other = names.setdefault(resource_name(path), path)
+        if other != path:
+            yield path, other
 
 
 def _without_parameters(path: str) -> str:
@@ -51,7 +68,18 @@ def _without_parameters(path: str) -> str:
 
 
 def _parameter_errors(environment: Environment) -> Iterator[SettingError]:
-    """API Gateway accepts one parameter name per parent path."""
+    """API Gateway accepts one parameter name per parent path, and each name once per path."""
+    paths = {name: function.path or f"/{name}" for name, function in environment.functions.items()}
+    names_by_path = {path: name for name, path in paths.items()}
+    for path, other in _indistinct_paths(paths.values()):
+        if name := names_by_path.get(path):
+            accepted = f"a path whose Terraform name differs from that of {other}"
+            yield SettingError(("functions", name, "path"), display(path), accepted, "choose another path")
+    for name, path in paths.items():
+        parameters = re.findall(r"\{([^}+]+)", path)
+        if len(set(parameters)) < len(parameters):
+            accepted = "each parameter name once"
+            yield SettingError(("functions", name, "path"), display(path), accepted, "rename a parameter")
     first: dict[str, tuple[str, str]] = {}
     for name, function in environment.functions.items():
         path = function.path or f"/{name}"

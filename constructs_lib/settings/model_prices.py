@@ -123,8 +123,9 @@ def _unit_errors(name: str, prices: PriceSettings) -> Iterator[SettingError]:
 
 
 def _duplicate_step_errors(name: str, prices: PriceSettings) -> Iterator[SettingError]:
-    thresholds = [step.above for step in prices.long_context]
-    for index, above in enumerate(thresholds):
-        if above in thresholds[:index]:
+    thresholds: set[int] = set()
+    for index, step in enumerate(prices.long_context):
+        if step.above in thresholds:
             key_path = ("models", name, "prices", "long_context", index, "above")
-            yield SettingError(key_path, str(above), "each threshold once", "remove one of the two, or correct it")
+            yield SettingError(key_path, str(step.above), "each threshold once", "remove one of the two, or correct it")
+        thresholds.add(step.above)

@@ -7,7 +7,6 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from constructs_lib.settings.types import (
-    Arn,
     BucketName,
     Count,
     FromDecimal,
@@ -18,14 +17,13 @@ from constructs_lib.settings.types import (
     Origin,
     Positive,
     Region,
-    RegularExpression,
+    RegularExpressions,
     RequestsPerSecond,
     Section,
     StageName,
     TagName,
     TagValue,
     Text,
-    UniqueList,
     Url,
     WebAclArn,
 )
@@ -47,7 +45,7 @@ class BackendSettings(Section):
         default=None, description="Object key of the state in the bucket. Default: tollgate/NAME.tfstate."
     )
     region: Region | None = Field(default=None, description="Region of the bucket. Default: aws.region.")
-    kms_key_arn: Arn | None = Field(
+    kms_key_arn: KmsKeyArn | None = Field(
         default=None, description="KMS key that encrypts the state. Default: the bucket's encryption."
     )
 
@@ -65,7 +63,9 @@ class AwsSettings(Section):
         "variables TOLLGATE_LOCAL_ENDPOINT and TOLLGATE_LOCAL_PROVIDER_URL override it and the URL of the stand-in "
         "provider.",
     )
-    tags: dict[TagName, TagValue] = Field(default_factory=dict, description="Tags of every resource.")
+    tags: Annotated[dict[TagName, TagValue], Field(max_length=45)] = Field(
+        default_factory=dict, description="Tags of every resource."
+    )
     backend: BackendSettings = Field(default_factory=BackendSettings, description="Where Terraform stores its state.")
 
     @property
@@ -168,12 +168,12 @@ class MeteringSettings(Section):
         "tokens_per_minute.",
     )
     image_tokens: Count = Field(default=50_000, description='Tokens to hold per image if estimate is "strict".')
-    hold_seconds: Positive = Field(
+    hold_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(
         default=120,
         description="Deadline of a hold, in seconds. A request that is not settled by then is charged at the held "
         "amount.",
     )
-    usage_retention_days: Count = Field(
+    usage_retention_days: Annotated[int, Field(ge=0, le=36_500)] = Field(
         default=400, description="Retention of usage rows in the ledger, in days; 0 keeps them forever."
     )
     metrics_per_consumer: bool = Field(
@@ -190,8 +190,8 @@ class PromptSettings(Section):
     max_bytes: Annotated[int, Field(ge=100, le=200_000)] = Field(
         default=20_000, description="Bytes to log of each prompt and each response; the rest is cut off."
     )
-    patterns: UniqueList[RegularExpression] = Field(
+    patterns: RegularExpressions = Field(
         default=(),
         description="Regular expressions (Python syntax) of text to mask, in addition to keys, e-mail addresses and "
-        "card numbers.",
+        "card numbers. They must take linear time: write a limit such as {1,64} for each + and * but a last one.",
     )

@@ -6,14 +6,15 @@ import copy
 import itertools
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from constructs_lib.settings.environment import EnvironmentFile
-from constructs_lib.settings.types import PATTERN_WORDS, unwrap
+from constructs_lib.settings.patterns import PATTERN_WORDS
+from constructs_lib.settings.types import unwrap
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, did_you_mean, display, dotted, one_of
 
 UNKNOWN_REGION: Final = "xx-unknown-0"
@@ -41,20 +42,15 @@ _TYPES: Final = {
 _BOILERPLATE: Final = re.compile(r"^(\w+ should (be|have)|Value error,) | after validation, not \d+$")
 
 
-def setting_errors(errors: list[ErrorDetails]) -> list[SettingError]:
-    """One error per key path.
+def setting_errors(errors: list[ErrorDetails]) -> Iterator[SettingError]:
+    """Errors by key path, one or more for each; the first counts.
 
     Pydantic reports one for each member of a union, and reports a list with invalid items as too short as well.
     """
-    by_key_path: dict[KeyPath, SettingError] = {}
-    locations = [error["loc"] for error in errors]
+    parents = {error["loc"][:length] for error in errors for length in range(len(error["loc"]))}
     for error in errors:
-        start = error["loc"]
-        has_inner = any(len(location) > len(start) and location[: len(start)] == start for location in locations)
-        if not (error["type"] == "too_short" and has_inner):
-            translated = _translate(error)
-            by_key_path.setdefault(translated.key_path, translated)
-    return [*by_key_path.values()]
+        if error["type"] != "too_short" or error["loc"] not in parents:
+            yield _translate(error)
 
 
 def _translate(error: ErrorDetails) -> SettingError:
@@ -110,14 +106,14 @@ def _setting(key_path: KeyPath) -> tuple[type[BaseModel] | None, str]:
     return section, description.partition(". ")[0].removesuffix(".")
 
 
-def without_invalid_keys(document: Mapping[str, Any], errors: list[SettingError], depth: int) -> dict[str, Any]:
+def without_invalid_keys(document: Mapping[str, Any], errors: list[ErrorDetails], depth: int) -> dict[str, Any]:
     """A copy of `document` without the keys that have errors, or without their ancestors at `depth`.
 
     Cross-section checks run on the copy, so that their errors are reported together with `errors`.
     """
     valid = copy.deepcopy(dict(document))
     for error in errors:
-        keys = list(itertools.takewhile(lambda part: isinstance(part, str), error.key_path[:depth]))
+        keys = list(itertools.takewhile(lambda part: isinstance(part, str), _key_path(error)[:depth]))
         table: Any = valid
         for key in keys[:-1]:
             table = table.get(key) if isinstance(table, dict) else None

@@ -10,7 +10,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from constructs_lib.settings.environment import EnvironmentFile
-from constructs_lib.settings.types import PATTERN_WORDS, USD_FORMAT, unwrap
+from constructs_lib.settings.patterns import PATTERN_WORDS
+from constructs_lib.settings.types import USD_FORMAT, unwrap
 
 _INTRODUCTION: Final = """\
 # The environment file

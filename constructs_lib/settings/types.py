@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import types
 import typing
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Literal, TypeGuard, TypeVar
 
@@ -18,64 +20,24 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from lambda_src.contract import NAME_PATTERN
-
-NAME: Final = NAME_PATTERN
-_MODEL_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}$"
-_REGION: Final = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
-_URL: Final = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
-_HTTPS_URL: Final = r"^https://[^\s/?#@]+(/[^\s?#]*)?$"
-_EMAIL: Final = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
-_SECRETS_MANAGER_ID: Final = r"^[A-Za-z0-9/_+=.@:-]{1,2048}$"
-_API_PATH: Final = r"^(/[A-Za-z0-9-]+|/\{[A-Za-z0-9]+\})*(/[A-Za-z0-9-]+|/\{[A-Za-z0-9]+\+?\})$"
-_ORIGIN: Final = r"^(\*|https?://[^\s/?#@]+)$"
-_HANDLER: Final = r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+$"
-_ARN: Final = r"^arn:[a-z-]+:[^\s]+$"
-_KMS_KEY_ARN: Final = r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$"
-_WEB_ACL_ARN: Final = r"^arn:[a-z-]+:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/[^\s/]+/[^\s/]+$"
-_BUCKET: Final = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
-_OBJECT_KEY: Final = r"^[^\s/]([^\n]*[^\s/])?$"
-_STAGE: Final = r"^[a-zA-Z0-9_]{1,32}$"
-_VARIABLE: Final = r"^[A-Za-z][A-Za-z0-9_]*$"
-_SLACK_WORKSPACE: Final = r"^[0-9A-Z]{1,255}$"
-_SLACK_CHANNEL: Final = r"^[A-Za-z0-9]{1,256}$"
-_UUID: Final = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
-_TEAMS_CHANNEL: Final = r"^19(:|%3A)[A-Za-z0-9_-]+(@|%40)thread\.(tacv2|skype)$"
-
-PATTERN_WORDS: Final = {
-    NAME: "1 to 31 lower-case letters, digits and hyphens, not starting with a hyphen",
-    _MODEL_NAME: "1 to 128 letters, digits and . _ : / + -, starting with a letter or digit",
-    _REGION: "an AWS region such as eu-west-1",
-    _URL: "a URL such as https://api.example.com/v1, without user, query or fragment",
-    _HTTPS_URL: "an https URL without user, query or fragment",
-    _EMAIL: "an e-mail address",
-    _SECRETS_MANAGER_ID: "the name or ARN of a Secrets Manager secret, never its value",
-    _API_PATH: "a path such as /example, /example/{id} or /example/{proxy+} of letters, digits and hyphens",
-    _ORIGIN: "one origin such as https://app.example.com, or *",
-    _HANDLER: "FILE.FUNCTION, such as app.handler",
-    _ARN: "an ARN",
-    _KMS_KEY_ARN: "the ARN of a KMS key, arn:aws:kms:REGION:ACCOUNT:key/ID, not of an alias",
-    _WEB_ACL_ARN: "the ARN of a regional web ACL, arn:aws:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID",
-    _BUCKET: "3 to 63 lower-case letters, digits, hyphens and dots",
-    _OBJECT_KEY: "a key that does not start or end with /",
-    _STAGE: "1 to 32 letters, digits and underscores",
-    _VARIABLE: "letters, digits and underscores, starting with a letter",
-    _SLACK_WORKSPACE: "a workspace id such as T01ABCDEFGH",
-    _SLACK_CHANNEL: "a channel id such as C01ABCDEFGH",
-    _UUID: "a UUID",
-    _TEAMS_CHANNEL: "a channel id such as 19:abc@thread.tacv2",
-}
+from constructs_lib.settings import patterns, regular_expressions
 
 USD_FORMAT: Final = "usd"
 """`format` of amounts of money in the JSON Schema."""
 _USD_PLACES: Final = 9
-_USD_TEXT: Final = r"^[0-9]+(\.[0-9]+)?$"
+_MAX_USD: Final = 1_000_000_000
+"""Multiplied by tokens and by nano-USD it still fits the 38 digits of a DynamoDB number."""
+_USD_TEXT: Final = r"^[0-9]{1,10}(\.[0-9]{1,9})?$"
 _USD_SCHEMA: Final = {
     "anyOf": [
-        {"type": "number", "minimum": 0, "format": USD_FORMAT},
+        {"type": "number", "minimum": 0, "maximum": _MAX_USD, "format": USD_FORMAT},
         {"type": "string", "pattern": _USD_TEXT, "format": USD_FORMAT},
     ]
 }
+MAX_COUNT: Final = 2**31 - 1
+"""What every AWS API with a 32-bit integer accepts, and JavaScript (CDKTF) represents exactly."""
+_EXPIRY_YEARS: Final = range(2000, 9999)
+"""A shift to UTC stays within the years that Python's datetime represents."""
 _TAG: Final = re.compile(r"[\w .:/=+@-]*")
 
 
@@ -104,11 +66,14 @@ def _usd(value: object) -> Decimal:
     try:
         if (isinstance(value, int | Decimal) and not isinstance(value, bool)) or _is_usd_text(value):
             amount = Decimal(value)
-            if amount.is_finite() and amount >= 0 and amount == round(amount, _USD_PLACES):
+            if amount.is_finite() and 0 <= amount <= _MAX_USD and amount == round(amount, _USD_PLACES):
                 return amount
     except InvalidOperation:
         pass
-    raise ValueError('USD as a number or in quotes, such as 0.25 or "0.25", not negative, at most nine decimal places')
+    raise ValueError(
+        'USD as a number or in quotes, such as 0.25 or "0.25", not negative, '
+        f"at most {_MAX_USD:,} with nine decimal places"
+    )
 
 
 def _as_float(value: object) -> object:
@@ -124,9 +89,32 @@ def _unique(values: tuple[object, ...]) -> tuple[object, ...]:
 
 def _regular_expression(value: str) -> str:
     try:
-        re.compile(value)
+        regular_expressions.check(value)
     except re.error as error:
         raise ValueError(f"a regular expression in Python syntax; Python reports: {error}") from None
+    except regular_expressions.UnsafePatternError as error:
+        raise ValueError(f"a regular expression with {error}") from None
+    return value
+
+
+def _host(url: str) -> str:
+    """`url`, if its port is at most 65535 and an address in brackets is an IPv6 address."""
+    authority = url.partition("://")[2].partition("/")[0]
+    host, _, rest = authority.rpartition("]")
+    port = rest.rpartition(":")[2] if ":" in rest else ""
+    if port and not 1 <= int(port) <= 65_535:
+        raise ValueError("a URL with a port from 1 to 65535")
+    if host:
+        try:
+            ipaddress.IPv6Address(host.removeprefix("["))
+        except ValueError:
+            raise ValueError("a URL whose brackets contain an IPv6 address, such as http://[::1]:8080") from None
+    return url
+
+
+def _expiry(value: date | datetime) -> date | datetime:
+    if value.year not in _EXPIRY_YEARS:
+        raise ValueError(f"a year from {_EXPIRY_YEARS[0]} to {_EXPIRY_YEARS[-1]}")
     return value
 
 
@@ -147,9 +135,10 @@ _LIST: Final = Field(strict=False, json_schema_extra={"uniqueItems": True})
 UniqueList = Annotated[tuple[_Item, ...], _LIST, AfterValidator(_unique)]
 NonEmptyUniqueList = Annotated[tuple[_Item, ...], Field(min_length=1), _LIST, AfterValidator(_unique)]
 
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-RequestsPerSecond = Annotated[float, Field(ge=0, allow_inf_nan=False), FromDecimal]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+Positive = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+RequestsPerSecond = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False), FromDecimal]
+Expiry = Annotated[date | datetime, AfterValidator(_expiry)]
 MemoryMb = Annotated[int, Field(ge=128, le=10240)]
 
 Text = Annotated[str, StringConstraints(max_length=256)]
@@ -158,28 +147,30 @@ TagValue = Annotated[str, StringConstraints(max_length=256), AfterValidator(_tag
 """What every service accepts. IAM is the strictest and would reject other tags in the middle of an apply
 (docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html)."""
 RegularExpression = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_regular_expression)]
+RegularExpressions = Annotated[tuple[RegularExpression, ...], Field(max_length=32), _LIST, AfterValidator(_unique)]
 
-Name = Annotated[str, StringConstraints(pattern=NAME)]
-ModelName = Annotated[str, StringConstraints(pattern=_MODEL_NAME)]
-Region = Annotated[str, StringConstraints(pattern=_REGION)]
-Url = Annotated[str, StringConstraints(pattern=_URL)]
-HttpsUrl = Annotated[str, StringConstraints(pattern=_HTTPS_URL)]
-Email = Annotated[str, StringConstraints(pattern=_EMAIL)]
-SecretId = Annotated[str, StringConstraints(pattern=_SECRETS_MANAGER_ID)]
-ApiPath = Annotated[str, StringConstraints(pattern=_API_PATH)]
-Origin = Annotated[str, StringConstraints(pattern=_ORIGIN)]
-Handler = Annotated[str, StringConstraints(pattern=_HANDLER)]
-Arn = Annotated[str, StringConstraints(pattern=_ARN)]
-KmsKeyArn = Annotated[str, StringConstraints(pattern=_KMS_KEY_ARN)]
-WebAclArn = Annotated[str, StringConstraints(pattern=_WEB_ACL_ARN)]
-BucketName = Annotated[str, StringConstraints(pattern=_BUCKET)]
-ObjectKey = Annotated[str, StringConstraints(pattern=_OBJECT_KEY, max_length=1024)]
-StageName = Annotated[str, StringConstraints(pattern=_STAGE)]
-VariableName = Annotated[str, StringConstraints(pattern=_VARIABLE)]
-SlackWorkspaceId = Annotated[str, StringConstraints(pattern=_SLACK_WORKSPACE)]
-SlackChannelId = Annotated[str, StringConstraints(pattern=_SLACK_CHANNEL)]
-Uuid = Annotated[str, StringConstraints(pattern=_UUID)]
-TeamsChannelId = Annotated[str, StringConstraints(pattern=_TEAMS_CHANNEL)]
+Name = Annotated[str, StringConstraints(pattern=patterns.NAME)]
+TerraformName = Annotated[str, StringConstraints(pattern=patterns.TERRAFORM_NAME)]
+"""A name that is also the name of a Terraform resource, which must not start with a digit."""
+ModelName = Annotated[str, StringConstraints(pattern=patterns.MODEL_NAME)]
+Region = Annotated[str, StringConstraints(pattern=patterns.REGION, max_length=32)]
+Url = Annotated[str, StringConstraints(pattern=patterns.URL, max_length=512), AfterValidator(_host)]
+HttpsUrl = Annotated[str, StringConstraints(pattern=patterns.HTTPS_URL, max_length=512), AfterValidator(_host)]
+Email = Annotated[str, StringConstraints(pattern=patterns.EMAIL, max_length=254)]
+SecretId = Annotated[str, StringConstraints(pattern=patterns.SECRET_ID)]
+ApiPath = Annotated[str, StringConstraints(pattern=patterns.API_PATH, max_length=256)]
+Origin = Annotated[str, StringConstraints(pattern=patterns.ORIGIN, max_length=256), AfterValidator(_host)]
+Handler = Annotated[str, StringConstraints(pattern=patterns.HANDLER, max_length=128)]
+KmsKeyArn = Annotated[str, StringConstraints(pattern=patterns.KMS_KEY_ARN, max_length=256)]
+WebAclArn = Annotated[str, StringConstraints(pattern=patterns.WEB_ACL_ARN, max_length=256)]
+BucketName = Annotated[str, StringConstraints(pattern=patterns.BUCKET)]
+ObjectKey = Annotated[str, StringConstraints(pattern=patterns.OBJECT_KEY, max_length=1024)]
+StageName = Annotated[str, StringConstraints(pattern=patterns.STAGE)]
+VariableName = Annotated[str, StringConstraints(pattern=patterns.VARIABLE, max_length=256)]
+SlackWorkspaceId = Annotated[str, StringConstraints(pattern=patterns.SLACK_WORKSPACE)]
+SlackChannelId = Annotated[str, StringConstraints(pattern=patterns.SLACK_CHANNEL)]
+Uuid = Annotated[str, StringConstraints(pattern=patterns.UUID)]
+TeamsChannelId = Annotated[str, StringConstraints(pattern=patterns.TEAMS_CHANNEL, max_length=256)]
 
 LogRetention = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653

@@ -91,7 +91,7 @@ CASES = {
     "key of another region": ("", '[gateway]\nkms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/a"\n',
                               "gateway.kms_key_arn", ["us-east-1", "eu-west-1"]),
     "secret of another region": ('kind = "openai"',
-                                 'kind = "openai"\nsecret = "arn:aws:secretsmanager:eu-west-2:1:secret:a"',
+                                 'kind = "openai"\nsecret = "arn:aws:secretsmanager:eu-west-2:111122223333:secret:a"',
                                  "providers.openai.secret", ["eu-west-2", "eu-west-1"]),
     "reserved variable": ('source = "examples/hello"',
                                  'source = "x"\nenvironment = { AWS_REGION = "eu-west-2" }',
