@@ -21,11 +21,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from admin.operator_ledger import OperatorLedger
 from admin.report import rollups, rows
 from admin.report.page.data import PageData, groupings
 from admin.report.page.page import render_report
 from admin.report.period import Period
-from admin.table import OperatorLedger
 from lambda_src.contract import PK, SK, rollup_pk, rollup_sk
 from lambda_src.edges.dynamodb_attributes import serialize_item
 from local.cloud.client import Cloud
