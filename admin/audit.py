@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from admin.budgets.status import dollars
-from admin.keys.view import who
+from admin.keys.view import short_arn
 from admin.output import shows, table
 from admin.session import Session, session_of
 from admin.times import time_option
@@ -72,7 +72,7 @@ def audit(
         and (target is None or target in row.target)
     ]
     cells = [
-        (row.at[:19].replace("T", " "), who(row.by), row.action, row.target, _words(row.before), _words(row.after))
+        (row.at[:19].replace("T", " "), short_arn(row.by), row.action, row.target, _words(row.before), _words(row.after))
         for row in rows
     ]
     session.output.show(rows, lambda: table("", ("when (UTC)", "who", "action", "target", "before", "after"), cells))

@@ -1,4 +1,4 @@
-"""`tollgate consumers`: who there is, what they spend, and a switch for each."""
+"""`tollgate consumers`: list, show, pause and resume."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from admin.session import Session, session_of
 
 app = typer.Typer(help="Show consumers with their budgets and keys; pause and resume them.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A consumer of the environment file.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a consumer in the environment file.")]
 
 
 @app.command("list")
 @shows(ConsumerShown, many=True)
 def list_consumers(context: typer.Context) -> None:
-    """Consumers with their plan, what they spent this month, and how full their fullest budget is.
+    """List consumers with their plan, spend this month, and the budget with the highest share spent.
 
     Examples:
 
@@ -34,8 +34,8 @@ def list_consumers(context: typer.Context) -> None:
     now = session.now()
     keys = all_keys(session)
     rows = [
-        shown(each, [key for key in keys if key.consumer == each.consumer], now)
-        for each in all_consumer_budgets(session)
+        shown(budgets, [key for key in keys if key.consumer == budgets.consumer], now)
+        for budgets in all_consumer_budgets(session)
     ]
     session.output.show(rows, lambda: consumers_table(rows))
 
@@ -43,17 +43,17 @@ def list_consumers(context: typer.Context) -> None:
 @app.command("show")
 @shows(ConsumerDetails)
 def show_consumer(context: typer.Context, name: Name) -> None:
-    """One consumer: policy, limits, budgets with what is spent and held, raises, keys, last use.
+    """Show one consumer: policy, limits, budgets, raises, keys, last use.
 
     Examples:
 
       tollgate consumers show search
     """
     session = session_of(context)
-    found = consumer_budgets(session, name)
+    budgets = consumer_budgets(session, name)
     keys = all_keys(session, name)
-    told = details(session, found, keys)
-    session.output.show(told, lambda: details_view(found, told, keys, session.now()))
+    shown_details = details(session, budgets, keys)
+    session.output.show(shown_details, lambda: details_view(budgets, shown_details, keys, session.now()))
 
 
 @app.command("pause")
@@ -62,12 +62,12 @@ def pause_consumer(
     context: typer.Context,
     name: Name,
     reason: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Kept with it, for colleagues; at most 200 characters.")
+        str | None, typer.Option(metavar="TEXT", help="Reason, stored with the status; at most 200 characters.")
     ] = None,
 ) -> None:
-    """Refuse every request of a consumer within a minute. Its keys stay as they are.
+    """Reject all requests of a consumer, within a minute. Its keys do not change.
 
-    For one key at once: `tollgate keys disable`.
+    To stop one key, use `tollgate keys disable`.
 
     Examples:
 
@@ -76,46 +76,46 @@ def pause_consumer(
     session = session_of(context)
     if reason is not None and not (0 < len(reason) <= 200 and reason.isprintable()):
         raise UsageError(
-            f"--reason of {len(reason)} characters: accepted are 1 to 200, on one line, without control characters."
+            f"invalid --reason of {len(reason)} characters; accepted: 1 to 200 on one line, without control characters."
         )
-    found = consumer_budgets(session, name)
-    if found.paused:
-        session.output.say(f"{name} is paused already, since {found.state.get('at')}")
-    elif not session.output.confirm(f"pause {name}: all its requests are refused within a minute"):
+    budgets = consumer_budgets(session, name)
+    if budgets.paused:
+        session.output.say(f"{name} is paused already, since {budgets.state.get('at')}")
+    elif not session.output.confirm(f"pause {name}: reject all its requests within a minute"):
         return
     else:
-        _switch(session, found, "paused", reason)
-        session.output.say(f"{name} is paused; it holds within 60 s. Its API keys stay enabled.")
+        _switch(session, budgets, "paused", reason)
+        session.output.say(f"{name} is paused. The gateway applies it within 60 s. Its API keys stay enabled.")
     _show(session, name)
 
 
 @app.command("resume")
 @shows(ConsumerShown)
 def resume_consumer(context: typer.Context, name: Name) -> None:
-    """Let a paused consumer call again, within a minute.
+    """Accept requests of a paused consumer again, within a minute.
 
     Examples:
 
       tollgate consumers resume search
     """
     session = session_of(context)
-    found = consumer_budgets(session, name)
-    if not found.paused:
+    budgets = consumer_budgets(session, name)
+    if not budgets.paused:
         session.output.say(f"{name} is not paused")
     elif session.output.dry_run:
         session.output.say(f"dry run, nothing done: resume {name}")
         return
     else:
-        _switch(session, found, "active", None)
-        session.output.say(f"{name} may call again; it holds within 60 s.")
+        _switch(session, budgets, "active", None)
+        session.output.say(f"{name} is active. The gateway applies it within 60 s.")
     _show(session, name)
 
 
-def _switch(session: Session, found: ConsumerBudgets, status: str, reason: str | None) -> None:
-    before = {"status": found.state.get("status", "active"), "reason": found.state.get("reason")}
+def _switch(session: Session, budgets: ConsumerBudgets, status: str, reason: str | None) -> None:
+    before = {"status": budgets.state.get("status", "active"), "reason": budgets.state.get("reason")}
     after = {"status": status, "reason": reason}
     action = "consumers.pause" if status == "paused" else "consumers.resume"
-    session.table.change([state_change(session, found, after)], Audit(action, found.consumer, before, after))
+    session.table.change([state_change(session, budgets, after)], Audit(action, budgets.consumer, before, after))
 
 
 def _show(session: Session, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What is shown of consumers."""
+"""Consumers as JSON documents and tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from admin.budgets.status import ConsumerBudgets, Money, dollars
 from admin.budgets.view import BudgetShown, budgets_table, shown_budgets
 from admin.formatting import counted
 from admin.keys.ledger import LedgerKey
-from admin.keys.view import KeyShown, bounded, keys_table
+from admin.keys.view import KeyShown, keys_table, with_consumer_expiry
 from admin.keys.view import shown as shown_key
 from admin.output import table
 from admin.session import Session
@@ -25,12 +25,12 @@ class ConsumerShown:
 
     consumer: its name in the environment file.
     plan: its usage plan.
-    owner: who answers for it; null: not said.
+    owner: its owner; null if not set.
     status: active, paused (by an operator) or expired.
-    month: spent this calendar month (UTC): {usd, nano_usd}.
-    fullest_percent: share spent of the budget of which most is spent; null: it has no budget.
-    fullest_per: window of that budget; null likewise.
-    keys: how many keys it has that are neither revoked nor expired.
+    month: spend in this calendar month (UTC): {usd, nano_usd}.
+    fullest_percent: highest share spent of its budgets; null if it has none.
+    fullest_per: window of that budget; null if it has none.
+    keys: number of its keys that are neither revoked nor expired.
     """
 
     consumer: str
@@ -45,20 +45,20 @@ class ConsumerShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerDetails:
-    """A consumer with all that is known of it.
+    """A consumer in detail.
 
-    consumer, plan, owner, status, month: as in the list.
-    status_at: when an operator last changed its status or raises (ISO 8601, UTC); null: never.
-    status_by: ARN of that operator; null likewise.
-    reason: why it is paused; null: not said.
-    expires: when it ends (ISO 8601, UTC); null: never.
-    models: names of models it may use; "*" alone: every model.
-    tokens_per_minute, requests_per_minute, max_output_tokens: limits; null: not set.
-    tags: what the environment file says of it.
-    budgets: as `tollgate budgets show` lists them.
-    raises: temporary additions: {usd, nano_usd, per, until, at, by}.
-    keys: as `tollgate keys list` lists them.
-    last_used: last UTC day with a request; null: none yet.
+    consumer, plan, owner, status, month: as in `consumers list`.
+    status_at: last change of its status or raises by an operator (ISO 8601, UTC); null if never.
+    status_by: ARN of that operator; null if never.
+    reason: why it is paused; null if not set.
+    expires: its expiry (ISO 8601, UTC); null if none.
+    models: models it may use; "*" for every model.
+    tokens_per_minute, requests_per_minute, max_output_tokens: limits; null if not set.
+    tags: its tags from the environment file.
+    budgets: its budgets, as in `tollgate budgets show`.
+    raises: temporary raises: {usd, nano_usd, per, until, at, by}.
+    keys: its keys, as in `tollgate keys list`.
+    last_used: last UTC day with a request; null if none.
     """
 
     consumer: str
@@ -81,51 +81,51 @@ class ConsumerDetails:
     last_used: str | None
 
 
-def status(found: ConsumerBudgets, now: datetime) -> Literal["active", "paused", "expired"]:
-    """Whether its requests are taken."""
-    if found.paused:
+def status(budgets: ConsumerBudgets, now: datetime) -> Literal["active", "paused", "expired"]:
+    """The status of a consumer."""
+    if budgets.paused:
         return "paused"
-    expires = found.policy.expires
+    expires = budgets.policy.expires
     return "expired" if expires is not None and expires <= now else "active"
 
 
-def shown(found: ConsumerBudgets, keys: Sequence[LedgerKey], now: datetime) -> ConsumerShown:
-    """A consumer's line of the list."""
-    fullest = found.fullest(now)
+def shown(budgets: ConsumerBudgets, keys: Sequence[LedgerKey], now: datetime) -> ConsumerShown:
+    """A consumer for the list."""
+    fullest = budgets.fullest(now)
     return ConsumerShown(
-        consumer=found.consumer,
-        plan=found.policy.plan,
-        owner=found.item.get("owner"),
-        status=status(found, now),
-        month=Money.of(found.account.spent("month", now)),
+        consumer=budgets.consumer,
+        plan=budgets.policy.plan,
+        owner=budgets.item.get("owner"),
+        status=status(budgets, now),
+        month=Money.of(budgets.account.spent("month", now)),
         fullest_percent=None if fullest is None else fullest.percent,
         fullest_per=None if fullest is None else fullest.per,
-        keys=sum(bounded(key, found.item).state(now) in ("active", "disabled") for key in keys),
+        keys=sum(with_consumer_expiry(key, budgets.item).state(now) in ("active", "disabled") for key in keys),
     )
 
 
-def details(session: Session, found: ConsumerBudgets, keys: Sequence[LedgerKey]) -> ConsumerDetails:
-    """All that is known of a consumer."""
-    now, policy = session.now(), found.policy
+def details(session: Session, budgets: ConsumerBudgets, keys: Sequence[LedgerKey]) -> ConsumerDetails:
+    """A consumer in detail."""
+    now, policy = session.now(), budgets.policy
     return ConsumerDetails(
-        consumer=found.consumer,
+        consumer=budgets.consumer,
         plan=policy.plan,
-        owner=found.item.get("owner"),
-        status=status(found, now),
-        month=Money.of(found.account.spent("month", now)),
-        status_at=found.state.get("at"),
-        status_by=found.state.get("by"),
-        reason=found.state.get("reason"),
+        owner=budgets.item.get("owner"),
+        status=status(budgets, now),
+        month=Money.of(budgets.account.spent("month", now)),
+        status_at=budgets.state.get("at"),
+        status_by=budgets.state.get("by"),
+        reason=budgets.state.get("reason"),
         expires=None if policy.expires is None else iso_time(policy.expires),
         models=sorted(policy.models),
         tokens_per_minute=policy.tokens_per_minute,
         requests_per_minute=policy.requests_per_minute,
         max_output_tokens=policy.max_output_tokens,
         tags=dict(policy.tags),
-        budgets=shown_budgets(found, now),
-        raises=[_raise(each) for each in found.active_raises(now)],
-        keys=[shown_key(bounded(key, found.item), now) for key in keys],
-        last_used=_last_used(session, found.consumer),
+        budgets=shown_budgets(budgets, now),
+        raises=[_raise(item) for item in budgets.active_raises(now)],
+        keys=[shown_key(with_consumer_expiry(key, budgets.item), now) for key in keys],
+        last_used=_last_used(session, budgets.consumer),
     )
 
 
@@ -142,7 +142,7 @@ def _last_used(session: Session, consumer: str) -> str | None:
 
 
 def consumers_table(rows: Sequence[ConsumerShown]) -> Any:
-    """Consumers for people."""
+    """The table of consumers."""
     cells = [
         (
             row.consumer,
@@ -155,40 +155,42 @@ def consumers_table(rows: Sequence[ConsumerShown]) -> Any:
         )
         for row in rows
     ]
-    columns = ("consumer", "plan", "owner", "status", "this month", "fullest budget", "keys")
-    return table(counted(len(rows), "consumer"), columns, cells, right=("this month", "fullest budget", "keys"))
+    columns = ("consumer", "plan", "owner", "status", "this month", "highest budget use", "keys")
+    return table(counted(len(rows), "consumer"), columns, cells, right=("this month", "highest budget use", "keys"))
 
 
-def details_view(found: ConsumerBudgets, told: ConsumerDetails, keys: Sequence[LedgerKey], now: datetime) -> Any:
-    """One consumer for people."""
+def details_view(budgets: ConsumerBudgets, shown: ConsumerDetails, keys: Sequence[LedgerKey], now: datetime) -> Any:
+    """The tables of one consumer."""
     from rich.console import Group
 
     facts: list[tuple[str, object]] = [
-        ("consumer", told.consumer),
-        ("status", _status_words(told)),
-        ("plan", told.plan),
-        ("owner", told.owner),
-        ("models", "every model" if told.models == ["*"] else ", ".join(told.models) or "none"),
-        ("tokens a minute", told.tokens_per_minute),
-        ("requests a minute", told.requests_per_minute),
-        ("output tokens", told.max_output_tokens),
+        ("consumer", shown.consumer),
+        ("status", _status_words(shown)),
+        ("plan", shown.plan),
+        ("owner", shown.owner),
+        ("models", "every model" if shown.models == ["*"] else ", ".join(shown.models) or "none"),
+        ("tokens per minute", shown.tokens_per_minute),
+        ("requests per minute", shown.requests_per_minute),
+        ("maximum output tokens", shown.max_output_tokens),
         (
             "expires",
-            None if found.policy.expires is None else f"{told.expires} ({relative_time(found.policy.expires, now)})",
+            None
+            if budgets.policy.expires is None
+            else f"{shown.expires} ({relative_time(budgets.policy.expires, now)})",
         ),
-        ("tags", ", ".join(f"{name}={value}" for name, value in told.tags.items()) or None),
-        ("this month", dollars(told.month.nano_usd)),
-        ("last used", told.last_used or "never"),
-        *(("raised by", f"${each['usd']} per {each['per']} until {each['until']}") for each in told.raises),
+        ("tags", ", ".join(f"{name}={value}" for name, value in shown.tags.items()) or None),
+        ("this month", dollars(shown.month.nano_usd)),
+        ("last used", shown.last_used or "never"),
+        *(("raised by", f"${item['usd']} per {item['per']} until {item['until']}") for item in shown.raises),
     ]
     parts = [table("", ("", ""), [fact for fact in facts if fact[1] is not None])]
-    if told.budgets:
-        parts.append(budgets_table([(found, budget) for budget in found.budgets(now)], now))
-    parts.append(keys_table(None, [bounded(key, found.item) for key in keys], now))
+    if shown.budgets:
+        parts.append(budgets_table([(budgets, budget) for budget in budgets.budgets(now)], now))
+    parts.append(keys_table(None, [with_consumer_expiry(key, budgets.item) for key in keys], now))
     return Group(*parts)
 
 
-def _status_words(told: ConsumerDetails) -> str:
-    if told.status != "paused":
-        return told.status
-    return f"paused since {told.status_at} by {told.status_by}" + (f": {told.reason}" if told.reason else "")
+def _status_words(shown: ConsumerDetails) -> str:
+    if shown.status != "paused":
+        return shown.status
+    return f"paused since {shown.status_at} by {shown.status_by}" + (f": {shown.reason}" if shown.reason else "")

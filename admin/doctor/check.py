@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from admin.keys.ledger import LedgerKey, all_keys
-from admin.keys.view import bounded
+from admin.keys.view import with_consumer_expiry
 from admin.session import Session, environment_files
 from lambda_src.contract import (
     ACCOUNT_SK,
@@ -123,7 +123,7 @@ class Deployed:
     def keys(self) -> dict[str, LedgerKey]:
         """Every key of the ledger by id, each ending with its consumer at the latest."""
         policies = self.session.policies
-        return {key.key_id: bounded(key, policies.get(key.consumer, {})) for key in all_keys(self.session)}
+        return {key.key_id: with_consumer_expiry(key, policies.get(key.consumer, {})) for key in all_keys(self.session)}
 
     @cached_property
     def gateway_keys(self) -> dict[str, ApiKeyTypeDef]:

@@ -1,1 +1,1 @@
-"""Keys: issued, rotated, switched off and on, taken over."""
+"""Keys: issue, rotate, revoke, disable, enable, import, export."""

@@ -1,4 +1,4 @@
-"""API Gateway's side of a key: the key itself, its value, its usage plan."""
+"""Keys in API Gateway: the key, its value and its usage plan."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NamedKey:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose a key is by its name and description."""
+    """The owner of a key, according to its name and description."""
 
     environment: str
     consumer: str
@@ -40,42 +40,42 @@ class Owner:
 
 
 class RateLimiter:
-    """Keeps a row of calls at or under so many a second; what other callers use up, backoff has to absorb."""
+    """Limits calls per second. Retries absorb throttling caused by other callers."""
 
     def __init__(self, per_second: int) -> None:
         self._gap = 1 / per_second
         self._next = 0.0
 
     def wait(self) -> None:
-        """Until the next call may start."""
+        """Sleep until the next call may start."""
         now = time.monotonic()
         time.sleep(max(0.0, self._next - now))
         self._next = max(now, self._next) + self._gap
 
 
 def description(session: Session, consumer: str, label: str, replaces: str | None = None) -> str:
-    """What an operator's key says of itself in API Gateway, by which a half-made one is found again."""
-    tail = "" if replaces is None else f", replaces {replaces}"
-    return f"{api_key_description(consumer, label)} in {session.environment}, issued by an operator{tail}"
+    """The description of an operator's key in API Gateway, by which an interrupted one is recognized."""
+    suffix = "" if replaces is None else f", replaces {replaces}"
+    return f"{api_key_description(consumer, label)} in {session.environment}, issued by an operator{suffix}"
 
 
 def create(session: Session, consumer: str, label: str, description: str) -> tuple[str, str]:
-    """Id and secret value of a new key. It works nowhere yet: it is on no plan."""
+    """Create a key and return its id and secret value. It does not work until it is on a usage plan."""
     name = api_key_name(session.environment, consumer, label)
-    made = session.apigateway.create_api_key(name=name, description=description, enabled=True)
-    return made["id"], made["value"]
+    created = session.apigateway.create_api_key(name=name, description=description, enabled=True)
+    return created["id"], created["value"]
 
 
-def named_keys(session: Session, beginning: str) -> list[NamedKey]:
-    """Keys whose names begin so."""
+def named_keys(session: Session, name_prefix: str) -> list[NamedKey]:
+    """Keys whose names start with `name_prefix`."""
     pages = session.apigateway.get_paginator("get_api_keys").paginate(
-        nameQuery=beginning, includeValues=False, PaginationConfig={"PageSize": 500}
+        nameQuery=name_prefix, includeValues=False, PaginationConfig={"PageSize": 500}
     )
-    return [_named(each) for page in pages for each in page["items"]]
+    return [_named(key) for page in pages for key in page["items"]]
 
 
 def named_key(session: Session, key_id: str) -> NamedKey | None:
-    """One key; None where API Gateway has none of that id."""
+    """One key, or None if it does not exist."""
     client = session.apigateway
     try:
         return _named(client.get_api_key(apiKey=key_id, includeValue=False))
@@ -89,7 +89,7 @@ def value_of(session: Session, key_id: str) -> str:
 
 
 def enable(session: Session, key_id: str, enabled: bool) -> bool:
-    """Let API Gateway accept or refuse a key, at once; False where it is gone."""
+    """Enable or disable a key in API Gateway, which takes some seconds. False if the key does not exist."""
     client = session.apigateway
     change: PatchOperationTypeDef = {"op": "replace", "path": "/enabled", "value": str(enabled).lower()}
     try:
@@ -100,7 +100,7 @@ def enable(session: Session, key_id: str, enabled: bool) -> bool:
 
 
 def delete(session: Session, key_id: str) -> None:
-    """Delete a key, and so its place on any plan; nothing where it is gone."""
+    """Delete a key, also from its usage plan. Does nothing if it does not exist."""
     client = session.apigateway
     try:
         client.delete_api_key(apiKey=key_id)
@@ -109,14 +109,14 @@ def delete(session: Session, key_id: str) -> None:
 
 
 def plan_id(session: Session, plan: str) -> str:
-    """Id of a usage plan; Unconfigured where it is not deployed."""
-    found = session.plan_ids.get(plan)
-    if found is None:
+    """Id of a usage plan. Raises ConfigurationError if it is not deployed."""
+    plan_id = session.plan_ids.get(plan)
+    if plan_id is None:
         raise ConfigurationError(
-            f"usage plan {prefix(session.environment)}-{plan} is not deployed, though a consumer is on it: the last "
-            "deploy did not finish. Run it again."
+            f"usage plan {prefix(session.environment)}-{plan} of a consumer is not deployed: the last deploy did not "
+            "finish. Run it again."
         )
-    return found
+    return plan_id
 
 
 def on_plan(session: Session, plan: str, key_id: str) -> bool:
@@ -130,12 +130,12 @@ def on_plan(session: Session, plan: str, key_id: str) -> bool:
 
 
 def plans_of(session: Session, key_id: str) -> list[str]:
-    """The environment's plans that a key is on; more than one is not possible on AWS."""
+    """The environment's usage plans that a key is on; AWS allows at most one."""
     return [plan for plan in session.plan_ids if on_plan(session, plan, key_id)]
 
 
 def put_on_plan(session: Session, plan: str, key_id: str) -> None:
-    """Put a key on a plan; nothing where it is on it already."""
+    """Add a key to a usage plan, if it is not on it already."""
     client = session.apigateway
     try:
         client.create_usage_plan_key(usagePlanId=plan_id(session, plan), keyId=key_id, keyType="API_KEY")
@@ -145,9 +145,9 @@ def put_on_plan(session: Session, plan: str, key_id: str) -> None:
 
 
 def move_to_plan(session: Session, plan: str, key_id: str, present: Sequence[str]) -> None:
-    """Put a key on a plan and on no other: a consumer's plan may have changed since it was made.
+    """Add a key to a usage plan and remove it from others: its consumer's plan may have changed since it was issued.
 
-    present: `plans_of` the key.
+    present: the plans that the key is on.
     """
     for other in present:
         if other != plan:
@@ -157,25 +157,25 @@ def move_to_plan(session: Session, plan: str, key_id: str, present: Sequence[str
 
 
 def used_today(session: Session, plan: str, key_id: str) -> tuple[int, int] | None:
-    """Requests that API Gateway counted today against a plan's quota, and how many are left; None without a quota."""
+    """Requests that count against the plan's quota today, and requests left; None without a quota."""
     client, its_id = session.apigateway, plan_id(session, plan)
-    plans = (each for page in client.get_paginator("get_usage_plans").paginate() for each in page["items"])
-    if not any(each["id"] == its_id and each.get("quota", {}).get("limit") for each in plans):
+    plans = (item for page in client.get_paginator("get_usage_plans").paginate() for item in page["items"])
+    if not any(item["id"] == its_id and item.get("quota", {}).get("limit") for item in plans):
         return None
     day = session.now().date().isoformat()
     days = client.get_usage(usagePlanId=its_id, keyId=key_id, startDate=day, endDate=day).get("items", {}).get(key_id)
     return (int(days[-1][0]), int(days[-1][1])) if days else None
 
 
-def environment_of(key: NamedKey) -> Owner | None:
-    """Whose a key is; None for one that tollgate did not name."""
-    said = _DESCRIPTION.match(key.description)
-    head = prefix("")
-    if said is None or not key.name.startswith(head):
+def owner_of(key: NamedKey) -> Owner | None:
+    """The owner of a key; None if Tollgate did not name it."""
+    match = _DESCRIPTION.match(key.description)
+    name_prefix = prefix("")
+    if match is None or not key.name.startswith(name_prefix):
         return None
-    environment = key.name.removeprefix(head).removesuffix(f"-{said['consumer']}-{said['label']}")
-    return Owner(environment, said["consumer"], said["label"])
+    environment = key.name.removeprefix(name_prefix).removesuffix(f"-{match['consumer']}-{match['label']}")
+    return Owner(environment, match["consumer"], match["label"])
 
 
-def _named(found: ApiKeyTypeDef | ApiKeyResponseTypeDef) -> NamedKey:
-    return NamedKey(found["id"], found.get("name", ""), found.get("description", ""), found.get("enabled", False))
+def _named(key: ApiKeyTypeDef | ApiKeyResponseTypeDef) -> NamedKey:
+    return NamedKey(key["id"], key.get("name", ""), key.get("description", ""), key.get("enabled", False))

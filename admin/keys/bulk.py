@@ -1,4 +1,4 @@
-"""Many keys at once, from CSV."""
+"""Issuing many keys from a CSV file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from admin.formatting import counted
 from admin.keys.api_gateway import CREATES_PER_SECOND, RateLimiter
 from admin.keys.issue import (
     Issued,
-    Order,
-    bearer_of,
+    KeyRequest,
     check_expiry,
-    half_made,
+    is_unfinished,
     issue,
-    stuck,
-    taken,
+    key_with_label,
+    label_taken,
+    unfinished_keys,
 )
 from admin.keys.ledger import LedgerKey, all_keys, checked_label
 from admin.output import control_free
@@ -32,13 +32,13 @@ from lambda_src.contract import prefix
 
 _T = TypeVar("_T")
 
-_NAMED: Final = 50
-"""Keys that a dry run tells one by one."""
+_LISTED: Final = 50
+"""Number of keys that a dry run lists by name."""
 ISSUED_COLUMNS: Final = ("consumer", "label", "key_id", "expires", "value")
 
 
-class Desk:
-    """Judges lines against what there is; each label and id only once."""
+class LineChecker:
+    """Checks CSV lines against existing consumers and keys. Labels and ids must be unique within the file."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -48,14 +48,14 @@ class Desk:
         self.by_id = {key.key_id: key for keys in self.keys.values() for key in keys}
         self._seen: dict[tuple[str, ...], int] = {}
 
-    def once(self, line: CsvLine, *what: str) -> None:
-        """Refused where an earlier line has the same."""
-        first = self._seen.setdefault(what, line.number)
+    def check_unique(self, line: CsvLine, *value: str) -> None:
+        """Raise RefusedError if an earlier line has the same value."""
+        first = self._seen.setdefault(value, line.number)
         if first != line.number:
-            raise RefusedError(f"{'/'.join(map(control_free, what))} is in line {first} already.")
+            raise RefusedError(f"{'/'.join(map(control_free, value))} is a duplicate of line {first}.")
 
-    def order(self, line: CsvLine) -> tuple[Order, LedgerKey | None]:
-        """What a line asks for, and who has its label now; an order that holds only if no fault was noted."""
+    def request(self, line: CsvLine) -> tuple[KeyRequest, LedgerKey | None]:
+        """The request of a line and the key that has its label. Valid only if the line has no errors."""
         consumer, label, expires, now = line["consumer"], line["label"], None, self.session.now()
         policy = self.session.policies.get(consumer, {})
         with line.collecting_errors():
@@ -63,114 +63,114 @@ class Desk:
                 raise unknown("consumer", consumer, self.session.policies, seen_with="tollgate consumers list")
         with line.collecting_errors():
             checked_label(label, "label")
-            self.once(line, consumer, label)
+            self.check_unique(line, consumer, label)
         with line.collecting_errors():
             expires = future_time(line["expires"], "expires", now) if line["expires"] else None
             check_expiry(policy, expires, now)
-        wanted = Order(consumer=consumer, label=label, plan=policy.get("plan", ""), expires=expires)
-        return wanted, bearer_of(self.keys.get(consumer, ()), label)
+        request = KeyRequest(consumer=consumer, label=label, plan=policy.get("plan", ""), expires=expires)
+        return request, key_with_label(self.keys.get(consumer, ()), label)
 
 
-def orders(session: Session, file: Path, resume: bool) -> list[Order]:
-    """The keys that `file` asks for; those that exist are left out, and told, with `resume`, else they are faults."""
-    desk = Desk(session)
+def key_requests(session: Session, file: Path, resume: bool) -> list[KeyRequest]:
+    """The keys to issue from `file`. Existing keys are skipped and reported with `resume`, else they are errors."""
+    checker = LineChecker(session)
 
-    def judge(line: CsvLine) -> Order | LedgerKey:
-        wanted, bearer = desk.order(line)
-        if bearer is None:
-            return wanted
-        if stuck(session, bearer):
-            return Order(consumer=wanted.consumer, label=wanted.label, plan=wanted.plan, unfinished=bearer)
+    def key_request(line: CsvLine) -> KeyRequest | LedgerKey:
+        request, existing = checker.request(line)
+        if existing is None:
+            return request
+        if is_unfinished(session, existing):
+            return KeyRequest(consumer=request.consumer, label=request.label, plan=request.plan, unfinished=existing)
         if resume:
-            return bearer
-        raise taken(bearer)
+            return existing
+        raise label_taken(existing)
 
-    found = parsed(file, read(file, ("consumer", "label"), ("expires",)), judge)
-    for each in found:
-        if isinstance(each, LedgerKey):
-            session.output.say(f"{each.name} is there already (id {each.key_id}); not made again")
-    return [each for each in found if isinstance(each, Order)]
+    requests = parsed(file, read(file, ("consumer", "label"), ("expires",)), key_request)
+    for request in requests:
+        if isinstance(request, LedgerKey):
+            session.output.say(f"{request.name} exists already (id {request.key_id}); skipped")
+    return [request for request in requests if isinstance(request, KeyRequest)]
 
 
-def issue_all(session: Session, wanted: Sequence[Order], *, bar: bool) -> Iterator[Issued]:
-    """Make them one after the other; whatever ends it early is followed by how many are done."""
-    waiting, done = half_made(session, f"{prefix(session.environment)}-"), 0
+def issue_all(session: Session, requests: Sequence[KeyRequest], *, bar: bool) -> Iterator[Issued]:
+    """Issue keys one after the other. If that ends early, prints how many are done."""
+    unfinished, done = unfinished_keys(session, f"{prefix(session.environment)}-"), 0
     try:
-        for each in paced(session, wanted, "issuing keys", bar=bar):
-            yield issue(session, each, waiting)
+        for request in throttled(session, requests, "issuing keys", bar=bar):
+            yield issue(session, request, unfinished)
             done += 1
     finally:
-        if done < len(wanted):
+        if done < len(requests):
             session.output.say(
-                f"{done} of {len(wanted)} keys are issued and their values written. Give the same file with "
-                "--resume-safe: it goes on with the rest.",
+                f"{done} of {len(requests)} keys are issued and their values written. Run the same command with "
+                "--resume-safe to continue.",
                 style="yellow",
             )
 
 
-def paced(session: Session, wanted: Sequence[_T], words: str, *, bar: bool = True) -> Iterator[_T]:
-    """One after the other, no faster than API Gateway lets an account. bar: a terminal sees how far it is."""
-    pace, shown = RateLimiter(CREATES_PER_SECOND), iter(wanted)
+def throttled(session: Session, items: Sequence[_T], description: str, *, bar: bool = True) -> Iterator[_T]:
+    """`items`, no faster than API Gateway's limit per account. bar: show progress on a terminal."""
+    limiter, iterator = RateLimiter(CREATES_PER_SECOND), iter(items)
     if bar and session.output.stderr.is_terminal:
         from rich.progress import track
 
-        shown = iter(track(wanted, words, console=session.output.stderr, transient=True))
-    for each in shown:
-        pace.wait()
-        yield each
+        iterator = iter(track(items, description, console=session.output.stderr, transient=True))
+    for item in iterator:
+        limiter.wait()
+        yield item
 
 
 @contextmanager
 def destination(file: Path | None) -> Iterator[TextIO]:
-    """Where values are written: stdout, or a new file that only its owner may read."""
+    """The destination of values: stdout, or a new file that only its owner can read."""
     if file is None:
         yield sys.stdout
         return
     try:
-        made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise UsageError(
-            f"--to {file} exists already and is not written over: it may hold values. Choose another."
+            f"--to {file} exists and may contain values, so it is not overwritten. Pass another file."
         ) from None
     except OSError as error:
         raise UsageError(f"--to {file} cannot be written: {error.strerror}.") from None
-    with os.fdopen(made, "w", encoding="utf-8", newline="") as opened:
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as opened:
         yield opened
 
 
 def write_all(issued: Iterable[Issued], to: TextIO) -> int:
-    """Write each key as soon as it is made, so that a fault loses none; how many there were."""
+    """Write each key as soon as it is issued, so that an error loses none. Returns the number of keys."""
     writer = csv.writer(to, lineterminator="\n")
     writer.writerow(ISSUED_COLUMNS)
     count = 0
-    for each in issued:
-        writer.writerow([getattr(each, name) for name in ISSUED_COLUMNS])
+    for key in issued:
+        writer.writerow([getattr(key, name) for name in ISSUED_COLUMNS])
         to.flush()
         count += 1
     return count
 
 
 def issue_file(session: Session, file: Path, to: Path | None, resume: bool) -> None:
-    """Make all keys that `file` asks for and write their values, each as soon as it is there."""
-    wanted = orders(session, file, resume)
+    """Issue all keys of `file` and write each value as soon as it exists."""
+    requests = key_requests(session, file, resume)
     if session.output.dry_run:
-        session.output.say(f"dry run, nothing done: issue {summary(wanted)}")
+        session.output.say(f"dry run, nothing done: issue {summary(requests)}")
         return
     if session.output.form == "json" and to is None:
-        made: list[Issued] = []
+        issued: list[Issued] = []
         try:
-            made.extend(issue_all(session, wanted, bar=True))
-        finally:  # a fault must not lose the values of those that were made
-            session.output.show_json(made)
+            issued.extend(issue_all(session, requests, bar=True))
+        finally:  # an error must not lose the values of issued keys
+            session.output.show_json(issued)
         return
     with destination(to) as opened:
-        bar = not opened.isatty()  # there the lines themselves say how far it is
-        count = write_all(issue_all(session, wanted, bar=bar), opened)
+        bar = not opened.isatty()  # on a terminal the lines themselves show the progress
+        count = write_all(issue_all(session, requests, bar=bar), opened)
     session.output.say(f"{counted(count, 'key')} issued{'' if to is None else f'; their values are in {to}'}")
 
 
-def summary(wanted: Sequence[Order]) -> str:
-    """How many keys for whom, for a dry run."""
-    names = [f"{each.consumer}/{each.label}" for each in wanted]
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return f"{counted(len(names), 'key')}: {', '.join(names[:_NAMED])}{more}"
+def summary(requests: Sequence[KeyRequest]) -> str:
+    """The number and names of keys, for a dry run."""
+    names = [f"{request.consumer}/{request.label}" for request in requests]
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return f"{counted(len(names), 'key')}: {', '.join(names[:_LISTED])}{more}"

@@ -1,4 +1,4 @@
-"""`tollgate keys`: issue, rotate, revoke. A key's value is printed once and kept nowhere by us."""
+"""`tollgate keys`. The value of a key is printed once; Tollgate does not store it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from typing import Annotated, Literal
 import typer
 
 from admin.errors import UsageError
-from admin.keys.adopt import adopt_all, adoptable, write_exported
+from admin.keys.adopt import import_all, importable_keys, write_exported
 from admin.keys.api_gateway import value_of
 from admin.keys.bulk import issue_file, summary
-from admin.keys.issue import Issued, issue, order
+from admin.keys.issue import Issued, issue, key_request
 from admin.keys.ledger import all_keys, find, keys_of
-from admin.keys.lifecycle import Expires, KeyArgument, disable_key, enable_key, hand_over, revoke_key, rotate_key
-from admin.keys.view import KeyDetails, KeysExported, KeyShown, bounded, details, details_table, keys_table, shown
+from admin.keys.lifecycle import Expires, KeyArgument, disable_key, enable_key, print_issued, revoke_key, rotate_key
+from admin.keys.view import (
+    KeyDetails,
+    KeysExported,
+    KeyShown,
+    details,
+    details_table,
+    keys_table,
+    shown,
+    with_consumer_expiry,
+)
 from admin.operator_ledger import Audit
 from admin.output import shows
 from admin.session import session_of
@@ -28,9 +37,11 @@ app = typer.Typer(help="Issue, rotate and revoke keys of consumers.", no_args_is
 @shows(KeyShown, many=True)
 def list_keys(
     context: typer.Context,
-    consumer: Annotated[str | None, typer.Argument(metavar="CONSUMER", help="Only this one's. Default: all.")] = None,
+    consumer: Annotated[
+        str | None, typer.Argument(metavar="CONSUMER", help="Only keys of this consumer. Default: all.")
+    ] = None,
 ) -> None:
-    """Keys, whose they are, their state, and who made them; never a value.
+    """List keys with their consumer, state and creator. Values are never listed.
 
     Examples:
 
@@ -40,7 +51,7 @@ def list_keys(
     """
     session = session_of(context)
     policies = session.policies if consumer is None else {consumer: session.policy(consumer)}
-    keys = [bounded(key, policies.get(key.consumer, {})) for key in all_keys(session, consumer)]
+    keys = [with_consumer_expiry(key, policies.get(key.consumer, {})) for key in all_keys(session, consumer)]
     now = session.now()
     session.output.show([shown(key, now) for key in keys], lambda: keys_table(None, keys, now))
 
@@ -49,30 +60,38 @@ def list_keys(
 @shows(Issued)
 def issue_keys(
     context: typer.Context,
-    consumer: Annotated[str | None, typer.Argument(metavar="CONSUMER", help="Whose key. Not with --from-csv.")] = None,
+    consumer: Annotated[
+        str | None, typer.Argument(metavar="CONSUMER", help="Consumer of the key. Not with --from-csv.")
+    ] = None,
     label: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Its name among the consumer's keys. Default: `default`, else today's date."),
+        typer.Option(
+            metavar="NAME", help="Name of the key, unique per consumer. Default: `default`, else today's date."
+        ),
     ] = None,
     expires: Expires = None,
     from_csv: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A key for each line: columns consumer, label and, if wanted, expires."),
+        typer.Option(
+            metavar="FILE", help="Issue a key for each line: columns consumer, label and, optionally, expires."
+        ),
     ] = None,
     to: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Where to write the keys of --from-csv, values too (mode 600). Default: stdout."
+            metavar="FILE", help="File for the keys of --from-csv with their values (mode 600). Default: stdout."
         ),
     ] = None,
     resume_safe: Annotated[
-        bool, typer.Option("--resume-safe", help="Skip lines of --from-csv whose key exists, rather than refuse them.")
+        bool,
+        typer.Option("--resume-safe", help="Skip lines of --from-csv whose key exists, instead of rejecting the file."),
     ] = False,
 ) -> None:
-    """Make a key and print its value, this once. The key never enters Terraform's state.
+    """Issue a key and print its value once. The key never enters Terraform state. It works after some seconds.
 
-    With --from-csv the values go to stdout (or --to) as CSV, with --output json as a list. If the file has a bad line,
-    all of them are named and no key is made. A key that was left half made is finished by the same command.
+    With --from-csv the values go to stdout (or --to) as CSV, or as a list with --output json. If the file has an
+    invalid line, all errors are reported and no key is issued. Run the same command again to finish an interrupted
+    one.
 
     Examples:
 
@@ -85,17 +104,21 @@ def issue_keys(
     session = session_of(context)
     if from_csv is not None:
         if (consumer, label, expires) != (None, None, None):
-            raise UsageError("--from-csv says consumers, labels and expiries; give none of them beside it.")
+            raise UsageError(
+                "--from-csv takes consumers, labels and expiries from the file; remove CONSUMER, --label and --expires."
+            )
         issue_file(session, from_csv, to, resume_safe)
         return
     if consumer is None or to is not None or resume_safe:
-        raise UsageError("give CONSUMER for one key, or --from-csv FILE (and then --to, --resume-safe) for many.")
+        raise UsageError(
+            "pass CONSUMER to issue one key, or --from-csv FILE (with --to and --resume-safe) to issue many."
+        )
     ends = None if expires is None else future_time(expires, "--expires", session.now())
-    wanted = order(session, consumer, label, ends)
+    request = key_request(session, consumer, label, ends)
     if session.output.dry_run:
-        session.output.say(f"dry run, nothing done: issue key {wanted.consumer}/{wanted.label}")
+        session.output.say(f"dry run, nothing done: issue key {request.consumer}/{request.label}")
         return
-    hand_over(session, issue(session, wanted))
+    print_issued(session, issue(session, request))
 
 
 @app.command("show")
@@ -103,9 +126,9 @@ def issue_keys(
 def show_key(
     context: typer.Context,
     key: KeyArgument,
-    reveal: Annotated[bool, typer.Option("--reveal", help="Show the secret value too. Leaves an audit row.")] = False,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show the secret value, too. Writes an audit row.")] = False,
 ) -> None:
-    """One key: state, expiry, plan, today's use of the plan's quota.
+    """Show one key: state, expiry, usage plan and today's use of its quota.
 
     Examples:
 
@@ -114,17 +137,17 @@ def show_key(
       tollgate keys show a1b2c3d4e5 --reveal
     """
     session = session_of(context)
-    found = find(session, key)
-    policy = session.table.get(consumer_pk(found.consumer), POLICY_SK)  # which may be gone, and the key still there
-    found = bounded(found, policy)
+    ledger_key = find(session, key)
+    policy = session.table.get(consumer_pk(ledger_key.consumer), POLICY_SK)  # a key can outlive its consumer's policy
+    ledger_key = with_consumer_expiry(ledger_key, policy)
     value = None
     if reveal and session.output.dry_run:
-        session.output.say(f"dry run, nothing done: reveal the value of {found.name} ({found.key_id})")
+        session.output.say(f"dry run, nothing done: reveal the value of {ledger_key.name} ({ledger_key.key_id})")
     elif reveal:
-        session.table.change([], Audit("keys.reveal", f"{found.name} {found.key_id}"))
-        value = value_of(session, found.key_id)
-    told = details(session, found, policy.get("plan"), value)
-    session.output.show(told, lambda: details_table(found, told, session.now()))
+        session.table.change([], Audit("keys.reveal", f"{ledger_key.name} {ledger_key.key_id}"))
+        value = value_of(session, ledger_key.key_id)
+    shown_details = details(session, ledger_key, policy.get("plan"), value)
+    session.output.show(shown_details, lambda: details_table(ledger_key, shown_details, session.now()))
 
 
 app.command("rotate")(rotate_key)
@@ -137,9 +160,11 @@ app.command("enable")(enable_key)
 @shows(KeysExported, many=True)
 def export_keys(
     context: typer.Context,
-    form: Annotated[Literal["csv", "json"], typer.Option("--format", help="As --output json, or CSV.")] = "csv",
+    form: Annotated[
+        Literal["csv", "json"], typer.Option("--format", help="csv, or json as with --output json.")
+    ] = "csv",
 ) -> None:
-    """Ids, consumers, labels and expiries of keys that are neither revoked nor rotated away; never a value.
+    """Export ids, consumers, labels and expiries of keys that are neither revoked nor replaced, never values.
 
     Examples:
 
@@ -167,24 +192,24 @@ def export_keys(
 def import_keys(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="CSV: columns consumer, key_id, label and, if wanted, expires.")
+        Path, typer.Argument(metavar="FILE", help="CSV with columns consumer, key_id, label and, optionally, expires.")
     ],
 ) -> None:
-    """Take keys that API Gateway has already into the ledger, and put them on their consumers' plans.
+    """Import existing API Gateway keys into the ledger, and add them to their consumers' usage plans.
 
-    If the file has a bad line, all of them are named and nothing is done. Lines whose key the ledger has already, of
-    that consumer and label, are left as they are: after a fault, give the same file again.
+    If the file has an invalid line, all errors are reported and nothing is changed. Keys that the ledger has already,
+    with the same consumer and label, are skipped: after an error, import the same file again.
 
     Examples:
 
       tollgate keys import keys.csv
     """
     session = session_of(context)
-    wanted = adoptable(session, file)
+    importable = importable_keys(session, file)
     if session.output.dry_run:
-        session.output.say(f"dry run, nothing done: import {summary([each.order for each in wanted])}")
+        session.output.say(f"dry run, nothing done: import {summary([key.request for key in importable])}")
         return
-    adopt_all(session, wanted)
-    keys = keys_of(session, [each.key_id for each in wanted])
+    import_all(session, importable)
+    keys = keys_of(session, [key.key_id for key in importable])
     now = session.now()
     session.output.show([shown(key, now) for key in keys], lambda: keys_table(None, keys, now))

@@ -1,4 +1,4 @@
-"""API keys as the ledger knows them: whose they are, what an operator said of them, and which one is meant."""
+"""API keys in the ledger: consumer, state, and lookup by id or name."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from lambda_src.contract import (
 from lambda_src.core.policy import parse_optional_time
 
 TERRAFORM: Final = "terraform"
-LABEL_WORDS: Final = "1 to 31 lower-case letters, digits and hyphens, the first no hyphen"
+LABEL_FORMAT: Final = "1 to 31 lower-case letters, digits and hyphens, not starting with a hyphen"
 _ID: Final = re.compile(r"[A-Za-z0-9]{1,19}", re.ASCII)
 _SHORTEST_VALUE: Final = 20
-"""API Gateway takes no value shorter than that (apigateway/latest/api/API_CreateApiKey.html); its ids have ten."""
+"""Minimum length of a value in API Gateway (docs.aws.amazon.com/apigateway/latest/api/API_CreateApiKey.html)."""
 
 State = Literal["active", "disabled", "revoked", "expired"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerKey:
-    """A KEY item and its STATE item. expires: what STATE says, else KEY; the consumer's own may be earlier."""
+    """A KEY item and its STATE item. expires: from STATE, else from KEY; the consumer may expire earlier."""
 
     key_id: str
     consumer: str
@@ -48,16 +48,16 @@ class LedgerKey:
 
     @property
     def by_terraform(self) -> bool:
-        """Terraform made it, and only Terraform takes it away."""
+        """Whether Terraform created the key, so that only Terraform may delete it."""
         return self.created_by == TERRAFORM
 
     @property
     def name(self) -> str:
-        """How people call it."""
+        """Its name for people: CONSUMER/LABEL."""
         return f"{self.consumer}/{self.label}"
 
     def state(self, now: datetime) -> State:
-        """What the gateway makes of it; a word it does not know stops a key too."""
+        """The state in which the gateway treats the key; it rejects keys with an unknown status, too."""
         if self.status == "revoked":
             return "revoked"
         if self.status != "active":
@@ -65,7 +65,7 @@ class LedgerKey:
         return "expired" if self.expires is not None and self.expires <= now else "active"
 
     def described(self, now: datetime) -> str:
-        """Its state for people."""
+        """Its state in words."""
         state = self.state(now)
         if self.expires is None or state not in ("active", "expired"):
             return state
@@ -75,19 +75,19 @@ class LedgerKey:
             else f"expires {relative_time(self.expires, now)}"
         )
 
-    def changed(self, session: Session, **values: object) -> Change:
-        """Its STATE item with these values, written only if nobody else wrote it meanwhile."""
-        said = {**self.state_item, "status": self.status, **values}
-        said |= {"at": session.now().isoformat(timespec="milliseconds"), "by": session.identity}
+    def state_change(self, session: Session, **values: object) -> Change:
+        """A change of its STATE item to `values`. It fails if the item changed meanwhile."""
+        item = {**self.state_item, "status": self.status, **values}
+        item |= {"at": session.now().isoformat(timespec="milliseconds"), "by": session.identity}
         condition = f"at {self.state_item['at']}" if self.state_item else "new"
-        return Change(key_pk(self.key_id), STATE_SK, said, condition)
+        return Change(key_pk(self.key_id), STATE_SK, item, condition)
 
 
 def checked_label(label: str, where: str = "--label") -> str:
-    """The label itself; Usage where a name may not look so."""
+    """`label`. Raises UsageError if it is invalid."""
     if re.fullmatch(NAME_PATTERN.rstrip("$"), label, re.ASCII) is None:
         shown = ascii(label) if len(label) <= 40 else f"{label[:40]!a}… ({len(label)} characters)"
-        raise UsageError(f"{where} {shown}: accepted are {LABEL_WORDS}.")
+        raise UsageError(f"invalid {where} {shown}; accepted: {LABEL_FORMAT}.")
     return label
 
 
@@ -106,84 +106,82 @@ def key_item(session: Session, key_id: str, consumer: str, label: str, **values:
 def all_keys(session: Session, consumer: str | None = None) -> list[LedgerKey]:
     """Every key of the environment, or of one consumer, by consumer, label and age."""
     keys = keys_of(session, [pk.partition("#")[2] for pk, _ in session.table.listed(LISTED_KEY)])
-    chosen = (key for key in keys if consumer is None or key.consumer == consumer)
-    return sorted(chosen, key=lambda key: (key.consumer, key.label, key.created or "", key.key_id))
+    selected = (key for key in keys if consumer is None or key.consumer == consumer)
+    return sorted(selected, key=lambda key: (key.consumer, key.label, key.created or "", key.key_id))
 
 
 def keys_of(session: Session, ids: Sequence[str]) -> list[LedgerKey]:
-    """Those of these keys that the ledger has, in that order; one that its index does not have yet, too."""
+    """The existing keys among `ids`, in this order. Unlike `all_keys` it does not depend on the index."""
     items = session.table.get_many([(key_pk(key_id), sk) for key_id in ids for sk in (KEY_SK, STATE_SK)])
-    found = ((key_id, items.get((key_pk(key_id), KEY_SK)), items.get((key_pk(key_id), STATE_SK), {})) for key_id in ids)
-    return [_key(key_id, item, state) for key_id, item, state in found if item is not None]
+    rows = ((key_id, items.get((key_pk(key_id), KEY_SK)), items.get((key_pk(key_id), STATE_SK), {})) for key_id in ids)
+    return [_key(key_id, item, state) for key_id, item, state in rows if item is not None]
 
 
-def by_id(session: Session, key_id: str) -> LedgerKey | None:
-    """One key; None where the ledger has none of that id."""
+def key_by_id(session: Session, key_id: str) -> LedgerKey | None:
+    """One key, or None if it is not in the ledger."""
     return next(iter(keys_of(session, [key_id])), None)
 
 
-def named(keys: Iterable[LedgerKey], label: str) -> list[LedgerKey]:
-    """Keys of one consumer that bear a label now: neither revoked nor replaced by another."""
+def with_label(keys: Iterable[LedgerKey], label: str) -> list[LedgerKey]:
+    """The current keys with a label among one consumer's keys: neither revoked nor replaced."""
     return [key for key in keys if key.label == label and key.status != "revoked" and key.replaced_by is None]
 
 
-def find(session: Session, wanted: str) -> LedgerKey:
-    """The key that an operator means by an id or by CONSUMER/LABEL; Refused, saying what there is, where none is."""
-    consumer, slash, label = wanted.partition("/")
+def find(session: Session, key: str) -> LedgerKey:
+    """The key with this id or CONSUMER/LABEL. Raises RefusedError, with similar names, if none exists."""
+    consumer, slash, label = key.partition("/")
     if slash:
         return _by_name(session, consumer, label)
-    if len(wanted) >= _SHORTEST_VALUE:
+    if len(key) >= _SHORTEST_VALUE:
         raise UsageError(
-            f"KEY has {len(wanted)} characters, too many for an id: is it a key's value? Then somebody may have read "
-            "it. Give the id (`tollgate keys list`) or CONSUMER/LABEL."
+            f"KEY has {len(key)} characters, too many for an id. Pass the id (`tollgate keys list`) or CONSUMER/LABEL. "
+            "If it is a key's value, your shell history now contains it: rotate the key."
         )
-    if _ID.fullmatch(wanted) is None:
-        raise UsageError(f"KEY {wanted!a}: accepted is an id of letters and digits, or CONSUMER/LABEL.")
-    found = by_id(session, wanted)
-    if found is None:
-        raise _not_here(session, wanted)
-    return found
+    if _ID.fullmatch(key) is None:
+        raise UsageError(f"invalid KEY {key!a}; accepted: an id of letters and digits, or CONSUMER/LABEL.")
+    ledger_key = key_by_id(session, key)
+    if ledger_key is None:
+        raise _not_in_ledger(session, key)
+    return ledger_key
 
 
 def _by_name(session: Session, consumer: str, label: str) -> LedgerKey:
     session.policy(consumer)
     checked_label(label, "KEY: label")
     keys = all_keys(session, consumer)
-    bearing = named(keys, label)
-    heirs = [key for key in bearing if key.replaces in {other.key_id for other in bearing}]
-    candidates = heirs or bearing or [key for key in keys if key.label == label][-1:]
+    labelled = with_label(keys, label)
+    successors = [key for key in labelled if key.replaces in {other.key_id for other in labelled}]
+    candidates = successors or labelled or [key for key in keys if key.label == label][-1:]
     if not candidates:
         names = {key.name for key in keys}
         raise unknown("key", f"{consumer}/{label}", names, seen_with=f"tollgate keys list {consumer}")
     if len(candidates) > 1:
         ids = ", ".join(key.key_id for key in candidates)
-        raise RefusedError(
-            f"{len(candidates)} keys are called {consumer}/{label}: {ids}. Give the id of the one you mean."
-        )
+        raise RefusedError(f"{len(candidates)} keys have the name {consumer}/{label}: {ids}. Pass the id instead.")
     return candidates[0]
 
 
-def _not_here(session: Session, key_id: str) -> RefusedError:
-    """Where a key that this ledger does not know might belong, as far as API Gateway tells."""
-    from admin.keys.api_gateway import environment_of, named_key
+def _not_in_ledger(session: Session, key_id: str) -> RefusedError:
+    """The error for a key that is not in this ledger, with what API Gateway knows about it."""
+    from admin.keys.api_gateway import named_key, owner_of
 
-    there = named_key(session, key_id)
-    if there is None:
+    key = named_key(session, key_id)
+    if key is None:
         ids = (key.key_id for key in all_keys(session))
         return unknown("key", key_id, ids, seen_with="tollgate keys list")
-    owner = environment_of(there)
+    owner = owner_of(key)
     if owner is None:
         return RefusedError(
-            f"key {key_id} ({there.name!a} in API Gateway) is none that tollgate made. To take it in: "
+            f"key {key_id} ({key.name!a} in API Gateway) was not issued by Tollgate. Import it with "
             "`tollgate keys import`."
         )
     if owner.environment != session.environment:
         return RefusedError(
-            f"key {key_id} belongs to another environment, {owner.environment} ({owner.consumer}/{owner.label}); this "
-            f"is {session.environment}. Use --env {owner.environment}."
+            f"key {key_id} belongs to environment {owner.environment} ({owner.consumer}/{owner.label}), not to "
+            f"{session.environment}. Pass --env {owner.environment}."
         )
     return RefusedError(
-        f"key {key_id} of {owner.consumer} was made but is not in the ledger, so that it works nowhere yet. Finish it: "
+        f"key {key_id} of {owner.consumer} exists but is not in the ledger, so it does not work yet. Finish it with "
         f"`tollgate keys issue {owner.consumer} --label {owner.label}`."
     )
 

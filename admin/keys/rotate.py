@@ -1,9 +1,9 @@
-"""Rotation: a new key now, the old one dies after a grace.
+"""Rotation: issue a new key, and expire the old one after a grace period.
 
-    new key made, in the ledger (it `replaces` the old), on the plan  →  STATE of the old: its end, and by what
+    issue the new key, which `replaces` the old  →  write the expiry and `replaced_by` to the STATE item of the old
 
-The old key is not touched before the new one works. Whatever step a rotation ended at, giving the command again
-finishes it with the same new key. Of two operators who rotate one key at once, the later one's new key is taken back.
+The old key is not changed before the new one works. Running the command again finishes an interrupted rotation with the
+same new key. If two operators rotate a key at the same time, the new key of the later one is deleted.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from admin.errors import RefusedError
 from admin.keys.api_gateway import delete, named_keys
-from admin.keys.issue import Issued, Order, check_expiry, issue, left_half
-from admin.keys.ledger import LedgerKey, by_id, keys_of
+from admin.keys.issue import Issued, KeyRequest, check_expiry, issue, note_on_failure
+from admin.keys.ledger import LedgerKey, key_by_id, keys_of
 from admin.operator_ledger import Audit
 from admin.session import Session
 from admin.times import iso_time
@@ -21,40 +21,38 @@ from lambda_src.contract import api_key_name
 from lambda_src.core.policy import parse_optional_time
 
 
-def pair(session: Session, key: LedgerKey) -> tuple[LedgerKey, LedgerKey | None]:
-    """The key to replace and the one made for it already (None: none yet); Refused where nothing is left to do."""
+def rotation_pair(session: Session, key: LedgerKey) -> tuple[LedgerKey, LedgerKey | None]:
+    """The key to replace and its unfinished replacement, or None. Raises RefusedError if it was rotated already."""
     if key.replaces is not None:
-        old = by_id(session, key.replaces)
+        old = key_by_id(session, key.replaces)
         if old is not None and old.status != "revoked" and old.replaced_by is None:
             return old, key
     if key.replaced_by is not None:
-        raise _rotated_already(key)
+        raise _already_rotated(key)
     _check_rotatable(session, key)
-    return key, _heir(session, key)
+    return key, _unfinished_replacement(session, key)
 
 
-def _heir(session: Session, key: LedgerKey) -> LedgerKey | None:
-    """The key made for it by a rotation that did not end.
-
-    Looked for by the name in API Gateway, since the ledger's index may not have a key that was made a second ago.
-    """
+def _unfinished_replacement(session: Session, key: LedgerKey) -> LedgerKey | None:
+    """The key issued by an interrupted rotation. It is found by its name in API Gateway, because the ledger's index may
+    not have it yet."""
     name = api_key_name(session.environment, key.consumer, key.label)
-    there = [each.key_id for each in named_keys(session, name) if each.name == name]
-    heirs = (each for each in keys_of(session, there) if each.replaces == key.key_id and each.status != "revoked")
-    return max(heirs, key=lambda each: each.created or "", default=None)
+    ids = [named.key_id for named in named_keys(session, name) if named.name == name]
+    replacements = (new for new in keys_of(session, ids) if new.replaces == key.key_id and new.status != "revoked")
+    return max(replacements, key=lambda new: new.created or "", default=None)
 
 
 def rotate(
     session: Session, old: LedgerKey, new: LedgerKey | None, grace: timedelta, expires: datetime | None
 ) -> Issued:
-    """Finish, or do, the rotation of `old`. expires: of the new key; None: when the old one would have ended.
+    """Rotate `old`, or finish its rotation. expires: expiry of the new key; None for that of the old one.
 
-    Refused where somebody else changed the old key meanwhile; then no new key is left that nobody knows of.
+    Raises RefusedError if another operator changed the old key meanwhile, and deletes the new key.
     """
     policy, now = session.policy(old.consumer), session.now()
     end = _earlier(old.expires, now + grace)
     check_expiry(policy, expires, now)
-    wanted = Order(
+    request = KeyRequest(
         consumer=old.consumer,
         label=old.label,
         plan=policy["plan"],
@@ -62,64 +60,64 @@ def rotate(
         replaces=old.key_id,
         unfinished=new,
     )
-    issued = issue(session, wanted)
+    issued = issue(session, request)
     values = {"expires": None if end is None else iso_time(end), "replaced_by": issued.key_id}
-    with left_half(
-        session, f"key {issued.key_id} works, and so does {old.key_id} still: give the same command again to finish."
+    with note_on_failure(
+        session, f"key {issued.key_id} works, and {old.key_id} still does. Run the same command again to finish."
     ):
         before = {"expires": None if old.expires is None else iso_time(old.expires), "replaced_by": None}
         audit = Audit("keys.rotate", f"{old.name} {old.key_id}", before, values)
         try:
-            session.table.change([old.changed(session, **values)], audit)
-        except RefusedError as overtaken:
-            lost = overtaken
+            session.table.change([old.state_change(session, **values)], audit)
+        except RefusedError as error:
+            conflict = error
         else:
             return issued
-    raise _overtaken(session, old, issued.key_id, lost)
+    raise _undone(session, old, issued.key_id, conflict)
 
 
-def _overtaken(session: Session, old: LedgerKey, new_id: str, fault: RefusedError) -> RefusedError:
-    """Take the new key back, of which nobody was told; unless the other operator finished with that very key."""
-    note = f"key {new_id} may still work, and nobody was told its value: `tollgate keys revoke {new_id}` ends it."
-    taken_back = False
+def _undone(session: Session, old: LedgerKey, new_id: str, conflict: RefusedError) -> RefusedError:
+    """Delete the new key, whose value nobody has seen, unless the other operator finished with the same key."""
+    note = f"key {new_id} may still work, although nobody has its value. Revoke it: `tollgate keys revoke {new_id}`."
+    deleted = False
     try:
-        now_old, new = by_id(session, old.key_id), by_id(session, new_id)
+        now_old, new = key_by_id(session, old.key_id), key_by_id(session, new_id)
         if now_old is not None and now_old.replaced_by == new_id:
-            taken_back = True
-            return _rotated_already(now_old)
+            deleted = True
+            return _already_rotated(now_old)
         if new is not None and new.status != "revoked":
             audit = Audit("keys.revoke", f"{new.name} {new_id}", {"status": new.status}, {"status": "revoked"})
-            session.table.change([new.changed(session, status="revoked")], audit)
+            session.table.change([new.state_change(session, status="revoked")], audit)
         delete(session, new_id)
-        taken_back = True
+        deleted = True
     finally:
-        if not taken_back:
+        if not deleted:
             session.output.say(note, style="yellow")
-    return RefusedError(f"{fault} The new key {new_id} was taken back: it works nowhere.")
+    return RefusedError(f"{conflict} The new key {new_id} was deleted.")
 
 
-def _earlier(*moments: datetime | None) -> datetime | None:
-    return min((each for each in moments if each is not None), default=None)
+def _earlier(*times: datetime | None) -> datetime | None:
+    return min((time for time in times if time is not None), default=None)
 
 
 def _check_rotatable(session: Session, key: LedgerKey) -> None:
     state = key.state(session.now())
     if state == "revoked":
         raise RefusedError(
-            f"{key.name} ({key.key_id}) is revoked. Issue another: `tollgate keys issue {key.consumer} "
+            f"{key.name} ({key.key_id}) is revoked. Issue a new key: `tollgate keys issue {key.consumer} "
             f"--label {key.label}`."
         )
     if state == "expired":
         raise RefusedError(
-            f"{key.name} ({key.key_id}) expired on {iso_time(key.expires or session.now())}: nobody can be "
-            f"moving from it. `tollgate keys revoke {key.name}`, then `tollgate keys issue {key.consumer} "
+            f"{key.name} ({key.key_id}) expired on {iso_time(key.expires or session.now())}, so it "
+            f"cannot be rotated. Run `tollgate keys revoke {key.name}`, then `tollgate keys issue {key.consumer} "
             f"--label {key.label}`."
         )
 
 
-def _rotated_already(key: LedgerKey) -> RefusedError:
-    end = "" if key.expires is None else f"; it ends on {iso_time(key.expires)}"
+def _already_rotated(key: LedgerKey) -> RefusedError:
+    end = "" if key.expires is None else f" and expires on {iso_time(key.expires)}"
     return RefusedError(
-        f"{key.key_id} was rotated already: {key.replaced_by} is in its place{end}. The new value is shown by "
+        f"{key.key_id} was rotated already: it is replaced by {key.replaced_by}{end}. To show the new value: "
         f"`tollgate keys show {key.replaced_by} --reveal`."
     )

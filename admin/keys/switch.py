@@ -1,7 +1,7 @@
-"""Stopping a key, for a while or for good, and letting it work again.
+"""Disables, enables and revokes keys.
 
-The ledger is written first, with its audit row, and holds within a minute even if API Gateway cannot be reached; API
-Gateway's own switch then works at once.
+The ledger and the audit row are written first: the gateway applies them within a minute, even if API Gateway's control
+plane fails. The change in API Gateway itself takes effect after some seconds.
 """
 
 from __future__ import annotations
@@ -9,78 +9,81 @@ from __future__ import annotations
 from typing import Final
 
 from admin.errors import RefusedError
-from admin.keys.api_gateway import delete, enable, move_to_plan, named_key, plans_of
-from admin.keys.issue import check_expiry, left_half
+from admin.keys import api_gateway
+from admin.keys.api_gateway import delete, move_to_plan, named_key, plans_of
+from admin.keys.issue import check_expiry, note_on_failure
 from admin.keys.ledger import LedgerKey
 from admin.operator_ledger import Audit
 from admin.session import Session
 from admin.times import iso_time
 
-_STILL: Final = (
-    "the ledger has it, and the gateway obeys within a minute; API Gateway was not told yet. "
-    "Give the same command again to finish."
+_UNFINISHED: Final = (
+    "the ledger has the change, and the gateway applies it within a minute; API Gateway does not have it yet. "
+    "Run the same command again to finish."
 )
 
 
 def _write(session: Session, key: LedgerKey, action: str, status: str) -> None:
-    """Its STATE item and the audit row of that."""
+    """Write the key's STATE item and the audit row."""
     audit = Audit(action, f"{key.name} {key.key_id}", {"status": key.status}, {"status": status})
-    session.table.change([key.changed(session, status=status)], audit)
+    session.table.change([key.state_change(session, status=status)], audit)
 
 
-def check_stoppable(key: LedgerKey) -> None:
-    """Refused for a key that was stopped for good."""
+def check_not_revoked(key: LedgerKey) -> None:
+    """Raise RefusedError for a revoked key."""
     if key.status == "revoked":
-        raise RefusedError(f"{key.name} ({key.key_id}) is revoked already, which nothing undoes.")
+        raise RefusedError(f"{key.name} ({key.key_id}) is revoked already; this cannot be undone.")
 
 
-def stop(session: Session, key: LedgerKey) -> None:
-    """Disable a key until `start`."""
+def disable(session: Session, key: LedgerKey) -> None:
+    """Disable a key until `enable`."""
     if key.status != "disabled":
         _write(session, key, "keys.disable", "disabled")
-    with left_half(session, _STILL):
-        enable(session, key.key_id, False)
+    with note_on_failure(session, _UNFINISHED):
+        api_gateway.enable(session, key.key_id, False)
 
 
-def start(session: Session, key: LedgerKey) -> bool:
-    """Let a disabled key work again, on its consumer's plan; Refused for one that cannot. False: a dry run."""
+def enable(session: Session, key: LedgerKey) -> bool:
+    """Enable a disabled key, on its consumer's plan. False in a dry run. Raises RefusedError if it cannot work."""
     policy, now = session.policy(key.consumer), session.now()
-    again = f"`tollgate keys issue {key.consumer} --label {key.label}`"
+    reissue = f"`tollgate keys issue {key.consumer} --label {key.label}`"
     if key.status == "revoked":
-        raise RefusedError(f"{key.name} ({key.key_id}) is revoked, which nothing undoes. Issue another: {again}.")
+        raise RefusedError(f"{key.name} ({key.key_id}) is revoked; this cannot be undone. Issue a new key: {reissue}.")
     if key.expires is not None and key.expires <= now:
         raise RefusedError(
-            f"{key.name} ({key.key_id}) expired on {iso_time(key.expires)}: enabled it would still be refused. "
-            f"`tollgate keys revoke {key.key_id}`, then {again}."
+            f"{key.name} ({key.key_id}) expired on {iso_time(key.expires)}, so it would still be rejected. "
+            f"Run `tollgate keys revoke {key.key_id}`, then {reissue}."
         )
     check_expiry(policy, None, now)
-    there = named_key(session, key.key_id)
-    if there is None:
+    in_gateway = named_key(session, key.key_id)
+    if in_gateway is None:
         raise RefusedError(
-            f"{key.name} ({key.key_id}) is gone from API Gateway: somebody deleted it there. "
-            f"`tollgate keys revoke {key.key_id}`, then {again}."
+            f"{key.name} ({key.key_id}) was deleted in API Gateway. "
+            f"Run `tollgate keys revoke {key.key_id}`, then {reissue}."
         )
     if session.output.dry_run:
         session.output.say(f"dry run, nothing done: enable {key.name} ({key.key_id})")
         return False
     plans = plans_of(session, key.key_id)
-    wanted = plans if key.by_terraform else [policy["plan"]]
-    before = {"status": key.status, "enabled": there.enabled, "plan": ", ".join(plans)}
-    after = {"status": "active", "enabled": True, "plan": ", ".join(wanted)}
-    if before != after:  # API Gateway alone may differ, where somebody changed it there or the consumer changed plans
-        changes = [] if key.status == "active" else [key.changed(session, status="active")]
+    target_plans = plans if key.by_terraform else [policy["plan"]]
+    before = {"status": key.status, "enabled": in_gateway.enabled, "plan": ", ".join(plans)}
+    after = {"status": "active", "enabled": True, "plan": ", ".join(target_plans)}
+    if before != after:  # only API Gateway may differ, after a change there or of the consumer's plan
+        changes = [] if key.status == "active" else [key.state_change(session, status="active")]
         session.table.change(changes, Audit("keys.enable", f"{key.name} {key.key_id}", before, after))
-    with left_half(session, "the ledger has it, API Gateway not yet: give the same command again to finish."):
+    with note_on_failure(
+        session, "the ledger has the change, API Gateway does not yet. Run the same command again to finish."
+    ):
         if not key.by_terraform:
             move_to_plan(session, policy["plan"], key.key_id, plans)
-        enable(session, key.key_id, True)
+        api_gateway.enable(session, key.key_id, True)
     return True
 
 
 def revoke(session: Session, key: LedgerKey) -> None:
-    """Stop a key for good; one that Terraform made stays in API Gateway, disabled, since its plan would miss it."""
+    """Revoke a key permanently. One that Terraform created stays in API Gateway, disabled, so that plans stay empty."""
     if key.status != "revoked":
         _write(session, key, "keys.revoke", "revoked")
-    with left_half(session, _STILL):
-        if enable(session, key.key_id, False) and not key.by_terraform:
+    with note_on_failure(session, _UNFINISHED):
+        if api_gateway.enable(session, key.key_id, False) and not key.by_terraform:
             delete(session, key.key_id)

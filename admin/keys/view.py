@@ -1,4 +1,4 @@
-"""What is shown of keys."""
+"""Keys as JSON documents and tables."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from lambda_src.core.policy import parse_optional_time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyShown:
-    """A key as the ledger has it.
+    """A key in the ledger.
 
-    key_id: API Gateway's id, which is no secret.
-    consumer: whose it is.
-    label: its name among its consumer's keys.
+    key_id: API Gateway's id of the key, which is not secret.
+    consumer: its consumer.
+    label: its name, unique among its consumer's keys.
     state: active, disabled, revoked or expired.
-    expires: when it ends (ISO 8601, UTC), by its own expiry or its consumer's; null: never.
-    created_by: ARN of who issued it, or "terraform".
-    created: when (ISO 8601, UTC); null: not known.
-    replaces: id of the key it was rotated from; null: of none.
-    replaced_by: id of the key it was rotated to; null: to none.
+    expires: the earlier of its own and its consumer's expiry (ISO 8601, UTC); null if there is none.
+    created_by: ARN of the operator who issued it, or "terraform".
+    created: time of creation (ISO 8601, UTC); null if unknown.
+    replaces: id of the key that it replaces; null if none.
+    replaced_by: id of the key that replaces it; null if none.
     """
 
     key_id: str
@@ -45,15 +45,15 @@ class KeyShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyDetails(KeyShown):
-    """A key as the ledger and API Gateway have it: all of the list's attributes, and
+    """A key in the ledger and in API Gateway: the fields of `keys list`, and
 
-    asked: whether API Gateway could be asked; false: these credentials may not, and null below says nothing of it.
-    enabled: whether API Gateway accepts it; null: it is gone there.
-    plan: the usage plan it is on; null: none, so that it works nowhere.
-    consumer_plan: the plan its consumer is on.
-    requests_today: requests that API Gateway counted today (UTC); null: the plan has no quota, or it counted none.
-    quota_left: requests left of the plan's quota; null likewise.
-    value: the secret, with --reveal alone; else null.
+    asked: whether the credentials may read keys in API Gateway; if false, null values below mean unknown.
+    enabled: whether the key is enabled in API Gateway; null if it does not exist there.
+    plan: the usage plan it is on; null if none, in which case it does not work.
+    consumer_plan: the usage plan of its consumer.
+    requests_today: requests that API Gateway counted today (UTC); null without a quota or without requests.
+    quota_left: requests left of the plan's quota; null in the same cases.
+    value: the secret value with --reveal, else null.
     """
 
     asked: bool
@@ -67,12 +67,12 @@ class KeyDetails(KeyShown):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysExported:
-    """A key as `tollgate keys import` takes it in again.
+    """A key in the format of `tollgate keys import`.
 
-    consumer: whose it is.
-    key_id: API Gateway's id.
-    label: its name among its consumer's keys.
-    expires: its own expiry (ISO 8601, UTC); null: none.
+    consumer: its consumer.
+    key_id: API Gateway's id of the key.
+    label: its name, unique among its consumer's keys.
+    expires: its own expiry (ISO 8601, UTC); null if none.
     """
 
     consumer: str
@@ -81,14 +81,14 @@ class KeysExported:
     expires: str | None
 
 
-def bounded(key: LedgerKey, policy: Mapping[str, Any]) -> LedgerKey:
-    """The key with its consumer's expiry, where that is the earlier one."""
+def with_consumer_expiry(key: LedgerKey, policy: Mapping[str, Any]) -> LedgerKey:
+    """The key with the earlier of its own and its consumer's expiry."""
     end = parse_optional_time(policy.get("expires"))
     return replace(key, expires=end) if end is not None and (key.expires is None or end < key.expires) else key
 
 
 def shown(key: LedgerKey, now: datetime) -> KeyShown:
-    """What is told of a key without asking API Gateway."""
+    """A key from the ledger alone."""
     return KeyShown(
         key_id=key.key_id,
         consumer=key.consumer,
@@ -103,25 +103,25 @@ def shown(key: LedgerKey, now: datetime) -> KeyShown:
 
 
 def keys_table(title: str | None, keys: Sequence[LedgerKey], now: datetime) -> Any:
-    """Keys for people. title: None: how many there are."""
+    """The table of keys. title: None for their number."""
     rows = [
-        (key.key_id, key.consumer, key.label, key.described(now), who(key.created_by), (key.created or "")[:10])
+        (key.key_id, key.consumer, key.label, key.described(now), short_arn(key.created_by), (key.created or "")[:10])
         for key in keys
     ]
     return table(
         counted(len(keys), "key") if title is None else title,
-        ("key", "consumer", "label", "state", "made by", "made"),
+        ("key", "consumer", "label", "state", "created by", "created"),
         rows,
     )
 
 
-def who(arn: str) -> str:
-    """The part of an ARN by which people know each other."""
+def short_arn(arn: str) -> str:
+    """The user or role name in an ARN."""
     return arn.rpartition(":")[2].removeprefix("assumed-role/").removeprefix("user/")
 
 
 def details(session: Session, key: LedgerKey, consumer_plan: str | None, value: str | None) -> KeyDetails:
-    """What the ledger and API Gateway know of a key."""
+    """A key from the ledger and API Gateway."""
     asked, enabled, plan = _in_gateway(session, key)
     used = None if plan is None else used_today(session, plan, key.key_id)
     return KeyDetails(
@@ -137,40 +137,42 @@ def details(session: Session, key: LedgerKey, consumer_plan: str | None, value: 
 
 
 def _in_gateway(session: Session, key: LedgerKey) -> tuple[bool, bool | None, str | None]:
-    """Whether it could be asked for, whether it is enabled, and its plan. Viewers may not ask, since the same calls
-    could read values."""
+    """Whether the key could be read, whether it is enabled, and its plan. Viewers may not read keys, because the same
+    calls return values."""
     from botocore.exceptions import ClientError
 
     try:
-        there = named_key(session, key.key_id)
-        plans = [] if there is None else plans_of(session, key.key_id)
+        in_gateway = named_key(session, key.key_id)
+        plans = [] if in_gateway is None else plans_of(session, key.key_id)
     except ClientError as error:
         if error.response["Error"]["Code"] not in DENIED:
             raise
-        session.output.say("these credentials may not ask API Gateway for keys: what it knows is left out")
+        session.output.say("these credentials may not read keys in API Gateway; its values are omitted")
         return False, None, None
-    return True, (None if there is None else there.enabled), (plans[0] if plans else None)
+    return True, (None if in_gateway is None else in_gateway.enabled), (plans[0] if plans else None)
 
 
-def details_table(key: LedgerKey, told: KeyDetails, now: datetime) -> Any:
-    """One key for people."""
-    used = None if told.requests_today is None else f"{told.requests_today}, {told.quota_left} left of the quota"
-    there = {True: "enabled", False: "disabled", None: "not there"}[told.enabled]
-    plan = (
-        told.plan
-        if told.plan in (None, told.consumer_plan)
-        else f"{told.plan}, but {key.consumer}'s is {told.consumer_plan}"
+def details_table(key: LedgerKey, details: KeyDetails, now: datetime) -> Any:
+    """The table of one key."""
+    used = (
+        None if details.requests_today is None else f"{details.requests_today}, {details.quota_left} left of the quota"
     )
-    in_gateway = [("in API Gateway", there), ("plan", plan or "none"), ("requests today", used or "not counted")]
+    enabled = {True: "enabled", False: "disabled", None: "does not exist"}[details.enabled]
+    plan = (
+        details.plan
+        if details.plan in (None, details.consumer_plan)
+        else f"{details.plan}, but {key.consumer} is on {details.consumer_plan}"
+    )
+    in_gateway = [("in API Gateway", enabled), ("plan", plan or "none"), ("requests today", used or "not counted")]
     rows: list[tuple[str, object]] = [
-        ("key", told.key_id),
+        ("key", details.key_id),
         ("name", key.name),
         ("state", key.described(now)),
-        ("expires", told.expires or "never"),
-        *(in_gateway if told.asked else ()),
-        ("made by", f"{told.created_by}{f' on {told.created}' if told.created else ''}"),
-        ("replaces", told.replaces),
-        ("replaced by", told.replaced_by),
-        ("value", told.value),
+        ("expires", details.expires or "never"),
+        *(in_gateway if details.asked else ()),
+        ("created by", f"{details.created_by}{f' on {details.created}' if details.created else ''}"),
+        ("replaces", details.replaces),
+        ("replaced by", details.replaced_by),
+        ("value", details.value),
     ]
     return table("", ("", ""), [row for row in rows if row[1] is not None])

@@ -1,4 +1,4 @@
-"""`tollgate providers`: which AI APIs there are, their keys, and whether they answer."""
+"""`tollgate providers`: list providers, set their secrets, check that they respond."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.type_defs import DescribeSecretResponseTypeDef
 
 app = typer.Typer(help="Manage providers' secrets and check that providers respond.", no_args_is_help=True)
-secret = typer.Typer(help="The key a provider takes from us.", no_args_is_help=True)
+secret = typer.Typer(help="The API key that the gateway sends to a provider.", no_args_is_help=True)
 app.add_typer(secret, name="secret")
 
 KEY_VARIABLE: Final = "TOLLGATE_KEY"
 _SHORTEST_KEY: Final = 20
 _STARTS: Final = {"api.openai.com": "sk-", "api.anthropic.com": "sk-ant-"}
-"""How keys of a host begin, as of 2026."""
+"""Prefixes of API keys by host, as of 2026."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderShown:
     """A provider.
 
-    name: as the environment file calls it.
-    kind: dialect it speaks: `openai`, `anthropic` or `bedrock`.
-    base_url: where the gateway calls it.
-    models: names that clients may ask for and that it answers.
-    secret: Secrets Manager name or ARN of its key; null where it takes none.
-    secret_set: whether the secret has a value; null where it takes none.
-    secret_changed: when the value was set, ISO 8601 UTC; null where there is none.
+    name: its name in the environment file.
+    kind: its API dialect: `openai`, `anthropic` or `bedrock`.
+    base_url: base URL of its API.
+    models: models that it serves, by their name for clients.
+    secret: Secrets Manager name or ARN of its key; null if it needs none.
+    secret_set: whether the secret has a value; null if it needs none.
+    secret_changed: when the value was set, ISO 8601 UTC; null without a value.
     """
 
     name: str
@@ -58,21 +58,24 @@ class ProviderShown:
 @app.command("list")
 @shows(ProviderShown, many=True)
 def list_providers(context: typer.Context) -> None:
-    """List the providers, their models, and whether their keys are set.
+    """List providers with their models, and whether their secret is set.
 
     Examples:
 
       tollgate --env prod providers list
     """
     session = session_of(context)
-    found = list(_providers(session))
+    shown = list(_providers(session))
     columns = ("name", "kind", "base URL", "key", "models")
-    rows = [(each.name, each.kind, each.base_url, _key(each), ", ".join(each.models)) for each in found]
-    session.output.show(found, lambda: table("", columns, rows))
+    rows = [
+        (provider.name, provider.kind, provider.base_url, _key(provider), ", ".join(provider.models))
+        for provider in shown
+    ]
+    session.output.show(shown, lambda: table("", columns, rows))
 
 
 def _providers(session: Session) -> Iterator[ProviderShown]:
-    models = {str(each[SK]): each["provider"] for each in session.table.query(MODELS_PK)}
+    models = {str(item[SK]): item["provider"] for item in session.table.query(MODELS_PK)}
     for name, settings in session.config.providers.items():
         described = _described(session, settings)
         is_set = described is not None and has_value(described)
@@ -98,7 +101,7 @@ def _described(session: Session, settings: Provider) -> DescribeSecretResponseTy
 
 
 def has_value(described: DescribeSecretResponseTypeDef) -> bool:
-    """Whether somebody put a value into a secret: Terraform makes it without one."""
+    """Whether a secret has a value: Terraform creates it without one."""
     return any("AWSCURRENT" in stages for stages in described.get("VersionIdsToStages", {}).values())
 
 
@@ -110,13 +113,13 @@ def _key(shown: ProviderShown) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SecretSet:
-    """What was set; the value is nowhere in it.
+    """The secret that was set, without its value.
 
-    provider: its name.
+    provider: name of the provider.
     secret: Secrets Manager name or ARN.
-    version: Secrets Manager's id of the value.
-    at: when, ISO 8601 UTC.
-    read_again_seconds: after at most so long every gateway uses it.
+    version: Secrets Manager's version id.
+    at: time, ISO 8601 UTC.
+    read_again_seconds: maximum time until every gateway uses it.
     """
 
     provider: str
@@ -131,10 +134,10 @@ class SecretSet:
 def set_secret(
     context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", help="The provider.")]
 ) -> None:
-    """Set a provider's key, from standard input or a prompt that shows nothing.
+    """Set a provider's key, from stdin or from a prompt without echo.
 
-    It goes to Secrets Manager alone: to no file, log, audit row or Terraform state. The value before stays there as
-    AWSPREVIOUS.
+    The value is stored only in Secrets Manager: not in a file, log, audit row or Terraform state. The previous value
+    stays there as AWSPREVIOUS.
 
     Examples:
 
@@ -145,19 +148,21 @@ def set_secret(
     session = session_of(context)
     settings = _provider(session, name)
     if settings.secret is None:
-        raise RefusedError(f"provider {name} takes no key: the gateway signs with its own role, or sends none.")
+        raise RefusedError(
+            f"provider {name} needs no key: the gateway signs requests with its own role, or sends no key."
+        )
     described = _described(session, settings)
     if described is None:
         raise RefusedError(
-            f"there is no secret {settings.secret} yet: `make deploy ENV={session.environment}` makes it."
+            f"the secret {settings.secret} does not exist yet: run `make deploy ENV={session.environment}`."
         )
     value = read_secret(f"key of {name}")
-    for doubt in doubts(value, settings.base_url):
-        session.output.say(f"warning: {doubt}", style="yellow")
-    if _goes_on(session, name, described):
-        done = _put(session, name, settings.secret, value)
-        session.output.say(f"every gateway uses it within {done.read_again_seconds // 60} minutes")
-        session.output.show(done, lambda: table("", ("provider", "secret"), [(name, done.secret)]))
+    for warning in key_warnings(value, settings.base_url):
+        session.output.say(f"warning: {warning}", style="yellow")
+    if _confirmed(session, name, described):
+        secret_set = _put(session, name, settings.secret, value)
+        session.output.say(f"every gateway uses it within {secret_set.read_again_seconds // 60} minutes")
+        session.output.show(secret_set, lambda: table("", ("provider", "secret"), [(name, secret_set.secret)]))
 
 
 def _provider(session: Session, name: str) -> Provider:
@@ -167,27 +172,27 @@ def _provider(session: Session, name: str) -> Provider:
     return providers[name]
 
 
-def _goes_on(session: Session, name: str, described: DescribeSecretResponseTypeDef) -> bool:
+def _confirmed(session: Session, name: str, described: DescribeSecretResponseTypeDef) -> bool:
     if not has_value(described) and not session.output.dry_run:
         return True
     age = f" (set {described['LastChangedDate']:%Y-%m-%d})" if has_value(described) else ""
     return session.output.confirm(f"Replace the key of provider {name}{age} in {session.environment}?")
 
 
-def doubts(value: str, base_url: str) -> Iterator[str]:
-    """What makes a value look unlike a key of the API at `base_url`. Nothing of the value is in it."""
+def key_warnings(value: str, base_url: str) -> Iterator[str]:
+    """Reasons why a value does not look like a key of the API at `base_url`. They do not contain the value."""
     host = urlsplit(base_url).hostname or ""
-    start = _STARTS.get(host)
+    key_prefix = _STARTS.get(host)
     if len(value) < _SHORTEST_KEY:
-        yield f"it has fewer than {_SHORTEST_KEY} characters; keys are longer."
+        yield f"the value has fewer than {_SHORTEST_KEY} characters; API keys are longer."
     if value[0] in "\"'`" or value[-1] in "\"'`":
-        yield "it is quoted; the quotes were taken for a part of it."
+        yield "the value is quoted; the quotes become part of the key."
     if value.partition("=")[0].isidentifier() and "=" in value.rstrip("="):
-        yield "it looks like NAME=VALUE; the name was taken for a part of it."
-    if start is not None and not value.startswith(start):
-        yield f"keys of {host} begin with {start}; this one does not."
+        yield "the value looks like NAME=VALUE; the name becomes part of the key."
+    if key_prefix is not None and not value.startswith(key_prefix):
+        yield f"keys of {host} start with {key_prefix}; this one does not."
     if host == "api.openai.com" and value.startswith(_STARTS["api.anthropic.com"]):
-        yield "it looks like a key of Anthropic's."
+        yield "the value looks like an Anthropic key."
 
 
 def _put(session: Session, name: str, secret_id: str, value: str) -> SecretSet:
@@ -197,16 +202,16 @@ def _put(session: Session, name: str, secret_id: str, value: str) -> SecretSet:
 
     try:
         version = session.secretsmanager.put_secret_value(SecretId=secret_id, SecretString=value)["VersionId"]
-    except HTTPClientError as fault:
+    except HTTPClientError as error:
         raise ServiceError(
-            f"nobody knows whether the key of {name} was set, as there was no answer: {fault}\nIt may have been. "
-            "`tollgate providers list` says when it last was; setting it once more does no harm."
+            f"no response from Secrets Manager, so the key of {name} may or may not be set: {error}\nCheck with "
+            "`tollgate providers list`, or set it again."
         ) from None
     at = datetime.now(UTC)
     try:
         session.table.change([], Audit("providers.secret.set", name, after={"secret": secret_id, "version": version}))
-    except (BotoCoreError, ClientError, RefusedError) as fault:
-        raise ServiceError(f"the key of {name} is set, but the audit trail does not say so: {fault}") from None
+    except (BotoCoreError, ClientError, RefusedError) as error:
+        raise ServiceError(f"the key of {name} is set, but the audit row could not be written: {error}") from None
     return SecretSet(name, secret_id, version, iso_time(at), int(FRESH_SECONDS))
 
 
@@ -216,10 +221,10 @@ def check_providers(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Only this provider.")] = None,
 ) -> None:
-    """Call each provider through the gateway, once, with a few tokens of its cheapest model.
+    """Call each provider once through the gateway, with a few tokens of its cheapest model.
 
-    Takes a key of the gateway from the variable TOLLGATE_KEY, standard input or a prompt; its consumer pays. Ends with
-    1 where a provider does not answer. Models that the key may not use are not called; with --dry-run none is.
+    Reads a gateway key from the variable TOLLGATE_KEY, stdin or a prompt; its consumer is charged. Exits with 1 if a
+    provider does not respond. Skips models that the key may not use; --dry-run calls none.
 
     Examples:
 
@@ -230,11 +235,11 @@ def check_providers(
     session = session_of(context)
     if name is not None:
         _provider(session, name)
-    given = os.environ.get(KEY_VARIABLE)
-    value = checked(KEY_VARIABLE, given) if given else read_secret("key of the gateway")
-    found = list(check(session, value, [name] if name else list(session.config.providers)))
-    columns = ("provider", "model", "status", "ms", "USD", "said")
-    rows = [(e.provider, e.model or "–", e.status or "–", e.latency_ms, e.usd, e.error or "ok") for e in found]
-    session.output.show(found, lambda: table("", columns, rows, right=("ms", "USD")))
-    if any(not each.ok for each in found):
+    from_variable = os.environ.get(KEY_VARIABLE)
+    value = checked(KEY_VARIABLE, from_variable) if from_variable else read_secret("key of the gateway")
+    results = list(check(session, value, [name] if name else list(session.config.providers)))
+    columns = ("provider", "model", "status", "ms", "USD", "result")
+    rows = [(r.provider, r.model or "–", r.status or "–", r.latency_ms, r.usd, r.error or "ok") for r in results]
+    session.output.show(results, lambda: table("", columns, rows, right=("ms", "USD")))
+    if any(not result.ok for result in results):
         raise typer.Exit(1)

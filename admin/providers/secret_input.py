@@ -1,4 +1,4 @@
-"""Secrets that an operator types or pipes in: never an argument, which a shell's history and a process list show."""
+"""Secrets from stdin or a prompt. They are never arguments, which shell histories and process lists contain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from admin.errors import UsageError
 
 
 def read_secret(what: str) -> str:
-    """One line from a pipe, or from a prompt that shows nothing; as `checked` leaves it."""
+    """A secret from stdin or from a prompt without echo, validated by `checked`."""
     if sys.stdin.isatty():
         from getpass import getpass
 
@@ -20,24 +20,22 @@ def read_secret(what: str) -> str:
         try:
             text = sys.stdin.read()
         except UnicodeDecodeError:
-            raise _unlike_a_key(what) from None
+            raise _invalid_characters(what) from None
     return checked(what, text)
 
 
 def checked(what: str, text: str) -> str:
-    """The value without the line's end. Usage where it is empty, has white space inside, or what no HTTP header can
-    carry. No message has any of it."""
+    """The value without surrounding whitespace. Raises UsageError if it is empty, contains whitespace, or is invalid in
+    an HTTP header. Messages never contain any part of it."""
     value = text.strip()
     if not value:
-        raise UsageError(f"{what}: nothing was given. Pipe it in, or type it at the prompt.")
+        raise UsageError(f"{what}: the value is empty. Pipe it to stdin, or type it at the prompt.")
     if any(character.isspace() for character in value):
-        raise UsageError(
-            f"{what}: there is white space inside of it. Accepted is one line with the value and nothing else."
-        )
+        raise UsageError(f"{what}: the value contains whitespace; accepted: one line with only the value.")
     if not (value.isascii() and value.isprintable()):
-        raise _unlike_a_key(what)
+        raise _invalid_characters(what)
     return value
 
 
-def _unlike_a_key(what: str) -> UsageError:
-    return UsageError(f"{what}: it has characters that no key has. Accepted are printable ASCII characters.")
+def _invalid_characters(what: str) -> UsageError:
+    return UsageError(f"{what}: the value contains invalid characters; accepted: printable ASCII characters.")

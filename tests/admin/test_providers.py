@@ -15,7 +15,7 @@ import urllib3
 from admin.errors import ServiceError, UsageError
 from admin.output import Output
 from admin.providers.check import _asked, _usable
-from admin.providers.commands import _put, doubts
+from admin.providers.commands import _put, key_warnings
 from admin.providers.secret_input import checked, read_secret
 from admin.session import Options, Session
 
@@ -38,7 +38,7 @@ OPENAI, ANTHROPIC, OTHER = "https://api.openai.com/v1", "https://api.anthropic.c
     ],
 )
 def test_a_value_that_looks_wrong_is_warned_of(value: str, url: str, said: list[str]) -> None:
-    found = list(doubts(value, url))
+    found = list(key_warnings(value, url))
     assert len(found) == len(said)
     assert all(words in doubt for words, doubt in zip(said, found, strict=True))
     assert not any(value in doubt for doubt in found)

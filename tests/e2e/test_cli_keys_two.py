@@ -13,7 +13,7 @@ import pytest
 
 from admin.errors import RefusedError
 from admin.keys.ledger import find
-from admin.keys.rotate import pair, rotate
+from admin.keys.rotate import rotate, rotation_pair
 from admin.output import Output
 from admin.session import Options, Session
 from lambda_src.contract import ACCOUNTS_INDEX_KEY, KEY_SK, STATE_SK, key_pk
@@ -35,7 +35,7 @@ def other(tollgate: Command) -> Iterator[Session]:
 
 def test_the_later_of_two_rotations_takes_its_key_back(system: System, tollgate: Command, other: Session) -> None:
     old = issued(tollgate, "raced")
-    seen, none = pair(other, find(other, "desk/raced"))
+    seen, none = rotation_pair(other, find(other, "desk/raced"))
     assert none is None
     new = tollgate.here("--output", "json", "keys", "rotate", "desk/raced", "--yes").json
     with pytest.raises(
@@ -55,7 +55,7 @@ def test_a_key_that_cannot_be_taken_back_is_named(
     system: System, tollgate: Command, other: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = issued(tollgate, "refused")
-    seen, _ = pair(other, find(other, "desk/refused"))
+    seen, _ = rotation_pair(other, find(other, "desk/refused"))
     tollgate.here("keys", "disable", "desk/refused", "--yes")
     with (
         system.cloud.fault("apigateway", "InternalFailure", status=500, operations=["DeleteApiKey"]),
@@ -76,7 +76,7 @@ def test_a_rotation_that_both_finish_keeps_its_one_key(system: System, tollgate:
         pytest.raises(botocore.exceptions.ClientError),
     ):
         rotate(other, find(other, "desk/shared"), None, GRACE, None)
-    seen, heir = pair(other, find(other, "desk/shared"))
+    seen, heir = rotation_pair(other, find(other, "desk/shared"))
     assert heir is not None
     new = tollgate.here("--output", "json", "keys", "rotate", "desk/shared", "--yes").json
     assert new["key_id"] == heir.key_id
@@ -96,7 +96,7 @@ def test_a_rotation_is_resumed_before_the_index_knows_its_new_key(
         pytest.raises(botocore.exceptions.ClientError),
     ):
         rotate(other, find(other, "desk/lagging"), None, GRACE, None)
-    _, heir = pair(other, find(other, "desk/lagging"))
+    _, heir = rotation_pair(other, find(other, "desk/lagging"))
     assert heir is not None
     ledger, table = system.cloud.client("dynamodb"), system.outputs["table"]
     key = {"pk": {"S": key_pk(heir.key_id)}, "sk": {"S": KEY_SK}}
