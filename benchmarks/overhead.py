@@ -143,10 +143,10 @@ class Proxy:
 def tollgate(cloud: Cloud, provider: str) -> Iterator[GatewayProcess]:
     """The running handler, with a ledger and a consumer that has three budgets and a token limit."""
     bench = Bench(cloud, provider, create_table(cloud))
-    bench.secret("bench/openai", "sk-standin-openai")
-    bench.model("standin-small")
+    bench.put_secret("bench/openai", "sk-standin-openai")
+    bench.add_model("standin-small")
     budgets = [{"usd_nano": 10**13, "per": per} for per in ("day", "week", "month")]
-    bench.consumer("bench", budgets=budgets, tokens_per_minute=10**9)
+    bench.add_consumer("bench", budgets=budgets, tokens_per_minute=10**9)
     environment = {**os.environ, **cloud.environment(), CONFIG_VARIABLE: json.dumps(asdict(bench.config()))}
     command = [sys.executable, "-c", TOLLGATE]
     with process(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:

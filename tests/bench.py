@@ -1,6 +1,6 @@
-"""A workbench for the Lambda's own code: a real table on the embedded cloud, real items, real events; no deployment.
+"""A test environment for the Lambda's code without a deployment: a DynamoDB table, items and API Gateway events.
 
-The table has the shape that `constructs_lib` deploys (a plan test holds the two together through `contract`).
+The table has the key schema that `constructs_lib` deploys.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ PER_TOKEN = {
     "output": 4_000_000_000,
     "output_audio": 9_000_000_000,
 }
-"""Example prices: nano-USD per million tokens, every class another one (input 1 USD, output 4 USD per million)."""
+"""Example prices in nano-USD per million tokens. Each token class has a different price, so that a mix-up shows."""
 
 
 def create_table(cloud: Cloud) -> str:
-    """A new, empty ledger table; its name."""
-    name = f"ledger-{next(_numbers)}-{uuid.uuid4().hex[:6]}"
-    names = (PK, SK, ACCOUNTS_INDEX_KEY)
+    """Create an empty ledger table and return its name."""
+    table = f"ledger-{next(_numbers)}-{uuid.uuid4().hex[:6]}"
+    key_names = (PK, SK, ACCOUNTS_INDEX_KEY)
     cloud.client("dynamodb").create_table(
-        TableName=name,
+        TableName=table,
         BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in names],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in key_names],
         KeySchema=[{"AttributeName": PK, "KeyType": "HASH"}, {"AttributeName": SK, "KeyType": "RANGE"}],
         GlobalSecondaryIndexes=[
             {
@@ -70,12 +70,12 @@ def create_table(cloud: Cloud) -> str:
             }
         ],
     )
-    return name
+    return table
 
 
 @dataclass
 class Bench:
-    """One environment without a deployment: `cloud`'s table and secrets, providers at `provider_url`."""
+    """An environment named `bench`: a table and secrets in `cloud`, providers at `provider_url`."""
 
     cloud: Cloud
     provider_url: str
@@ -83,7 +83,7 @@ class Bench:
     options: dict[str, Any] = field(default_factory=dict)
 
     def config(self, **changes: Any) -> Config:
-        """The Lambda's configuration; `changes` are fields of `Config`."""
+        """The Lambda's configuration. changes: fields of `Config`."""
         providers = {
             "openai": Provider(kind="openai", base_url=f"{self.provider_url}/v1", secret="bench/openai"),
             "anthropic": Provider(kind="anthropic", base_url=self.provider_url, secret="bench/anthropic"),
@@ -93,11 +93,11 @@ class Bench:
         return Config(**settings)
 
     def gateway(self, **changes: Any) -> Gateway:
-        """A gateway as one Lambda sandbox holds it."""
+        """A new gateway, as in a new Lambda sandbox. changes: fields of `Config`."""
         return Gateway(self.config(**changes), AwsClient(self.cloud.environment()))
 
     def ledger(self) -> Ledger:
-        """The ledger, for looking and for breaking."""
+        """A ledger for reading and changing the table directly."""
         return Ledger(AwsClient(self.cloud.environment()), self.table, "bench", 400)
 
     def put(self, pk: str, sk: str, values: Mapping[str, object]) -> None:
@@ -107,20 +107,20 @@ class Bench:
 
     @cached_property
     def dynamodb(self) -> Any:
-        """A boto3 client, made once: making one takes longer than a hundred calls."""
+        """A boto3 client. Cached because creating one takes longer than a hundred calls."""
         return self.cloud.client("dynamodb")
 
-    def secret(self, name: str, value: str) -> None:
-        """Create a provider's secret, unless another bench of this cloud did."""
+    def put_secret(self, name: str, value: str) -> None:
+        """Create a secret, or overwrite its value."""
         client = self.cloud.client("secretsmanager")
         try:
             client.create_secret(Name=name, SecretString=value)
         except client.exceptions.ResourceExistsException:
             client.put_secret_value(SecretId=name, SecretString=value)
 
-    def model(self, name: str, provider: str = "openai", **changes: object) -> None:
-        """A model item with `PER_TOKEN` prices unless `changes` say otherwise."""
-        rates = {"above": 0, **{each: PER_TOKEN[each] for each in TOKEN_CLASSES}}
+    def add_model(self, name: str, provider: str = "openai", **changes: object) -> None:
+        """Add a model with `PER_TOKEN` prices. changes: attributes of its item."""
+        rates = {"above": 0, **{token_class: PER_TOKEN[token_class] for token_class in TOKEN_CLASSES}}
         values: dict[str, object] = {
             "provider": provider,
             "upstream": name,
@@ -132,8 +132,8 @@ class Bench:
         }
         self.put(MODELS_PK, name, values | changes)
 
-    def consumer(self, name: str, **policy: object) -> str:
-        """A consumer with one key and a policy without limits unless `policy` sets some; the key's id."""
+    def add_consumer(self, name: str, **policy: object) -> str:
+        """Add a consumer with one key and return the key's id. policy: attributes of its policy; default: no limits."""
         key_id = f"key-{name}"
         values = {"consumer": name, "plan": "bench", "models": ["*"], "budgets": [], "thresholds": [50, 80, 100]}
         self.put(consumer_pk(name), POLICY_SK, {**values, **policy})
@@ -153,7 +153,7 @@ def request(
     at_ms: int | None = None,
     source_ip: str = "203.0.113.7",
 ) -> HttpRequest:
-    """A request as API Gateway's proxy event carries it, parsed by the code that parses the real one."""
+    """An `HttpRequest` parsed from an API Gateway proxy event. body: bytes are sent as they are, base64-encoded."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     event = {
         "httpMethod": method,
@@ -176,11 +176,11 @@ def request(
 
 
 def chat(model: str = "standin-small", text: str = "Say hello.", **more: object) -> dict[str, object]:
-    """A chat completion's body."""
+    """The body of a chat completion request."""
     return {"model": model, "messages": [{"role": "user", "content": text}], **more}
 
 
 def error_of(response: HttpResponse) -> dict[str, Any]:
-    """The error object of an answer."""
+    """The `error` object of a response."""
     parsed = json.loads(response.body)
     return dict(parsed["error"])

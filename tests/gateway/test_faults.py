@@ -1,4 +1,4 @@
-"""Bad requests and failing providers: each a clear error and a usage row, never a stack trace to the caller."""
+"""Invalid requests and failing dependencies: the caller gets a clear error, and the ledger a usage row."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import pytest
 
 from lambda_src.gateway import Gateway
 from tests.bench import Bench, chat, error_of, request
-from tests.gateway.conftest import Log, rows_of, send
+from tests.gateway.conftest import UsageLog, rows_of, send
 
 MESSAGES = "/v1/messages"
 
 
 @pytest.mark.parametrize(
-    ("body", "headers", "status", "code", "said"),
+    ("body", "headers", "status", "code", "words"),
     [
         (b'{"model": "standin-small", ', {}, 400, "invalid_json", "line 1, column 28"),
-        (b"[1, 2]", {}, 400, "invalid_json", "must be a JSON object"),
+        (b"[1, 2]", {}, 400, "invalid_json", "not a JSON object"),
         (b"", {}, 400, "invalid_json", "not valid JSON"),
         (b'{"model": NaN}', {}, 400, "invalid_json", "NaN is not JSON"),
         (b"[" * 100_000, {}, 400, "invalid_json", "nested too deeply"),
@@ -37,35 +37,35 @@ MESSAGES = "/v1/messages"
         (b'{"model": "standin-small"}', {"X-Tollgate-Tags": "no equals"}, 400, "invalid_tags", "name=value"),
     ],
 )
-def test_a_bad_request_is_told_what_is_wrong_and_leaves_a_row(
+def test_invalid_request_is_explained_and_has_a_row(
     gateway: Gateway,
     bench: Bench,
-    log: Log,
+    log: UsageLog,
     body: bytes,
     headers: dict[str, str],
     status: int,
     code: str,
-    said: str,
+    words: str,
 ) -> None:
     response = send(gateway, request("key-free", body, headers=headers))
     assert response.status == status
     error = error_of(response)
     assert error["code"] == code
-    assert said in error["message"]
+    assert words in error["message"]
     (row,) = rows_of(bench, response)
     assert (row["status"], row["error_code"], row["settlement"], row["cost_nano_usd"]) == (status, code, "refused", 0)
     (line,) = log.lines()
     assert line["error_code"] == code
 
 
-def test_headers_of_a_hundred_kilobytes_are_not_logged(gateway: Gateway, log: Log) -> None:
+def test_huge_headers_are_not_logged(gateway: Gateway, log: UsageLog) -> None:
     response = send(gateway, request("key-free", chat(), headers={"X-Huge": "z" * 100_000}))
     assert response.status == 200
     (line,) = log.lines()
     assert "zzz" not in json.dumps(line)
 
 
-def test_a_key_that_the_ledger_does_not_know_is_refused(gateway: Gateway) -> None:
+def test_key_missing_from_the_ledger_is_rejected(gateway: Gateway) -> None:
     response = send(gateway, request("key-nobody", chat()))
     assert (response.status, error_of(response)["code"]) == (403, "key_unknown")
 
@@ -82,7 +82,7 @@ def test_a_key_that_the_ledger_does_not_know_is_refused(gateway: Gateway) -> Non
         ("standin-nousage", 200, None, True),
     ],
 )
-def test_a_failing_provider(
+def test_failing_provider(
     gateway: Gateway, bench: Bench, model: str, status: int, code: str | None, charged: bool
 ) -> None:
     response = send(gateway, request("key-free", chat(model)))
@@ -91,21 +91,21 @@ def test_a_failing_provider(
     assert row.get("error_code") == code
     assert (int(str(row["cost_nano_usd"])) > 0) is charged
     assert row["usage_source"] == ("estimated" if charged else "none")
-    if code is not None and charged:  # otherwise the provider's own words, unchanged
+    if code is not None and charged:  # other errors are the provider's own, unchanged
         assert error_of(response)["code"] == code
-        # The provider was called and may have billed: an SDK must not send it again by itself.
+        # The provider was called and may have billed the request, so SDKs must not retry it.
         assert response.headers["x-should-retry"] == "false"
 
 
-def test_a_passing_failure_is_retried_and_charged_once(gateway: Gateway, bench: Bench) -> None:
-    response = send(gateway, request("key-free", chat("standin-503-then-ok", "once more, please")))
+def test_transient_failure_is_retried_and_charged_once(gateway: Gateway, bench: Bench) -> None:
+    response = send(gateway, request("key-free", chat("standin-503-then-ok", "retry this")))
     assert response.status == 200
     (row,) = rows_of(bench, response)
     assert row["retries"] == 1
     assert row["usage_source"] == "reported"
 
 
-def test_an_anthropic_caller_gets_anthropic_errors(gateway: Gateway) -> None:
+def test_anthropic_route_returns_anthropic_errors(gateway: Gateway) -> None:
     response = send(gateway, request("key-free", {"model": "nope"}, path=MESSAGES))
     body = json.loads(response.body)
     assert body["type"] == "error"
@@ -113,33 +113,33 @@ def test_an_anthropic_caller_gets_anthropic_errors(gateway: Gateway) -> None:
     assert body["request_id"] == response.headers["x-tollgate-request-id"]
 
 
-def test_anthropics_client_gets_its_errors_where_it_asks_for_models(gateway: Gateway) -> None:
-    """The path is OpenAI's too; the header tells them apart."""
-    asked = {"path": "/v1/models/{model}", "method": "GET", "model": "nope"}
-    response = send(gateway, request("key-free", {}, **asked, headers={"anthropic-version": "2023-06-01"}))
+def test_anthropic_client_gets_anthropic_errors_from_the_models_route(gateway: Gateway) -> None:
+    """Both APIs have this path; the header `anthropic-version` tells the clients apart."""
+    route = {"path": "/v1/models/{model}", "method": "GET", "model": "nope"}
+    response = send(gateway, request("key-free", {}, **route, headers={"anthropic-version": "2023-06-01"}))
     assert json.loads(response.body)["error"]["type"] == "not_found_error"
-    response = send(gateway, request("key-free", {}, **asked))
+    response = send(gateway, request("key-free", {}, **route))
     assert json.loads(response.body)["error"]["type"] == "invalid_request_error"
 
 
-def test_a_bedrock_caller_gets_the_exception_that_boto3_raises(gateway: Gateway) -> None:
+def test_bedrock_route_returns_errors_that_boto3_recognises(gateway: Gateway) -> None:
     response = send(gateway, request("key-free", {}, path="/bedrock/model/{model}/converse", model="nope"))
     assert response.status == 404
     assert response.headers["x-amzn-errortype"] == "ResourceNotFoundException"
     assert "nope" in json.loads(response.body)["message"]
 
 
-def test_an_unreachable_provider_is_not_charged(bench: Bench) -> None:
+def test_unreachable_provider_is_not_charged(bench: Bench) -> None:
     gateway = bench.gateway()
-    nowhere = bench.config().providers["openai"].__class__(kind="openai", base_url="http://127.0.0.1:9/v1")
-    gateway.config.providers["openai"] = nowhere
+    unreachable = bench.config().providers["openai"].__class__(kind="openai", base_url="http://127.0.0.1:9/v1")
+    gateway.config.providers["openai"] = unreachable
     response = send(gateway, request("key-free", chat()))
     assert (response.status, error_of(response)["code"]) == (502, "upstream_unreachable")
     (row,) = rows_of(bench, response)
     assert row["cost_nano_usd"] == 0
 
 
-def test_a_ledger_that_is_down_means_503_and_no_call(bench: Bench) -> None:
+def test_unavailable_ledger_returns_503(bench: Bench) -> None:
     gateway = bench.gateway(table="no-such-table")
     response = send(gateway, request("key-free", chat()))
     assert (response.status, error_of(response)["code"]) == (503, "ledger_unavailable")
@@ -155,42 +155,42 @@ def test_a_ledger_that_is_down_means_503_and_no_call(bench: Bench) -> None:
         ("dynamodb", "RequestLimitExceeded", 400),
     ],
 )
-def test_a_service_that_fails_once_is_asked_again(bench: Bench, service: str, code: str, status: int) -> None:
-    """Each has names of its own for that; no caller hears of it."""
+def test_transient_aws_error_is_retried(bench: Bench, service: str, code: str, status: int) -> None:
+    """Each service has its own codes for transient errors; the caller does not notice any of them."""
     with bench.cloud.fault(service, code, status=status, times=1):
         assert send(bench.gateway(), request("key-free", chat())).status == 200
 
 
-def test_a_service_that_refuses_is_not_asked_again(bench: Bench) -> None:
+def test_aws_access_denied_is_not_retried(bench: Bench) -> None:
     with bench.cloud.fault("secretsmanager", "AccessDeniedException", times=1):
         response = send(bench.gateway(), request("key-free", chat()))
     assert (response.status, error_of(response)["code"]) == (503, "provider_secret_unavailable")
 
 
-def test_a_missing_secret_means_503_and_no_hold(bench: Bench) -> None:
+def test_missing_secret_returns_503_and_leaves_no_hold(bench: Bench) -> None:
     gateway = bench.gateway()
     gateway.config.providers["openai"] = (
         bench.config()
         .providers["openai"]
         .__class__(kind="openai", base_url=bench.provider_url, secret="bench/never-created")
     )
-    bench.consumer("secretless")
+    bench.add_consumer("secretless")
     response = send(gateway, request("key-secretless", chat()))
     assert (response.status, error_of(response)["code"]) == (503, "provider_secret_unavailable")
     assert gateway.ledger.account("secretless", float("inf")).item == {}
 
 
-def test_pages_of_the_allowed_origin_may_read_every_answer(bench: Bench) -> None:
-    allowed = bench.gateway(cors_origin="https://app.example.com")
+def test_every_response_has_the_cors_header_of_the_allowed_origin(bench: Bench) -> None:
+    gateway = bench.gateway(cors_origin="https://app.example.com")
     for body in (chat(), {}):
-        response = send(allowed, request("key-free", body))
+        response = send(gateway, request("key-free", body))
         assert response.headers["access-control-allow-origin"] == "https://app.example.com"
-    silent = send(bench.gateway(), request("key-free", chat()))
-    assert "access-control-allow-origin" not in silent.headers
+    response = send(bench.gateway(), request("key-free", chat()))
+    assert "access-control-allow-origin" not in response.headers
 
 
 @pytest.mark.parametrize(
-    ("asked", "kept"),
+    ("model", "logged"),
     [
         ("openai/gpt-9:free@2026", "openai/gpt-9:free@2026"),
         ("sk-proj-AbCdEf0123456789AbCdEf", "[redacted:key]"),
@@ -201,11 +201,11 @@ def test_pages_of_the_allowed_origin_may_read_every_answer(bench: Bench) -> None
         ("\N{LATIN SMALL LETTER E WITH ACUTE}", None),
     ],
 )
-def test_names_that_callers_make_up_are_kept_where_they_tell_nothing_else(
-    bench: Bench, log: Log, asked: str, kept: str | None
+def test_unknown_model_names_are_logged_only_if_harmless(
+    bench: Bench, log: UsageLog, model: str, logged: str | None
 ) -> None:
     gateway = bench.gateway(prompt_log_patterns=("project-[a-z]+",))
-    response = send(gateway, request(bench.consumer("inventive", models=["standin-small"]), chat(asked)))
+    response = send(gateway, request(bench.add_consumer("inventive", models=["standin-small"]), chat(model)))
     assert response.status == 404
     (line,) = log.lines()
-    assert line["model_asked"] == kept
+    assert line["model_asked"] == logged

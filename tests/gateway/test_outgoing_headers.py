@@ -1,4 +1,4 @@
-"""What goes out as a header: a secret that is no key, and a caller's text that is no header, stay here."""
+"""Headers sent to the provider: invalid secrets and invalid header values are never sent."""
 
 from __future__ import annotations
 
@@ -22,91 +22,98 @@ from tests.bench import Bench, chat, error_of, request
 from tests.gateway.conftest import rows_of, send
 
 CANARY = "canary-7f3a"
-NO_KEYS = [f"{CANARY}\n{CANARY}", f"{CANARY}\r\nx: y", f"{CANARY} key", f"{CANARY}\0", f"{CANARY}\x7f", f"{CANARY}–é"]
+INVALID_KEYS = [
+    f"{CANARY}\n{CANARY}",
+    f"{CANARY}\r\nx: y",
+    f"{CANARY} key",
+    f"{CANARY}\0",
+    f"{CANARY}\x7f",
+    f"{CANARY}–é",
+]
 FAR = 1e12
 
 
 class RotatedAws(AwsClient):
-    """Real calls; before the second read of a secret somebody gives it another value."""
+    """Real calls; the secret changes to an invalid value before its second read."""
 
     bench: Bench
     reads = 0
 
-    def _once(self, service: str, headers: Mapping[str, str], body: bytes, deadline: float) -> bytes:
+    def _attempt(self, service: str, headers: Mapping[str, str], body: bytes, deadline: float) -> bytes:
         if service == "secretsmanager":
             self.reads += 1
             if self.reads == 2:
-                self.bench.secret("bench/rotated", NO_KEYS[0])
-        return super()._once(service, headers, body, deadline)
+                self.bench.put_secret("bench/rotated", INVALID_KEYS[0])
+        return super()._attempt(service, headers, body, deadline)
 
 
 def with_secret(bench: Bench, gateway: Gateway, name: str) -> Gateway:
-    """`gateway` with that secret for the provider's key."""
+    """`gateway`, with the provider's key in secret `bench/NAME`."""
     gateway.config.providers["openai"] = Settings(
         kind="openai", base_url=f"{bench.provider_url}/v1", secret=f"bench/{name}"
     )
     return gateway
 
 
-def shown(capsys: pytest.CaptureFixture[str], response: HttpResponse) -> str:
-    """All that the log and the caller got to see."""
+def visible_output(capsys: pytest.CaptureFixture[str], response: HttpResponse) -> str:
+    """Everything in the log and in the response."""
     printed = capsys.readouterr()
     return f"{printed.out}{printed.err}{response.body!r}{response.headers}"
 
 
-@pytest.mark.parametrize("value", NO_KEYS)
-def test_a_secret_that_is_no_key_is_never_sent_nor_shown(
+@pytest.mark.parametrize("value", INVALID_KEYS)
+def test_invalid_key_is_neither_sent_nor_shown(
     bench: Bench, provider: StandInProvider, capsys: pytest.CaptureFixture[str], value: str
 ) -> None:
-    bench.secret("bench/no-key", value)
-    key = bench.consumer("keyless")
+    bench.put_secret("bench/no-key", value)
+    key = bench.add_consumer("keyless")
     gateway = with_secret(bench, bench.gateway(), "no-key")
     calls = len(provider.calls())
     response = send(gateway, request(key, chat()))
     assert (response.status, error_of(response)["code"]) == (503, "provider_secret_unavailable")
-    assert "holds characters that no key has" in error_of(response)["message"]
-    told = shown(capsys, response)
-    assert '"SecretFailures":1' in told
-    assert "canary" not in told
+    assert "characters that are not valid in a key" in error_of(response)["message"]
+    output = visible_output(capsys, response)
+    assert '"SecretFailures":1' in output
+    assert "canary" not in output
     assert len(provider.calls()) == calls
-    assert gateway.ledger.account("keyless", FAR).item == {}, "no hold, so nothing that is charged in the end"
+    assert gateway.ledger.account("keyless", FAR).item == {}, "no hold, so nothing is charged"
     (row,) = rows_of(bench, response)
     assert (row["settlement"], row["cost_nano_usd"]) == ("refused", 0)
 
 
-def test_white_space_around_a_key_is_not_part_of_it(bench: Bench) -> None:
-    bench.secret("bench/spaced", " sk-standin-openai\r\n")
+def test_white_space_around_a_key_is_stripped(bench: Bench) -> None:
+    bench.put_secret("bench/spaced", " sk-standin-openai\r\n")
     assert Secrets(AwsClient(bench.cloud.environment())).get("bench/spaced", FAR) == "sk-standin-openai"
 
 
-def test_a_key_that_is_lost_after_the_hold_gives_the_hold_back(
+def test_key_that_becomes_invalid_after_the_hold_releases_it(
     bench: Bench, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lambda_src.edges.secrets.FRESH_SECONDS", 0.0)
-    bench.secret("bench/rotated", "sk-standin-openai")
-    key = bench.consumer("rotated")
+    bench.put_secret("bench/rotated", "sk-standin-openai")
+    key = bench.add_consumer("rotated")
     aws = RotatedAws(bench.cloud.environment())
     aws.bench = bench
     gateway = with_secret(bench, Gateway(bench.config(), aws), "rotated")
     response = send(gateway, request(key, chat()))
     assert (response.status, error_of(response)["code"]) == (503, "provider_secret_unavailable")
-    assert "canary" not in shown(capsys, response)
+    assert "canary" not in visible_output(capsys, response)
     (row,) = rows_of(bench, response)
     assert (row["status"], row["settlement"], row["cost_nano_usd"]) == (503, "settled", 0)
     assert gateway.ledger.account("rotated", FAR).expired_holds(FAR) == []
 
 
-def test_a_request_that_cannot_be_built_was_not_sent_and_its_error_leads_nowhere(
+def test_unbuildable_request_is_not_sent_and_its_error_hides_the_header(
     bench: Bench, provider: StandInProvider
 ) -> None:
-    """http.client quotes the header that it refuses."""
+    """http.client quotes the invalid header in its exception."""
     aws = AwsClient(bench.cloud.environment())
     settings = Settings(kind="openai", base_url=f"{bench.provider_url}/v1")
     route = Route("chat", "POST", "/v1/chat/completions", "openai")
     calls = len(provider.calls())
     for value in (f"{CANARY}\n{CANARY}", f"{CANARY}–"):
         call = ProviderCall(
-            provider=settings, route=route, model="m", headers={}, trace={"traceparent": value}, body=b"{}"
+            provider=settings, route=route, model="m", headers={}, trace_headers={"traceparent": value}, body=b"{}"
         )
         with pytest.raises(NoResponse) as caught:
             ProviderClient(aws, Secrets(aws), 0).send(call, time.monotonic() + 5, Counters())
@@ -125,7 +132,7 @@ def test_a_request_that_cannot_be_built_was_not_sent_and_its_error_leads_nowhere
         ("/bedrock/model/{model}/converse", "nova"),
     ],
 )
-def test_a_callers_header_that_is_none_is_dropped(
+def test_invalid_caller_header_is_dropped(
     gateway: Gateway, provider: StandInProvider, path: str, model: str, value: str
 ) -> None:
     names = ("accept", "openai-beta", "anthropic-version", "anthropic-beta", "idempotency-key", "traceparent")
@@ -138,6 +145,6 @@ def test_a_callers_header_that_is_none_is_dropped(
     assert not {"idempotency-key", "traceparent"} & set(provider.calls()[-1].ids)
 
 
-def test_a_callers_header_that_is_one_arrives(gateway: Gateway, provider: StandInProvider) -> None:
-    assert send(gateway, request("key-free", chat(), headers={"Idempotency-Key": "once ~ only"})).status == 200
-    assert provider.calls()[-1].ids["idempotency-key"] == "once ~ only"
+def test_valid_caller_header_is_forwarded(gateway: Gateway, provider: StandInProvider) -> None:
+    assert send(gateway, request("key-free", chat(), headers={"Idempotency-Key": "order ~ 17"})).status == 200
+    assert provider.calls()[-1].ids["idempotency-key"] == "order ~ 17"
