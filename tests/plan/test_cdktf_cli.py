@@ -25,4 +25,5 @@ def test_diff_plans_the_local_environment(tmp_path: Path) -> None:
         "tollgate-dev",
         "tollgate-local",
         "tollgate-prod",
+        "tollgate-starter",
     }

@@ -14,7 +14,7 @@ from tests.synth.reading import readable
 
 pytestmark = pytest.mark.terraform
 
-ENVIRONMENTS = ["bare", "dev", "full", "local", "prod"]
+ENVIRONMENTS = ["bare", "dev", "full", "local", "prod", "starter"]
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)

@@ -138,7 +138,7 @@ def test_tracing_follows_the_environment(every: list[Synthesized]) -> None:
 def test_account_wide_role_is_opt_in(shipped: dict[str, Synthesized]) -> None:
     """There is one per account and region; a stack that owns it takes it from all others."""
     owners = {name for name, stack in shipped.items() if stack.all("aws_api_gateway_account")}
-    assert owners == {"dev", "local"}  # their files set manage_account_role
+    assert owners == {"dev", "local", "starter"}  # their files set manage_account_role
 
 
 def test_deployment_depends_on_everything_it_captures(every: list[Synthesized]) -> None:

@@ -56,7 +56,7 @@ def test_two_checkouts_synthesize_the_same_bytes(tmp_path: Path) -> None:
     assert {name for name in first if first[name] != second.get(name)} == set()
     assert set(first) == set(second)
     stacks = {name.split("/")[1] for name in first if name.startswith("stacks/")}
-    assert stacks == {"tollgate-dev", "tollgate-local", "tollgate-prod"}
+    assert stacks == {"tollgate-dev", "tollgate-local", "tollgate-prod", "tollgate-starter"}
     for name, content in first.items():
         assert str(tmp_path).encode() not in content, name
 

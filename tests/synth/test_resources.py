@@ -65,7 +65,7 @@ def test_secrets_can_be_restored_if_deletion_protection_is_on(shipped: dict[str,
         name: {secret["recovery_window_in_days"] for _, secret in named([stack], "aws_secretsmanager_secret")}
         for name, stack in shipped.items()
     }
-    assert windows == {"dev": {0}, "local": {0}, "prod": {7}}
+    assert windows == {"dev": {0}, "local": {0}, "prod": {7}, "starter": {0}}
 
 
 def test_ledger_is_backed_up_and_encrypted(every: list[Synthesized], shipped: dict[str, Synthesized]) -> None:
