@@ -23,11 +23,16 @@ secrets. `make synth` reports all errors at once, before it writes anything: unk
 range. Editors with TOML support complete the file from [environment.schema.json](environment.schema.json), which the
 first line of each file names.
 
-Names of providers, plans, consumers and functions have 1 to 31 lower-case letters, digits and hyphens. They are part of
-Terraform addresses: a new name destroys the old resources and creates new ones.
+To begin, copy [starter.toml](../environments/starter.toml), which deploys as it is to a new AWS account. The files
+[dev.toml](../environments/dev.toml) and [prod.toml](../environments/prod.toml) are examples of more settings: they name
+hosts, buckets and ARNs that exist in no account.
+
+Names of providers, plans, consumers and functions have 1 to 31 lower-case letters, digits and hyphens, and start with a
+letter. They are part of Terraform addresses: a new name destroys the old resources and creates new ones.
 """
 
 _TYPES: Final = {"string": "text", "boolean": "true or false", "integer": "whole number", "number": "number"}
+_DATE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}.*)?$"
 _LIMITS: Final = {
     "minimum": "at least",
     "exclusiveMinimum": "more than",
@@ -37,11 +42,40 @@ _LIMITS: Final = {
 
 
 def schema() -> str:
-    """JSON Schema of an environment file."""
-    document = EnvironmentFile.model_json_schema()
+    """JSON Schema of an environment file, with at most one message for each mistake."""
+    document = _for_editors(EnvironmentFile.model_json_schema())
     document["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     document["title"] = "Tollgate environment"
     return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _for_editors(value: Any) -> Any:
+    """Pydantic's schema without null, which TOML lacks, and with an error for names that match no pattern."""
+    if isinstance(value, list):
+        return [_for_editors(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    described = {key: _for_editors(item) for key, item in value.items() if key != "default" or item is not None}
+    options = [option for option in described.pop("anyOf", ()) if option != {"type": "null"}]
+    if options:
+        described |= _united(options)
+    if "patternProperties" in described:
+        described.setdefault("additionalProperties", False)
+    return described
+
+
+def _united(options: list[dict[str, Any]]) -> dict[str, Any]:
+    """One schema for all options: with anyOf, editors report a mistake once for each, or not which one."""
+    types = list(dict.fromkeys(option["type"] for option in options if "type" in option))
+    united: dict[str, Any] = {}
+    for option in options:
+        united |= option
+    if types:
+        united["type"] = types if len(types) > 1 else types[0]
+    if {option.get("format") for option in options} == {"date", "date-time"}:
+        del united["format"]  # editors pass both as text
+        united["pattern"] = _DATE
+    return united
 
 
 def page() -> str:

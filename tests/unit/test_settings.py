@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
-from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import pytest
 
 from constructs_lib.ledger_items import key_item, model_item, policy_item
 from constructs_lib.settings import Environment, load, relocated, runtime_config
 from constructs_lib.settings.model_prices import model_prices
-from constructs_lib.settings.reference import page, schema
 from lambda_src.contract import Provider
 from lambda_src.core.policy import key_from_item, model_from_item, parse_optional_time, policy_from_item
 from lambda_src.edges.dynamodb_attributes import deserialize_item
-
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
-ENVIRONMENTS = sorted((CHECKOUT / "environments").glob("*.toml"))
 
 TEXT = """\
 [aws]
@@ -230,36 +221,3 @@ def test_only_environments_of_the_embedded_cloud_are_relocated(environment: Envi
     assert urls["local"] == "http://127.0.0.1:8/v1"
     assert urls["compatible"] == "https://llm.example/v1"
     assert urls["openai"] == "https://api.openai.com/v1"
-
-
-@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
-def test_schema_accepts_the_environments(path: Path) -> None:
-    """Editors validate with it, so it must not be stricter than the loader."""
-    jsonschema.validate(_as_json(tomllib.loads(path.read_text())), json.loads(schema()))
-
-
-def test_schema_rejects_invalid_values() -> None:
-    document = _as_json(tomllib.loads(TEXT))
-    validator = jsonschema.Draft202012Validator(json.loads(schema()))
-    for section, key, value in (
-        ("gateway", "log_retention_days", 91),
-        ("gateway", "unknown", 1),
-        ("metering", "estimate", "exact"),
-        ("aws", "region", "Ireland"),
-        ("alerts", "emails", ["oncall@example.com", "oncall@example.com"]),
-    ):
-        assert not validator.is_valid({**document, section: {**document.get(section, {}), key: value}}), key
-
-
-def test_committed_reference_is_current() -> None:
-    """`make docs` writes both files."""
-    assert (CHECKOUT / "docs" / "environment.schema.json").read_text() == schema()
-    assert (CHECKOUT / "docs" / "environment.md").read_text() == page()
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _as_json(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_as_json(item) for item in value]
-    return value.isoformat() if isinstance(value, date | datetime | time) else value
