@@ -1,4 +1,4 @@
-"""Provers of the money: fixtures, and how long hypothesis searches (HYPOTHESIS_PROFILE=long: half an hour)."""
+"""Fixtures of the money tests, and Hypothesis profiles. HYPOTHESIS_PROFILE=long searches for half an hour."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local.provider.server import StandInProvider
 from tests.bench import Bench, create_table
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-# The same search every time: a gate must not depend on luck. The long one looks for what this one never sees.
+# The default search is the same in every run, so that `make test` does not fail at random. The long one is random.
 settings.register_profile("default", deadline=None, suppress_health_check=_SLOW, derandomize=True)
 settings.register_profile("long", deadline=None, suppress_health_check=_SLOW)
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
@@ -31,8 +31,8 @@ def provider() -> Iterator[StandInProvider]:
 
 @pytest.fixture
 def bench(cloud: Cloud, provider: StandInProvider) -> Bench:
-    """An empty table and the stand-in's keys."""
-    made = Bench(cloud, provider.url, create_table(cloud))
+    """An environment with an empty table and the stand-in provider's keys."""
+    created = Bench(cloud, provider.url, create_table(cloud))
     for name, value in SECRETS.items():
-        made.secret(name, value)
-    return made
+        created.put_secret(name, value)
+    return created

@@ -1,4 +1,4 @@
-"""Calls to AWS that go wrong on purpose, around the real ones."""
+"""An AWS client whose calls fail on purpose, and readers of usage rows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Fault = Literal["ok", "lost", "down", "down after", "killed", "killed after"]
 
 
 class Killed(Exception):
-    """The process ended here: nothing of ours may catch it."""
+    """The process is killed here. The gateway must not catch it."""
 
 
 class FaultyAws(AwsClient):
-    """Real calls, except those for which `plan` says otherwise (first in, first out; then all goes well).
+    """Real calls, except for the faults in `plan`: one per call, in order; an empty plan means no faults.
 
-    lost: done, but the answer never comes, so that it is sent again. down, down after: the service fails for good,
-    before or after the call was done. killed, killed after: the process ends then.
+    lost: the call succeeds, but its response is lost, so the client retries. down, down after: the call fails without
+    a retry, before or after AWS executed it. killed, killed after: the process ends before or after the call.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -26,23 +26,23 @@ class FaultyAws(AwsClient):
         self.plan: list[Fault] = []
 
     def _next(self) -> Fault:
-        """What happens to the next call."""
+        """The fault of the next call."""
         return self.plan.pop(0) if self.plan else "ok"
 
-    def _once(self, service: str, headers: Mapping[str, str], body: bytes, deadline: float) -> bytes:
+    def _attempt(self, service: str, headers: Mapping[str, str], body: bytes, deadline: float) -> bytes:
         fault = self._next()
         if fault == "down":
-            raise AwsError("Down", "not done, and no time left")
+            raise AwsError("Down", "not executed by the test; no time left for a retry")
         if fault == "killed":
             raise Killed
-        answer = super()._once(service, headers, body, deadline)
+        response = super()._attempt(service, headers, body, deadline)
         if fault == "lost":
-            raise AwsError("Unreachable", "answer lost by the test")
+            raise AwsError("Unreachable", "response lost by the test")
         if fault == "down after":
-            raise AwsError("Down", "done, but its answer never came, and no time left")
+            raise AwsError("Down", "executed, response lost by the test; no time left for a retry")
         if fault == "killed after":
             raise Killed
-        return answer
+        return response
 
 
 def rows_of(ledger: Any, consumer: str, days: set[str], deadline: float) -> list[dict[str, Any]]:
@@ -51,5 +51,5 @@ def rows_of(ledger: Any, consumer: str, days: set[str], deadline: float) -> list
 
 
 def request_id_of(row: Mapping[str, Any]) -> str:
-    """Whose row it is: the sort key says it."""
+    """The request id in a row's sort key."""
     return str(row["sk"]).partition("#")[2]

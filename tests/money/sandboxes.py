@@ -1,11 +1,13 @@
-"""Several gateways at once, as Lambda runs one sandbox per concurrent request."""
+"""Parallel requests to several gateways, as Lambda runs one sandbox per concurrent request."""
 
 from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from lambda_src.contract import account_pk
@@ -19,8 +21,8 @@ _T = TypeVar("_T")
 API_GATEWAY_SECONDS = 29.0
 
 
-def at_once(jobs: Sequence[Callable[[], _T]]) -> list[_T]:
-    """What `jobs` return, all begun at the same moment, each in a thread of its own."""
+def run_parallel(jobs: Sequence[Callable[[], _T]]) -> list[_T]:
+    """Start all `jobs` at the same time, each in its own thread, and return their results."""
     barrier = threading.Barrier(len(jobs))
 
     def run(job: Callable[[], _T]) -> _T:
@@ -31,8 +33,8 @@ def at_once(jobs: Sequence[Callable[[], _T]]) -> list[_T]:
         return list(pool.map(run, jobs))
 
 
-def warm(bench: Bench, key_id: str, sandboxes: int, **changes: Any) -> list[Gateway]:
-    """Gateways that know the key, its policy, the models and the secret, as all but a sandbox's first request do."""
+def warm_gateways(bench: Bench, key_id: str, sandboxes: int, **changes: Any) -> list[Gateway]:
+    """Gateways with key, policy, models and secret in their caches, as after a sandbox's first request."""
     gateways = [bench.gateway(**changes) for _ in range(sandboxes)]
     for gateway in gateways:
         gateway.handle(request(key_id, {}, path="/v1/models", method="GET"), API_GATEWAY_SECONDS)
@@ -40,14 +42,19 @@ def warm(bench: Bench, key_id: str, sandboxes: int, **changes: Any) -> list[Gate
     return gateways
 
 
-def send_all(gateways: Sequence[Gateway], requests: Sequence[HttpRequest]) -> list[HttpResponse]:
-    """The answers to `requests`, sent at the same moment and spread over `gateways`."""
+def send_parallel(gateways: Sequence[Gateway], requests: Sequence[HttpRequest]) -> list[HttpResponse]:
+    """The responses to `requests`, sent at the same time and distributed over `gateways`."""
     pairs = zip(itertools.cycle(gateways), requests, strict=False)
-    return at_once([lambda pair=pair: pair[0].handle(pair[1], API_GATEWAY_SECONDS) for pair in pairs])
+    return run_parallel([lambda pair=pair: pair[0].handle(pair[1], API_GATEWAY_SECONDS) for pair in pairs])
 
 
-def books(ledger: Ledger, consumer: str, days: set[str]) -> tuple[dict[str, int], list[dict[str, Any]]]:
-    """The counters of a consumer's account, holds as 1 each, and its usage rows that cost or may cost something."""
+def recent_days() -> set[str]:
+    """The UTC days of now and ten minutes ago, in case a test runs over midnight."""
+    return {datetime.fromtimestamp(time.time() - ago, UTC).strftime("%Y-%m-%d") for ago in (0, 600)}
+
+
+def counters_and_rows(ledger: Ledger, consumer: str, days: set[str]) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """The counters of a consumer's account (each hold counts 1) and its usage rows of billable requests."""
     item = ledger.get(account_pk(consumer), "ACCOUNT", float("inf"))
     counters = {name: 1 if name.startswith("h|") else value for name, value in item.items() if "|" in name}
     rows = [row for row in rows_of(ledger, consumer, days, float("inf")) if row["settlement"] != "refused"]

@@ -1,4 +1,4 @@
-"""The handler's process is killed between any two steps: nothing is lost, nothing is booked twice."""
+"""The handler's process is killed between any two steps: no charge is lost or booked twice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +23,21 @@ from lambda_src.sweeper import Sweeper
 from local.provider.server import StandInProvider
 from tests.bench import Bench, chat, request
 from tests.money.faults import request_id_of
-from tests.money.sandboxes import API_GATEWAY_SECONDS, books
+from tests.money.sandboxes import API_GATEWAY_SECONDS, counters_and_rows, recent_days
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 def environment(bench: Bench) -> dict[str, str]:
-    """What Lambda gives the handler, with the embedded cloud as AWS."""
+    """The environment variables of the handler, with the embedded cloud as AWS."""
     config = json.dumps(asdict(bench.config(estimate="strict")))
     return {**bench.cloud.environment(), CONFIG_VARIABLE: config, "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
 
 
 @contextmanager
-def victim(bench: Bench, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The handler in a process of its own."""
-    command = [sys.executable, "-m", "tests.money.victim", *arguments]
+def handler_process(bench: Bench, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `killed_handler` in a child process, which is killed at the end."""
+    command = [sys.executable, "-m", "tests.money.killed_handler", *arguments]
     with subprocess.Popen(
         command, env=environment(bench), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
@@ -49,7 +48,7 @@ def victim(bench: Bench, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def event_of(key_id: str, request_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    """API Gateway's proxy event of a chat completion."""
+    """API Gateway's proxy event for a chat completion."""
     return {
         "httpMethod": "POST",
         "pathParameters": None,
@@ -67,19 +66,15 @@ def event_of(key_id: str, request_id: str, body: dict[str, Any]) -> dict[str, An
 
 
 def sweep_later(bench: Bench) -> dict[str, int]:
-    """What the sweeper does once every deadline is past."""
+    """Run the sweeper an hour from now, when every hold has expired."""
     aws = AwsClient(bench.cloud.environment())
     ledger = Ledger(aws, bench.table, "bench", 400, now=lambda: time.time() + 3_600)
     return Sweeper(bench.config(), aws, ledger).run(time.monotonic() + 30)
 
 
-def days() -> set[str]:
-    return {datetime.fromtimestamp(time.time() - ago, UTC).strftime("%Y-%m-%d") for ago in (0, 600)}
-
-
-def books_of(bench: Bench, consumer: str) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
-    """A consumer's counters, and its rows by request."""
-    counters, rows = books(bench.ledger(), consumer, days())
+def counters_and_rows_by_id(bench: Bench, consumer: str) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
+    """A consumer's counters, and its rows by request id. Fails if a request has two rows."""
+    counters, rows = counters_and_rows(bench.ledger(), consumer, recent_days())
     assert len({request_id_of(row) for row in rows}) == len(rows)
     return counters, {request_id_of(row): row for row in rows}
 
@@ -96,51 +91,51 @@ def books_of(bench: Bench, consumer: str) -> tuple[dict[str, int], dict[str, dic
         ("after.settle", 1, "settled"),
     ],
 )
-def test_a_handler_killed_between_two_steps_loses_nothing_and_books_nothing_twice(
+def test_killed_handler_is_charged_exactly_once(
     bench: Bench, provider: StandInProvider, point: str, calls: int, settlement: str | None, stream: bool
 ) -> None:
-    bench.model("quick", upstream="standin-small")
-    key = bench.consumer("unlucky", budgets=[{"usd_nano": 10**12, "per": "month"}])
+    bench.add_model("quick", upstream="standin-small")
+    key = bench.add_consumer("unlucky", budgets=[{"usd_nano": 10**12, "per": "month"}])
     body = chat("quick", stream=stream)
-    bench.gateway().handle(request(key, body, request_id="lived"), API_GATEWAY_SECONDS)
-    counters, rows = books_of(bench, "unlucky")
-    real, held = rows["lived"]["cost_nano_usd"], rows["lived"]["held_nano_usd"]
-    assert 0 < real < held
+    bench.gateway().handle(request(key, body, request_id="completed"), API_GATEWAY_SECONDS)
+    counters, rows = counters_and_rows_by_id(bench, "unlucky")
+    cost, held = rows["completed"]["cost_nano_usd"], rows["completed"]["held_nano_usd"]
+    assert 0 < cost < held
     provider.clear()
 
-    with victim(bench, point, json.dumps(event_of(key, "died", body))) as process:
+    with handler_process(bench, point, json.dumps(event_of(key, "killed", body))) as process:
         _, errors = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL, errors.decode()
     assert len(provider.calls()) == calls
 
-    expected = {None: 0, "unsettled": held, "settled": real}[settlement]
-    counters, _ = books_of(bench, "unlucky")
-    assert counters["c|total|all"] == real + expected, "what may have been spent is committed at once"
-    for _ in range(2):  # the second one finds nothing to do
+    expected = {None: 0, "unsettled": held, "settled": cost}[settlement]
+    counters, _ = counters_and_rows_by_id(bench, "unlucky")
+    assert counters["c|total|all"] == cost + expected, "the hold commits the money immediately"
+    for _ in range(2):  # the second sweep changes nothing
         sweep_later(bench)
-        counters, rows = books_of(bench, "unlucky")
-        assert counters["c|total|all"] == counters["s|total|all"] == real + expected
+        counters, rows = counters_and_rows_by_id(bench, "unlucky")
+        assert counters["c|total|all"] == counters["s|total|all"] == cost + expected
         assert not any(name.startswith("h|") for name in counters)
-        died = rows.get("died", {"settlement": None, "cost_nano_usd": 0})
-        assert (died["settlement"], died["cost_nano_usd"]) == (settlement, expected)
+        killed = rows.get("killed", {"settlement": None, "cost_nano_usd": 0})
+        assert (killed["settlement"], killed["cost_nano_usd"]) == (settlement, expected)
 
 
-def test_handlers_killed_at_any_moment_under_load_lose_nothing(bench: Bench, provider: StandInProvider) -> None:
-    bench.model("quick", upstream="standin-small")
-    key = bench.consumer("stormy")
+def test_handlers_killed_under_load_lose_no_charge(bench: Bench, provider: StandInProvider) -> None:
+    bench.add_model("quick", upstream="standin-small")
+    key = bench.add_consumer("busy")
     provider.clear()
-    for number, moments in enumerate((0.02, 0.03, 0.05, 0.07, 0.11, 0.13)):
-        with victim(bench, "work", json.dumps(event_of(key, f"w{number}", chat("quick")))) as process:
-            begun = len(provider.calls())
+    for number, seconds in enumerate((0.02, 0.03, 0.05, 0.07, 0.11, 0.13)):
+        with handler_process(bench, "loop", json.dumps(event_of(key, f"w{number}", chat("quick")))) as process:
+            calls_before = len(provider.calls())
             until = time.monotonic() + 30
-            while len(provider.calls()) < begun + 5 and time.monotonic() < until:
+            while len(provider.calls()) < calls_before + 5 and time.monotonic() < until:
                 time.sleep(0.01)
-            time.sleep(moments)
+            time.sleep(seconds)
             process.kill()
     reached = {call.ids["idempotency-key"]: call for call in provider.calls()}
     assert len(reached) >= 30
     sweep_later(bench)
-    counters, rows = books_of(bench, "stormy")
+    counters, rows = counters_and_rows_by_id(bench, "busy")
     assert set(reached) <= set(rows), "every request that reached the provider is charged"
     assert counters["c|total|all"] == counters["s|total|all"] == sum(row["cost_nano_usd"] for row in rows.values())
     for request_id, row in rows.items():
@@ -152,21 +147,21 @@ def test_handlers_killed_at_any_moment_under_load_lose_nothing(bench: Bench, pro
     assert sum(row["settlement"] == "unsettled" for row in rows.values()) <= 6
 
 
-def test_what_breaks_off_before_the_provider_is_called_leaves_no_hold(bench: Bench, provider: StandInProvider) -> None:
-    """Whatever a body does to Python, no hold is placed before it is known that the request can be sent on."""
-    bench.model("quick", upstream="standin-small")
-    bench.model("claude", "anthropic", upstream="standin-small")
-    key = bench.consumer("nested")
+def test_request_that_fails_before_the_call_leaves_no_hold(bench: Bench, provider: StandInProvider) -> None:
+    """Deeply nested bodies exceed Python's recursion limit in different places; none of them may leave a hold."""
+    bench.add_model("quick", upstream="standin-small")
+    bench.add_model("claude", "anthropic", upstream="standin-small")
+    key = bench.add_consumer("nested")
     provider.clear()
     for depth in range(20, 520, 20):
         inner = '{"type":"image","source":{"type":"url","url":"u"}}'
         for _ in range(depth):
             inner = '{"type":"tool_result","tool_use_id":"t","content":[' + inner + "]}"
         body = '{"model":"claude","max_tokens":5,"messages":[{"role":"user","content":[' + inner + "]}]}"
-        answer = bench.gateway().handle(request(key, body.encode(), path="/v1/messages"), API_GATEWAY_SECONDS)
-        assert answer.status in (200, 400)
-        if answer.status == 400:
-            assert json.loads(answer.body)["error"]["code"] == "invalid_json"
-    counters, rows = books_of(bench, "nested")
+        response = bench.gateway().handle(request(key, body.encode(), path="/v1/messages"), API_GATEWAY_SECONDS)
+        assert response.status in (200, 400)
+        if response.status == 400:
+            assert json.loads(response.body)["error"]["code"] == "invalid_json"
+    counters, rows = counters_and_rows_by_id(bench, "nested")
     assert not any(name.startswith("h|") for name in counters)
     assert len(rows) == len(provider.calls())

@@ -1,6 +1,6 @@
-"""`strict` holds at least what a request can cost: generated requests, and providers at their worst.
+"""`estimate = "strict"` holds at least the maximum cost of a request.
 
-`writers` keeps its own account of the most that each request can use; what the gateway holds is compared with that.
+The gateway's hold is compared with the upper bound that `generated_requests` computes independently.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 from lambda_src.contract import ROUTES, TOKEN_CLASSES, Config
 from lambda_src.core.dialects import DIALECTS
-from lambda_src.core.dialects.parsed_request import ParsedRequest, parse
+from lambda_src.core.dialects.parsed_request import ParsedRequest, parse_json
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.estimate import estimate
 from lambda_src.core.policy import Model, Policy
 from lambda_src.core.pricing import Prices, Rates
 from tests.money.conftest import LONG
-from tests.money.writers import (
+from tests.money.generated_requests import (
     DEFAULT_OUTPUT,
     IMAGE_TOKENS,
-    Written,
+    GeneratedRequest,
     chats,
     conversations,
     embeddings,
@@ -41,15 +41,15 @@ POLICY = Policy(consumer="c", plan="p", models=frozenset("*"))
 ROUTE = {route.name: route for route in ROUTES}
 INPUTS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "input_audio", "input_image")
 
-each_price = st.fixed_dictionaries(dict.fromkeys(TOKEN_CLASSES, st.integers(0, 80_000_000_000)))
+rates_by_class = st.fixed_dictionaries(dict.fromkeys(TOKEN_CLASSES, st.integers(0, 80_000_000_000)))
 tables = st.fixed_dictionaries(
-    {"standard": st.tuples(each_price, each_price), "priority": st.tuples(each_price, each_price)},
-    optional={"flex": st.tuples(each_price, each_price)},
+    {"standard": st.tuples(rates_by_class, rates_by_class), "priority": st.tuples(rates_by_class, rates_by_class)},
+    optional={"flex": st.tuples(rates_by_class, rates_by_class)},
 )
 
 
-def model_from_item(table: dict[str, Any]) -> Model:
-    """A model with two context lengths in every tier."""
+def priced_model(table: dict[str, Any]) -> Model:
+    """A model with a second, long-context price in every tier."""
     tiers = {name: (Rates(0, short), Rates(LONG_INPUT, long)) for name, (short, long) in table.items()}
     return Model(
         name="m", provider="p", upstream="m", prices=Prices(tiers), price_version="1", max_output_tokens=10_000,
@@ -57,49 +57,51 @@ def model_from_item(table: dict[str, Any]) -> Model:
     )  # fmt: skip
 
 
-def asked(written: Written, raw: bytes) -> ParsedRequest:
-    """The request as the gateway reads it."""
-    route = ROUTE[written.route]
-    return DIALECTS[route.dialect].parse_request(route, parse(raw, "application/json"), len(raw), "m")
+def parsed(generated: GeneratedRequest, raw: bytes) -> ParsedRequest:
+    """The request as the gateway parses it."""
+    route = ROUTE[generated.route]
+    return DIALECTS[route.dialect].parse_request(route, parse_json(raw, "application/json"), len(raw), "m")
 
 
 @settings(max_examples=20_000 if LONG else 600)
 @given(
-    written=st.one_of(chats(), responses(), embeddings(), messages(), conversations()),
+    generated=st.one_of(chats(), responses(), embeddings(), messages(), conversations()),
     table=tables,
     ascii_only=st.booleans(),
     share=st.integers(0, 100),
     data=st.data(),
 )
-def test_strict_holds_at_least_what_a_request_can_cost(
-    written: Written, table: dict[str, Any], ascii_only: bool, share: int, data: st.DataObject
+def test_hold_covers_the_maximum_cost(
+    generated: GeneratedRequest, table: dict[str, Any], ascii_only: bool, share: int, data: st.DataObject
 ) -> None:
     try:
-        raw = json.dumps(written.body, ensure_ascii=ascii_only).encode()
-    except UnicodeEncodeError:  # half a surrogate pair can only be sent escaped
-        raw = json.dumps(written.body).encode()
-    held = estimate(asked(written, raw), model_from_item(table), POLICY, CONFIG).amount
+        raw = json.dumps(generated.body, ensure_ascii=ascii_only).encode()
+    except UnicodeEncodeError:  # a lone surrogate can only be sent escaped
+        raw = json.dumps(generated.body).encode()
+    hold = estimate(parsed(generated, raw), priced_model(table), POLICY, CONFIG).amount
 
-    most_input = WINDOW if written.hidden else min(WINDOW, written.input + 400)
-    used_input = most_input * share // 100 if data.draw(st.booleans()) else most_input
-    cut = data.draw(st.integers(0, used_input))
-    first, second = (data.draw(st.sampled_from(sorted(written.classes))) for _ in range(2))
-    output = data.draw(st.sampled_from(sorted(written.outputs)))
-    tier = data.draw(st.sampled_from([each for each in written.tiers if each in table]))
+    max_input = WINDOW if generated.unknown_size else min(WINDOW, generated.max_input + 400)
+    used_input = max_input * share // 100 if data.draw(st.booleans()) else max_input
+    first_part = data.draw(st.integers(0, used_input))
+    first, second = (data.draw(st.sampled_from(sorted(generated.input_classes))) for _ in range(2))
+    output = data.draw(st.sampled_from(sorted(generated.output_classes)))
+    tier = data.draw(st.sampled_from([tier for tier in generated.tiers if tier in table]))
     rates = table[tier][used_input > LONG_INPUT]
-    exact = Fraction(cut * rates[first] + (used_input - cut) * rates[second] + written.output * rates[output], 10**6)
-    assert held >= exact
+    nano_per_million = (
+        first_part * rates[first] + (used_input - first_part) * rates[second] + generated.max_output * rates[output]
+    )
+    assert hold >= Fraction(nano_per_million, 10**6)
 
 
 def held(route: str, body: str | bytes, **changes: Any) -> int:
-    """Tokens held for a request at 1 nano-USD per input token and none for output."""
+    """The hold in input tokens: each costs 1 nano-USD, and output is free. changes: fields of `Model`."""
     raw = body if isinstance(body, bytes) else body.encode()
     rates = Rates(0, {name: 1_000_000 if name in INPUTS else 0 for name in TOKEN_CLASSES})
-    settings_ = {"max_input_tokens": None, "max_output_tokens": 10, "free": False, **changes}
+    fields = {"max_input_tokens": None, "max_output_tokens": 10, "free": False, **changes}
     model = Model(
-        name="m", provider="p", upstream="m", prices=Prices({"standard": (rates,)}), price_version="1", **settings_
+        name="m", provider="p", upstream="m", prices=Prices({"standard": (rates,)}), price_version="1", **fields
     )
-    return estimate(asked(Written(route, {}), raw), model, POLICY, CONFIG).amount
+    return estimate(parsed(GeneratedRequest(route, {}), raw), model, POLICY, CONFIG).amount
 
 
 CHAT = '{"model":"m","messages":[{"role":"user","content":[%s]}]}'
@@ -135,23 +137,23 @@ CHAT = '{"model":"m","messages":[{"role":"user","content":[%s]}]}'
             9_000,
         ),
         (
-            "images in results of tools in results of tools",
+            "images in nested tool results",
             "messages",
             '{"model":"m","messages":[{"content":[{"type":"tool_result","content":[{"type":"tool_result","content":'
             '[{"type":"image","source":{"type":"url","url":"u"}}]}]}]}]}',
             IMAGE_TOKENS,
         ),
-        ("an id alone is a reference", "responses", '{"model":"m","input":[{"id":"msg_1"}]}', 2_000_000),
+        ("a reference to a stored item", "responses", '{"model":"m","input":[{"id":"msg_1"}]}', 2_000_000),
         ("stored reasoning", "responses", '{"model":"m","input":[{"type":"reasoning","id":"rs_1"}]}', 2_000_000),
         ("an unknown item", "responses", '{"model":"m","input":[{"type":"mcp_call"}]}', 2_000_000),
         ("a thread", "messages", '{"model":"m","thread":{"type":"continue"},"messages":[]}', 2_000_000),
         ("images to embed", "embeddings", '{"model":"m","input":[{"image":"u"}]}', 2_000_000),
         ("a chat to embed", "embeddings", '{"model":"m","messages":[]}', 2_000_000),
-        ("escapes count as what they mean or more", "chat", CHAT % ('"' + "\\u20ac" * 1_000 + '"'), 3_000),
+        ("escapes count at least as their characters", "chat", CHAT % ('"' + "\\u20ac" * 1_000 + '"'), 3_000),
         ("variables of a stored prompt", "converse", '{"promptVariables":{"a":{"text":"b"}}}', 2_000_000),
     ],
 )
-def test_what_hides_input_is_held_for(case: str, route: str, body: str, least: int) -> None:
+def test_hidden_input_is_held(case: str, route: str, body: str, least: int) -> None:
     assert held(route, body) >= least, case
 
 
@@ -201,34 +203,38 @@ def test_what_hides_input_is_held_for(case: str, route: str, body: str, least: i
         ("chat", b'\xef\xbb\xbf{"model":"m"}', "invalid_json"),
     ],
 )
-def test_what_has_no_bound_or_two_readings_is_refused(route: str, body: str | bytes, code: str) -> None:
-    with pytest.raises(BadRequest) as refusal:
+def test_unbounded_or_ambiguous_requests_are_rejected(route: str, body: str | bytes, code: str) -> None:
+    with pytest.raises(BadRequest) as rejected:
         held(route, body)
-    assert refusal.value.code == code
+    assert rejected.value.code == code
 
 
-def test_a_free_model_may_use_what_has_no_bound() -> None:
+def test_free_model_accepts_unbounded_requests() -> None:
     assert held("chat", '{"model":"m","web_search_options":{}}', free=True) > 0
 
 
-def test_half_a_surrogate_pair_is_passed_on_as_it_came() -> None:
-    request = asked(Written("chat", {}), b'{"model":"m","user":"\\ud800"}')
+def test_lone_surrogate_is_forwarded_unchanged() -> None:
+    request = parsed(GeneratedRequest("chat", {}), b'{"model":"m","user":"\\ud800"}')
     request.overrides["model"] = "n"
-    assert request.forwarded(b"") == b'{"model":"n","user":"\\ud800"}'
+    assert request.forwarded_body(b"") == b'{"model":"n","user":"\\ud800"}'
 
 
 @pytest.mark.parametrize("route", ["messages", "converse"])
 @pytest.mark.parametrize("depth", [1, 30, 100])
-def test_nested_results_of_tools_are_read_to_the_end(route: str, depth: int) -> None:
+def test_nested_tool_results_are_counted(route: str, depth: int) -> None:
     inner = {"messages": '{"type":"image","source":{"type":"url","url":"u"}}', "converse": '{"image":{}}'}[route]
-    shell = {"messages": '{"type":"tool_result","content":[%s]}', "converse": '{"toolResult":{"content":[%s]}}'}[route]
+    wrapper = {
+        "messages": '{"type":"tool_result","content":[%s]}',
+        "converse": '{"toolResult":{"content":[%s]}}',
+    }[route]
     for _ in range(depth):
-        inner = shell.replace("%s", inner)
+        inner = wrapper.replace("%s", inner)
     assert held(route, '{"model":"m","messages":[{"role":"user","content":[%s]}]}'.replace("%s", inner)) >= IMAGE_TOKENS
 
 
-def test_a_larger_context_window_is_not_bounded_by_the_usual_one() -> None:
-    request = asked(Written("messages", {}), b'{"model":"m","max_tokens":1,"system":"' + b"a" * 90_000 + b'"}')
+def test_extended_context_is_not_bounded_by_the_normal_window() -> None:
+    body = b'{"model":"m","max_tokens":1,"system":"' + b"a" * 90_000 + b'"}'
+    request = parsed(GeneratedRequest("messages", {}), body)
     rates = Rates(0, dict.fromkeys(TOKEN_CLASSES, 1_000_000))
     model = Model(
         name="m", provider="p", upstream="m", prices=Prices({"standard": (rates,)}), price_version="1",

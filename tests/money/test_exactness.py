@@ -1,9 +1,9 @@
-"""Ten thousand requests of every dialect, with faults on all sides: the ledger has the provider's own count, exactly.
+"""The ledger's total equals the provider's bill exactly: ten thousand requests of every dialect, with random faults.
 
-The stand-in provider keeps its own account of what it bills. Each of its calls is priced here, apart from the gateway's
-code, with fractions. Rows marked `estimated` or `unsettled` are the exceptions: they are listed, and add up.
+The stand-in provider records the tokens that it bills. This test prices each of its calls with fractions, without the
+gateway's code. Rows marked `estimated` or `unsettled` are the exceptions: they are listed and summed separately.
 
-TOLLGATE_EXACTNESS=1000 sends fewer than the ten thousand of every test run.
+TOLLGATE_EXACTNESS=1000 sends a thousand requests instead of ten thousand.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from lambda_src.gateway import Gateway
 from lambda_src.sweeper import Sweeper
 from tests.bench import Bench, chat, request
 from tests.money.faults import Fault, FaultyAws, request_id_of
-from tests.money.sandboxes import API_GATEWAY_SECONDS, books
+from tests.money.sandboxes import API_GATEWAY_SECONDS, counters_and_rows
 
 REQUESTS = int(os.environ.get("TOLLGATE_EXACTNESS", "10000"))
 THREADS = 16
@@ -43,15 +43,15 @@ CONSUMERS = [f"tenant-{number}" for number in range(6)]
 
 SHORT = dict(zip(TOKEN_CLASSES, (1_000_003, 100_001, 1_250_007, 2_000_009, 3_000_011, 1_500_013, 4_000_017, 9_000_019),
                  strict=True))  # fmt: skip
-LONG_FROM = 60
+LONG_CONTEXT_FROM = 60
 TABLE = {
     tier: [
         {"above": 0, **{name: price * factor // 7 for name, price in SHORT.items()}},
-        {"above": LONG_FROM, **{name: price * factor * 2 // 9 for name, price in SHORT.items()}},
+        {"above": LONG_CONTEXT_FROM, **{name: price * factor * 2 // 9 for name, price in SHORT.items()}},
     ]
     for tier, factor in (("standard", 100), ("flex", 50), ("priority", 170))
 }
-"""Prices that hardly ever come out even, so that rounding shows."""
+"""Prices that rarely give whole nano-USD, so that rounding errors show."""
 
 PLAIN = (
     "small", "small", "small", "small", "cached", "cachewrite", "reasoning", "long-300", "tier-flex", "tier-priority",
@@ -63,23 +63,22 @@ DIALECTS = ("chat", "responses", "embeddings", "messages", "converse")
 
 
 def scripts(dialect: str) -> tuple[str, ...]:
-    """The stand-in's scripts for a dialect, the usual ones many times as likely as the broken ones."""
+    """The stand-in's scripts for a dialect. Normal ones occur several times, so that they are drawn more often."""
     return PLAIN * 4 + BROKEN + (OPENAI_ONLY if dialect == "chat" else ())
 
 
-def written(number: int, dice: random.Random) -> tuple[HttpRequest, str]:
-    """One request, and its id."""
-    dialect = dice.choice(DIALECTS)
-    script = dice.choice(scripts(dialect))
-    stream = dialect != "embeddings" and dice.random() < 0.5
-    text = " ".join(dice.choices(["ledger", "naïve", "数える", "sum", "a", "\n"], k=dice.randint(1, 60)))
+def random_request(number: int, rng: random.Random) -> HttpRequest:
+    dialect = rng.choice(DIALECTS)
+    script = rng.choice(scripts(dialect))
+    stream = dialect != "embeddings" and rng.random() < 0.5
+    text = " ".join(rng.choices(["ledger", "naïve", "数える", "sum", "a", "\n"], k=rng.randint(1, 60)))
     request_id = f"x{number}"
     name = f"{dialect}-{script}"
     body: dict[str, Any] = {"model": name, "stream": stream} if stream else {"model": name}
     path, model = f"/v1/{dialect}", None
     if dialect == "chat":
         path, body = "/v1/chat/completions", chat(name, text, **({"stream": True} if stream else {}))
-        body |= dice.choice(
+        body |= rng.choice(
             [{}, {"n": 2}, {"max_tokens": 20}, {"stream_options": {"include_usage": True}} if stream else {}]
         )
     elif dialect == "responses":
@@ -96,42 +95,42 @@ def written(number: int, dice: random.Random) -> tuple[HttpRequest, str]:
         body = {"messages": [{"role": "user", "content": [{"text": text}, *cache]}]}
         if "tier-" in script:
             body["serviceTier"] = {"type": script.removeprefix("tier-")}
-    key = f"key-{dice.choice(CONSUMERS)}"
+    key = f"key-{rng.choice(CONSUMERS)}"
     headers = {"idempotency-key": request_id}
-    return request(key, body, path=path, model=model, request_id=request_id, headers=headers), request_id
+    return request(key, body, path=path, model=model, request_id=request_id, headers=headers)
 
 
-def provide(bench: Bench) -> None:
-    """Models for every dialect and script, and consumers with budgets that are never reached."""
+def add_models_and_consumers(bench: Bench) -> None:
+    """Models for every dialect and script, and consumers whose budgets are never reached."""
     kinds = {"messages": "anthropic", "converse": "bedrock"}
     for dialect in DIALECTS:
         for script in {*scripts(dialect)}:
-            bench.model(
+            bench.add_model(
                 f"{dialect}-{script}", kinds.get(dialect, "openai"), upstream=f"standin-{script}", prices=TABLE,
                 max_output_tokens=600,
             )  # fmt: skip
     for consumer in CONSUMERS:
-        bench.consumer(consumer, budgets=[{"usd_nano": 10**15, "per": per} for per in ("day", "month", "total")])
+        bench.add_consumer(consumer, budgets=[{"usd_nano": 10**15, "per": per} for per in ("day", "month", "total")])
 
 
-class Unlucky(FaultyAws):
-    """One call in forty goes wrong: its answer is lost, or the ledger is down before or after it."""
+class RandomlyFaultyAws(FaultyAws):
+    """One call in forty fails: its response is lost, or the ledger is down before or after it."""
 
     def __init__(self, environ: Mapping[str, str], seed: int) -> None:
         super().__init__(environ)
-        self._dice = random.Random(seed)  # noqa: S311 - the same faults in every run
+        self._random = random.Random(seed)  # noqa: S311 - the same faults in every run
 
     def _next(self) -> Fault:
         faults: list[Fault] = ["lost", "lost", "down", "down after"]
-        return self._dice.choice(faults) if self._dice.random() < 1 / 40 else "ok"
+        return self._random.choice(faults) if self._random.random() < 1 / 40 else "ok"
 
 
 def price_of(call: dict[str, Any]) -> Fraction:
-    """Nano-USD that the provider's own count of a call costs, exactly."""
+    """The exact cost in nano-USD of a call recorded by the provider."""
     tokens, tier = call["tokens"], call["service_tier"]
     total_input = sum(tokens[name] for name in TOKEN_CLASSES if not name.startswith("output"))
-    short, long = TABLE["standard" if tier in (None, "default") or call["dialect"] == "anthropic" else tier]
-    rates = long if total_input > LONG_FROM else short
+    short_rates, long_rates = TABLE["standard" if tier in (None, "default") or call["dialect"] == "anthropic" else tier]
+    rates = long_rates if total_input > LONG_CONTEXT_FROM else short_rates
     return sum((Fraction(tokens[name] * rates[name], 10**6) for name in TOKEN_CLASSES), Fraction())
 
 
@@ -141,7 +140,7 @@ def half_up(exact: Fraction) -> int:
 
 @pytest.fixture
 def provider_url() -> Iterator[str]:
-    """A stand-in provider in a process of its own: beside the gateway's threads it would wait for them."""
+    """URL of a stand-in provider in a separate process, so that it does not compete with the gateway's threads."""
     command = [sys.executable, "-m", "local.provider.cli", "serve", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -150,72 +149,74 @@ def provider_url() -> Iterator[str]:
 
 
 @pytest.mark.timeout(600)
-def test_the_ledgers_total_is_the_providers_own_count(bench: Bench, provider_url: str) -> None:
+def test_ledger_total_equals_the_provider_bill(bench: Bench, provider_url: str) -> None:
     bench.provider_url = provider_url
-    provide(bench)
-    dice = random.Random(SEED)  # noqa: S311 - the same requests in every run
-    sent = [written(number, dice)[0] for number in range(REQUESTS)]
+    add_models_and_consumers(bench)
+    rng = random.Random(SEED)  # noqa: S311 - the same requests in every run
+    requests = [random_request(number, rng) for number in range(REQUESTS)]
     log = io.StringIO()
     with contextlib.redirect_stdout(log):
-        gateways = [Gateway(bench.config(), Unlucky(bench.cloud.environment(), n)) for n in range(THREADS)]
+        gateways = [Gateway(bench.config(), RandomlyFaultyAws(bench.cloud.environment(), n)) for n in range(THREADS)]
         with ThreadPoolExecutor(THREADS) as pool:
-            parts = [pool.submit(answer_all, gateway, sent[n::THREADS]) for n, gateway in enumerate(gateways)]
-            statuses = sum((each.result() for each in parts), Counter[int]())
+            futures = [pool.submit(handle_all, gateway, requests[n::THREADS]) for n, gateway in enumerate(gateways)]
+            statuses = sum((future.result() for future in futures), Counter[int]())
     lines = [json.loads(line) for line in log.getvalue().splitlines() if '"kind":"usage"' in line]
     assert statuses.total() == REQUESTS == len(lines)
 
     failed = [line for line in lines if line["ledger_failed"]]
-    assert failed, "the ledger was never down: the faults did not happen"
+    assert failed, "no ledger write failed, so the faults had no effect"
     ledger = Ledger(AwsClient(bench.cloud.environment()), bench.table, "bench", 400, now=lambda: time.time() + 3_600)
-    for line in failed[::3]:  # an operator replays some of them before the sweeper comes,
+    for line in failed[::3]:  # a third is replayed before the sweeper runs,
         ledger.replay(record_from_line(line), time.monotonic() + 10)
     with contextlib.redirect_stdout(io.StringIO()):
         assert (
             Sweeper(bench.config(), AwsClient(bench.cloud.environment()), ledger).run(time.monotonic() + 60)["failed"]
             == 0
         )
-    for line in failed[1::3]:  # some after it, and never the rest
+    for line in failed[1::3]:  # a third after it, and the rest never
         ledger.replay(record_from_line(line), time.monotonic() + 10)
 
-    with urllib.request.urlopen(f"{provider_url}/_standin/calls") as answer:
-        compare(ledger, json.load(answer)["calls"], lines)
+    with urllib.request.urlopen(f"{provider_url}/_standin/calls") as response:
+        compare(ledger, json.load(response)["calls"], lines)
 
 
-def answer_all(gateway: Gateway, requests: list[HttpRequest]) -> Counter[int]:
-    """The statuses of the answers, one sandbox after the other's fashion."""
-    return Counter(gateway.handle(each, API_GATEWAY_SECONDS).status for each in requests)
+def handle_all(gateway: Gateway, requests: list[HttpRequest]) -> Counter[int]:
+    """Handle requests one after the other, as a sandbox does, and count the response statuses."""
+    return Counter(gateway.handle(request, API_GATEWAY_SECONDS).status for request in requests)
 
 
 def compare(ledger: Ledger, calls: list[dict[str, Any]], lines: list[dict[str, Any]]) -> None:
+    """Compare the ledger with the provider's calls: per request, per consumer and in total."""
     days = {line["time"][:10] for line in lines}
     rows: dict[str, dict[str, Any]] = {}
-    total = 0
+    ledger_total = 0
     for consumer in CONSUMERS:
-        counters, its_rows = books(ledger, consumer, days)
+        counters, consumer_rows = counters_and_rows(ledger, consumer, days)
         assert not any(name.startswith("h|") for name in counters)
-        assert counters["c|total|all"] == counters["s|total|all"] == sum(row["cost_nano_usd"] for row in its_rows)
-        total += counters["s|total|all"]
-        for row in its_rows:
-            assert rows.setdefault(request_id_of(row), row) is row, "a request has one row"
+        assert counters["c|total|all"] == counters["s|total|all"] == sum(row["cost_nano_usd"] for row in consumer_rows)
+        ledger_total += counters["s|total|all"]
+        for row in consumer_rows:
+            assert rows.setdefault(request_id_of(row), row) is row, "a request has two rows"
 
     billed: dict[str, Fraction] = {}
     for call in calls:
         request_id = call["ids"]["idempotency-key"]
         billed[request_id] = billed.get(request_id, Fraction()) + price_of(call)
-    assert {each for each, exact in billed.items() if exact} <= set(rows), "what the provider billed has a row"
+    assert {request_id for request_id, cost in billed.items() if cost} <= set(rows), "a billed request has no row"
 
-    marked = {each for each, row in rows.items() if row["usage_source"] == "estimated"}
+    estimated = {request_id for request_id, row in rows.items() if row["usage_source"] == "estimated"}
     for request_id, row in rows.items():
-        if request_id not in marked:
+        if request_id not in estimated:
             assert row["cost_nano_usd"] == half_up(billed.get(request_id, Fraction())), row
             assert row["cost_nano_usd"] <= row["held_nano_usd"], row
-    assert all(rows[each]["settlement"] == "settled" or rows[each]["error_code"] == "unsettled" for each in marked)
+    estimated_rows = [rows[request_id] for request_id in sorted(estimated)]
+    assert all(row["settlement"] == "settled" or row["error_code"] == "unsettled" for row in estimated_rows)
 
-    exactly = sum(half_up(exact) for request_id, exact in billed.items() if request_id not in marked)
-    exceptions = sum(rows[each]["cost_nano_usd"] for each in marked)
-    assert total == exactly + exceptions
-    kinds = Counter((rows[each]["settlement"], rows[each].get("error_code", "no usage")) for each in sorted(marked))
-    print(f"{REQUESTS} requests, {len(calls)} calls: {total} nano-USD, {exactly} by the provider's count,")
-    print(f"{exceptions} in {len(marked)} marked rows: {dict(kinds)}")
-    assert len(marked) < len(rows) / 4
+    exact_total = sum(half_up(cost) for request_id, cost in billed.items() if request_id not in estimated)
+    estimated_total = sum(row["cost_nano_usd"] for row in estimated_rows)
+    assert ledger_total == exact_total + estimated_total
+    kinds = Counter((row["settlement"], row.get("error_code", "no usage")) for row in estimated_rows)
+    print(f"{REQUESTS} requests, {len(calls)} calls: {ledger_total} nano-USD, {exact_total} by the provider's count,")
+    print(f"{estimated_total} in {len(estimated)} estimated rows: {dict(kinds)}")
+    assert len(estimated) < len(rows) / 4
     assert {"unsettled", "upstream_cut", "upstream_reset", "no usage"} <= {code for _, code in kinds}

@@ -1,11 +1,11 @@
-"""Whatever happens in whatever order, the ledger's sums stay right: a search over sequences of its verbs and faults.
+"""Invariants of the ledger under random sequences of operations and faults (Hypothesis).
 
-The table is the embedded cloud's; only the clock, the faults and the requests are made up. What is held to be true:
+The table is the embedded cloud's; the clock, the faults and the requests are generated. Invariants:
 
 - committed = spent + Σ open holds, in every window that the account counts
 - spent = Σ usage rows of the window; rollups = Σ usage rows
-- a reserve never leaves more committed than the limit then in force, and is refused only where there is no room
-- each request has at most one row: at its real cost if it was settled, at the held amount if it never was
+- reserving never commits more than the current limit, and fails only if there is no room
+- each request has at most one row: at its real cost if it was settled, at the held amount if it was not
 - every hold ends
 """
 
@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -31,21 +30,22 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lambda_src.contract import LATENCY_BOUNDS_MS, WINDOWS, Window, rollup_pk
+from lambda_src.contract import WINDOWS, rollup_pk
 from lambda_src.core.account import Account, Hold
 from lambda_src.core.policy import Budget, Policy
 from lambda_src.core.tokens import Tokens
 from lambda_src.core.usage_line import usage_line
 from lambda_src.core.usage_record import UsageRecord, record_from_line
-from lambda_src.core.windows import label, minute, utc_datetime
+from lambda_src.core.windows import minute, utc_datetime
 from lambda_src.edges.aws import AwsError
 from lambda_src.edges.ledger import Ledger, NoRoomError
 from local.cloud.client import Cloud
 from tests.bench import create_table
 from tests.money.conftest import LONG
 from tests.money.faults import Fault, FaultyAws, Killed, request_id_of, rows_of
+from tests.money.ledger_invariants import SentRequest, check_charges, check_rollups, check_sums
 
-START = 1_795_391_940  # 2026-11-22T23:59:00Z, a Sunday: the next minute begins a day and a week
+START = 1_795_391_940  # Sunday, 2026-11-22T23:59:00Z: a new day and week begin a minute later
 HOLD_SECONDS = 120
 SIGNATURE_SECONDS = 300
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -59,20 +59,8 @@ tokens = strategies.integers(0, 50)
 limits = strategies.none() | strategies.integers(0, 5_000)
 
 
-@dataclass
-class Sent:
-    """A request that the test made, and what is true of it. called: its provider may have worked."""
-
-    hold: Hold
-    record: UsageRecord
-    stale: tuple[str, ...] = ()
-    called: bool = False
-    refused: bool = False
-    booked: bool = False
-
-
 class LedgerMachine(RuleBasedStateMachine):
-    """One consumer's ledger under every order of events."""
+    """Operations on one consumer's account, in any order."""
 
     cloud: ClassVar[Cloud]
     table: ClassVar[str]
@@ -87,14 +75,14 @@ class LedgerMachine(RuleBasedStateMachine):
         self.aws = FaultyAws(self.cloud.environment())
         self.ledger = Ledger(self.aws, self.table, "test", 400, lambda: self.now)
         self.policy = Policy(consumer=self.consumer, plan="p", models=frozenset("*"))
-        self.sent: dict[str, Sent] = {}
+        self.sent: dict[str, SentRequest] = {}
         self.count = 0
 
-    # --- events -------------------------------------------------------------------------------------------
+    # --- operations ---------------------------------------------------------------------------------------
 
     @initialize(day=limits, week=limits, month=limits, total=limits, per_minute=limits, requests=limits)
-    def begin(self, **given: int | None) -> None:
-        self.change_policy(**given)
+    def begin(self, **limits_by_name: int | None) -> None:
+        self.change_policy(**limits_by_name)
 
     @rule(day=limits, week=limits, month=limits, total=limits, per_minute=limits, requests=limits)
     def change_policy(self, per_minute: int | None, requests: int | None, **by_window: int | None) -> None:
@@ -118,13 +106,13 @@ class LedgerMachine(RuleBasedStateMachine):
             request_id=request_id, at_ms=at_ms, environment="test", consumer=self.consumer, key_id="k1", route="chat",
             provider="openai", model=hold.model, price_version="v1",
         )  # fmt: skip
-        if self._fits_nowhere(hold):
-            return multiple()  # admission refuses it before the ledger is asked
-        sent = self.sent[request_id] = Sent(hold, record)
+        if self._exceeds_a_limit(hold):
+            return multiple()  # admission rejects it without a ledger call
+        sent = self.sent[request_id] = SentRequest(hold, record)
         before = self._account()
         try:
             with self._faults(plan):
-                account = self.ledger.reserve(hold, self.consumer, self.policy, self._soon())
+                account = self.ledger.reserve(hold, self.consumer, self.policy, self._deadline())
         except Killed:
             return request_id
         except NoRoomError:
@@ -146,42 +134,42 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(request_id=requests, share=strategies.integers(0, 100), used=tokens, plan=faults)
     def settle(self, request_id: str, share: int, used: int, plan: list[Fault]) -> None:
-        """Also of what is settled already (a replay), and of what the sweeper took (a late settle)."""
+        """Also settles requests that are already settled or that the sweeper marked unsettled."""
         sent = self.sent[request_id]
         if not sent.called:
             return
-        if sent.record.usage_source == "none":  # the provider answers once
+        if sent.record.usage_source == "none":  # the provider responds once
             sent.record.cost_nano_usd = sent.hold.amount * share // 100
             sent.record.tokens, sent.record.usage_source, sent.record.status = Tokens(output=used), "reported", 200
         try:
             with self._faults(plan):
-                self.ledger.settle(sent.record, sent.hold, sent.stale, self._soon())
+                self.ledger.settle(sent.record, sent.hold, sent.stale, self._deadline())
         except (AwsError, Killed):
             return
         sent.booked = True
 
     @rule(request_id=requests, plan=faults)
     def replay_from_the_log(self, request_id: str, plan: list[Fault]) -> None:
-        """What the operator does with a line whose booking failed."""
+        """`tollgate logs replay` of a line whose ledger write failed."""
         sent = self.sent[request_id]
         if not sent.refused and sent.record.usage_source == "none":
-            return  # no line was ever written
+            return  # no usage line was written
         record = record_from_line(json.loads(usage_line(sent.record, per_consumer=False)))
         try:
             with self._faults(plan):
-                self.ledger.replay(record, self._soon())
+                self.ledger.replay(record, self._deadline())
         except (AwsError, Killed):
             return
         sent.booked = True
 
     @rule(request_id=requests)
     def reserve_arrives_again(self, request_id: str) -> None:
-        """The network delivers a reserve that was given up, or done, minutes ago. AWS refuses older signatures."""
+        """The network delivers an earlier reserve again. AWS rejects signatures older than five minutes."""
         hold = self.sent[request_id].hold
         if not 0 <= self.now - hold.at_ms / 1000 <= SIGNATURE_SECONDS:
             return
         try:
-            self.ledger.reserve(hold, self.consumer, replace(self.policy, budgets=()), self._soon())
+            self.ledger.reserve(hold, self.consumer, replace(self.policy, budgets=()), self._deadline())
         except NoRoomError:
             return
 
@@ -195,117 +183,61 @@ class LedgerMachine(RuleBasedStateMachine):
         account = self._account()
         try:
             with self._faults(plan):
-                list(self.ledger.sweep(self.consumer, account, self._soon()))
+                list(self.ledger.sweep(self.consumer, account, self._deadline()))
         except (AwsError, Killed):
             return
 
     @rule(seconds=strategies.sampled_from([HOLD_SECONDS + 1, DAY, 2 * DAY, 40 * DAY]))
-    def everything_lapses(self, seconds: int) -> None:
-        """So that what is settled next is settled late."""
+    def expire_and_sweep(self, seconds: int) -> None:
+        """All holds expire and are swept, so that the next settle is late."""
         self.now += seconds
-        list(self.ledger.sweep(self.consumer, self._account(), self._soon()))
+        list(self.ledger.sweep(self.consumer, self._account(), self._deadline()))
 
     @precondition(lambda self: self.sent)
     @rule(plan=faults)
-    def sweep_with_old_eyes(self, plan: list[Fault]) -> None:
-        """A sweeper that read the account before every settle since."""
-        stale = Account({f"h|{each.hold.request_id}": each.hold.text for each in self.sent.values()})
-        known = {request_id_of(row) for row in self._rows()}
-        lapsed = Account({k: v for k, v in stale.item.items() if k[2:] in known or k in self._account().item})
+    def sweep_stale_account(self, plan: list[Fault]) -> None:
+        """A sweeper that read the account before all later settles."""
+        all_holds = Account({f"h|{sent.hold.request_id}": sent.hold.text for sent in self.sent.values()})
+        ids_with_row = {request_id_of(row) for row in self._rows()}
+        stale_account = Account(
+            {k: v for k, v in all_holds.item.items() if k[2:] in ids_with_row or k in self._account().item}
+        )
         try:
             with self._faults(plan):
-                list(self.ledger.sweep(self.consumer, lapsed, self._soon()))
+                list(self.ledger.sweep(self.consumer, stale_account, self._deadline()))
         except (AwsError, Killed):
             return
 
-    # --- what must be true --------------------------------------------------------------------------------
+    # --- invariants ---------------------------------------------------------------------------------------
 
     @invariant()
-    def everything_adds_up(self) -> None:
+    def ledger_is_consistent(self) -> None:
         account, rows = self._account(), self._rows()
-        self._sums_agree(account, rows)
-        self._rollups_are(rows)
-        self._each_is_charged_once_and_rightly(rows)
-
-    def _sums_agree(self, account: Account, rows: list[dict[str, Any]]) -> None:
-        for name, value in account.item.items():
-            kind, _, tail = name.partition("|")
-            if kind not in ("c", "s"):
-                continue
-            window, _, its_label = tail.partition("|")
-            held = sum(each.amount for each in account.holds() if label(window, utc_datetime(each.at_ms)) == its_label)
-            if kind == "c":
-                assert value == account.item.get(f"s|{tail}", 0) + held, f"committed of {tail}"
-            else:
-                assert value == _spent(rows, window, its_label), f"spent of {tail}"
-        for window in WINDOWS:
-            at = utc_datetime(int(self.now * 1000))
-            assert account.spent(window, at) == _spent(rows, window, label(window, at)), f"spent this {window}"
-
-    def _rollups_are(self, rows: list[dict[str, Any]]) -> None:
-        expected: Counter[tuple[str, str]] = Counter()
-        for row in rows:
-            sk = f"{row['pk'].rpartition('#')[2]}#{row['model']}#{row['key_id']}"
-            expected[sk, "requests"] += 1
-            expected[sk, "cost_nano_usd"] += row["cost_nano_usd"]
-            expected[sk, "unsettled"] += row["settlement"] == "unsettled"
-            expected[sk, "refusals"] += row["settlement"] == "refused" and row["status"] < 500
-            expected[sk, "estimated"] += row.get("usage_source") == "estimated"
-            expected[sk, "errors"] += row["status"] >= 500
-            expected[sk, "over_estimate"] += row["cost_nano_usd"] > row.get("held_nano_usd", 0)
-            expected[sk, f"status_{row['status']}"] += 1
-            if "error_code" in row:
-                expected[sk, f"code_{row['error_code']}"] += 1
-            if row["settlement"] != "unsettled":
-                expected[sk, "latency_ms"] += row["latency_ms"]
-                expected[sk, _bucket(row["latency_ms"])] += 1
-            for each in ("input", "output"):
-                expected[sk, f"tokens_{each}"] += row.get(f"tokens_{each}", 0)
-        found: Counter[tuple[str, str]] = Counter()
-        for item in self.ledger.query_partition(rollup_pk(self.consumer), self._soon()):
-            for name, value in item.items():
-                if name not in ("pk", "sk"):
-                    found[item["sk"], name] += value
-        assert +found == +expected
-
-    def _each_is_charged_once_and_rightly(self, rows: list[dict[str, Any]]) -> None:
-        by_id = {request_id_of(row): row for row in rows}
-        assert len(by_id) == len(rows)
-        for request_id, sent in self.sent.items():
-            row = by_id.get(request_id)
-            if row is None:
-                assert not sent.booked
-                continue
-            if row["settlement"] == "settled":
-                assert row["cost_nano_usd"] == sent.record.cost_nano_usd
-            elif row["settlement"] == "unsettled":
-                assert row["cost_nano_usd"] == sent.hold.amount
-                assert not sent.booked, "what is known was not replaced by what was assumed"
-            else:
-                assert sent.refused
-                assert row["cost_nano_usd"] == 0
+        check_sums(account, rows, self.now)
+        check_rollups(self.ledger.query_partition(rollup_pk(self.consumer), self._deadline()), rows)
+        check_charges(self.sent, rows)
 
     def teardown(self) -> None:
-        """Every hold ends, and what reached a provider has its row."""
-        latest = max([self.now, *(each.hold.deadline for each in self.sent.values())])
+        """Every hold ends, and every request whose provider was called has a row."""
+        latest = max([self.now, *(sent.hold.deadline for sent in self.sent.values())])
         self.now = latest + HOLD_SECONDS + 1
-        list(self.ledger.sweep(self.consumer, self._account(), self._soon()))
+        list(self.ledger.sweep(self.consumer, self._account(), self._deadline()))
         account = self._account()
         assert account.holds() == []
         for name, value in account.item.items():
             if name.startswith("c|"):
                 assert value == account.item.get(f"s|{name[2:]}", 0)
         rows = {request_id_of(row) for row in self._rows()}
-        assert {each for each, sent in self.sent.items() if sent.called} <= rows
-        self.everything_adds_up()
+        assert {request_id for request_id, sent in self.sent.items() if sent.called} <= rows
+        self.ledger_is_consistent()
 
-    # --- within -------------------------------------------------------------------------------------------
+    # --- helpers ------------------------------------------------------------------------------------------
 
-    def _soon(self) -> float:
+    def _deadline(self) -> float:
         return time.monotonic() + 10
 
     def _faults(self, plan: list[Fault]) -> Any:
-        return _Planned(self.aws, plan)
+        return _PlannedFaults(self.aws, plan)
 
     def _account(self) -> Account:
         return self.ledger.account(self.consumer, time.monotonic() + 5)
@@ -314,7 +246,7 @@ class LedgerMachine(RuleBasedStateMachine):
         days = {sent.record.day for sent in self.sent.values()}
         return rows_of(self.ledger, self.consumer, days, time.monotonic() + 5)
 
-    def _fits_nowhere(self, hold: Hold) -> bool:
+    def _exceeds_a_limit(self, hold: Hold) -> bool:
         policy = self.policy
         return (
             any(hold.amount > budget.limit for budget in policy.budgets)
@@ -331,23 +263,23 @@ class LedgerMachine(RuleBasedStateMachine):
             and (policy.requests_per_minute is None or minutes[1] < policy.requests_per_minute)
         )
 
-    def _book_refusal(self, sent: Sent) -> None:
+    def _book_refusal(self, sent: SentRequest) -> None:
         sent.record.status = 429
-        self.ledger.book_unbilled(sent.record, self._soon())
+        self.ledger.book_unbilled(sent.record, self._deadline())
         sent.booked = True
 
-    def _withdraw(self, sent: Sent, plan: list[Fault]) -> None:
+    def _withdraw(self, sent: SentRequest, plan: list[Fault]) -> None:
         sent.record.status = 503
         try:
             with self._faults(plan):
-                self.ledger.withdraw(sent.record, sent.hold, self._soon())
+                self.ledger.withdraw(sent.record, sent.hold, self._deadline())
         except (AwsError, Killed):
             return
         sent.booked = True
 
 
-class _Planned:
-    """Faults for the length of a `with` block."""
+class _PlannedFaults:
+    """The faults of AWS calls during a `with` block."""
 
     def __init__(self, aws: FaultyAws, plan: list[Fault]) -> None:
         self._aws, self._plan = aws, plan
@@ -359,16 +291,8 @@ class _Planned:
         self._aws.plan = []
 
 
-def _bucket(latency_ms: int) -> str:
-    return next((f"ms_{bound}" for bound in LATENCY_BOUNDS_MS if latency_ms <= bound), "ms_inf")
-
-
-def _spent(rows: list[dict[str, Any]], window: Window, its_label: str) -> int:
-    return sum(row["cost_nano_usd"] for row in rows if label(window, utc_datetime(row["at_ms"])) == its_label)
-
-
 @pytest.mark.timeout(3_600 if LONG else 300)
-def test_sums_stay_right_whatever_happens(cloud: Cloud) -> None:
+def test_ledger_invariants_hold(cloud: Cloud) -> None:
     LedgerMachine.cloud, LedgerMachine.table = cloud, create_table(cloud)
     size = (
         settings(max_examples=2_000, stateful_step_count=60)

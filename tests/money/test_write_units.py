@@ -1,6 +1,6 @@
-"""What a request costs in DynamoDB: at most ten write units, and nothing read once the sandbox is warm.
+"""DynamoDB cost of a request: at most ten write units, and no reads once the sandbox is warm.
 
-Units are counted as AWS counts them: an item's size in whole kilobytes, doubled in a transaction.
+Write units of an item are its size in kilobytes, rounded up; transactions count them twice.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 """
 
@@ -19,9 +19,9 @@ from lambda_src.gateway import Gateway
 from tests.bench import Bench, chat, request
 from tests.money.sandboxes import API_GATEWAY_SECONDS
 
-MOST_WRITE_UNITS = 10
+MAX_WRITE_UNITS = 10
 READS = {"GetItem", "Query", "BatchGetItem", "TransactGetItems", "Scan"}
-TYPICAL = {
+TYPICAL_POLICY = {
     "budgets": [{"usd_nano": 500 * 10**9, "per": per} for per in ("day", "week", "month")],
     "tokens_per_minute": 200_000,
     "requests_per_minute": 600,
@@ -30,80 +30,82 @@ TYPICAL = {
 
 
 class CountingAws(AwsClient):
-    """Real calls; keeps what was asked of DynamoDB."""
+    """Real calls; records the operations and parameters of DynamoDB calls."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(environ)
-        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.calls: list[tuple[str, dict[str, Any]]] = []
 
     def call(self, service: str, target: str, payload: Mapping[str, object], *, deadline: float) -> dict[str, Any]:
         if service == "dynamodb":
-            self.asked.append((target.partition(".")[2], dict(payload)))
+            self.calls.append((target.partition(".")[2], dict(payload)))
         return super().call(service, target, payload, deadline=deadline)
 
 
 def size_of(value: Attribute) -> int:
-    """Bytes of an attribute value: UTF-8 of strings, two digits to a byte and one more for numbers."""
+    """Bytes of an attribute value. A string counts its UTF-8 bytes; a number a byte per two digits, plus one."""
     ((kind, inner),) = value.items()
     if kind == "N":
         return math.ceil(len(inner.lstrip("-")) / 2) + 1 + inner.startswith("-")
     if kind in ("BOOL", "NULL"):
         return 1
     if kind == "M":
-        return 3 + sum(len(name.encode()) + size_of(each) + 1 for name, each in inner.items())
+        return 3 + sum(len(name.encode()) + size_of(member) + 1 for name, member in inner.items())
     if kind == "L":
-        return 3 + sum(size_of(each) + 1 for each in inner)
+        return 3 + sum(size_of(member) + 1 for member in inner)
     return len(inner.encode())
 
 
 def units_of(bench: Bench, key: dict[str, Any]) -> int:
-    """Write units of an item as it is now."""
+    """Write units of an item at its current size."""
     item = bench.cloud.client("dynamodb").get_item(TableName=bench.table, Key=key)["Item"]
     return math.ceil(sum(len(name.encode()) + size_of(value) for name, value in item.items()) / 1024)
 
 
-def warmed(bench: Bench, key: str) -> tuple[Gateway, CountingAws]:
-    """A sandbox that answered before, and an account that counted in the windows before."""
-    bench.model("gpt-5-mini-2025-08-07", upstream="standin-cached+reasoning")
+def warm_gateway(bench: Bench, key: str) -> tuple[Gateway, CountingAws]:
+    """A gateway and its AWS client after a first request, so that the account has counters of earlier windows."""
+    bench.add_model("gpt-5-mini-2025-08-07", upstream="standin-cached+reasoning")
     aws = CountingAws(bench.cloud.environment())
     gateway = Gateway(bench.config(), aws)
     gateway.handle(request(key, chat("gpt-5-mini-2025-08-07")), API_GATEWAY_SECONDS)
-    aws.asked.clear()
+    aws.calls.clear()
     return gateway, aws
 
 
-def id_of_api_gateway(number: int) -> str:
-    """As long as `extendedRequestId`."""
+def extended_request_id(number: int) -> str:
+    """A request id as long as API Gateway's `extendedRequestId`."""
     return f"UXqfdGCqoAMF{number:03d}="
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_typical_request_costs_at_most_ten_write_units_and_reads_nothing(bench: Bench, stream: bool) -> None:
-    key = bench.consumer("a-consumer-with-a-name", **TYPICAL)
-    gateway, aws = warmed(bench, key)
+def test_typical_request_costs_at_most_ten_write_units(bench: Bench, stream: bool) -> None:
+    key = bench.add_consumer("a-consumer-with-a-name", **TYPICAL_POLICY)
+    gateway, aws = warm_gateway(bench, key)
     body = chat("gpt-5-mini-2025-08-07", text="Tell me more. " * 40, stream=stream)
-    answer = gateway.handle(
+    response = gateway.handle(
         request(
-            key, body, headers={"x-tollgate-tags": "feature=search, user=u-18273"}, request_id=id_of_api_gateway(1)
+            key, body, headers={"x-tollgate-tags": "feature=search, user=u-18273"}, request_id=extended_request_id(1)
         ),
         API_GATEWAY_SECONDS,
     )
-    assert answer.status == 200
+    assert response.status == 200
 
-    assert [operation for operation, _ in aws.asked] == ["UpdateItem", "TransactWriteItems"]
-    assert not READS & {operation for operation, _ in aws.asked}
-    (_, reserve), (_, settle) = aws.asked
-    parts = [next(iter(each.values())) for each in settle["TransactItems"]]
-    row, account, rollup = (each.get("Key") or {name: each["Item"][name] for name in ("pk", "sk")} for each in parts)
-    with_hold = 1  # the account while the hold was open: below a kilobyte, as it must be now with room for one
+    assert [operation for operation, _ in aws.calls] == ["UpdateItem", "TransactWriteItems"]
+    assert not READS & {operation for operation, _ in aws.calls}
+    (_, reserve), (_, settle) = aws.calls
+    actions = [next(iter(action.values())) for action in settle["TransactItems"]]
+    row, account, rollup = (
+        action.get("Key") or {name: action["Item"][name] for name in ("pk", "sk")} for action in actions
+    )
+    account_with_hold = 1  # the account with an open hold stays below a kilobyte
     assert reserve["Key"] == account
-    units = with_hold + 2 * (units_of(bench, row) + units_of(bench, account) + units_of(bench, rollup))
-    assert units <= MOST_WRITE_UNITS
+    units = account_with_hold + 2 * (units_of(bench, row) + units_of(bench, account) + units_of(bench, rollup))
+    assert units <= MAX_WRITE_UNITS
 
 
-def test_an_account_with_all_windows_and_three_holds_is_below_a_kilobyte(bench: Bench) -> None:
-    key = bench.consumer("a-consumer-with-a-name", **TYPICAL)
-    warmed(bench, key)
+def test_account_with_three_holds_is_below_a_kilobyte(bench: Bench) -> None:
+    key = bench.add_consumer("a-consumer-with-a-name", **TYPICAL_POLICY)
+    warm_gateway(bench, key)
     client = bench.cloud.client("dynamodb")
     account = {"pk": {"S": "ACCOUNT#a-consumer-with-a-name"}, "sk": {"S": "ACCOUNT"}}
     names = ["c|day|2026-11-22", "s|day|2026-11-22", "c|week|2026-W47", "s|week|2026-W47", "c|month|2026-10",
@@ -113,12 +115,12 @@ def test_an_account_with_all_windows_and_three_holds_is_below_a_kilobyte(bench: 
          "gpt-5-mini-2025-08-07", "genai-prices 0.2.3 (2026-11-23)"], separators=(",", ":"),
     )  # fmt: skip
     values = {name: {"N": "123456789012"} for name in names}
-    values |= {f"h|{id_of_api_gateway(number)}": {"S": hold} for number in range(3)}
+    values |= {f"h|{extended_request_id(number)}": {"S": hold} for number in range(3)}
     sets = {f"#{number}": name for number, name in enumerate(values)}
     client.update_item(
         TableName=bench.table,
         Key=account,
-        UpdateExpression="SET " + ", ".join(f"{each} = :{each[1:]}" for each in sets),
+        UpdateExpression="SET " + ", ".join(f"{placeholder} = :{placeholder[1:]}" for placeholder in sets),
         ExpressionAttributeNames=sets,
         ExpressionAttributeValues={f":{number}": value for number, value in enumerate(values.values())},
     )

@@ -1,0 +1,104 @@
+"""What must hold for a ledger at any time: functions over an account, its usage rows and the requests sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lambda_src.contract import LATENCY_BOUNDS_MS, WINDOWS, Window
+from lambda_src.core.account import Account, Hold
+from lambda_src.core.usage_record import UsageRecord
+from lambda_src.core.windows import label, utc_datetime
+from tests.money.faults import request_id_of
+
+Row = dict[str, Any]
+
+
+@dataclass
+class SentRequest:
+    """A request of the test and its state.
+
+    stale: expired counters that settling removes. called: the provider may have been called. refused: rejected before
+    the call. booked: a ledger write for its row succeeded.
+    """
+
+    hold: Hold
+    record: UsageRecord
+    stale: tuple[str, ...] = ()
+    called: bool = False
+    refused: bool = False
+    booked: bool = False
+
+
+def check_sums(account: Account, rows: Sequence[Row], now: float) -> None:
+    """Committed = spent + open holds, and spent = cost of the rows, in every window of the account."""
+    for name, value in account.item.items():
+        kind, _, tail = name.partition("|")
+        if kind not in ("c", "s"):
+            continue
+        window, _, window_label = tail.partition("|")
+        held = sum(hold.amount for hold in account.holds() if label(window, utc_datetime(hold.at_ms)) == window_label)
+        if kind == "c":
+            assert value == account.item.get(f"s|{tail}", 0) + held, f"committed in {tail}"
+        else:
+            assert value == _spent(rows, window, window_label), f"spent in {tail}"
+    for window in WINDOWS:
+        at = utc_datetime(int(now * 1000))
+        assert account.spent(window, at) == _spent(rows, window, label(window, at)), f"spent in the current {window}"
+
+
+def check_rollups(rollups: Sequence[Row], rows: Sequence[Row]) -> None:
+    """The rollups are the sums of the rows."""
+    expected: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        sk = f"{row['pk'].rpartition('#')[2]}#{row['model']}#{row['key_id']}"
+        expected[sk, "requests"] += 1
+        expected[sk, "cost_nano_usd"] += row["cost_nano_usd"]
+        expected[sk, "unsettled"] += row["settlement"] == "unsettled"
+        expected[sk, "refusals"] += row["settlement"] == "refused" and row["status"] < 500
+        expected[sk, "estimated"] += row.get("usage_source") == "estimated"
+        expected[sk, "errors"] += row["status"] >= 500
+        expected[sk, "over_estimate"] += row["cost_nano_usd"] > row.get("held_nano_usd", 0)
+        expected[sk, f"status_{row['status']}"] += 1
+        if "error_code" in row:
+            expected[sk, f"code_{row['error_code']}"] += 1
+        if row["settlement"] != "unsettled":
+            expected[sk, "latency_ms"] += row["latency_ms"]
+            expected[sk, _latency_bucket(row["latency_ms"])] += 1
+        for token_class in ("input", "output"):
+            expected[sk, f"tokens_{token_class}"] += row.get(f"tokens_{token_class}", 0)
+    actual: Counter[tuple[str, str]] = Counter()
+    for item in rollups:
+        for name, value in item.items():
+            if name not in ("pk", "sk"):
+                actual[item["sk"], name] += value
+    assert +actual == +expected
+
+
+def check_charges(sent: Mapping[str, SentRequest], rows: Sequence[Row]) -> None:
+    """Each request has at most one row: at its cost if settled, at the held amount if unsettled, else at 0."""
+    by_id = {request_id_of(row): row for row in rows}
+    assert len(by_id) == len(rows)
+    for request_id, sent_request in sent.items():
+        row = by_id.get(request_id)
+        if row is None:
+            assert not sent_request.booked
+            continue
+        if row["settlement"] == "settled":
+            assert row["cost_nano_usd"] == sent_request.record.cost_nano_usd
+        elif row["settlement"] == "unsettled":
+            assert row["cost_nano_usd"] == sent_request.hold.amount
+            assert not sent_request.booked, "the held amount replaced a known cost"
+        else:
+            assert sent_request.refused
+            assert row["cost_nano_usd"] == 0
+
+
+def _latency_bucket(latency_ms: int) -> str:
+    return next((f"ms_{bound}" for bound in LATENCY_BOUNDS_MS if latency_ms <= bound), "ms_inf")
+
+
+def _spent(rows: Sequence[Row], window: Window, window_label: str) -> int:
+    return sum(row["cost_nano_usd"] for row in rows if label(window, utc_datetime(row["at_ms"])) == window_label)
