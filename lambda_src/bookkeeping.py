@@ -1,4 +1,5 @@
-"""Bookkeeping around a request. None of it fails an answer: what the ledger cannot take now, it is given later."""
+"""Ledger writes and budget events of a request. Their failures never fail a response: failed writes are made up later,
+by the sweeper or by a replay of the usage log."""
 
 from __future__ import annotations
 
@@ -19,16 +20,17 @@ from lambda_src.edges.budget_events import BudgetNotifier, due_events, peak_perc
 from lambda_src.edges.ledger import Ledger
 
 SETTLE_SECONDS = 3.0
-"""Kept free for settling after the provider's answer."""
+"""Reserved for settling after the provider's response."""
 WITHDRAW_SECONDS = 1.0
-"""For taking back a hold of which nobody knows whether it was placed; the ledger was slow already."""
-_MOST_TIDIED = 5
+"""Time limit for withdrawing a hold that may or may not have been placed; the ledger was slow already."""
+_MAX_SWEPT = 5
+"""Expired holds that one rejected request ends."""
 
 _T = TypeVar("_T")
 
 
 class Bookkeeping:
-    """The ledger and the budget events, as a request uses them."""
+    """The ledger and the budget events, as the request flow uses them."""
 
     def __init__(self, config: Config, ledger: Ledger, notifier: BudgetNotifier) -> None:
         self._config = config
@@ -36,7 +38,7 @@ class Bookkeeping:
         self._notifier = notifier
 
     def read(self, read: Callable[[], _T]) -> _T:
-        """What `read` asks the ledger for; Unavailable where it cannot be reached: no provider is called then."""
+        """The result of `read`, which reads the ledger. Unavailable if the ledger cannot be reached."""
         try:
             return read()
         except AwsError as error:
@@ -47,64 +49,67 @@ class Bookkeeping:
             ) from error
 
     def settle(self, context: RequestContext, admitted: AdmittedRequest) -> None:
-        """Book an admitted request. If the ledger fails now the caller still gets the answer: the hold stands, the log
-        line has it all, and the row follows from the sweeper or a replay."""
+        """Book an admitted request. If the ledger fails, the caller still gets the response: the hold remains, and the
+        sweeper or a replay of the usage line books the request."""
         record, hold, policy = context.record, admitted.hold, admitted.caller.policy
         record.latency_ms = elapsed_ms(context.started)
-        deadline = _soon(context.deadline)
+        deadline = _settle_deadline(context.deadline)
         try:
-            self._ledger.settle(record, hold, admitted.stale, deadline)
+            self._ledger.settle(record, hold, admitted.stale_attributes, deadline)
         except AwsError:
             record.ledger_failed = True
             return
         cost = record.cost_nano_usd
-        self.share(record, policy, admitted.account, cost, cost - hold.amount)
-        self.raise_events(policy, admitted.account, record.at_ms, cost, deadline)
+        self._count_budget_use(record, policy, admitted.account, cost, cost - hold.amount)
+        self._publish_events(policy, admitted.account, record.at_ms, cost, deadline)
 
-    def book_unbilled(self, record: UsageRecord, until: float) -> None:
-        """Book a request that holds and costs nothing."""
+    def book_unbilled(self, record: UsageRecord, deadline: float) -> None:
+        """Book a request without hold and cost."""
         try:
-            self._ledger.book_unbilled(record, _soon(until))
+            self._ledger.book_unbilled(record, _settle_deadline(deadline))
         except AwsError:
             record.ledger_failed = True
 
     def withdraw(self, record: UsageRecord, hold: Hold) -> None:
-        """Nobody knows whether the hold was placed; if this fails too, the sweeper charges it until a replay of the
-        log line says that no provider was called."""
+        """Withdraw a hold that may or may not have been placed. If this fails, the sweeper charges the hold until a
+        replay of the usage line shows that the provider was not called."""
         try:
             self._ledger.withdraw(record, hold, time.monotonic() + WITHDRAW_SECONDS)
         except AwsError as error:
             _warn("withdraw_failed", error)
 
     def limit_reached(self, record: UsageRecord, policy: Policy, account: Account, deadline: float) -> None:
-        """A request that is refused for want of room has the time to end lapsed holds and to raise what is due."""
-        self.share(record, policy, account)
+        """Use the time of a rejected request to end expired holds and to publish due budget events."""
+        self._count_budget_use(record, policy, account)
         try:
-            for row in self._ledger.sweep(policy.consumer, account, deadline, most=_MOST_TIDIED):
+            for row in self._ledger.sweep(policy.consumer, account, deadline, limit=_MAX_SWEPT):
                 if row is not None:
                     print(usage_line(row, self._config.metrics_per_consumer, int(self._ledger.now() * 1000)))
         except AwsError as error:
             _warn("sweep_failed", error)
-        self.raise_events(policy, account, record.at_ms, 0, deadline)
+        self._publish_events(policy, account, record.at_ms, 0, deadline)
 
-    def raise_events(self, policy: Policy, account: Account, at_ms: int, more: int, deadline: float) -> None:
-        """Budget events that are due; those the ledger or SNS cannot take now come with the next request or sweep."""
+    def _publish_events(self, policy: Policy, account: Account, at_ms: int, cost: int, deadline: float) -> None:
+        """Publish due budget events. Failed ones are published by a later request or by the sweeper."""
         try:
-            self._notifier.raise_all(due_events(self._config.environment, policy, account, at_ms, more), deadline)
+            events = due_events(self._config.environment, policy, account, at_ms, cost)
+            self._notifier.publish_new(events, deadline)
         except AwsError as error:
             _warn("budget_event_failed", error)
 
-    def share(self, record: UsageRecord, policy: Policy, account: Account, spent: int = 0, committed: int = 0) -> None:
-        """Note how full the fullest budget is, with what this request adds to what `account` says."""
+    def _count_budget_use(
+        self, record: UsageRecord, policy: Policy, account: Account, spent: int = 0, committed: int = 0
+    ) -> None:
+        """Set the counters of budget use, with this request's amounts added to those of `account`."""
         if policy.budgets:
-            percents = peak_percentages(policy, account, record.at_ms, spent, committed)
-            record.counters.budget_spent_percent, record.counters.budget_committed_percent = percents
+            percentages = peak_percentages(policy, account, record.at_ms, spent, committed)
+            record.counters.budget_spent_percent, record.counters.budget_committed_percent = percentages
 
 
 def _warn(kind: str, error: AwsError) -> None:
     print(json.dumps({"kind": kind, "level": "ERROR", "code": error.code}))
 
 
-def _soon(until: float) -> float:
-    """Bookkeeping ends within `SETTLE_SECONDS`: the caller waits for it, and API Gateway gives up after 29 seconds."""
-    return min(until, time.monotonic() + SETTLE_SECONDS)
+def _settle_deadline(deadline: float) -> float:
+    """At most `SETTLE_SECONDS` from now: the caller waits, and API Gateway's integration timeout is 29 seconds."""
+    return min(deadline, time.monotonic() + SETTLE_SECONDS)

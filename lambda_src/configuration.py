@@ -1,4 +1,4 @@
-"""The Lambda's configuration out of its one environment variable."""
+"""Loads the Lambda's configuration from its environment variable."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from lambda_src.contract import CONFIG_VARIABLE, Config, Provider
 
 
 def load_config(environ: Mapping[str, str] | None = None) -> Config:
-    """`Config` as the constructs wrote it; KeyError, ValueError or TypeError where it is not what they write."""
+    """The `Config` that the constructs wrote. KeyError, ValueError or TypeError if it is missing or malformed."""
     fields = json.loads((os.environ if environ is None else environ)[CONFIG_VARIABLE])
-    providers = {name: Provider(**each) for name, each in fields.pop("providers").items()}
+    providers = {name: Provider(**provider) for name, provider in fields.pop("providers").items()}
     patterns = tuple(fields.pop("prompt_log_patterns", ()))
     return Config(providers=providers, prompt_log_patterns=patterns, **fields)

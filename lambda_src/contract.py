@@ -1,7 +1,6 @@
-"""Every name that two sides must spell the same: what is deployed, what runs, and the operator's command.
+"""Names that the constructs, the Lambda and the operator's command must spell the same.
 
-Nothing here imports anything but the standard library, so that the constructs, the Lambda and the
-operator's command can all read it at no cost.
+It imports the standard library only, so that all three can import it at no cost.
 """
 
 from __future__ import annotations
@@ -15,25 +14,25 @@ NANO_PER_USD: Final = 1_000_000_000
 """Money is an integer number of nano-USD (10⁻⁹ USD)."""
 
 TOKENS_PER_PRICE: Final = 1_000_000
-"""Prices are integer nano-USD per this many tokens, as providers publish them (USD per million tokens):
-$0.0375 per million tokens is 37_500_000. A price per single token would not always be an integer."""
+"""Prices are integer nano-USD per this many tokens, the unit that providers publish: $0.0375 per million tokens is
+37_500_000. A price per single token would not always be an integer."""
 
 TOKEN_CLASSES: Final = (
-    "input",  # text (and whatever has no class of its own) that no cache served or stored
+    "input",  # text, and anything without a class of its own, that was not read from or written to a cache
     "cache_read",
     "cache_write_5m",
     "cache_write_1h",
     "input_audio",
     "input_image",
-    "output",  # reasoning tokens are inside
+    "output",  # includes reasoning tokens
     "output_audio",
 )
-"""Disjoint token classes. A price table names every one of them; the sum over them is what is charged."""
+"""Disjoint token classes. A price table has a price for each; the cost is the sum over all classes."""
 
 STANDARD_TIER: Final = "standard"
-"""The service tier every model has a price for; others (`batch`, `flex`, `priority`, `fast`) where known."""
+"""The service tier that every model has a price for. Prices of other tiers (`batch`, `flex`, …) are optional."""
 
-# --- what may be said in an environment file ---------------------------------------------------------
+# --- values in an environment file --------------------------------------------------------------------
 
 ProviderKind = Literal["openai", "anthropic", "bedrock"]
 Window = Literal["day", "week", "month", "total"]
@@ -45,12 +44,12 @@ EstimateMode = Literal["strict", "typical"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of the API that the gateway Lambda answers.
+    """One API method that the gateway Lambda handles.
 
-    name: what the usage record and the log call it.
-    path: API Gateway resource path; equals `requestContext.resourcePath` of the event.
-    dialect: whose request, answer and error shapes apply.
-    billable: the provider charges for it, so that it needs a price, a hold and a settle.
+    name: its name in usage records and logs.
+    path: API Gateway resource path, equal to the event's `requestContext.resourcePath`.
+    dialect: the API whose request, response and error formats apply.
+    billable: the provider charges for it, so it needs a price and a hold.
     """
 
     name: str
@@ -71,25 +70,25 @@ ROUTES: Final = (
     Route("converse", "POST", "/bedrock/model/{model}/converse", "bedrock"),
     Route("converse_stream", "POST", "/bedrock/model/{model}/converse-stream", "bedrock"),
 )
-"""`/bedrock` routes are deployed only where the environment has a provider of that kind."""
+"""`/bedrock` routes are deployed only if the environment has a `bedrock` provider."""
 
 EVENT_STREAM_MEDIA_TYPE: Final = "application/vnd.amazon.eventstream"
-"""The one binary media type of the API: Bedrock's streams."""
+"""The API's only binary media type, used by Bedrock streams."""
 
 # --- the Lambda's configuration -----------------------------------------------------------------------
 
 CONFIG_VARIABLE: Final = "TOLLGATE_CONFIG"
-"""Environment variable of every Tollgate Lambda: one JSON object with the fields of `Config`."""
+"""Environment variable of every Tollgate Lambda: a JSON object with the fields of `Config`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """Where a provider is and how to speak to it.
+    """A provider's endpoint and credentials.
 
-    base_url: scheme, host and path prefix before `/chat/completions` or `/v1/messages` (as the SDKs mean it:
-        `https://api.openai.com/v1`, `https://api.anthropic.com`); for `bedrock` the runtime's endpoint.
-    secret: Secrets Manager name or ARN whose string value is the provider's API key; None where no key is sent.
-    region: AWS region to sign for (`bedrock` alone).
+    base_url: the SDKs' base URL (`https://api.openai.com/v1`, `https://api.anthropic.com`); for `bedrock` the
+        endpoint of Bedrock Runtime.
+    secret: name or ARN of the Secrets Manager secret that holds the provider's API key; None: no key is sent.
+    region: AWS region that requests are signed for (`bedrock` only).
     """
 
     kind: ProviderKind
@@ -100,20 +99,21 @@ class Provider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What a Tollgate Lambda needs to know beyond the ledger's own items. Units are in the names.
+    """Configuration of a Tollgate Lambda; everything else is in the ledger. Units are in the names.
 
-    topic_arn: SNS topic for budget events; None: log only.
-    estimate: how the money held for a request is computed (docs/accounting.md).
-    default_max_output_tokens: inserted (`strict`) into requests that name no maximum of their own.
-    typical_output_tokens: assumed output of such requests when `estimate` is `typical`.
-    image_tokens: allowance for one image in the input bound.
-    hold_seconds: after this a hold with no settle is turned into an `unsettled` row.
-    retention_days: usage rows leave the ledger after this many days; 0 keeps them.
-    cors_origin: origin whose browser pages may read the answers; None: no page may.
-    metrics_per_consumer: whether metrics have the consumer dimension (each series costs money).
-    prompt_log_group: where prompts and answers of consumers with `prompt_log` go; None: nowhere.
-    prompt_log_max_bytes: kept of each prompt and each answer. prompt_log_patterns: regular expressions (Python's) of
-        what is masked beside keys, e-mail addresses and card numbers.
+    topic_arn: SNS topic for budget events; None: they are only logged.
+    estimate: how the held amount of a request is computed (docs/accounting.md).
+    default_max_output_tokens: inserted by `strict` into requests without a maximum.
+    typical_output_tokens: assumed output of such requests if `estimate` is `typical`.
+    image_tokens: most input tokens of one image.
+    hold_seconds: lifetime of a hold; an expired hold becomes an `unsettled` row.
+    retention_days: days that usage rows are kept; 0: forever.
+    cors_origin: origin whose web pages may read responses; None: no origin.
+    metrics_per_consumer: whether metrics have the dimension `consumer` (each series is billed).
+    prompt_log_group: log group for prompts and responses of consumers with `prompt_log`; None: they are not logged.
+    prompt_log_max_bytes: bytes kept of each prompt and of each response.
+    prompt_log_patterns: Python regular expressions that are masked in addition to keys, e-mail addresses and card
+        numbers.
     """
 
     environment: str
@@ -138,7 +138,7 @@ class Config:
 
 GATEWAY_HANDLER: Final = "lambda_src.handler.handler"
 SWEEP_MINUTES: Final = 5
-"""Between two passes of the sweeper."""
+"""Minutes between two runs of the sweeper."""
 SWEEPER_HANDLER: Final = "lambda_src.sweeper.handler"
 
 # --- the ledger ---------------------------------------------------------------------------------------
@@ -146,49 +146,54 @@ SWEEPER_HANDLER: Final = "lambda_src.sweeper.handler"
 PK: Final = "pk"
 SK: Final = "sk"
 TTL_ATTRIBUTE: Final = "ttl"
-"""Epoch seconds after which DynamoDB may drop the item."""
+"""Epoch seconds after which DynamoDB may delete the item."""
 
 ACCOUNTS_INDEX: Final = "accounts"
 ACCOUNTS_INDEX_KEY: Final = "account"
-"""Sparse KEYS_ONLY index (hash `account`, range `pk`) that lists what there are few of: accounts, policies and keys.
-The attribute is constant, so that updates of an account never write to the index."""
+"""Sparse KEYS_ONLY index (hash `account`, range `pk`) of accounts, policies and keys. The value of `account` never
+changes, so that account updates don't write to the index."""
 
 LISTED_ACCOUNT: Final = ACCOUNTS_INDEX_KEY
 LISTED_POLICY: Final = "policy"
 LISTED_KEY: Final = "key"
-"""Values of `account`: what kind of item the index lists. Of usage rows, rollups and the like it lists none."""
+"""Values of `account`, one for each kind of item in the index."""
 
 KEY_SK: Final = "KEY"
 POLICY_SK: Final = "POLICY"
 STATE_SK: Final = "STATE"
-"""What an operator sets (pause, revocation) lives in an item of its own, which no apply touches."""
+"""Sort key of the items that an operator writes (pause, revocation). Terraform never touches them."""
 ACCOUNT_SK: Final = "ACCOUNT"
 MODELS_PK: Final = "MODELS"
-"""All model items share one partition, so that one query reads them all; `sk` is the name clients ask for."""
+"""Partition of all models, so that one query reads them; `sk` is the name that clients request."""
 
 
 def key_pk(key_id: str) -> str:
-    """Partition of one API key: `KEY` (who it belongs to) and `STATE` (what an operator said of it)."""
+    """Partition of an API key: `KEY` (its consumer) and `STATE` (set by an operator)."""
     return f"KEY#{key_id}"
 
 
 def consumer_pk(consumer: str) -> str:
-    """Partition of one consumer: `POLICY`, `STATE`, and `EVENT#…` (budget events raised)."""
+    """Partition of a consumer: `POLICY` and `STATE`. The Lambdas cannot write to it."""
     return f"CONSUMER#{consumer}"
 
 
+def event_pk(consumer: str) -> str:
+    """Partition of a consumer's budget events."""
+    return f"EVENT#{consumer}"
+
+
 def account_pk(consumer: str) -> str:
-    """Partition of one consumer's account item."""
+    """Partition of a consumer's account item."""
     return f"ACCOUNT#{consumer}"
 
 
 def usage_pk(consumer: str, day: str) -> str:
-    """Partition of one consumer's usage rows of one UTC day (`2026-11-23`)."""
+    """Partition of a consumer's usage rows of one UTC day (`2026-11-23`)."""
     return f"USAGE#{consumer}#{day}"
 
 
 def usage_sk(epoch_ms: int, request_id: str) -> str:
-    """Usage rows sort by the time API Gateway took the request in. 13 digits last until the year 2286."""
+    """Sort key of a usage row: when API Gateway received the request. 13 digits last until the year 2286."""
     return f"{epoch_ms:013d}#{request_id}"
 
 
@@ -196,27 +201,27 @@ AUDIT_MONTH: Final = "%Y-%m"
 
 
 def audit_pk(month: str) -> str:
-    """Partition of what operators changed in a month (`2026-11`); `sk` is `<epoch ms, 13 digits>#<random>`."""
+    """Partition of one month's audit trail (`2026-11`); `sk` is `<epoch ms, 13 digits>#<random>`."""
     return f"AUDIT#{month}"
 
 
 def seen_pk(key_id: str) -> str:
-    """Partition of the source addresses a key was used from; `sk` is the UTC hour, `2026-11-23T12`."""
+    """Partition of a key's source addresses; `sk` is the UTC hour, `2026-11-23T12`."""
     return f"SEEN#{key_id}"
 
 
 def rollup_pk(consumer: str) -> str:
-    """Partition of one consumer's rollups; `sk` is `DAY#MODEL#KEY_ID`."""
+    """Partition of a consumer's rollups; `sk` is `DAY#MODEL#KEY_ID`."""
     return f"ROLLUP#{consumer}"
 
 
 def rollup_sk(day: str, model: str, key_id: str) -> str:
-    """Rollups sort by day, so that a report over days is one range query per consumer."""
+    """Sort key of a rollup. It begins with the day, so that a report is one range query per consumer."""
     return f"{day}#{model}#{key_id}"
 
 
 def rollup_parts(sk: str) -> tuple[str, str, str]:
-    """Day, model and key id of a rollup's sort key; only a model's name may hold a `#` of its own."""
+    """Day, model and key id of a rollup's sort key. Only the model's name may contain a `#`."""
     day, _, rest = sk.partition("#")
     model, _, key_id = rest.rpartition("#")
     return day, model, key_id
@@ -225,43 +230,43 @@ def rollup_parts(sk: str) -> tuple[str, str, str]:
 LATENCY_BOUNDS_MS: Final = (
     10, 25, 50, 100, 250, 500, 1_000, 2_000, 3_000, 5_000, 7_500, 10_000, 15_000, 20_000, 30_000, 60_000, 300_000,
 )  # fmt: skip
-"""Upper bounds of the rollups' latency histogram; what is slower counts as `ms_inf`."""
+"""Upper bounds of the rollups' latency histogram. Slower requests count as `ms_inf`."""
 
-# Attributes of a rollup, all numbers that the gateway adds to; those that are zero may be missing:
+# Attributes of a rollup. All are numbers that the gateway adds to; zeros may be missing:
 #
 #   requests, errors (5xx), refusals, estimated, unsettled, over_estimate, cost_nano_usd, tokens_<class>,
-#   tokens_reasoning, latency_ms (their sum), ms_<bound> (histogram of them: how many took at most that long and more
-#   than the bound before), status_<HTTP status>, code_<error code>. Unsettled requests have no latency.
+#   tokens_reasoning, latency_ms (sum), ms_<bound> (requests with a latency of at most this bound and above the previous
+#   one), status_<HTTP status>, code_<error code>. Unsettled requests have no latency.
 
 
-# Items that Terraform writes, in DynamoDB's types (S string, N number, L list, M map, BOOL):
-#
-# (each key and policy item also has `account`, one of LISTED_…)
+# Items that Terraform writes, in DynamoDB's types (S string, N number, L list, M map, BOOL). Key and policy items also
+# have `account`, one of LISTED_….
 #
 #   key      pk KEY#<key id>        sk KEY      consumer S, name S, created_by S ("terraform" | operator), expires S?
-#   policy   pk CONSUMER#<name>     sk POLICY   consumer S, plan S, owner S?, models L<S> ("*" alone = every model),
+#   policy   pk CONSUMER#<name>     sk POLICY   consumer S, plan S, owner S?, models L<S> ("*": every model),
 #                                               budgets L<M{usd_nano N, per S}>, thresholds L<N> (percent),
 #                                               tokens_per_minute N?, requests_per_minute N?, max_output_tokens N?,
 #                                               expires S? (ISO 8601, UTC), tags M<S>, prompt_log BOOL?
 #   model    pk MODELS              sk <name>   provider S, upstream S, max_output_tokens N, max_input_tokens N?,
 #                                               price_version S, free BOOL,
 #                                               prices M<service tier, L<M{above N, <token class> N, …}>>
-#            `above` is the number of input tokens beyond which the tier's prices hold for the WHOLE request;
-#            the first is 0; every token class is present in each.
+#            The prices apply to the WHOLE request if it has more than `above` input tokens. The first `above` is 0.
+#            Each entry has every token class.
 #
-# Items that an operator writes (moments are ISO 8601 in UTC, `by` is an STS ARN):
+# Items that an operator writes (times are ISO 8601 in UTC, `by` is an STS ARN):
 #
-#   key      pk KEY#<key id>        sk KEY      as Terraform's, with created S; replaces S? (rotated from that key)
-#   STATE    pk KEY#<key id>        sk STATE    status S: "active" | "disabled" | "revoked", at S, by S, expires S? (in
-#                                               place of the key's own: a rotation's grace), replaced_by S?
+#   key      pk KEY#<key id>        sk KEY      as Terraform's, with created S; replaces S? (the rotated key)
+#   STATE    pk KEY#<key id>        sk STATE    status S: "active" | "disabled" | "revoked", at S, by S, expires S?
+#                                               (overrides the key's own: a rotation's grace period), replaced_by S?
 #   STATE    pk CONSUMER#<name>     sk STATE    status S: "active" | "paused", at S, by S, reason S?,
 #                                               raises L<M{usd_nano N, per S, until S, at S, by S}>: added to every
-#                                               budget of that window until then
+#                                               budget of window `per` until `until`
 #   audit    pk AUDIT#<month>       sk <epoch ms>#<random>    at S, by S, action S, target S, before S?, after S? (JSON)
 #
-# Items that the Lambda alone writes: account, rollup, usage row, EVENT (lambda_src/edges/ledger.py), and
+# Items that only the Lambda writes: account, rollup, usage row (lambda_src/edges/ledger.py), EVENT
+# (lambda_src/edges/budget_events.py) and
 #
-#   seen     pk SEEN#<key id>       sk <hour>   addresses SS (12 hex digits of a hash each, at most 500), ttl N (2 days)
+#   seen     pk SEEN#<key id>       sk <hour>   addresses SS (at most 500 hashes of 12 hex digits), ttl N (2 days)
 
 # --- headers --------------------------------------------------------------------------------------------
 
@@ -270,58 +275,61 @@ HEADER_COST: Final = "x-tollgate-cost-usd"
 HEADER_BUDGET_LEFT: Final = "x-tollgate-budget-remaining-usd"
 HEADER_TOKENS_LEFT: Final = "x-tollgate-tokens-remaining"
 HEADER_MAX_OUTPUT: Final = "x-tollgate-max-output-tokens"
-"""Present where the gateway put a maximum into a request that named none."""
+"""Returned if the gateway inserted a maximum into a request without one."""
 HEADER_TAGS: Final = "x-tollgate-tags"
-"""Sent by callers: `name=value, name=value`, kept on the usage record."""
+"""Request header: `name=value, name=value`, stored in the usage record."""
 HEADER_PROMPT_LOG: Final = "x-tollgate-log"
-"""Sent by callers: `off` keeps this request out of the prompt log, where the consumer has one."""
+"""Request header: `off` excludes the request from the consumer's prompt log."""
 HEADER_SHOULD_RETRY: Final = "x-should-retry"
-"""The OpenAI and Anthropic SDKs obey it before their own rules."""
+"""The OpenAI and Anthropic SDKs obey it before their own retry rules."""
 
-# --- names of what AWS holds ------------------------------------------------------------------------------
+# --- names of AWS resources -------------------------------------------------------------------------------
 
 METRIC_NAMESPACE: Final = "Tollgate"
+ENVIRONMENT_TAG: Final = "tollgate:environment"
+"""Tag of every resource, with the environment's name. IAM policies limit operators to API keys with it."""
 
 
 def prefix(environment: str) -> str:
-    """Every AWS name of an environment starts so; also the stack's name."""
+    """The stack's name, and the prefix of its AWS resources."""
     return f"tollgate-{environment}"
 
 
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,30}$"
-"""Of environments, consumers, plans and labels of keys; to be matched as a whole (`$` alone lets a newline pass)."""
+"""Names of environments, consumers, plans and key labels. Use `fullmatch`: `$` alone allows a final newline."""
 
 
 def api_key_name(environment: str, consumer: str, label: str) -> str:
-    """Name of a consumer's key in API Gateway. Not unique: a rotation makes a second key of the same name."""
+    """Name of a consumer's key in API Gateway. Not unique: a rotation creates a second key with the same name."""
     return f"{prefix(environment)}-{consumer}-{label}"
 
 
 def api_key_description(consumer: str, label: str) -> str:
-    """Says apart what the hyphens of `api_key_name` leave open; a key that an operator made says more after it."""
+    """The key's description in API Gateway: consumer and label, which `api_key_name` does not separate. The
+    operator's command appends more."""
     return f"Key {label} of consumer {consumer}"
 
 
 def gateway_log_group(environment: str) -> str:
-    """One structured line per request: the usage record."""
+    """Log group of the usage log: one JSON line per request."""
     return f"/tollgate/{environment}/usage"
 
 
 def prompt_log_group(environment: str) -> str:
-    """Prompts and answers of the consumers that have them logged: one JSON line per request, masked and cut."""
+    """Log group of the prompt log: one JSON line per request, masked and truncated."""
     return f"/tollgate/{environment}/prompts"
 
 
 def sweeper_log_group(environment: str) -> str:
-    """What the sweeper did: a line per pass, and one per request that it ended."""
+    """Log group of the sweeper: one line per run, and one per hold that it ended."""
     return f"/tollgate/{environment}/sweeper"
 
 
 def access_log_group(environment: str) -> str:
-    """API Gateway's own line per request, key id and never the value."""
+    """Log group of API Gateway's access log, which has the key id and never the value."""
     return f"/tollgate/{environment}/access"
 
 
 def secret_name(environment: str, provider: str) -> str:
-    """Default Secrets Manager name of a provider's key."""
+    """Default Secrets Manager name of a provider's API key."""
     return f"tollgate/{environment}/providers/{provider}"

@@ -1,4 +1,4 @@
-"""What happens to a request: identify, admit, forward, meter, settle, log."""
+"""The path of a request: identify, admit, forward, meter, settle, log."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from lambda_src.core.account import Hold
 from lambda_src.core.admission import Caller
 from lambda_src.core.counters import Counters
 from lambda_src.core.dialects import DIALECTS
-from lambda_src.core.dialects.parsed_request import ParsedRequest, parse, set_max_output, too_deep
+from lambda_src.core.dialects.parsed_request import ParsedRequest, parse_json, set_max_output, too_deep
 from lambda_src.core.error_responses import error_response
 from lambda_src.core.errors import BadRequest, GatewayError, Unavailable
 from lambda_src.core.estimate import estimate
 from lambda_src.core.http_event import HttpRequest, HttpResponse
 from lambda_src.core.policy import Model
 from lambda_src.core.request_context import AdmittedRequest, RequestContext, elapsed_ms
-from lambda_src.core.response_headers import common_headers, tags
+from lambda_src.core.response_headers import common_headers, parse_tags
 from lambda_src.core.trace import parse_trace
 from lambda_src.core.usage_line import usage_line
 from lambda_src.core.usage_record import UsageRecord
@@ -33,21 +33,21 @@ from lambda_src.edges.ledger import Ledger, NoRoomError
 from lambda_src.edges.policy_cache import PolicyCache
 from lambda_src.edges.provider_client import ProviderClient
 from lambda_src.edges.secrets import Secrets
-from lambda_src.edges.source_addresses import Addresses
+from lambda_src.edges.source_addresses import AddressCounter
 from lambda_src.forwarding import Forwarder
 
 if TYPE_CHECKING:
     from lambda_src.edges.prompt_log import PromptLogger
 
 ADMIT_SECONDS = 6.0
-"""The most that the ledger may take before the provider is called."""
+"""Time limit of all ledger calls before the provider is called."""
 ADDRESS_SECONDS = 0.5
-"""The most that counting a new source address may take."""
-_LOOKS_LIKE_A_MODEL = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,79}", re.ASCII)
+"""Time limit for counting a new source address."""
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,79}", re.ASCII)
 
 
 class Gateway:
-    """Answers requests. One per Lambda sandbox; its caches live as long."""
+    """Handles requests. One instance per Lambda sandbox; its caches live as long as the sandbox."""
 
     def __init__(self, config: Config, aws: AwsClient, now: Callable[[], float] = time.time) -> None:
         self.config = config
@@ -59,18 +59,18 @@ class Gateway:
         self.provider_client = ProviderClient(aws, self.secrets, config.upstream_retries)
         self.bookkeeping = Bookkeeping(config, self.ledger, BudgetNotifier(aws, self.ledger, config.topic_arn))
         self.forwarder = Forwarder(config, self.provider_client, self.secrets, self.bookkeeping)
-        self.addresses = Addresses(self.ledger, config.environment, now)
+        self.addresses = AddressCounter(self.ledger, config.environment, now)
         self._kinds = {name: provider.kind for name, provider in config.providers.items()}
         self._cold = True
-        self._prompts: PromptLogger | None = None
+        self._prompt_logger: PromptLogger | None = None
 
     def handle(self, request: HttpRequest, seconds_left: float) -> HttpResponse:
-        """The answer to one request, whatever happens to it; logs its record.
+        """The response to a request. Errors become error responses; the usage record is always logged.
 
         seconds_left: until Lambda ends the invocation.
         """
-        began = time.monotonic()
-        until = began + seconds_left - 0.5
+        started = time.monotonic()
+        deadline = started + seconds_left - 0.5
         trace = parse_trace(request.headers, request.request_id)
         record = UsageRecord(
             request_id=request.request_id,
@@ -82,37 +82,38 @@ class Gateway:
             counters=Counters(cold_start=self._cold),
         )
         self._cold = False
-        context = RequestContext(request, record, trace, began, until)
+        context = RequestContext(request, record, trace, started, deadline)
         try:
-            response = self._serve(context)
+            response = self._process(context)
         except GatewayError as error:
             response = self._reject(context, error)
-        record.latency_ms = elapsed_ms(began)
+        record.latency_ms = elapsed_ms(started)
         response.headers.update(common_headers(record, self.config.cors_origin))
         self._log(context)
         if context.log_prompt and self.config.prompt_log_group is not None:
-            self._keep(context, response, self.config.prompt_log_group)
+            self._log_prompt(context, response, self.config.prompt_log_group)
         return response
 
-    # --- the steps --------------------------------------------------------------------------------------
+    # --- before the provider is called -------------------------------------------------------------------
 
-    def _serve(self, context: RequestContext) -> HttpResponse:
+    def _process(self, context: RequestContext) -> HttpResponse:
         request, route, record = context.request, context.route, context.record
         record.route = route.name
         caller = self._identify(context)
-        record.tags = {**caller.policy.tags, **tags(request.headers)}
+        record.tags = {**caller.policy.tags, **parse_tags(request.headers)}
         models = self.bookkeeping.read(lambda: self.policy_cache.models(context.started + ADMIT_SECONDS))
         if route.name in ("models", "model"):
-            return self._list(context, caller, models)
+            return self._list_models(context, caller, models)
         if len(request.body) > self.config.max_request_bytes:
             raise BadRequest(
                 "request_too_large",
-                f"the body is {len(request.body)} bytes; accepted: at most {self.config.max_request_bytes}.",
+                f"the body is {len(request.body)} bytes; accepted: at most {self.config.max_request_bytes}. Send a "
+                "shorter request.",
                 status=413,
             )
-        parsed = _asked(request, route)
+        parsed = _parse(request, route)
         record.counters.unpriced = parsed.model not in models
-        model = self._choose(record, parsed.model, models, caller, route)
+        model = self._choose_model(record, parsed.model, models, caller, route)
         record.model, record.provider, record.stream = model.name, model.provider, parsed.stream
         record.price_version = model.price_version
         if route.dialect != "bedrock":
@@ -120,11 +121,11 @@ class Gateway:
         admitted = self._admit(context, caller, parsed, model) if route.billable else None
         context.log_prompt = _wants_prompt_log(request, caller)
         if admitted is None:
-            return self.forwarder.free(context, parsed, model)
-        return self.forwarder.billed(context, admitted)
+            return self.forwarder.forward_unbilled(context, parsed, model)
+        return self.forwarder.forward_billed(context, admitted)
 
     def _identify(self, context: RequestContext) -> Caller:
-        """Who asks, and what they may do now: a raise of a budget ends to the second, not with the cache."""
+        """The caller, with the policy in effect now: a budget raise ends on the second, not when the cache expires."""
         deadline = min(context.deadline, context.started + ADMIT_SECONDS)
         caller = self.bookkeeping.read(lambda: self.policy_cache.caller(context.request.key_id, deadline))
         context.record.consumer, context.record.plan = caller.policy.consumer, caller.policy.plan
@@ -133,40 +134,39 @@ class Gateway:
         policy = caller.policy.at(now)
         return caller if policy is caller.policy else replace(caller, policy=policy)
 
-    def _choose(
-        self, record: UsageRecord, parsed: str, models: dict[str, Model], caller: Caller, route: Route
+    def _choose_model(
+        self, record: UsageRecord, name: str, models: dict[str, Model], caller: Caller, route: Route
     ) -> Model:
         try:
-            return admission.choose_model(parsed, models, caller.policy, route.dialect, self._kinds)
+            return admission.choose_model(name, models, caller.policy, route.dialect, self._kinds)
         except GatewayError:
-            record.model_asked = _keepable(parsed, self.config.prompt_log_patterns)
+            record.model_asked = _loggable_model_name(name, self.config.prompt_log_patterns)
             raise
 
-    def _list(self, context: RequestContext, caller: Caller, models: dict[str, Model]) -> HttpResponse:
-        """The models this consumer may use; no provider is called."""
+    def _list_models(self, context: RequestContext, caller: Caller, models: dict[str, Model]) -> HttpResponse:
         body = model_list.models_body(context.request, context.route, caller.policy, models, self._kinds)
         context.record.status, context.record.settlement = 200, "settled"
         self.bookkeeping.book_unbilled(context.record, context.deadline)
         return HttpResponse(status=200, body=body, headers={"content-type": "application/json"})
 
     def _admit(self, context: RequestContext, caller: Caller, parsed: ParsedRequest, model: Model) -> AdmittedRequest:
-        """Place a hold. Everything that can fail without it comes first, so that no hold is left behind."""
+        """Place a hold. Every check that can fail without it comes first, so that no failure leaves a hold behind."""
         request, record, policy = context.request, context.record, caller.policy
-        wanted = estimate(parsed, model, policy, self.config)
-        if wanted.insert_max:
-            set_max_output(parsed, context.route.name, wanted.max_output)
-        body = parsed.forwarded(request.body)
-        admission.check_within_limits(wanted, policy)
+        estimated = estimate(parsed, model, policy, self.config)
+        if estimated.insert_max:
+            set_max_output(parsed, context.route.name, estimated.max_output)
+        body = parsed.forwarded_body(request.body)
+        admission.check_within_limits(estimated, policy)
         deadline = context.started + ADMIT_SECONDS
         secret = self.config.providers[model.provider].secret
         if secret is not None:
             self.secrets.get(secret, deadline)
         hold = Hold(
             request_id=request.request_id,
-            amount=wanted.amount,
+            amount=estimated.amount,
             deadline=int(self._now()) + self.config.hold_seconds,
             at_ms=request.at_ms,
-            tokens=wanted.tokens,
+            tokens=estimated.tokens,
             key_id=request.key_id,
             route=context.route.name,
             provider=model.provider,
@@ -175,18 +175,18 @@ class Gateway:
         )
         try:
             account = self.bookkeeping.read(lambda: self.ledger.reserve(hold, policy.consumer, policy, deadline))
-        except NoRoomError as full:
-            self.bookkeeping.limit_reached(record, policy, full.account, deadline)
-            raise admission.limit_error(wanted, policy, full.account, request.at_ms) from None
+        except NoRoomError as failure:
+            self.bookkeeping.limit_reached(record, policy, failure.account, deadline)
+            raise admission.limit_error(estimated, policy, failure.account, request.at_ms) from None
         except Unavailable as error:
             record.status, record.error_code = error.status, error.code
             self.bookkeeping.withdraw(record, hold)
             raise
         record.held_nano_usd, record.settlement = hold.amount, "settled"
         stale = account.stale_attributes(int(self._now() * 1000))
-        return AdmittedRequest(caller, parsed, body, model, wanted, hold, account, stale)
+        return AdmittedRequest(caller, parsed, body, model, estimated, hold, account, stale)
 
-    # --- the end ------------------------------------------------------------------------------------------
+    # --- after the response is known ---------------------------------------------------------------------
 
     def _reject(self, context: RequestContext, error: GatewayError) -> HttpResponse:
         record = context.record
@@ -199,7 +199,7 @@ class Gateway:
         return error_response(context.request, error)
 
     def _log(self, context: RequestContext) -> None:
-        """The request's line, after all that it tells of."""
+        """Write the usage line. It comes last, so that it reports every failure before it."""
         request, record, counters = context.request, context.record, context.record.counters
         if request.source_ip and record.consumer != "-" and not record.ledger_failed:
             deadline = min(context.deadline, time.monotonic() + ADDRESS_SECONDS)
@@ -208,33 +208,30 @@ class Gateway:
         counters.secret_failures = self.secrets.take_failures()
         print(usage_line(record, self.config.metrics_per_consumer))
 
-    def _keep(self, context: RequestContext, response: HttpResponse, group: str) -> None:
-        """Prompt and answer into the log of them. Only consumers that want it pay for the import."""
-        if self._prompts is None:
+    def _log_prompt(self, context: RequestContext, response: HttpResponse, group: str) -> None:
+        if self._prompt_logger is None:  # imported here: a cold start without a prompt log does not pay for it
             from lambda_src.edges.prompt_log import PromptLogger
 
-            config = self.config
-            self._prompts = PromptLogger(self._aws, group, config.prompt_log_max_bytes, config.prompt_log_patterns)
-        self._prompts.write(context.record, context.route, context.request.body, response.body)
+            self._prompt_logger = PromptLogger(self._aws, group, self.config)
+        self._prompt_logger.write(context.record, context.route, context.request.body, response.body)
 
 
-def _keepable(parsed: str, patterns: Iterable[str]) -> str | None:
-    """A name that a caller made up, for the operator who has to find out what they want: never a text or a secret."""
-    if not _LOOKS_LIKE_A_MODEL.fullmatch(parsed):
+def _loggable_model_name(name: str, patterns: Iterable[str]) -> str | None:
+    """A rejected model name, redacted, so that operators see what callers request; None if it is no valid name."""
+    if not _MODEL_NAME.fullmatch(name):
         return None
     from lambda_src.core.redaction import Redaction
 
-    return Redaction(patterns).redact(parsed)
+    return Redaction(patterns).redact(name)
 
 
 def _wants_prompt_log(request: HttpRequest, caller: Caller) -> bool:
-    # Whoever writes "false" or "no" means the same as "off": only what says yes is taken for it.
+    # Any value but "on" disables the log: a caller who sends "false" or "no" means "off".
     return caller.policy.prompt_log and request.headers.get(HEADER_PROMPT_LOG, "on").strip().lower() == "on"
 
 
-def _asked(request: HttpRequest, route: Route) -> ParsedRequest:
-    """What the body asks for; BadRequest where it cannot be told, or is nested deeper than Python can follow."""
-    body = parse(request.body, request.headers.get("content-type", ""))
+def _parse(request: HttpRequest, route: Route) -> ParsedRequest:
+    body = parse_json(request.body, request.headers.get("content-type", ""))
     try:
         parsed = DIALECTS[route.dialect].parse_request(route, body, len(request.body), request.path_model)
     except RecursionError:

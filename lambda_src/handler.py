@@ -1,4 +1,4 @@
-"""Entry of the gateway Lambda. Imported once per sandbox; everything that can be made before a request is made here."""
+"""Entry point of the gateway Lambda. The gateway is created at import, once per sandbox."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ _GATEWAY = Gateway(load_config(), AwsClient())
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, object]:
-    """API Gateway's proxy event in, its answer out. The event is never logged: it carries the key's value."""
+    """The response to an API Gateway proxy event. The event contains the key's value, so it is never logged."""
     seconds_left = context.get_remaining_time_in_millis() / 1000
-    return _GATEWAY.handle(HttpRequest.from_event(event), seconds_left).event()
+    return _GATEWAY.handle(HttpRequest.from_event(event), seconds_left).to_event()

@@ -1,4 +1,4 @@
-"""Entry of the sweeper Lambda: ends holds past their deadline and publishes budget events that nobody could."""
+"""Entry point of the sweeper Lambda, which ends expired holds and publishes budget events that requests could not."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from lambda_src.edges.budget_events import BudgetNotifier, due_events
 from lambda_src.edges.ledger import Ledger
 
 _LOOK_BACK_MS = 3_600_000
-"""More than the schedule's period."""
+"""Longer than the interval between two runs."""
 
 
 class Sweeper:
-    """One pass over all accounts. What time does not allow is left to the next pass."""
+    """One run over all accounts. Accounts that do not fit into its time are left to the next run."""
 
-    def __init__(self, settings: Config, aws: AwsClient, ledger: Ledger) -> None:
-        self._config = settings
+    def __init__(self, config: Config, aws: AwsClient, ledger: Ledger) -> None:
+        self._config = config
         self._ledger = ledger
-        self._notifier = BudgetNotifier(aws, ledger, settings.topic_arn)
+        self._notifier = BudgetNotifier(aws, ledger, config.topic_arn)
 
     def run(self, deadline: float) -> dict[str, int]:
-        """How many accounts were seen and how many time did not allow, holds ended and left open past their deadline,
-        events raised and published late, and accounts that failed."""
+        """Counts of this run: accounts swept, skipped for lack of time, and failed; holds ended (`unsettled`) and left
+        open past their deadline (`overdue`); budget events created (`events`) and published late."""
         counts = dict.fromkeys(("accounts", "skipped", "unsettled", "overdue", "events", "published_late", "failed"), 0)
         consumers = self._ledger.consumers(deadline)
-        random.shuffle(consumers)  # so that nobody is always the one for whom no time is left
+        random.shuffle(consumers)  # so that a short run does not always skip the same accounts
         for consumer in consumers:
             if time.monotonic() >= deadline:
                 break
             counts["accounts"] += 1
             try:
-                self._visit(consumer, deadline, counts)
+                self._sweep_account(consumer, deadline, counts)
             except AwsError as error:
                 counts["failed"] += 1
                 print(json.dumps({"kind": "sweep_failed", "level": "ERROR", "consumer": consumer, "code": error.code}))
@@ -50,12 +50,11 @@ class Sweeper:
         return counts
 
     def line(self, counts: Mapping[str, int]) -> str:
-        """The log line of a pass, with embedded metrics."""
+        """The log line of a run, with embedded metrics."""
         failures, throttles = self._ledger.take_failure_counts()
+        optional = {LEDGER_FAILURES: failures, LEDGER_THROTTLES: throttles}
         values: dict[Metric, float] = {OVERDUE_HOLDS: counts["overdue"]}
-        values |= {
-            metric: value for metric, value in ((LEDGER_FAILURES, failures), (LEDGER_THROTTLES, throttles)) if value
-        }
+        values |= {metric: value for metric, value in optional.items() if value}
         line: dict[str, object] = {
             "kind": "sweep",
             "level": "INFO",
@@ -67,7 +66,7 @@ class Sweeper:
         line["_aws"] = emf_metadata(at_ms, METRIC_NAMESPACE, self._config.metrics_per_consumer, line, values)
         return json.dumps(line)
 
-    def _visit(self, consumer: str, deadline: float, counts: dict[str, int]) -> None:
+    def _sweep_account(self, consumer: str, deadline: float, counts: dict[str, int]) -> None:
         account = self._ledger.account(consumer, deadline)
         before = counts["unsettled"]
         self._end_holds(consumer, account, deadline, counts)
@@ -76,31 +75,32 @@ class Sweeper:
             account = self._ledger.account(consumer, deadline) if counts["unsettled"] > before else account
             policy = policy_from_item(item, self._ledger.get(consumer_pk(consumer), STATE_SK, deadline))
             now_ms = int(self._ledger.now() * 1000)
-            for at_ms in (now_ms - _LOOK_BACK_MS, now_ms):  # what was spent last thing in a window that is over now
+            # The earlier time covers the last spend in a window that has just ended.
+            for at_ms in (now_ms - _LOOK_BACK_MS, now_ms):
                 due = due_events(self._config.environment, policy.at(utc_datetime(at_ms)), account, at_ms)
-                counts["events"] += len(self._notifier.raise_all(due, deadline))
-        counts["published_late"] += self._notifier.publish_late(consumer, deadline)
+                counts["events"] += len(self._notifier.publish_new(due, deadline))
+        counts["published_late"] += self._notifier.publish_pending(consumer, deadline)
 
     def _end_holds(self, consumer: str, account: Account, deadline: float, counts: dict[str, int]) -> None:
-        left = len(account.expired_holds(self._ledger.now()))
+        overdue = len(account.expired_holds(self._ledger.now()))
         try:
             for row in self._ledger.sweep(consumer, account, deadline):
-                left -= 1
+                overdue -= 1
                 if row is not None:
                     print(usage_line(row, self._config.metrics_per_consumer, int(self._ledger.now() * 1000)))
                     counts["unsettled"] += 1
         finally:
-            counts["overdue"] += max(0, left)
+            counts["overdue"] += max(0, overdue)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """EventBridge's schedule in (its content does not matter), what was done out. Fails if any account failed, so
-    that the Lambda's error alarm sees it."""
+    """The counts of a run, started by EventBridge's schedule. SweepError if any account failed, so that the Lambda's
+    error alarm fires."""
     del event
-    settings, aws = load_config(), AwsClient()
-    ledger = Ledger(aws, settings.table, settings.environment, settings.retention_days)
+    config, aws = load_config(), AwsClient()
+    ledger = Ledger(aws, config.table, config.environment, config.retention_days)
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - 2
-    sweeper = Sweeper(settings, aws, ledger)
+    sweeper = Sweeper(config, aws, ledger)
     counts = sweeper.run(deadline)
     print(sweeper.line(counts))
     if counts["failed"]:
@@ -109,4 +109,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
 
 
 class SweepError(Exception):
-    """Some accounts could not be swept; the next pass tries again."""
+    """Some accounts could not be swept. The next run tries them again."""

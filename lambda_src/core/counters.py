@@ -1,4 +1,4 @@
-"""What a request meets on its way that only metrics tell: it is in no row and in no bill."""
+"""Counters of a request that only metrics report: no usage row has them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Counters:
-    """Counts of one request, or of one pass of the sweeper.
+    """Counters of one request.
 
-    upstream_requests: calls of the provider, repeated ones included; of these upstream_errors ended in 5xx, 429 or
-    without a whole answer, and upstream_throttles in 429. ledger_throttles: tries that DynamoDB throttled;
-    ledger_failures: calls that failed in the end. secret_failures: failed reads of a provider's key. The percentages
-    are those of the consumer's fullest budget; None: it has none, or nothing new is known. key_addresses: how many
-    source addresses the key was used from in this hour; None: not known.
+    upstream_requests: calls to the provider, including retries; upstream_errors of them ended in 5xx, 429 or no
+    complete response, and upstream_throttles in 429. ledger_failures: calls that failed after all retries.
+    ledger_throttles: attempts that DynamoDB throttled. secret_failures: failed reads of a provider's key.
+    budget_…_percent: use of the consumer's most used budget; None: no budget, or unknown. key_addresses: source
+    addresses that used the key in this hour; None: unknown.
     """
 
     cold_start: bool = False

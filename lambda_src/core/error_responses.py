@@ -1,10 +1,10 @@
-"""Answers that are not simply the provider's own: errors in the caller's dialect, and what was cut."""
+"""Responses that differ from the provider's: errors in the caller's dialect, and truncated responses."""
 
 from __future__ import annotations
 
 from lambda_src.contract import ProviderKind, Route
 from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.dialects.parsed_response import events
+from lambda_src.core.dialects.parsed_response import sse_events
 from lambda_src.core.errors import GatewayError, UpstreamError, bedrock_error
 from lambda_src.core.http_event import HttpRequest, HttpResponse
 from lambda_src.core.metering import error_event
@@ -14,7 +14,7 @@ from lambda_src.core.usage_record import UsageRecord
 
 
 def error_response(request: HttpRequest, error: GatewayError) -> HttpResponse:
-    """An error of ours in the shape of the caller's dialect."""
+    """`error` in the format of the caller's dialect."""
     dialect: ProviderKind = request.route.dialect if request.route else "openai"
     if is_anthropic_client(request):
         dialect = "anthropic"
@@ -25,50 +25,52 @@ def error_response(request: HttpRequest, error: GatewayError) -> HttpResponse:
     return HttpResponse(status=status, body=error.body(dialect, request.request_id), headers=headers)
 
 
-_RETURNED = (
+_RETURNED_HEADERS = (
     "content-type", "x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry",
     "openai-processing-ms", "openai-version", "x-amzn-requestid", "x-amzn-errortype",
 )  # fmt: skip
 
 
-def provider_response(answer: ProviderResponse, body: bytes) -> HttpResponse:
-    """The provider's own status and bytes, and of its headers those that say nothing of our account with it."""
-    headers = {name: answer.headers[name] for name in _RETURNED if name in answer.headers}
-    return HttpResponse(status=answer.status, body=body, headers=headers)
+def provider_response(response: ProviderResponse, body: bytes) -> HttpResponse:
+    """The provider's response with `body`, without headers that reveal our account with the provider."""
+    headers = {name: response.headers[name] for name in _RETURNED_HEADERS if name in response.headers}
+    return HttpResponse(status=response.status, body=body, headers=headers)
 
 
 def no_response_error(failure: NoResponse, provider: str) -> UpstreamError:
-    """What the caller is told when no answer came."""
+    """The error for a call to a provider that sent no response."""
     if not failure.reached:
         return UpstreamError(
             502,
             failure.code,
-            f"provider {provider} could not be reached ({failure.retries + 1} tries); nothing was charged. Try again.",
+            f"provider {provider} could not be reached in {failure.retries + 1} attempts; nothing was charged. Send "
+            "the request again.",
             retry_after=1,
         )
     timed_out = failure.code == "upstream_timeout"
     return UpstreamError(
         504 if timed_out else 502,
         failure.code,
-        f"provider {provider} {'did not answer in time' if timed_out else 'closed the connection without an answer'}; "
-        "it may have worked and billed, so the held amount is charged. Ask for fewer output tokens or a faster model.",
+        f"provider {provider} {'did not respond in time' if timed_out else 'closed the connection without response'}; "
+        "it may have billed the request, so the held amount is charged. Request fewer output tokens or a faster model.",
         retry=False,
     )
 
 
-def cut(
+def truncated_response(
     request: HttpRequest, route: Route, record: UsageRecord, parsed: ParsedRequest, response: HttpResponse
 ) -> HttpResponse:
-    """An answer that ended early. A stream keeps what came and ends with an error event; anything else is an error."""
+    """The response to return for a truncated one: a stream with an error event at its end, or else an error."""
     error = UpstreamError(
         504 if record.error_code == "upstream_timeout" else 502,
         record.error_code or "upstream_cut",
-        "the provider's answer ended before it was complete; what was delivered is charged by estimate.",
+        "the provider's response ended before it was complete; the part received is charged by estimate, and a retry "
+        "is charged again. Request fewer output tokens.",
         retry=False,
     )
     if parsed.stream:
-        if route.dialect != "bedrock":  # an event cut in the middle would be read before the one that says why
-            response.body = b"".join(each for each in events(response.body) if each.endswith(b"\n\n"))
+        if route.dialect != "bedrock":  # SDKs would fail on an incomplete event before they read the error event
+            response.body = b"".join(event for event in sse_events(response.body) if event.endswith(b"\n\n"))
         response.body += error_event(route.dialect, error, request.request_id)
         response.headers.update(error.headers())
         return response

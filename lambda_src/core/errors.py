@@ -1,4 +1,4 @@
-"""One family of errors, one mapping to HTTP, shaped for the caller's dialect."""
+"""Errors that Tollgate returns, with their HTTP statuses and their format in each dialect."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from lambda_src.contract import HEADER_SHOULD_RETRY, ProviderKind
 
-# OpenAI's and Anthropic's words for the kind of an error, by HTTP status.
+# Error types of OpenAI and Anthropic by HTTP status.
 _OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _ANTHROPIC_TYPES: Final = {
     401: "authentication_error",
@@ -23,9 +23,10 @@ _BEDROCK_TYPES: Final = {
     429: "ThrottlingException",
     503: "ServiceUnavailableException",
 }
-# boto3 repeats every 429, 502, 503 and 504 and knows no header against it; these are Bedrock's own statuses for the
-# same (docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html, …_InvokeModel.html).
-_BEDROCK_FINAL: Final = {
+# boto3 retries every 429, 502, 503 and 504, and no header prevents it. These are Bedrock's own statuses for the same
+# errors that it does not retry (docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html,
+# …_InvokeModel.html).
+_BEDROCK_NOT_RETRIED: Final = {
     429: (400, "ServiceQuotaExceededException"),
     502: (424, "ModelErrorException"),
     504: (408, "ModelTimeoutException"),
@@ -33,11 +34,11 @@ _BEDROCK_FINAL: Final = {
 
 
 class GatewayError(Exception):
-    """A request that Tollgate itself answers with an error.
+    """An error that Tollgate itself returns.
 
-    status: HTTP status. code: stable name of the cause, for programs. message: cause, value given, values accepted,
-    next step, for people. param: the field at fault. retry_after: seconds until it may work, where that is known.
-    retry: False where the SDKs must not send it again by themselves; None leaves it to their own rules.
+    status: HTTP status. code: stable name of the cause, for programs. message: what is wrong, what was given, what is
+    accepted and what to do next. param: the field at fault. retry_after: seconds until a retry may succeed, if known.
+    retry: False stops SDKs from retrying; None leaves it to their own rules.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class GatewayError(Exception):
         self.retry = retry
 
     def headers(self) -> dict[str, str]:
-        """Retry advice as HTTP and the SDKs read it."""
+        """The headers that tell SDKs whether and when to retry."""
         headers = {}
         if self.retry_after is not None:
             headers["retry-after"] = str(self.retry_after)
@@ -68,40 +69,40 @@ class GatewayError(Exception):
         return headers
 
     def body(self, dialect: ProviderKind, request_id: str) -> bytes:
-        """The error as the caller's SDK parses it."""
-        return json.dumps(_SHAPES[dialect](self, request_id), ensure_ascii=False).encode()
+        """The error as JSON in the format of the caller's dialect."""
+        return json.dumps(_FORMATTERS[dialect](self, request_id), ensure_ascii=False).encode()
 
 
 class BadRequest(GatewayError):
-    """The request itself is at fault; the same bytes will never work."""
+    """The request is invalid; a retry fails as well."""
 
     def __init__(self, code: str, message: str, *, param: str | None = None, status: int = 400) -> None:
         super().__init__(status, code, message, param=param)
 
 
 class Denied(GatewayError):
-    """The key or its policy does not permit it."""
+    """The key or its policy does not permit the request."""
 
     def __init__(self, code: str, message: str, *, param: str | None = None) -> None:
         super().__init__(403, code, message, param=param)
 
 
 class LimitReached(GatewayError):
-    """A budget or a rate is used up. A rate frees within the minute, so SDKs may wait for it; a budget does not."""
+    """A budget or a rate limit is exhausted. SDKs may retry after a rate limit, which resets within a minute."""
 
-    def __init__(self, code: str, message: str, *, retry_after: int | None, retry: bool) -> None:
+    def __init__(self, code: str, message: str, *, retry_after: int | None = None, retry: bool = False) -> None:
         super().__init__(429, code, message, retry_after=retry_after, retry=retry)
 
 
 class Unavailable(GatewayError):
-    """Something Tollgate needs is down; the provider was not called and nothing was charged."""
+    """A dependency of Tollgate is down; the provider was not called and nothing was charged."""
 
     def __init__(self, code: str, message: str, *, retry_after: int | None = 1) -> None:
         super().__init__(503, code, message, retry_after=retry_after)
 
 
 class UpstreamError(GatewayError):
-    """The provider did not answer as it should. `retry=False` where it may have been billed."""
+    """The provider sent no response or a truncated one. `retry=False` if it may have billed the request."""
 
 
 def _openai(error: GatewayError, request_id: str) -> dict[str, object]:
@@ -126,11 +127,11 @@ def _bedrock(error: GatewayError, request_id: str) -> dict[str, object]:
 
 
 def bedrock_error(error: GatewayError) -> tuple[int, str]:
-    """HTTP status, and the `x-amzn-errortype` from which boto3 chooses the exception's class."""
+    """HTTP status, and the value of `x-amzn-errortype`, by which boto3 chooses its exception class."""
     status = error.status
-    if error.retry is False and status in _BEDROCK_FINAL:
-        return _BEDROCK_FINAL[status]
+    if error.retry is False and status in _BEDROCK_NOT_RETRIED:
+        return _BEDROCK_NOT_RETRIED[status]
     return status, _BEDROCK_TYPES.get(status, "ValidationException" if status < 500 else "InternalServerException")
 
 
-_SHAPES: Final = {"openai": _openai, "anthropic": _anthropic, "bedrock": _bedrock}
+_FORMATTERS: Final = {"openai": _openai, "anthropic": _anthropic, "bedrock": _bedrock}

@@ -1,12 +1,12 @@
-"""What to hold for a request before anybody knows what it will cost. docs/accounting.md proves the bounds.
+"""The amount to hold for a request before its cost is known. docs/accounting.md proves the bounds.
 
-`strict`: an upper bound, so that concurrent requests cannot pass a budget. Every token of a byte-level tokenizer is
-at least one byte, so the body's size bounds its text; images get an allowance; what the body only refers to
-(files, stored conversations) is bounded by the model's context window, as is everything else. Output is bounded by the
-request's own maximum, else by one that is inserted. All of it at the dearest price that it could fall under.
+`strict` holds an upper bound, so that concurrent requests cannot exceed a budget. A token of a byte-level tokenizer is
+at least one byte, so the body's size bounds its text. Images have an allowance each. The model's context window bounds
+all input, including files and stored conversations that the body only refers to. The request's own maximum bounds the
+output, or one that is inserted. All of it is priced at the most expensive price that could apply.
 
-`typical`: what such a request usually costs; a budget can be passed by the requests in flight, at most by the
-difference to their `strict` amounts.
+`typical` holds the usual cost of such a request. Requests in flight can exceed a budget, by at most the difference from
+their `strict` amounts.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ from lambda_src.core.errors import BadRequest
 from lambda_src.core.policy import Model, Policy
 
 OVERHEAD_TOKENS = 500
-"""What a provider wraps around a conversation (roles, separators, its own preamble)."""
+"""Allowance for the tokens that a provider adds to a conversation (roles, separators, a preamble)."""
 TYPICAL_IMAGE_TOKENS = 1_600
 UNKNOWN_CONTEXT_TOKENS = 2_000_000
-"""Stands in for the context window of a model that states none."""
+"""Assumed context window of a model without `max_input_tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """amount: nano-USD to hold. tokens: counted against tokens per minute until the real count is known.
-    max_output: output tokens of one choice. insert_max: whether the request has to be told of it.
-    usual_input: input tokens that such a request usually has. most_output: output tokens that it cannot pass.
+    """The estimated use of a request.
+
+    amount: nano-USD to hold. tokens: counted against tokens per minute until the actual count is known.
+    max_output: maximum output tokens per choice. insert_max: whether `max_output` must be inserted into the request.
+    typical_input: input tokens that such a request usually has. output_bound: maximum output tokens of all choices.
     """
 
     amount: int
@@ -42,51 +44,51 @@ class Estimate:
 
 
 def estimate(parsed: ParsedRequest, model: Model, policy: Policy, config: Config) -> Estimate:
-    """What to hold for a request; BadRequest where no bound can be given or the request asks for too much."""
+    """The estimate for a request. BadRequest if its cost has no bound, or its maximum output exceeds the policy's."""
     max_output, insert = _max_output(parsed, model, policy, config)
-    told = insert or parsed.max_output is not None
-    output_bound = parsed.choices * ((max_output if told else model.max_output_tokens) + parsed.extra_output)
-    usual_output = max_output if parsed.max_output is not None else min(max_output, config.typical_output_tokens)
-    usual_output *= parsed.choices
+    is_limited = insert or parsed.max_output is not None
+    output_bound = parsed.choices * ((max_output if is_limited else model.max_output_tokens) + parsed.extra_output)
+    typical_output = max_output if parsed.max_output is not None else min(max_output, config.typical_output_tokens)
+    typical_output *= parsed.choices
     typical_input = _capped(estimate_tokens(parsed.text_bytes) + parsed.images * TYPICAL_IMAGE_TOKENS, parsed, model)
     tiers = _service_tiers(parsed, model)
     outputs = sorted(parsed.output_classes)
     if config.estimate == "typical":
-        amount = model.prices.bound(tiers[:1], typical_input, ("input",), usual_output, outputs)
+        amount = model.prices.bound(tiers[:1], typical_input, ("input",), typical_output, outputs)
     else:
-        most_input, inputs = _most_input(parsed, model, config), parsed.input_classes
-        if parsed.unbounded_input is not None:  # it may hide images and recordings, too
+        max_input, inputs = _max_input(parsed, model, config), parsed.input_classes
+        if parsed.unbounded_input is not None:  # it may include images and audio
             inputs = inputs | {"input_image", "input_audio"}
-        amount = model.prices.bound(tiers, most_input, sorted(inputs), output_bound, outputs)
-    return Estimate(amount, typical_input + usual_output, max_output, insert, typical_input, output_bound)
+        amount = model.prices.bound(tiers, max_input, sorted(inputs), output_bound, outputs)
+    return Estimate(amount, typical_input + typical_output, max_output, insert, typical_input, output_bound)
 
 
 def _max_output(parsed: ParsedRequest, model: Model, policy: Policy, config: Config) -> tuple[int, bool]:
-    """The most output tokens of one choice, and whether the request has to be told so."""
+    """The maximum output tokens of one choice, and whether to insert it into the request."""
     ceiling = model.max_output_tokens
     if policy.max_output_tokens is not None:
         ceiling = min(ceiling, policy.max_output_tokens)
     if parsed.max_output is None:
-        # Without a maximum a request would pin what the model could write at its longest.
-        most = min(ceiling, config.default_max_output_tokens)
-        return most, config.estimate == "strict" or policy.max_output_tokens is not None
+        # The default keeps a request without a maximum from holding the price of the model's longest output.
+        max_output = min(ceiling, config.default_max_output_tokens)
+        return max_output, config.estimate == "strict" or policy.max_output_tokens is not None
     if policy.max_output_tokens is not None and parsed.max_output > policy.max_output_tokens:
         raise BadRequest(
             "max_output_tokens_exceeded",
-            f"the request allows {parsed.max_output} output tokens; this key's policy allows at most "
-            f"{policy.max_output_tokens}. Ask for fewer.",
+            f"the request's maximum is {parsed.max_output} output tokens; accepted: at most "
+            f"{policy.max_output_tokens}, this key's limit. Request fewer.",
             param="max_tokens",
         )
-    # Not capped by the model's own maximum: the environment file may not know it, and then it would be no bound.
+    # Not capped at the model's maximum: the environment file may not know it, and then the cap would be no bound.
     return parsed.max_output, False
 
 
-def _most_input(parsed: ParsedRequest, model: Model, config: Config) -> int:
+def _max_input(parsed: ParsedRequest, model: Model, config: Config) -> int:
     if parsed.hosted_tool is not None and not model.free:
         raise BadRequest(
             "unbounded_cost",
-            f"{parsed.hosted_tool} runs at the provider, where its cost has no bound; this gateway holds the most a request "
-            'can cost before it is sent. Leave it out, or have the operator set estimate = "typical".',
+            f"{parsed.hosted_tool} runs at the provider, where its cost has no bound; accepted: requests whose maximum "
+            'cost is known in advance. Leave it out, or ask an operator to set estimate = "typical".',
         )
     if parsed.unbounded_input is not None:
         return UNKNOWN_CONTEXT_TOKENS if parsed.extended_context else model.max_input_tokens or UNKNOWN_CONTEXT_TOKENS
@@ -95,12 +97,12 @@ def _most_input(parsed: ParsedRequest, model: Model, config: Config) -> int:
 
 
 def _capped(tokens: int, parsed: ParsedRequest, model: Model) -> int:
-    """No more than the model's context window, unless the request asks for a larger one."""
+    """`tokens`, at most the model's context window unless the request extends it."""
     return tokens if model.max_input_tokens is None or parsed.extended_context else min(tokens, model.max_input_tokens)
 
 
 def _service_tiers(parsed: ParsedRequest, model: Model) -> list[str]:
-    """Tiers the request could be charged under, the likeliest first; BadRequest for one without a price."""
+    """Tiers that the request could be charged at, the most likely first. BadRequest for a tier without prices."""
     priced = model.prices.tiers
     if parsed.service_tier is None or parsed.may_vary_tier:
         others = sorted(set(priced) - {STANDARD_TIER}) if parsed.may_vary_tier else []
@@ -108,8 +110,9 @@ def _service_tiers(parsed: ParsedRequest, model: Model) -> list[str]:
     if parsed.service_tier not in priced:
         raise BadRequest(
             "service_tier_not_priced",
-            f"service_tier {parsed.service_tier!r} has no price for {model.name}; accepted: {', '.join(priced)}.",
+            f"model {model.name} has no prices for service tier {parsed.service_tier!r}; accepted: "
+            f"{', '.join(priced)}. Request one of these, or ask an operator to add prices.",
             param="service_tier",
         )
-    # A provider may serve it at the standard tier instead.
+    # The provider may serve the request at the standard tier instead.
     return list(dict.fromkeys((parsed.service_tier, STANDARD_TIER)))

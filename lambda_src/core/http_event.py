@@ -1,4 +1,4 @@
-"""API Gateway's REST proxy event to a request, and an answer back.
+"""Conversion of API Gateway's REST proxy events to requests, and of responses to the format it expects.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -20,10 +20,10 @@ _ROUTES = {(route.method, route.path): route for route in ROUTES}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """One request. headers: names in lower case. at_ms: when API Gateway took it in, epoch milliseconds.
+    """A request. at_ms: when API Gateway received it, in epoch milliseconds. headers: lower-case names.
 
-    route: None where the API has a method that this Lambda does not know. key_id: "" where the event names none.
-    source_ip: the address that connected to API Gateway, which no caller can choose; "" where the event names none.
+    key_id, source_ip: "" if the event has none. source_ip: the address that connected to API Gateway, which callers
+    cannot forge. route: None if this Lambda does not know the method and path.
     """
 
     request_id: str
@@ -37,13 +37,13 @@ class HttpRequest:
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> HttpRequest:
-        """The request that an event carries. The event itself holds the key's value: it is never kept or logged."""
+        """The request in an event. The event contains the key's value, so it is never stored or logged."""
         context = event["requestContext"]
         identity = context.get("identity") or {}
         parameters = event.get("pathParameters") or {}
         model = parameters.get("model")
         return cls(
-            # Not `requestId`: callers choose that one with a header, and two requests of one id would be charged once.
+            # Not `requestId`: callers can choose it with a header, and requests with the same id are charged once.
             request_id=context.get("extendedRequestId") or context["requestId"],
             at_ms=int(context["requestTimeEpoch"]),
             key_id=identity.get("apiKeyId") or "",
@@ -57,21 +57,21 @@ class HttpRequest:
 
 @dataclass(slots=True, kw_only=True)
 class HttpResponse:
-    """What the caller gets."""
+    """A response to the caller."""
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
 
-    def event(self) -> dict[str, object]:
-        """The answer as API Gateway takes it. Bedrock's streams are binary, as is what is not UTF-8."""
-        answer: dict[str, object] = {"statusCode": self.status, "headers": self.headers}
+    def to_event(self) -> dict[str, object]:
+        """The response as API Gateway expects it, in base64 if it is a Bedrock stream or not UTF-8."""
+        event: dict[str, object] = {"statusCode": self.status, "headers": self.headers}
         if not self.headers.get("content-type", "").startswith(EVENT_STREAM_MEDIA_TYPE):
             try:
-                return answer | {"isBase64Encoded": False, "body": self.body.decode()}
+                return event | {"isBase64Encoded": False, "body": self.body.decode()}
             except UnicodeDecodeError:
                 pass
-        return answer | {"isBase64Encoded": True, "body": base64.b64encode(self.body).decode()}
+        return event | {"isBase64Encoded": True, "body": base64.b64encode(self.body).decode()}
 
 
 def _body(event: Mapping[str, Any]) -> bytes:
@@ -81,4 +81,4 @@ def _body(event: Mapping[str, Any]) -> bytes:
     try:
         return base64.b64decode(body, validate=True)
     except binascii.Error:
-        raise BadRequest("invalid_encoding", "the body is not valid base64.") from None
+        raise BadRequest("invalid_encoding", "the body is not valid base64. Send UTF-8 JSON.") from None

@@ -1,4 +1,4 @@
-"""From an answer to a charge. Pure."""
+"""Usage and cost of a provider's response."""
 
 from __future__ import annotations
 
@@ -17,60 +17,60 @@ from lambda_src.core.usage_record import UsageRecord
 
 
 def meter(
-    record: UsageRecord, route: Route, parsed: ParsedRequest, model: Model, wanted: Estimate, answer: ProviderResponse
+    record: UsageRecord, route: Route, request: ParsedRequest, model: Model, held: Estimate, response: ProviderResponse
 ) -> bytes:
-    """Write usage and cost of `answer` into `record`; the bytes for the caller.
+    """Write the usage and cost of `response` into `record`. Returns the response body for the caller.
 
-    An error of the provider's is not billed. A success is charged by the provider's own count, else by an estimate
-    from what was delivered: never 0 for want of a count.
+    An error response costs nothing. A success is charged by the provider's count or, if that is missing or incomplete,
+    by an estimate from the text received: a missing count never means 0.
     """
-    record.upstream_status = record.status = answer.status
-    if answer.status >= 300:
-        record.usage_source, record.error_code = "none", provider_error(answer.status)
-        return answer.body
-    reading = DIALECTS[route.dialect].parse_response(route, parsed, answer.body, answer.complete)
-    usage = reading.usage
+    record.upstream_status = record.status = response.status
+    if response.status >= 300:
+        record.usage_source, record.error_code = "none", provider_error_code(response.status)
+        return response.body
+    parsed = DIALECTS[route.dialect].parse_response(route, request, response.body, response.complete)
+    usage = parsed.usage
     record.model_served, record.usage_raw = usage.model, usage.raw
-    record.service_tier = usage.service_tier or parsed.service_tier or STANDARD_TIER
-    if not answer.complete:
-        record.error_code = answer.truncation_code
-    elif reading.failed and not usage.reported:
+    record.service_tier = usage.service_tier or request.service_tier or STANDARD_TIER
+    if not response.complete:
+        record.error_code = response.truncation_code
+    elif parsed.failed and not usage.reported:
         record.error_code = "upstream_incomplete"
-    if not (answer.complete or usage.reported or reading.delivered or usage.tokens.total):
-        charge_held_amount(record, wanted)  # nothing came that an estimate could start from
-        return reading.body
-    record.tokens = tokens_to_charge(reading, wanted.typical_input, wanted.output_bound)
+    if not (response.complete or usage.reported or parsed.delivered_bytes or usage.tokens.total):
+        charge_held_amount(record, held)  # nothing was received that an estimate could start from
+        return parsed.body
+    record.tokens = tokens_to_charge(parsed, held.typical_input, held.output_bound)
     record.usage_source = "reported" if usage.reported else "estimated"
     record.cost_nano_usd = cost(model, record.tokens, record.service_tier)
-    return reading.body
+    return parsed.body
 
 
-def provider_error(status: int) -> str | None:
-    """Our name for an error that a provider answered with; its own words go to the caller unchanged."""
+def provider_error_code(status: int) -> str | None:
+    """The error code for a provider's error status. The provider's response itself is passed on unchanged."""
     if status < 300:
         return None
     return "upstream_throttled" if status == 429 else "upstream_error" if status >= 500 else "upstream_refused"
 
 
 def cost(model: Model, tokens: Tokens, service_tier: str) -> int:
-    """Nano-USD of `tokens`. A tier that has no price here is charged at the dearest that has one."""
+    """Cost of `tokens` in nano-USD. A service tier without prices is charged at the most expensive tier with prices."""
     prices = model.prices
     if service_tier in prices.tiers:
         return prices.cost(tokens, service_tier)
     if service_tier == "auto":
         return prices.cost(tokens)
-    return max(prices.cost(tokens, each) for each in prices.tiers)
+    return max(prices.cost(tokens, tier) for tier in prices.tiers)
 
 
 def charge_held_amount(record: UsageRecord, estimate: Estimate) -> None:
-    """A provider that was reached and did not answer may have billed: the held amount is charged, and marked."""
+    """Charge the held amount, marked as an estimate: a provider that did not respond may have billed the request."""
     record.cost_nano_usd = estimate.amount
     record.tokens = Tokens(input=estimate.tokens)
     record.usage_source = "estimated"
 
 
 def error_event(kind: ProviderKind, error: GatewayError, request_id: str) -> bytes:
-    """The end of a stream that was cut, as the SDKs raise it; Bedrock's framing ends without one."""
+    """The event that ends a truncated stream, so that SDKs raise an error. Empty for Bedrock, whose format has none."""
     if kind == "bedrock":
         return b""
     body = error.body(kind, request_id)

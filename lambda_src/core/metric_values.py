@@ -1,4 +1,4 @@
-"""The metrics of one request: which of them its log line carries, and their values. Pure."""
+"""The metrics of one request and their values."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from lambda_src.core.usage_record import UsageRecord
 DEAD_KEY_CODES: Final = frozenset(
     {"key_unknown", "key_disabled", "key_revoked", "key_expired", "consumer_paused", "consumer_expired"}
 )
-"""Error codes of requests with a key that API Gateway let in and that must not work any more."""
+"""Error codes of requests whose key API Gateway accepted, but which must not work any more."""
 _ALWAYS = (metrics.REQUESTS, metrics.ERRORS, metrics.REFUSALS)
-"""Shares are computed from them, so their zeros matter. Zeros of other counts only cost bytes."""
-_WITH_A_CALL = (metrics.UPSTREAM_REQUESTS, metrics.UPSTREAM_ERRORS)
-"""The same, of requests for which a provider was called."""
+"""Published even if 0, because alarms compute percentages of them. Zeros of other counts are omitted."""
+_ALWAYS_WITH_CALL = (metrics.UPSTREAM_REQUESTS, metrics.UPSTREAM_ERRORS)
+"""The same, if a provider was called."""
 
 
 def metric_values(record: UsageRecord) -> dict[Metric, float]:
-    """Values by metric. What was not measured is left out: a request that called no provider has no latency of it."""
+    """Values by metric, without those that do not apply: a request without a provider call has no UpstreamLatency."""
     counts = _counts(record)
     values: dict[Metric, float] = {metric: value for metric, value in counts.items() if value}
-    kept = (*_ALWAYS, *_WITH_A_CALL) if record.counters.upstream_requests else _ALWAYS
-    values |= {metric: counts[metric] for metric in kept}
-    return values | _levels(record)
+    always = (*_ALWAYS, *_ALWAYS_WITH_CALL) if record.counters.upstream_requests else _ALWAYS
+    values |= {metric: counts[metric] for metric in always}
+    return values | _measurements(record)
 
 
 def _counts(record: UsageRecord) -> dict[Metric, int]:
@@ -56,10 +56,10 @@ def _counts(record: UsageRecord) -> dict[Metric, int]:
     }
 
 
-def _levels(record: UsageRecord) -> dict[Metric, float]:
-    """What is not counted but measured: here 0 is a value like any other."""
+def _measurements(record: UsageRecord) -> dict[Metric, float]:
+    """Values that are measured rather than counted, so that 0 is published as well."""
     counters, timed = record.counters, record.settlement != "unsettled"
-    levels: dict[Metric, float | None] = {
+    values: dict[Metric, float | None] = {
         metrics.LATENCY: record.latency_ms if timed else None,
         metrics.GATEWAY_LATENCY: record.gateway_ms if timed else None,
         metrics.UPSTREAM_LATENCY: record.upstream_ms if counters.upstream_requests else None,
@@ -68,4 +68,4 @@ def _levels(record: UsageRecord) -> dict[Metric, float]:
         metrics.BUDGET_COMMITTED: counters.budget_committed_percent,
         metrics.ADDRESSES_PER_KEY: counters.key_addresses,
     }
-    return {metric: value for metric, value in levels.items() if value is not None}
+    return {metric: value for metric, value in values.items() if value is not None}

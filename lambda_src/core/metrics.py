@@ -1,9 +1,8 @@
-"""Every metric, defined once: the emitter, the alarms, the dashboard and the operator's command import it from here.
+"""Every metric, defined once for the emitter, the alarms, the dashboard and the operator's command.
 
-Namespace `contract.METRIC_NAMESPACE`. Each metric has the dimension set (`environment`), and one more for each name
-in its `by`: (`environment`, `model`) and so on; `consumer` only where the environment file keeps
-`metrics_per_consumer`. Never the key id: each distinct value is a billed series. Format: CloudWatch embedded metric
-format,
+The namespace is `contract.METRIC_NAMESPACE`. Each metric has the dimension set (`environment`) and one more for each
+name in its `by`, such as (`environment`, `model`); `consumer` only if `metrics_per_consumer` is set. The key id is
+never a dimension, since each value is a billed series. The format is CloudWatch's embedded metric format (EMF):
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
@@ -19,12 +18,9 @@ Statistic = Literal["Sum", "Average", "Maximum", "p99"]
 Dimension = Literal["model", "consumer", "provider", "reason"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # hashed by identity: every request counts by metric
+@dataclass(frozen=True, slots=True, eq=False)  # hashed by identity, which is fast: metrics are keys in every request
 class Metric:
-    """name as CloudWatch shows it, unit, the statistic that answers the usual question, and what it means.
-
-    by: the dimensions it is also told by, each beside `environment`.
-    """
+    """A CloudWatch metric. statistic: the usual one. by: dimensions that it has in addition to `environment`."""
 
     name: str
     unit: Unit
@@ -33,97 +29,90 @@ class Metric:
     by: tuple[Dimension, ...] = ()
 
 
-_WHO: Final[tuple[Dimension, ...]] = ("model", "consumer")
-_WHY: Final[tuple[Dimension, ...]] = ("consumer", "reason")
+_MODEL_CONSUMER: Final[tuple[Dimension, ...]] = ("model", "consumer")
+_CONSUMER_REASON: Final[tuple[Dimension, ...]] = ("consumer", "reason")
 
-REQUESTS: Final = Metric("Requests", "Count", "Sum", "requests the gateway answered, refused ones included", _WHO)
-ERRORS: Final = Metric("Errors", "Count", "Sum", "answers with status 500 or above", _WHY)
-REFUSALS: Final = Metric("Refusals", "Count", "Sum", "requests refused with 4xx before a provider was called", _WHY)
+REQUESTS: Final = Metric("Requests", "Count", "Sum", "requests, including rejected ones", _MODEL_CONSUMER)
+ERRORS: Final = Metric("Errors", "Count", "Sum", "responses with status 500 or above", _CONSUMER_REASON)
+REFUSALS: Final = Metric(
+    "Refusals", "Count", "Sum", "requests rejected with 4xx before a provider was called", _CONSUMER_REASON
+)
 
-TOKENS_IN: Final = Metric("InputTokens", "Count", "Sum", "input tokens of every class", ("model",))
-TOKENS_OUT: Final = Metric("OutputTokens", "Count", "Sum", "output tokens, reasoning included", ("model",))
-CACHE_READ_TOKENS: Final = Metric("CacheReadTokens", "Count", "Sum", "input tokens that a provider's cache served")
-CACHE_WRITE_TOKENS: Final = Metric("CacheWriteTokens", "Count", "Sum", "input tokens that a provider's cache stored")
-REASONING_TOKENS: Final = Metric("ReasoningTokens", "Count", "Sum", "output tokens spent on reasoning")
+TOKENS_IN: Final = Metric("InputTokens", "Count", "Sum", "input tokens of all classes", ("model",))
+TOKENS_OUT: Final = Metric("OutputTokens", "Count", "Sum", "output tokens, including reasoning", ("model",))
+CACHE_READ_TOKENS: Final = Metric("CacheReadTokens", "Count", "Sum", "input tokens read from a provider's cache")
+CACHE_WRITE_TOKENS: Final = Metric("CacheWriteTokens", "Count", "Sum", "input tokens written to a provider's cache")
+REASONING_TOKENS: Final = Metric("ReasoningTokens", "Count", "Sum", "output tokens used for reasoning")
 
-COST: Final = Metric("CostNanoUsd", "None", "Sum", "what was charged, in nano-USD", _WHO)
-HELD: Final = Metric("HeldNanoUsd", "None", "Sum", "what was reserved for requests before they were sent, in nano-USD")
+COST: Final = Metric("CostNanoUsd", "None", "Sum", "amount charged, in nano-USD", _MODEL_CONSUMER)
+HELD: Final = Metric("HeldNanoUsd", "None", "Sum", "amount reserved before requests were sent, in nano-USD")
 BUDGET_SPENT: Final = Metric(
-    "BudgetSpentPercent", "Percent", "Maximum", "spent share of a consumer's fullest budget", ("consumer",)
+    "BudgetSpentPercent", "Percent", "Maximum", "spent share of a consumer's most used budget", ("consumer",)
 )
 BUDGET_COMMITTED: Final = Metric(
-    "BudgetCommittedPercent", "Percent", "Maximum", "spent and held share of a consumer's fullest budget", ("consumer",)
+    "BudgetCommittedPercent", "Percent", "Maximum", "spent and held share of the most used budget", ("consumer",)
 )
 
-LATENCY: Final = Metric("Latency", "Milliseconds", "p99", "from the event to the answer", ("model",))
+LATENCY: Final = Metric("Latency", "Milliseconds", "p99", "time from the event to the response", ("model",))
 UPSTREAM_LATENCY: Final = Metric(
-    "UpstreamLatency", "Milliseconds", "p99", "spent waiting for the provider, retries included", ("provider",)
+    "UpstreamLatency", "Milliseconds", "p99", "time spent waiting for the provider, including retries", ("provider",)
 )
-FIRST_BYTE_LATENCY: Final = Metric("FirstByteLatency", "Milliseconds", "p99", "until the provider's first byte")
-GATEWAY_LATENCY: Final = Metric("GatewayLatency", "Milliseconds", "p99", "latency less the wait for the provider")
+FIRST_BYTE_LATENCY: Final = Metric("FirstByteLatency", "Milliseconds", "p99", "time until the provider's first byte")
+GATEWAY_LATENCY: Final = Metric("GatewayLatency", "Milliseconds", "p99", "Latency minus UpstreamLatency")
 
 UPSTREAM_REQUESTS: Final = Metric(
-    "UpstreamRequests", "Count", "Sum", "calls of providers, repeated ones included", ("provider",)
+    "UpstreamRequests", "Count", "Sum", "calls to providers, including retries", ("provider",)
 )
 UPSTREAM_ERRORS: Final = Metric(
-    "UpstreamErrors", "Count", "Sum", "calls of providers that ended in 5xx, 429 or without an answer", ("provider",)
+    "UpstreamErrors", "Count", "Sum", "calls to providers that ended in 5xx, 429 or no complete response", ("provider",)
 )
-UPSTREAM_THROTTLES: Final = Metric("UpstreamThrottles", "Count", "Sum", "calls that a provider refused with 429")
-RETRIES: Final = Metric("Retries", "Count", "Sum", "calls repeated where nothing was billed")
+UPSTREAM_THROTTLES: Final = Metric("UpstreamThrottles", "Count", "Sum", "calls that a provider rejected with 429")
+RETRIES: Final = Metric("Retries", "Count", "Sum", "retried calls to providers; only unbilled calls are retried")
 
-ESTIMATED: Final = Metric("EstimatedRows", "Count", "Sum", "requests charged by estimate: usage missing or cut")
-UNSETTLED: Final = Metric("UnsettledRows", "Count", "Sum", "holds that ended without a settle, at the held amount")
-OVER_ESTIMATE: Final = Metric("OverEstimate", "Count", "Sum", "requests that cost more than was held for them")
-UNPRICED: Final = Metric("UnpricedRequests", "Count", "Sum", "requests refused because their model has no price here")
-OVERDUE_HOLDS: Final = Metric("OverdueHolds", "Count", "Maximum", "holds past their deadline that a sweep left open")
+ESTIMATED: Final = Metric("EstimatedRows", "Count", "Sum", "requests charged by estimate: usage missing or truncated")
+UNSETTLED: Final = Metric("UnsettledRows", "Count", "Sum", "holds that expired unsettled, charged the held amount")
+OVER_ESTIMATE: Final = Metric("OverEstimate", "Count", "Sum", "requests whose cost exceeded the held amount")
+UNPRICED: Final = Metric("UnpricedRequests", "Count", "Sum", "requests rejected because their model has no price here")
+OVERDUE_HOLDS: Final = Metric("OverdueHolds", "Count", "Maximum", "expired holds that a sweep left open")
 
 DEAD_KEY_REQUESTS: Final = Metric(
-    "DeadKeyRequests", "Count", "Sum", "requests refused because their key must not work any more"
+    "DeadKeyRequests",
+    "Count",
+    "Sum",
+    "requests with an unknown, disabled, revoked or expired key, or of a paused or expired consumer",
 )
-LEDGER_FAILURES: Final = Metric("LedgerFailures", "Count", "Sum", "ledger calls that failed in the end")
-LEDGER_THROTTLES: Final = Metric("LedgerThrottles", "Count", "Sum", "tries of ledger calls that DynamoDB throttled")
+LEDGER_FAILURES: Final = Metric("LedgerFailures", "Count", "Sum", "ledger calls that failed after all retries")
+LEDGER_THROTTLES: Final = Metric("LedgerThrottles", "Count", "Sum", "attempts of ledger calls that DynamoDB throttled")
 SECRET_FAILURES: Final = Metric("SecretFailures", "Count", "Sum", "failed reads of a provider's key")
 ADDRESSES_PER_KEY: Final = Metric(
-    "AddressesPerKey", "Count", "Maximum", "source addresses that one key was used from in this UTC hour"
+    "AddressesPerKey", "Count", "Maximum", "source addresses that used one key in the current UTC hour"
 )
 COLD_STARTS: Final = Metric("ColdStarts", "Count", "Sum", "first requests of a Lambda environment")
 
-METRICS: Final[dict[str, Metric]] = {
-    metric.name: metric
-    for metric in (
-        REQUESTS, ERRORS, REFUSALS,
-        TOKENS_IN, TOKENS_OUT, CACHE_READ_TOKENS, CACHE_WRITE_TOKENS, REASONING_TOKENS,
-        COST, HELD, BUDGET_SPENT, BUDGET_COMMITTED,
-        LATENCY, UPSTREAM_LATENCY, FIRST_BYTE_LATENCY, GATEWAY_LATENCY,
-        UPSTREAM_REQUESTS, UPSTREAM_ERRORS, UPSTREAM_THROTTLES, RETRIES,
-        ESTIMATED, UNSETTLED, OVER_ESTIMATE, UNPRICED, OVERDUE_HOLDS,
-        DEAD_KEY_REQUESTS, LEDGER_FAILURES, LEDGER_THROTTLES, SECRET_FAILURES, ADDRESSES_PER_KEY, COLD_STARTS,
-    )
-}  # fmt: skip
-
-
+METRICS: Final = {value.name: value for value in tuple(globals().values()) if isinstance(value, Metric)}
+"""All metrics of this module by name."""
 _NAMES: Final = frozenset(get_args(Dimension))
 
 
 def dimension_sets(metric: Metric, per_consumer: bool) -> tuple[tuple[str, ...], ...]:
-    """Every dimension set of `metric`: what a bill, an alarm or a graph can count on."""
+    """Every dimension set that `metric` can be published with."""
     return _sets(metric.by, frozenset(metric.by) if per_consumer else frozenset(metric.by) - {"consumer"})
 
 
 def emf_metadata(
-    timestamp_ms: int, namespace: str, per_consumer: bool, known: Mapping[str, object], values: Mapping[Metric, float]
+    timestamp_ms: int, namespace: str, per_consumer: bool, line: Mapping[str, object], values: Mapping[Metric, float]
 ) -> dict[str, object]:
-    """The `_aws` member that makes CloudWatch read the metrics' values off the same log line.
+    """The `_aws` field of a log line, which tells CloudWatch where the line has the metrics' values.
 
-    known: members of the line; a dimension that is missing, None or "-" makes no series. A metric that is 0 is not
-    told by reason: the reason is somebody else's.
+    line: the line's fields. A dimension whose value is missing, None or "-" is left out. A metric with the value 0 is
+    published without `reason`, which belongs to another metric.
     """
     names = _NAMES if per_consumer else _NAMES - {"consumer"}
-    have = frozenset(name for name in names if known.get(name) not in (None, "-"))
-    unasked = have - {"reason"}
+    available = frozenset(name for name in names if line.get(name) not in (None, "-"))
+    without_reason = available - {"reason"}
     groups: dict[tuple[tuple[str, ...], ...], list[dict[str, str]]] = {}
     for metric, value in values.items():
-        sets = _sets(metric.by, have if value else unasked)
+        sets = _sets(metric.by, available if value else without_reason)
         groups.setdefault(sets, []).append({"Name": metric.name, "Unit": metric.unit})
     return {
         "Timestamp": timestamp_ms,
@@ -134,5 +123,5 @@ def emf_metadata(
 
 
 @lru_cache(maxsize=256)
-def _sets(by: tuple[Dimension, ...], have: frozenset[str]) -> tuple[tuple[str, ...], ...]:
-    return (("environment",), *(("environment", name) for name in by if name in have))
+def _sets(by: tuple[Dimension, ...], available: frozenset[str]) -> tuple[tuple[str, ...], ...]:
+    return (("environment",), *(("environment", name) for name in by if name in available))

@@ -1,4 +1,4 @@
-"""`GET /v1/models`: the models that a consumer may use, as OpenAI's and Anthropic's clients read them."""
+"""`GET /v1/models`: the models that a consumer may use, in the format of OpenAI's or Anthropic's API."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _EPOCH = "1970-01-01T00:00:00Z"
 
 
 def is_anthropic_client(request: HttpRequest) -> bool:
-    """Whether Anthropic's client asks for models: on the same path as OpenAI's, but with a header of its own."""
-    listing = request.route is not None and request.route.name in ("models", "model")
-    return listing and "anthropic-version" in request.headers
+    """Whether an Anthropic client requests models. It uses OpenAI's path with the header `anthropic-version`."""
+    is_model_route = request.route is not None and request.route.name in ("models", "model")
+    return is_model_route and "anthropic-version" in request.headers
 
 
 def models_body(
     request: HttpRequest, route: Route, policy: Policy, models: Mapping[str, Model], kinds: Mapping[str, ProviderKind]
 ) -> bytes:
-    """The list, or the one model that the path names; BadRequest (404) where the consumer may not use it."""
+    """The models, or the one that the path names, as JSON. BadRequest (404) if the consumer may not use that one."""
     anthropic = is_anthropic_client(request)
     usable = {name: model for name, model in sorted(models.items()) if policy.allows(name)}
     if anthropic:
@@ -34,19 +34,19 @@ def models_body(
                 return json.dumps(entry).encode()
         raise BadRequest(
             "model_not_found",
-            f"model {request.path_model!r} is not one that this key may use; GET /v1/models lists them.",
+            f"this key may not use model {request.path_model!r}; accepted: a model that GET /v1/models lists.",
             status=404,
         )
-    listed: dict[str, object] = {"object": "list", "data": entries}
+    body: dict[str, object] = {"object": "list", "data": entries}
     if anthropic:
         names = [*usable]
-        listed = {
+        body = {
             "data": entries,
             "has_more": False,
             "first_id": names[0] if names else None,
             "last_id": names[-1] if names else None,
         }
-    return json.dumps(listed).encode()
+    return json.dumps(body).encode()
 
 
 def _entry(model: Model, anthropic: bool) -> dict[str, object]:

@@ -1,7 +1,8 @@
-"""What Terraform wrote into the ledger, as the gateway reads it: keys, policies and models."""
+"""Keys, policies and models as the gateway reads them from the ledger."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ EVERY_MODEL = "*"
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """At most `limit` nano-USD per calendar window `per` (UTC), `raised` nano-USD of them for a while."""
+    """At most `limit` nano-USD per window `per`, which includes temporary raises of `raised` nano-USD."""
 
     limit: int
     per: Window
@@ -24,7 +25,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Raise:
-    """`amount` nano-USD more in every budget of window `per`, until then."""
+    """A temporary raise: `amount` nano-USD more in every budget of window `per`."""
 
     amount: int
     per: Window
@@ -33,7 +34,7 @@ class Raise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a consumer may do. None: that limit is not set; 0 is a limit of nothing."""
+    """A consumer's limits and settings. A limit of None is not set; 0 allows nothing."""
 
     consumer: str
     plan: str
@@ -49,27 +50,27 @@ class Policy:
     prompt_log: bool = False
 
     def at(self, now: datetime) -> Policy:
-        """The policy with its budgets as they are at that moment: raised by what has not ended yet."""
-        more: dict[Window, int] = {}
-        for each in self.raises:
-            if now < each.until:
-                more[each.per] = more.get(each.per, 0) + each.amount
-        if not more:
+        """The policy in effect at `now`: its budgets include the raises that have not ended."""
+        raised: Counter[Window] = Counter()
+        for item in self.raises:
+            if now < item.until:
+                raised[item.per] += item.amount
+        if not raised:
             return self
-        raised = (
-            replace(each, limit=each.limit + more[each.per], raised=more[each.per]) if each.per in more else each
-            for each in self.budgets
+        budgets = (
+            replace(budget, limit=budget.limit + raised[budget.per], raised=raised[budget.per])
+            for budget in self.budgets
         )
-        return replace(self, budgets=tuple(raised), raises=())
+        return replace(self, budgets=tuple(budgets), raises=())
 
     def allows(self, model: str) -> bool:
-        """Whether the consumer may use a model by that name."""
         return EVERY_MODEL in self.models or model in self.models
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A name clients may ask for. Token limits are the model's own; None: not known."""
+    """A model that clients may request by `name`. upstream: the provider's name for it. Token limits are the model's
+    own; None: unknown."""
 
     name: str
     provider: str
@@ -83,7 +84,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """An API key as the ledger knows it: never its value."""
+    """An API key. The ledger never has its value."""
 
     key_id: str
     consumer: str
@@ -92,18 +93,18 @@ class ApiKey:
 
 
 def parse_optional_time(text: str | None) -> datetime | None:
-    """A moment written in ISO 8601, if there is one."""
+    """`parse_time`, or None for None."""
     return None if text is None else parse_time(text)
 
 
 def parse_time(text: str) -> datetime:
-    """A moment written in ISO 8601; one without an offset is UTC."""
+    """A time in ISO 8601, in UTC if it has no offset."""
     at = datetime.fromisoformat(text)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def key_from_item(key_id: str, item: Mapping[str, Any], state: Mapping[str, Any]) -> ApiKey:
-    """A key from its KEY item and, where an operator set one, its STATE item."""
+    """A key from its KEY item and its STATE item, which is empty until an operator writes one."""
     return ApiKey(
         key_id=key_id,
         consumer=item["consumer"],
@@ -113,12 +114,12 @@ def key_from_item(key_id: str, item: Mapping[str, Any], state: Mapping[str, Any]
 
 
 def policy_from_item(item: Mapping[str, Any], state: Mapping[str, Any] | None = None) -> Policy:
-    """A policy from its item and, where an operator wrote one, the consumer's STATE item: `Policy.at` applies it."""
+    """A policy from its item and the raises of the consumer's STATE item, if it has one."""
     return Policy(
         consumer=item["consumer"],
         plan=item["plan"],
         models=frozenset(item.get("models", ())),
-        budgets=tuple(Budget(each["usd_nano"], each["per"]) for each in item.get("budgets", ())),
+        budgets=tuple(Budget(budget["usd_nano"], budget["per"]) for budget in item.get("budgets", ())),
         thresholds=tuple(sorted(item.get("thresholds", ()))),
         tokens_per_minute=item.get("tokens_per_minute"),
         requests_per_minute=item.get("requests_per_minute"),
@@ -127,13 +128,14 @@ def policy_from_item(item: Mapping[str, Any], state: Mapping[str, Any] | None = 
         tags=item.get("tags", {}),
         prompt_log=item.get("prompt_log", False),
         raises=tuple(
-            Raise(each["usd_nano"], each["per"], parse_time(each["until"])) for each in (state or {}).get("raises", ())
+            Raise(entry["usd_nano"], entry["per"], parse_time(entry["until"]))
+            for entry in (state or {}).get("raises", ())
         ),
     )
 
 
 def model_from_item(name: str, item: Mapping[str, Any]) -> Model:
-    """A model from its item; KeyError where a token class has no price: nothing is ever charged at 0 by omission."""
+    """A model from its item. KeyError if a token class has no price, since a missing price must not mean 0."""
     return Model(
         name=name,
         provider=item["provider"],
@@ -141,10 +143,10 @@ def model_from_item(name: str, item: Mapping[str, Any]) -> Model:
         prices=Prices(
             {
                 tier: tuple(
-                    Rates(rates["above"], {each: rates[each] for each in TOKEN_CLASSES})
-                    for rates in sorted(steps, key=lambda rates: int(rates["above"]))
+                    Rates(rates["above"], {token_class: rates[token_class] for token_class in TOKEN_CLASSES})
+                    for rates in sorted(rate_list, key=lambda rates: int(rates["above"]))
                 )
-                for tier, steps in item["prices"].items()
+                for tier, rate_list in item["prices"].items()
             }
         ),
         price_version=item["price_version"],

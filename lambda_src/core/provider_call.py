@@ -1,4 +1,4 @@
-"""One call of a provider: the request, its answer, or the reason there is none. Values only; the edge does the I/O."""
+"""A call to a provider: the request, and its response or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -10,24 +10,21 @@ from lambda_src.contract import Provider, Route
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderCall:
-    """What to send where. model: the provider's own name of it. headers: the caller's, of which few are passed on.
-
-    trace: headers that name the trace.
-    """
+    """A request to send. model: the provider's name for it. headers: the caller's, of which few are forwarded."""
 
     provider: Provider
     route: Route
     model: str
     headers: Mapping[str, str]
-    trace: Mapping[str, str]
+    trace_headers: Mapping[str, str]
     body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderResponse:
-    """What came back. whole: False where the connection ended, or time ran out, before the answer did.
+    """A provider's response. complete: False if it was truncated. truncation_code: the error code of the truncation.
 
-    cut_code: why it is not whole. Times are seconds since the first call.
+    first_byte_seconds, total_seconds: since the first attempt.
     """
 
     status: int
@@ -41,7 +38,7 @@ class ProviderResponse:
 
 
 class NoResponse(Exception):
-    """No answer came. reached: the provider may have worked, and billed, all the same."""
+    """The provider sent no response. code: the error code. reached: it may have received and billed the request."""
 
     def __init__(self, code: str, *, reached: bool, retries: int, total_seconds: float) -> None:
         super().__init__(code)

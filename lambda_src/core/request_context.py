@@ -1,4 +1,4 @@
-"""What the steps of a request hand to each other."""
+"""The state of a request that the steps of the request flow share."""
 
 from __future__ import annotations
 
@@ -19,40 +19,46 @@ from lambda_src.core.usage_record import UsageRecord
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request on its way: what came, the record that is written of it, and its clock (time.monotonic seconds).
+    """A request, its usage record and its clock.
 
-    until: when the answer has to be out. for_prompt_log: it was sent on, and its consumer wants to read it again.
+    started, deadline: time.monotonic seconds; the response must be sent by `deadline`.
+    log_prompt: the request was forwarded and its consumer has a prompt log.
     """
 
     request: HttpRequest
     record: UsageRecord
     trace: Trace
-    began: float
-    until: float
-    for_prompt_log: bool = False
+    started: float
+    deadline: float
+    log_prompt: bool = False
 
     @property
     def route(self) -> Route:
-        """The method that was called; BadRequest where this Lambda does not know it."""
+        """The request's route. BadRequest if the API has none for its method and path."""
         if self.request.route is None:
-            raise BadRequest("not_found", "no such method on this API; docs: see /v1/models for a start.", status=404)
+            raise BadRequest(
+                "not_found", "this API has no such method and path. Start with GET /v1/models.", status=404
+            )
         return self.request.route
 
 
 @dataclass(frozen=True, slots=True)
 class AdmittedRequest:
-    """An admitted request: who, what (body: as it is sent on), and the hold that pays for it."""
+    """A request with a hold. body: the bytes to forward. account: as it was after the reserve.
+
+    stale_attributes: counters of the account that settling removes.
+    """
 
     caller: Caller
-    asked: ParsedRequest
+    parsed: ParsedRequest
     body: bytes
     model: Model
     estimate: Estimate
     hold: Hold
     account: Account
-    stale: tuple[str, ...]
+    stale_attributes: tuple[str, ...]
 
 
-def milliseconds(since: float) -> int:
-    """Whole milliseconds since that reading of time.monotonic."""
-    return int((time.monotonic() - since) * 1000)
+def elapsed_ms(started: float) -> int:
+    """Milliseconds since `started`, which is a time.monotonic value."""
+    return int((time.monotonic() - started) * 1000)

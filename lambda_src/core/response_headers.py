@@ -1,4 +1,4 @@
-"""Headers that callers send and get beyond the provider's own."""
+"""Tollgate's own headers: tags from the caller, and cost and limits in the response."""
 
 from __future__ import annotations
 
@@ -22,31 +22,32 @@ from lambda_src.core.usage_record import UsageRecord
 from lambda_src.core.windows import utc_datetime
 
 _TAG = re.compile(r"([A-Za-z0-9_.-]{1,40})=([A-Za-z0-9_.:/@+-]{1,80})")
-_MOST_TAGS = 10
+_MAX_TAGS = 10
 
 
-def tags(headers: Mapping[str, str]) -> dict[str, str]:
-    """The caller's own tags, `name=value, name=value`, for the usage record."""
+def parse_tags(headers: Mapping[str, str]) -> dict[str, str]:
+    """The tags in the caller's headers, `name=value, name=value`. BadRequest if they are malformed."""
     text = headers.get(HEADER_TAGS, "").strip()
     if not text:
         return {}
-    found = {}
-    pairs = [each.strip() for each in text.split(",")]
+    tags = {}
+    pairs = [pair.strip() for pair in text.split(",")]
     for pair in pairs:
         match = _TAG.fullmatch(pair)
-        if match is None or len(pairs) > _MOST_TAGS:
+        if match is None or len(pairs) > _MAX_TAGS:
             raise BadRequest(
                 "invalid_tags",
-                f"{HEADER_TAGS} has {len(pairs)} tags, among them {pair[:60]!r}; accepted: at most {_MOST_TAGS} of the "
-                "form name=value, letters, digits and _.-:/@+ (40 and 80 characters at most).",
+                f"{HEADER_TAGS} is malformed: {len(pairs)} tags, including {pair[:60]!r}; accepted: at most "
+                f"{_MAX_TAGS} of the form name=value, with letters, digits and _.- (values also :/@+), 40 and 80 "
+                "characters at most. Correct or remove the header.",
                 param=HEADER_TAGS,
             )
-        found[match[1]] = match[2]
-    return found
+        tags[match[1]] = match[2]
+    return tags
 
 
 def common_headers(record: UsageRecord, cors_origin: str | None = None) -> dict[str, str]:
-    """On every answer: its id, what it cost, and where an origin is allowed that its pages may read it."""
+    """Headers of every response: request id, cost and, if web pages of `cors_origin` may read it, CORS headers."""
     headers = {HEADER_REQUEST_ID: record.request_id, HEADER_COST: usd(record.cost_nano_usd)}
     if cors_origin is not None:
         headers["access-control-allow-origin"] = cors_origin
@@ -55,34 +56,37 @@ def common_headers(record: UsageRecord, cors_origin: str | None = None) -> dict[
 
 
 def limit_headers(record: UsageRecord, admitted: AdmittedRequest, dialect: ProviderKind) -> dict[str, str]:
-    """Where the consumer stands after this request, as far as this request could see.
+    """The consumer's remaining budget and rate limits after this request, under the names that the dialect's SDKs know.
 
-    Rate limits carry the names that the SDKs of the dialect know.
+    Requests that were admitted later are not counted.
     """
     policy, account, at = admitted.caller.policy, admitted.account, utc_datetime(record.at_ms)
-    found: dict[str, str] = {}
-    booked = record.cost_nano_usd - admitted.hold.amount
-    left = [budget.limit - account.committed(budget.per, at) - booked for budget in policy.budgets]
-    if left:
-        found[HEADER_BUDGET_LEFT] = usd(max(0, min(left)))
+    headers: dict[str, str] = {}
+    change = record.cost_nano_usd - admitted.hold.amount
+    remaining = [budget.limit - account.committed(budget.per, at) - change for budget in policy.budgets]
+    if remaining:
+        headers[HEADER_BUDGET_LEFT] = usd(max(0, min(remaining)))
     if admitted.estimate.insert_max and "output" in admitted.parsed.output_classes:
-        found[HEADER_MAX_OUTPUT] = str(admitted.estimate.max_output)
-    reset = 60 - at.second
+        headers[HEADER_MAX_OUTPUT] = str(admitted.estimate.max_output)
     if policy.tokens_per_minute is not None:
         used = account.tokens(record.at_ms) + record.tokens.total - admitted.hold.tokens
-        rest = max(0, policy.tokens_per_minute - used)
-        found[HEADER_TOKENS_LEFT] = str(rest)
-        found |= _rate("tokens", policy.tokens_per_minute, rest, reset, dialect, at)
+        tokens = max(0, policy.tokens_per_minute - used)
+        headers[HEADER_TOKENS_LEFT] = str(tokens)
+        headers |= _rate_limit("tokens", policy.tokens_per_minute, tokens, dialect, at)
     if policy.requests_per_minute is not None:
-        rest = max(0, policy.requests_per_minute - account.requests(record.at_ms))
-        found |= _rate("requests", policy.requests_per_minute, rest, reset, dialect, at)
-    return found
+        requests = max(0, policy.requests_per_minute - account.requests(record.at_ms))
+        headers |= _rate_limit("requests", policy.requests_per_minute, requests, dialect, at)
+    return headers
 
 
-def _rate(what: str, limit: int, rest: int, reset: int, dialect: ProviderKind, at: datetime) -> dict[str, str]:
+def _rate_limit(unit: str, limit: int, remaining: int, dialect: ProviderKind, at: datetime) -> dict[str, str]:
+    seconds = 60 - at.second
     if dialect == "anthropic":
-        when = (at + timedelta(seconds=reset)).replace(microsecond=0)
-        name, ends = "anthropic-ratelimit-" + what, when.isoformat().replace("+00:00", "Z")
-        return {f"{name}-limit": str(limit), f"{name}-remaining": str(rest), f"{name}-reset": ends}
-    name = "x-ratelimit-"
-    return {f"{name}limit-{what}": str(limit), f"{name}remaining-{what}": str(rest), f"{name}reset-{what}": f"{reset}s"}
+        reset = (at + timedelta(seconds=seconds)).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+        prefix = "anthropic-ratelimit-" + unit
+        return {f"{prefix}-limit": str(limit), f"{prefix}-remaining": str(remaining), f"{prefix}-reset": reset}
+    return {
+        f"x-ratelimit-limit-{unit}": str(limit),
+        f"x-ratelimit-remaining-{unit}": str(remaining),
+        f"x-ratelimit-reset-{unit}": f"{seconds}s",
+    }

@@ -1,4 +1,4 @@
-"""The text of an event stream, put together: a word, or a secret, is spread over many events. Pure."""
+"""The text of an event stream. A word, or a secret, may be spread over many events."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ from collections.abc import Iterator
 
 from lambda_src.contract import Route
 from lambda_src.core.dialects.bedrock import stream_events
-from lambda_src.core.dialects.parsed_response import event_objects, events
+from lambda_src.core.dialects.parsed_response import event_objects, sse_events
 
-_NO_TEXT = frozenset({"id", "type", "role", "object", "signature"})
-_PLACES = ("output_index", "index", "contentBlockIndex")
+_NOT_TEXT = frozenset({"id", "type", "role", "object", "signature"})
+_INDEX_FIELDS = ("output_index", "index", "contentBlockIndex")
 
 
-def pieces(route: Route, body: bytes) -> dict[str, str] | None:
-    """What a stream of any dialect said, by where it said it (`0.content`, `0.tool_calls.0.function.arguments`).
+def stream_texts(route: Route, body: bytes) -> dict[str, str] | None:
+    """The concatenated texts of a stream by path, such as `0.content` or `0.tool_calls.0.function.arguments`.
 
-    Errors in the stream are under `error`; None where the body is no stream, or says nothing.
+    An error in the stream is under `error`. None if the body is not a stream or has no text.
     """
     if route.dialect == "bedrock":
-        found: Iterator[dict[str, object]] = (payload for _, payload in stream_events(body))
+        events: Iterator[dict[str, object]] = (payload for _, payload in stream_events(body))
     else:
-        found = event_objects(events(body))
-    joined: dict[str, list[str]] = {}
-    for event in found:
-        for place, delta in _deltas(event):
-            for path, text in _texts(delta, place):
-                joined.setdefault(path, []).append(text)
-    return {path: "".join(texts) for path, texts in joined.items()} or None
+        events = event_objects(sse_events(body))
+    pieces: dict[str, list[str]] = {}
+    for event in events:
+        for path, delta in _deltas(event):
+            for text_path, text in _texts(delta, path):
+                pieces.setdefault(text_path, []).append(text)
+    return {path: "".join(texts) for path, texts in pieces.items()} or None
 
 
 def _deltas(event: dict[str, object]) -> Iterator[tuple[str, object]]:
     choices = event.get("choices")
-    for number, choice in enumerate(choices if isinstance(choices, list) else ()):
+    for index, choice in enumerate(choices if isinstance(choices, list) else ()):
         if isinstance(choice, dict):
-            yield str(choice.get("index", number)), choice.get("delta")
+            yield str(choice.get("index", index)), choice.get("delta")
     if "delta" in event:
-        yield next((str(event[name]) for name in _PLACES if name in event), "0"), event["delta"]
+        yield next((str(event[name]) for name in _INDEX_FIELDS if name in event), "0"), event["delta"]
     if event.get("error") is not None:
         yield "error", event["error"]
 
@@ -44,10 +44,10 @@ def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
-        for name, each in value.items():
-            if name not in _NO_TEXT:
-                yield from _texts(each, f"{path}.{name}")
+        for name, member in value.items():
+            if name not in _NOT_TEXT:
+                yield from _texts(member, f"{path}.{name}")
     elif isinstance(value, list):
-        for number, each in enumerate(value):
-            place = each.get("index", number) if isinstance(each, dict) else number
-            yield from _texts(each, f"{path}.{place}")
+        for position, item in enumerate(value):
+            index = item.get("index", position) if isinstance(item, dict) else position
+            yield from _texts(item, f"{path}.{index}")

@@ -1,4 +1,4 @@
-"""Token counts in disjoint classes: what a provider reported, read once, priced once."""
+"""Token counts in disjoint classes, and safe readers for values in a provider's JSON."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, fields
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Tokens by class; the classes of `contract.TOKEN_CLASSES` are disjoint, so their sum is what was used.
+    """Tokens by class. The classes of `contract.TOKEN_CLASSES` are disjoint, so their sum is the total.
 
-    reasoning is information about `output` (it lies inside) and is never added to anything.
+    reasoning: part of `output`, for information only; never added to a sum.
     """
 
     input: int = field(default=0, metadata={"meaning": "input tokens not read from or written to a cache"})
@@ -24,38 +24,32 @@ class Tokens:
 
     @property
     def total_input(self) -> int:
-        """All input, cached or not: what long-context thresholds are compared with."""
-        return (
-            self.input
-            + self.cache_read
-            + self.cache_write_5m
-            + self.cache_write_1h
-            + self.input_audio
-            + self.input_image
-        )
+        """All input tokens, cached or not; long-context thresholds apply to this number."""
+        cached = self.cache_read + self.cache_write_5m + self.cache_write_1h
+        return self.input + cached + self.input_audio + self.input_image
 
     @property
     def total_output(self) -> int:
-        """All output, reasoning included."""
+        """All output tokens, including reasoning."""
         return self.output + self.output_audio
 
     @property
     def total(self) -> int:
-        """What counts against tokens per minute."""
+        """The number that counts against tokens per minute."""
         return self.total_input + self.total_output
 
-    def plus(self, other: Tokens) -> Tokens:
-        """Both together."""
-        return Tokens(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)})
+    def __add__(self, other: Tokens) -> Tokens:
+        names = [member.name for member in fields(self)]
+        return Tokens(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedUsage:
-    """What a provider's answer says of itself.
+    """Usage, model and service tier as a provider's response reports them.
 
-    reported: the provider's own count is complete; otherwise `tokens` holds what could be read before a cut.
-    service_tier: as the answer names it; None where it does not.
-    raw: the provider's usage object as it came, kept on the usage row.
+    reported: whether the provider's count is complete; if not, `tokens` has the counts before the truncation.
+    service_tier: None if the response does not name it.
+    raw: the provider's usage object, unchanged, for the usage row.
     """
 
     tokens: Tokens
@@ -65,27 +59,27 @@ class ReportedUsage:
     raw: dict[str, object] | None = None
 
 
-_MOST = 1_000_000_000
-"""No request uses more tokens; a number beyond it is garbage, and garbage is estimated, not charged."""
+_MAX_COUNT = 1_000_000_000
+"""No request uses more tokens. A larger number is invalid, so usage is estimated instead."""
 
 
 def count(value: object) -> int:
-    """A token count out of a provider's JSON: anything but a positive whole number counts as 0."""
+    """`count_or_none`, with 0 for invalid counts."""
     return count_or_none(value) or 0
 
 
 def count_or_none(value: object) -> int | None:
-    """A token count out of a provider's JSON, 0 included; None for anything that is no count."""
+    """A token count from a provider's JSON; None if it is not a whole number from 0 to `_MAX_COUNT`."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT else None
 
 
 def name_or_none(value: object) -> str | None:
-    """A model's or tier's name out of a provider's JSON, short enough to keep; None for anything else."""
+    """A model or tier name from a provider's JSON, truncated to 200 characters; None if not a printable string."""
     return value[:200] if isinstance(value, str) and value.isprintable() else None
 
 
 def as_object(value: object) -> dict[str, object]:
-    """`value` where it is a JSON object, else an empty one: answers are read without trusting their shape."""
+    """`value` if it is a JSON object, else an empty object."""
     return value if isinstance(value, dict) else {}

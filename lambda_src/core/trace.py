@@ -1,4 +1,4 @@
-"""Trace ids. API Gateway's X-Ray id ties the access log and the usage line together; W3C's goes on to the provider.
+"""Trace ids: API Gateway's X-Ray id for the access log and the usage line, and W3C trace context for the provider.
 
 https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
 https://www.w3.org/TR/trace-context/
@@ -16,15 +16,16 @@ XRAY_HEADER = "x-amzn-trace-id"
 _ROOT = re.compile(r"(?:^|;) ?Root=(1-([0-9a-f]{8})-([0-9a-f]{24}))(?=;|$)")
 _PARENT = re.compile(r"(?:^|;) ?Parent=([0-9a-f]{16})(?=;|$)")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_MEMBER = re.compile(r"[a-z0-9][a-z0-9_*/@-]{0,255}=[ -+\--<>-~]{1,256}")
-_MOST_MEMBERS, _MOST_STATE = 32, 512
+_STATE_ENTRY = re.compile(r"[a-z0-9][a-z0-9_*/@-]{0,255}=[ -+\--<>-~]{1,256}")
+_MAX_ENTRIES, _MAX_LENGTH = 32, 512
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """trace_id: X-Ray's (`1-…`), as `$context.xrayTraceId` in the access log. w3c_trace_id: the caller's own.
+    """The trace of a request.
 
-    headers: what tells the provider; empty where neither the caller nor API Gateway named a trace.
+    trace_id: X-Ray's (`1-…`), as `$context.xrayTraceId` in the access log. w3c_trace_id: from the caller's
+    `traceparent`. headers: for the provider; empty if neither the caller nor API Gateway sent a trace.
     """
 
     trace_id: str | None = None
@@ -33,15 +34,15 @@ class Trace:
 
 
 def parse_trace(headers: Mapping[str, str], request_id: str) -> Trace:
-    """The trace of a request with these headers (names in lower case). What is malformed is dropped, not passed on."""
+    """The trace in a request's headers (lower-case names). Malformed headers are ignored and not forwarded."""
     xray = headers.get(XRAY_HEADER, "")
     root = _ROOT.search(xray)
     trace_id = root[1] if root else None
-    asked = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-    if asked:
+    traceparent = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    if traceparent:
         state = headers.get("tracestate", "")
-        outgoing = {"traceparent": asked[0], **({"tracestate": state} if _is_state(state) else {})}
-        return Trace(trace_id, asked[1], outgoing)
+        outgoing = {"traceparent": traceparent[0], **({"tracestate": state} if _is_state(state) else {})}
+        return Trace(trace_id, traceparent[1], outgoing)
     if root is None:
         return Trace()
     parent = _PARENT.search(xray)
@@ -51,5 +52,5 @@ def parse_trace(headers: Mapping[str, str], request_id: str) -> Trace:
 
 
 def _is_state(text: str) -> bool:
-    members = [each.strip(" \t") for each in text.split(",")]
-    return len(text) <= _MOST_STATE and len(members) <= _MOST_MEMBERS and all(map(_MEMBER.fullmatch, members))
+    entries = [entry.strip(" \t") for entry in text.split(",")]
+    return len(text) <= _MAX_LENGTH and len(entries) <= _MAX_ENTRIES and all(map(_STATE_ENTRY.fullmatch, entries))

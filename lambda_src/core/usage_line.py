@@ -17,9 +17,9 @@ _MEMBERS = tuple(LINE_FIELDS)
 def usage_line(record: UsageRecord, per_consumer: bool, metrics_at_ms: int | None = None) -> str:
     """The log line of `record`: one line of JSON.
 
-    per_consumer: whether metrics get the dimension `consumer`.
-    metrics_at_ms: epoch milliseconds of the metrics if it is not `at_ms`. The sweeper finds a lapsed hold minutes after
-    its request, and an alarm does not evaluate periods that are over.
+    per_consumer: whether metrics have the dimension `consumer`.
+    metrics_at_ms: timestamp of the metrics in epoch milliseconds, by default `at_ms`. The sweeper ends a hold minutes
+    after its request, when alarms no longer evaluate the request's period.
     """
     values = metric_values(record)
     line: dict[str, Any] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Final, Literal
 
 from lambda_src.contract import LATENCY_BOUNDS_MS
@@ -20,86 +20,69 @@ _RAW_USAGE_LIMIT = 1_500
 """Largest provider usage object that a row stores, in bytes; real ones are a few hundred bytes."""
 
 
-def _said(meaning: str, *, row: bool = True) -> dict[str, Any]:
-    """Metadata of a field of the log line. meaning: for the docs. row: whether the usage row stores it, too."""
-    return {"meaning": meaning, "row": row}
+def _field(default: Any, meaning: str, *, row: bool = True) -> Any:
+    """A field of the log line. meaning: for the docs. row: whether the usage row stores it as well."""
+    return field(default=default, metadata={"meaning": meaning, "row": row})
+
+
+_SETTLEMENT = {
+    "meaning": "settled: charged as metered; unsettled: charged the held amount, by the sweeper; refused: not sent",
+    "row": True,
+}
+_USAGE_SOURCE = {"meaning": "reported by the provider, estimated, or none", "row": True}
+_TAGS = {"meaning": "tags of the policy and of the caller's x-tollgate-tags header", "row": True}
 
 
 @dataclass(slots=True, kw_only=True)
 class UsageRecord:
-    """One request. It never contains the prompt, the answer, a key's value or all headers.
+    """One request. It never contains the prompt, the response, a key's value or all headers.
 
-    A field without metadata is not written as it is: `tokens` becomes one member per class, `counters` becomes metrics.
+    Fields without metadata are not written as they are: `tokens` becomes one field per class, `counters` metrics.
     """
 
-    request_id: str = field(
-        metadata=_said(
-            "API Gateway's extended request id: also in the access log and the answer's x-tollgate-request-id",
-            row=False,
-        )
+    request_id: str = _field(
+        MISSING,
+        "API Gateway's extended request id: also in the access log and the header x-tollgate-request-id",
+        row=False,
     )
-    at_ms: int = field(
-        metadata=_said("when API Gateway received the request, in epoch milliseconds; sets its day and budget windows")
+    at_ms: int = _field(
+        MISSING, "when API Gateway received the request, in epoch milliseconds; sets its day and budget windows"
     )
-    environment: str = field(metadata=_said("environment", row=False))
-    consumer: str = field(default="-", metadata=_said('who is billed; "-" if the key is unknown'))
-    key_id: str = field(default="-", metadata=_said("id of the API key, never its value"))
-    plan: str = field(default="-", metadata=_said("the consumer's usage plan"))
-    route: str = field(
-        default="-",
-        metadata=_said(
-            "route that was called: chat, responses, embeddings, models, messages, count_tokens, converse, …"
-        ),
+    environment: str = _field(MISSING, "environment", row=False)
+    consumer: str = _field("-", 'who is billed; "-" if the key is unknown')
+    key_id: str = _field("-", "id of the API key, never its value")
+    plan: str = _field("-", "the consumer's usage plan")
+    route: str = _field(
+        "-", "route that was called: chat, responses, embeddings, models, messages, count_tokens, converse, …"
     )
-    provider: str = field(default="-", metadata=_said("provider of the model"))
-    model: str = field(default="-", metadata=_said('requested model; "-" if this key may not use it'))
-    model_asked: str | None = field(
-        default=None,
-        metadata=_said(
-            "name of a requested model that this key may not use; omitted if not a valid name, masked if a secret"
-        ),
+    provider: str = _field("-", "provider of the model")
+    model: str = _field("-", 'requested model; "-" if this key may not use it')
+    model_asked: str | None = _field(
+        None, "name of a requested model that this key may not use; omitted if not a valid name, masked if a secret"
     )
-    model_served: str | None = field(default=None, metadata=_said("model that the provider reports"))
-    service_tier: str | None = field(default=None, metadata=_said("service tier that was charged"))
-    stream: bool = field(default=False, metadata=_said("whether the caller requested an event stream"))
-    status: int = field(
-        default=0,
-        metadata=_said(
-            "HTTP status of the answer; on Bedrock routes 400, 408, 424 replace 429, 504, 502 to prevent retries"
-        ),
+    model_served: str | None = _field(None, "model that the provider reports")
+    service_tier: str | None = _field(None, "service tier that was charged")
+    stream: bool = _field(False, "whether the caller requested an event stream")
+    status: int = _field(
+        0, "HTTP status of the response; on Bedrock routes 400, 408, 424 replace 429, 504, 502 to prevent retries"
     )
-    error_code: str | None = field(
-        default=None, metadata=_said("stable error code, also for errors that the provider answered with")
-    )
-    upstream_status: int | None = field(default=None, metadata=_said("HTTP status of the provider's answer"))
-    settlement: Settlement = field(
-        default="refused",
-        metadata=_said(
-            "settled: charged as metered; unsettled: charged at the held amount, by the sweeper; refused: not sent"
-        ),
-    )
+    error_code: str | None = _field(None, "stable error code, also for the provider's errors")
+    upstream_status: int | None = _field(None, "HTTP status of the provider's response")
+    settlement: Settlement = field(default="refused", metadata=_SETTLEMENT)
     tokens: Tokens = field(default_factory=Tokens)
-    usage_source: UsageSource = field(default="none", metadata=_said("reported by the provider, estimated, or none"))
-    usage_raw: Mapping[str, object] | None = field(default=None, metadata=_said("the provider's own usage object"))
-    held_nano_usd: int = field(default=0, metadata=_said("amount reserved before the request was sent"))
-    cost_nano_usd: int = field(default=0, metadata=_said("amount charged"))
-    price_version: str | None = field(default=None, metadata=_said("version of the prices"))
-    latency_ms: int = field(default=0, metadata=_said("time from the event to the answer"))
-    upstream_ms: int = field(
-        default=0, metadata=_said("part of latency_ms spent waiting for the provider, with retries")
-    )
-    first_byte_ms: int = field(default=0, metadata=_said("time until the provider's first byte"))
-    retries: int = field(default=0, metadata=_said("calls that were retried; only calls that were not billed are"))
-    trace_id: str | None = field(default=None, metadata=_said("X-Ray trace id, as in the access log", row=False))
-    w3c_trace_id: str | None = field(
-        default=None, metadata=_said("trace id of the caller's `traceparent` header", row=False)
-    )
-    ledger_failed: bool = field(
-        default=False, metadata=_said("the ledger has no row of this request yet: replay the line", row=False)
-    )
-    tags: Mapping[str, str] = field(
-        default_factory=dict, metadata=_said("tags of the policy and of the caller's x-tollgate-tags header")
-    )
+    usage_source: UsageSource = field(default="none", metadata=_USAGE_SOURCE)
+    usage_raw: Mapping[str, object] | None = _field(None, "the provider's own usage object")
+    held_nano_usd: int = _field(0, "amount reserved before the request was sent")
+    cost_nano_usd: int = _field(0, "amount charged")
+    price_version: str | None = _field(None, "version of the prices")
+    latency_ms: int = _field(0, "time from the event to the response")
+    upstream_ms: int = _field(0, "part of latency_ms spent waiting for the provider, with retries")
+    first_byte_ms: int = _field(0, "time until the provider's first byte")
+    retries: int = _field(0, "retried calls; only calls that were not billed are retried")
+    trace_id: str | None = _field(None, "X-Ray trace id, as in the access log", row=False)
+    w3c_trace_id: str | None = _field(None, "trace id of the caller's `traceparent` header", row=False)
+    ledger_failed: bool = _field(False, "whether the ledger has no row of this request yet: replay the line", row=False)
+    tags: Mapping[str, str] = field(default_factory=dict, metadata=_TAGS)
     counters: Counters = field(default_factory=Counters)
 
     @property
@@ -114,7 +97,7 @@ class UsageRecord:
 
     @property
     def refused(self) -> bool:
-        """Whether the request was rejected for a reason the caller can fix. An outage of ours is no refusal."""
+        """Whether the request was rejected for a reason that the caller can fix, which excludes our outages."""
         return self.settlement == "refused" and not self.failed
 
     @property
@@ -163,14 +146,14 @@ class UsageRecord:
 
 
 def _latency_bucket(latency_ms: int) -> str:
-    place = bisect_left(LATENCY_BOUNDS_MS, latency_ms)
-    return f"ms_{LATENCY_BOUNDS_MS[place]}" if place < len(LATENCY_BOUNDS_MS) else "ms_inf"
+    index = bisect_left(LATENCY_BOUNDS_MS, latency_ms)
+    return f"ms_{LATENCY_BOUNDS_MS[index]}" if index < len(LATENCY_BOUNDS_MS) else "ms_inf"
 
 
-LINE_FIELDS: Final[dict[str, Field[Any]]] = {each.name: each for each in fields(UsageRecord) if each.metadata}
+LINE_FIELDS: Final[dict[str, Field[Any]]] = {member.name: member for member in fields(UsageRecord) if member.metadata}
 """The fields that a log line contains, by name."""
-ROW_FIELDS: Final = tuple(name for name, each in LINE_FIELDS.items() if each.metadata["row"])
-TOKEN_MEMBERS: Final = {f"tokens_{each.name}": each.name for each in fields(Tokens)}
+ROW_FIELDS: Final = tuple(name for name, member in LINE_FIELDS.items() if member.metadata["row"])
+TOKEN_MEMBERS: Final = {f"tokens_{member.name}": member.name for member in fields(Tokens)}
 """Names of token counts in lines and rows, and the field of `Tokens` each one comes from."""
 _REPLAYED: Final = tuple(name for name in LINE_FIELDS if name != "ledger_failed")
 

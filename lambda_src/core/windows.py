@@ -1,4 +1,5 @@
-"""Calendar windows in UTC. A window is part of an attribute's name, so nothing ever needs a reset job."""
+"""Budget windows: calendar days, ISO weeks and months in UTC. The name of a counter contains its window, so that no
+counter needs a reset."""
 
 from __future__ import annotations
 
@@ -15,12 +16,12 @@ def utc_datetime(epoch_ms: int) -> datetime:
 
 
 def label(window: Window, at: datetime) -> str:
-    """The window of that kind in which `at` lies: `2026-11-23`, `2026-W48` (ISO 8601), `2026-11`, `all`."""
+    """Name of the window that contains `at`: `2026-11-23`, `2026-W48` (ISO 8601), `2026-11` or `all`."""
     return labels(at)[window]
 
 
 def labels(at: datetime) -> Mapping[Window, str]:
-    """All windows in which `at` lies. Spend is always counted in each, so a budget added later is right at once."""
+    """Names of all windows that contain `at`. Spend is counted in each, so that a budget can be added at any time."""
     return _labels(at.date())
 
 
@@ -31,7 +32,7 @@ def _labels(day: date) -> Mapping[Window, str]:
 
 
 def resets_at(window: Window, at: datetime) -> datetime | None:
-    """When the window that holds `at` ends and its budget is whole again; None: never."""
+    """When the window that contains `at` ends and its budget resets; None for `total`."""
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
     if window == "day":
         return midnight + timedelta(days=1)
@@ -43,7 +44,7 @@ def resets_at(window: Window, at: datetime) -> datetime | None:
 
 
 def previous(window: Window, at: datetime) -> datetime:
-    """A moment in the window before the one that holds `at` (for `total`: `at` itself)."""
+    """A time in the window before the one that contains `at` (for `total`: `at` itself)."""
     if window == "day":
         return at - timedelta(days=1)
     if window == "week":
@@ -54,5 +55,5 @@ def previous(window: Window, at: datetime) -> datetime:
 
 
 def minute(epoch_ms: int) -> int:
-    """Number of the UTC minute in which `epoch_ms` lies; tokens and requests per minute are counted by it."""
+    """Number of the UTC minute of `epoch_ms`, under which tokens and requests per minute are counted."""
     return epoch_ms // 60_000

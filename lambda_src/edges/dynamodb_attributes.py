@@ -1,4 +1,4 @@
-"""DynamoDB's typed attribute values to and from plain Python. Numbers are integers: no float touches money."""
+"""Conversion between DynamoDB's attribute values and Python values. Numbers are integers: money is never a float."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Item = dict[str, Attribute]
 
 
 def serialize(value: object) -> Attribute:
-    """The attribute value of a str, bool, int, list or mapping; TypeError for anything else, floats above all."""
+    """The attribute value for a str, bool, int, list or mapping. TypeError for other types, such as float."""
     if isinstance(value, str):
         return {"S": value}
     if isinstance(value, bool):
@@ -18,29 +18,27 @@ def serialize(value: object) -> Attribute:
     if isinstance(value, int):
         return {"N": str(value)}
     if isinstance(value, list | tuple):
-        return {"L": [serialize(each) for each in value]}
+        return {"L": [serialize(element) for element in value]}
     if isinstance(value, Mapping):
-        return {"M": {str(name): serialize(each) for name, each in value.items()}}
+        return {"M": {str(name): serialize(member) for name, member in value.items()}}
     raise TypeError(f"no DynamoDB type for {type(value).__name__}")
 
 
 def serialize_item(values: Mapping[str, object]) -> Item:
-    """An item of plain values; those that are None are left out."""
+    """An item with the given values, without those that are None."""
     return {name: serialize(value) for name, value in values.items() if value is not None}
 
 
 def deserialize(attribute: Attribute) -> Any:
-    """The plain value of an attribute value."""
     ((kind, value),) = attribute.items()
     if kind == "N":
         return int(value)
     if kind == "L":
-        return [deserialize(each) for each in value]
+        return [deserialize(element) for element in value]
     if kind == "M":
-        return {name: deserialize(each) for name, each in value.items()}
+        return {name: deserialize(member) for name, member in value.items()}
     return None if kind == "NULL" else value
 
 
-def deserialize_item(attributes: Item) -> dict[str, Any]:
-    """The plain values of an item."""
-    return {name: deserialize(value) for name, value in attributes.items()}
+def deserialize_item(item: Item) -> dict[str, Any]:
+    return {name: deserialize(attribute) for name, attribute in item.items()}

@@ -1,4 +1,4 @@
-"""One DynamoDB table through signed calls: single items and queries, and how many of its calls went wrong."""
+"""One DynamoDB table: reads and writes of single items, queries, and counts of failed calls."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lambda_src.edges.aws import AwsClient, AwsError
 from lambda_src.edges.dynamodb_attributes import Item, deserialize_item, serialize_item
 from lambda_src.edges.dynamodb_update import build_update
 
-CONDITION = "ConditionalCheckFailed"
-"""Why a part of a transaction was cancelled: what it tested does not hold."""
+CONDITION_FAILED = "ConditionalCheckFailed"
+"""Cancellation reason of a transaction whose condition does not hold."""
 
 
 class DynamoDBTable:
-    """The table `name`. Every method raises AwsError where DynamoDB cannot be reached, or refuses."""
+    """The table `name`. Every method raises AwsError if DynamoDB rejects the call or cannot be reached."""
 
     def __init__(self, aws: AwsClient, name: str) -> None:
         self._aws = aws
@@ -24,39 +24,39 @@ class DynamoDBTable:
         self._failures = 0
 
     def take_failure_counts(self) -> tuple[int, int]:
-        """How many calls failed in the end, and how many tries DynamoDB throttled, since this was last asked."""
+        """Failed calls, and attempts that DynamoDB throttled, since the last call of this method."""
         failures, self._failures = self._failures, 0
         return failures, self._aws.take_throttled("dynamodb")
 
     def get(self, pk: str, sk: str, deadline: float) -> dict[str, Any]:
-        """One item's plain values, read consistently; empty where there is none."""
-        answer = self._call(
+        """The plain values of an item, read consistently; empty if it does not exist."""
+        response = self._call(
             "GetItem", {"TableName": self._table, "Key": item_key(pk, sk), "ConsistentRead": True}, deadline
         )
-        return deserialize_item(answer.get("Item", {}))
+        return deserialize_item(response.get("Item", {}))
 
     def query_partition(self, pk: str, deadline: float, *, sk_prefix: str | None = None) -> list[dict[str, Any]]:
-        """All items of a partition, or those whose sort key begins so."""
+        """All items of a partition, or those whose sort key begins with `sk_prefix`."""
         expression = "#p = :p" if sk_prefix is None else "#p = :p AND begins_with(#s, :s)"
         names = {"#p": PK} if sk_prefix is None else {"#p": PK, "#s": SK}
         values = {":p": {"S": pk}} if sk_prefix is None else {":p": {"S": pk}, ":s": {"S": sk_prefix}}
-        members = {
+        parameters = {
             "KeyConditionExpression": expression,
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": values,
         }
-        return self._query(members, deadline)
+        return self._query(parameters, deadline)
 
     def put_new(self, pk: str, sk: str, values: Mapping[str, object], deadline: float) -> bool:
-        """Put an item that must not be there yet; False where it is."""
-        members = {
+        """Create an item. False if it already exists."""
+        parameters = {
             "TableName": self._table,
             "Item": {**item_key(pk, sk), **serialize_item(values)},
             "ConditionExpression": "attribute_not_exists(#p)",
             "ExpressionAttributeNames": {"#p": PK},
         }
         try:
-            self._call("PutItem", members, deadline)
+            self._call("PutItem", parameters, deadline)
         except AwsError as error:
             if error.code == "ConditionalCheckFailedException":
                 return False
@@ -64,58 +64,59 @@ class DynamoDBTable:
         return True
 
     def set_attributes(self, pk: str, sk: str, values: Mapping[str, object], deadline: float) -> None:
-        """Set attributes of an item."""
         self._call("UpdateItem", build_update(self._table, item_key(pk, sk), Update(sets=values, adds={})), deadline)
 
     def add_to_set(
-        self, pk: str, sk: str, name: str, member: str, values: Mapping[str, object], most: int, deadline: float
+        self, pk: str, sk: str, name: str, element: str, values: Mapping[str, object], max_size: int, deadline: float
     ) -> int:
-        """Add `member` to the string set `name` of an item, unless it has `most` already; how many it has then."""
-        sets = {f"#{each}": each for each in values}
-        members = {
+        """Add `element` to the string set `name` of an item and set `values`, unless the set already has `max_size`
+        elements. Returns the set's size."""
+        sets = {f"#{attribute}": attribute for attribute in values}
+        parameters = {
             "TableName": self._table,
             "Key": item_key(pk, sk),
-            "UpdateExpression": f"ADD #n :m SET {', '.join(f'{each} = :{each[1:]}' for each in sets)}",
-            "ConditionExpression": "attribute_not_exists(#n) OR size(#n) < :most",
+            "UpdateExpression": f"ADD #n :m SET {', '.join(f'#{attribute} = :{attribute}' for attribute in values)}",
+            "ConditionExpression": "attribute_not_exists(#n) OR size(#n) < :max_size",
             "ExpressionAttributeNames": {"#n": name, **sets},
             "ExpressionAttributeValues": {
-                ":m": {"SS": [member]},
-                **{f":{each}": value for each, value in serialize_item({**values, "most": most}).items()},
+                ":m": {"SS": [element]},
+                **{f":{key}": value for key, value in serialize_item({**values, "max_size": max_size}).items()},
             },
             "ReturnValues": "UPDATED_NEW",
         }
         try:
-            answer = self._call("UpdateItem", members, deadline)
+            response = self._call("UpdateItem", parameters, deadline)
         except AwsError as error:
             if error.code == "ConditionalCheckFailedException":
-                return most
+                return max_size
             raise
-        return len(answer["Attributes"][name]["SS"])
+        return len(response["Attributes"][name]["SS"])
 
-    def _query(self, members: Mapping[str, object], deadline: float) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        page: dict[str, object] = {"TableName": self._table, **members}
+    def _query(self, parameters: Mapping[str, object], deadline: float) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = []
+        page: dict[str, object] = {"TableName": self._table, **parameters}
         while True:
-            answer = self._call("Query", page, deadline)
-            found += [deserialize_item(each) for each in answer["Items"]]
-            if "LastEvaluatedKey" not in answer:
-                return found
-            page["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            response = self._call("Query", page, deadline)
+            items += [deserialize_item(item) for item in response["Items"]]
+            if "LastEvaluatedKey" not in response:
+                return items
+            page["ExclusiveStartKey"] = response["LastEvaluatedKey"]
 
-    def _call(self, operation: str, members: Mapping[str, object], deadline: float) -> dict[str, Any]:
+    def _call(self, operation: str, parameters: Mapping[str, object], deadline: float) -> dict[str, Any]:
         try:
-            return self._aws.call("dynamodb", f"DynamoDB_20120810.{operation}", members, deadline=deadline)
+            return self._aws.call("dynamodb", f"DynamoDB_20120810.{operation}", parameters, deadline=deadline)
         except AwsError as error:
-            self._failures += not _refused_by_condition(error)
+            self._failures += not _is_failed_condition(error)
             raise
 
 
 def item_key(pk: str, sk: str) -> Item:
-    """The key of an item, as DynamoDB takes it."""
     return {PK: {"S": pk}, SK: {"S": sk}}
 
 
-def _refused_by_condition(error: AwsError) -> bool:
-    """Whether DynamoDB did what it was asked to: test a condition, which did not hold."""
+def _is_failed_condition(error: AwsError) -> bool:
+    """Whether the call was rejected by a condition, which is an expected result."""
     reasons = error.details.get("CancellationReasons", ())
-    return error.code == "ConditionalCheckFailedException" or any(each.get("Code") == CONDITION for each in reasons)
+    return error.code == "ConditionalCheckFailedException" or any(
+        reason.get("Code") == CONDITION_FAILED for reason in reasons
+    )

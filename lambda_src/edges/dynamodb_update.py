@@ -1,4 +1,4 @@
-"""DynamoDB update expressions out of `account.Update`, with placeholders for every name and value."""
+"""Builds DynamoDB update expressions from `account.Update`, with placeholders for all names and values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from lambda_src.edges.dynamodb_attributes import Item, serialize
 
 
 def build_update(table: str, key: Item, update: Update) -> dict[str, object]:
-    """The members of an UpdateItem (or of an Update in a transaction) for `update`."""
+    """The parameters of an UpdateItem call, or of an Update in a transaction."""
     names: dict[str, str] = {}
     values: Item = {}
 
@@ -20,22 +20,23 @@ def build_update(table: str, key: Item, update: Update) -> dict[str, object]:
         return placeholder
 
     clauses = [
-        ("SET", [f"{name(each)} = {value(to)}" for each, to in update.sets.items()]),
-        ("ADD", [f"{name(each)} {value(by)}" for each, by in update.adds.items()]),
-        ("REMOVE", [name(each) for each in update.removes]),
+        ("SET", [f"{name(attribute)} = {value(new)}" for attribute, new in update.sets.items()]),
+        ("ADD", [f"{name(attribute)} {value(amount)}" for attribute, amount in update.adds.items()]),
+        ("REMOVE", [name(attribute) for attribute in update.removes]),
     ]
-    terms = [f"attribute_exists({name(each)})" for each in update.exists]
-    terms += [f"attribute_not_exists({name(each)})" for each in update.absent]
-    for each, most in (update.at_most or {}).items():
-        terms.append(f"(attribute_not_exists({name(each)}) OR {name(each)} <= {value(most)})")
-    members: dict[str, object] = {
+    conditions = [f"attribute_exists({name(attribute)})" for attribute in update.exists]
+    conditions += [f"attribute_not_exists({name(attribute)})" for attribute in update.absent]
+    for attribute, maximum in (update.at_most or {}).items():
+        placeholder = name(attribute)
+        conditions.append(f"(attribute_not_exists({placeholder}) OR {placeholder} <= {value(maximum)})")
+    parameters: dict[str, object] = {
         "TableName": table,
         "Key": key,
         "UpdateExpression": " ".join(f"{verb} {', '.join(parts)}" for verb, parts in clauses if parts),
         "ExpressionAttributeNames": {placeholder: attribute for attribute, placeholder in names.items()},
     }
     if values:
-        members["ExpressionAttributeValues"] = values
-    if terms:
-        members["ConditionExpression"] = " AND ".join(terms)
-    return members
+        parameters["ExpressionAttributeValues"] = values
+    if conditions:
+        parameters["ConditionExpression"] = " AND ".join(conditions)
+    return parameters

@@ -1,10 +1,10 @@
-"""The ledger's edge: reserve, settle, note, sweep. Each is safe to repeat; none has two effects.
+"""Ledger operations. All are idempotent.
 
-reserve   one conditional update of the account: a hold, if every limit leaves room for it
-settle    one transaction: usage row (once per request id) + account (hold → spent) + rollup
-note      one transaction: usage row + rollup, for requests that hold nothing
-withdraw  note + the end of a hold, where nobody knows whether the reserve was done
-sweep     a hold past its deadline becomes a usage row marked `unsettled`, at the held amount
+reserve         one conditional update of the account: add a hold, if it exceeds no limit
+settle          one transaction: usage row (once per request id), account (hold → spent), rollup
+book_unbilled   one transaction: usage row and rollup of a request without hold and cost
+withdraw        book_unbilled, and the end of a hold that may or may not have been placed
+sweep           turn expired holds into usage rows marked `unsettled`, charged the held amount
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from lambda_src.core.tokens import Tokens
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.edges.aws import AwsClient, AwsError
 from lambda_src.edges.dynamodb_attributes import deserialize_item, serialize_item
-from lambda_src.edges.dynamodb_table import CONDITION, DynamoDBTable, item_key
+from lambda_src.edges.dynamodb_table import CONDITION_FAILED, DynamoDBTable, item_key
 from lambda_src.edges.dynamodb_update import build_update
 
 _SECONDS_PER_DAY = 86_400
@@ -41,15 +41,15 @@ Outcome = Literal["settled", "replayed", "corrected"]
 
 
 class NoRoomError(Exception):
-    """A limit leaves no room for a hold. account: the item as it was when the condition failed."""
+    """A hold would exceed a limit. account: as it was when the condition failed."""
 
     def __init__(self, account: Account) -> None:
-        super().__init__("no room")
+        super().__init__("the hold would exceed a limit")
         self.account = account
 
 
 class Ledger(DynamoDBTable):
-    """The table `table`, through signed calls. now: epoch seconds, replaceable by tests."""
+    """The ledger table. now: returns epoch seconds; tests replace it."""
 
     def __init__(
         self, aws: AwsClient, table: str, environment: str, retention_days: int, now: Callable[[], float] = time.time
@@ -59,45 +59,49 @@ class Ledger(DynamoDBTable):
         self._retention_days = retention_days
         self.now = now
 
-    # --- the four verbs -------------------------------------------------------------------------------
+    # --- writing ----------------------------------------------------------------------------------------
 
     def reserve(self, hold: Hold, consumer: str, policy: Policy, deadline: float) -> Account:
-        """Place `hold`; the account afterwards. NoRoomError where a limit is in the way; AwsError: not placed.
+        """Place `hold`. Returns the account after it. NoRoomError if the hold would exceed a limit.
 
-        The caller has refused what is larger than a whole limit: an absent counter passes any condition.
+        The caller must have checked that the hold does not exceed a whole limit: conditions always pass for a counter
+        that does not exist. After an AwsError the hold may or may not have been placed.
         """
-        members = build_update(self._table, item_key(account_pk(consumer), ACCOUNT_SK), accounts.reserve(hold, policy))
-        members |= {"ReturnValues": "ALL_NEW", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        parameters = build_update(
+            self._table, item_key(account_pk(consumer), ACCOUNT_SK), accounts.reserve(hold, policy)
+        )
+        parameters |= {"ReturnValues": "ALL_NEW", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
         try:
-            answer = self._call("UpdateItem", members, deadline)
+            response = self._call("UpdateItem", parameters, deadline)
         except AwsError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
             before = Account(deserialize_item(error.details.get("Item", {})))
             if before.hold(hold.request_id) == hold:
-                return before  # our own update, sent again after its answer was lost
+                return before  # placed by an earlier attempt whose response was lost
             raise NoRoomError(before) from None
-        return Account(deserialize_item(answer["Attributes"]))
+        return Account(deserialize_item(response["Attributes"]))
 
     def settle(
         self, record: UsageRecord, hold: Hold, stale: tuple[str, ...], deadline: float, *, tokens: int | None = None
     ) -> Outcome:
-        """Book `record` and end `hold`, once. AwsError: nothing was booked and the hold stands."""
+        """Book `record` and end `hold`, once. After an AwsError nothing is booked and the hold remains, unless only the
+        response was lost."""
         used = record.tokens.total if tokens is None else tokens
         update = accounts.settle(hold, record.cost_nano_usd, used, int(self.now() * 1000), stale)
         try:
             self._transact(record, update, deadline)
         except AwsError as error:
-            row, ours = _failed_conditions(error)
+            row, hold_is_gone = _failed_conditions(error)
             if row is not None:
-                return self._again(record, hold, row, deadline)
-            if not ours:
+                return self._settle_again(record, hold, row, deadline)
+            if not hold_is_gone:
                 raise
             return self._settle_without_hold(record, hold, deadline)
         return "settled"
 
     def replay(self, record: UsageRecord, deadline: float) -> Outcome:
-        """Book what a log line says and the table may lack: whoever wrote the line could not, or a backup forgot it."""
+        """Book the record of a usage line, unless its row exists: the ledger was down, or restored from a backup."""
         hold = self.account(record.consumer, deadline).hold(record.request_id)
         if record.settlement == "refused" and hold is not None:
             return self.withdraw(record, hold, deadline)
@@ -108,35 +112,35 @@ class Ledger(DynamoDBTable):
         return self._settle_without_hold(record, None, deadline)
 
     def book_unbilled(self, record: UsageRecord, deadline: float) -> Outcome:
-        """Book a record that holds and costs nothing (a refusal, a count of tokens), once."""
+        """Book a record without hold and cost, such as a rejection or a token count, once."""
         try:
             self._transact(record, None, deadline)
         except AwsError as error:
             row, _ = _failed_conditions(error)
             if row is None:
                 raise
-            return self._correct(record, row, deadline) if _outranks(record, row) else "replayed"
+            return self._correct(record, row, deadline) if _supersedes(record, row) else "replayed"
         return "settled"
 
     def withdraw(self, record: UsageRecord, hold: Hold, deadline: float) -> Outcome:
-        """Book a refusal whose reserve may or may not have been done, so that its hold is never charged.
+        """Book a rejection whose hold may or may not have been placed, so that the hold is never charged.
 
-        The row comes first: should the reserve arrive even later, the sweeper finds the row and only ends the hold.
+        The row is written first: if the reserve arrives later, the sweeper finds the row and only ends the hold.
         """
         outcome = self.book_unbilled(record, deadline)
         self._release(record.consumer, hold, deadline)
         return outcome
 
     def sweep(
-        self, consumer: str, account: Account, deadline: float, *, most: int = 1000
+        self, consumer: str, account: Account, deadline: float, *, limit: int = 1000
     ) -> Iterator[UsageRecord | None]:
-        """End the account's lapsed holds, each with a row marked `unsettled` at the held amount: that row as it is
-        booked, or None where the request has a row already.
+        """End at most `limit` expired holds of the account. Yields for each the `unsettled` record that was booked, or
+        None if the request already has a row.
 
-        AwsError at the end where a hold could not be ended: the others are, and the next sweep tries it again.
+        It raises AwsError at the end if a hold could not be ended. The next sweep retries it.
         """
         failed: AwsError | None = None
-        for hold in account.expired_holds(self.now())[:most]:
+        for hold in account.expired_holds(self.now())[:limit]:
             record = unsettled_record(hold, consumer, self._environment)
             try:
                 outcome = self.settle(record, hold, (), deadline, tokens=hold.tokens)
@@ -152,11 +156,11 @@ class Ledger(DynamoDBTable):
     # --- reading ----------------------------------------------------------------------------------------
 
     def account(self, consumer: str, deadline: float) -> Account:
-        """The account item, read consistently; an empty one where there is none."""
+        """A consumer's account, read consistently; empty if it has none."""
         return Account(self.get(account_pk(consumer), ACCOUNT_SK, deadline))
 
     def consumers(self, deadline: float) -> list[str]:
-        """Every consumer that has an account."""
+        """The consumers that have an account."""
         rows = self._query(
             {
                 "IndexName": ACCOUNTS_INDEX,
@@ -168,42 +172,42 @@ class Ledger(DynamoDBTable):
         )
         return sorted(row[PK].partition("#")[2] for row in rows)
 
-    # --- within -------------------------------------------------------------------------------------------
+    # --- helpers ----------------------------------------------------------------------------------------
 
     def _settle_without_hold(self, record: UsageRecord, hold: Hold | None, deadline: float) -> Outcome:
-        """The hold is gone and no row says why (somebody removed the account): the money was spent all the same."""
+        """Book a record whose hold is gone although it has no row, for example because the account was deleted."""
         try:
             self._transact(record, self._charge(record, record.cost_nano_usd, deadline), deadline)
         except AwsError as error:
             row, _ = _failed_conditions(error)
             if row is None:
                 raise
-            return self._again(record, hold, row, deadline)
+            return self._settle_again(record, hold, row, deadline)
         return "settled"
 
     def _charge(self, record: UsageRecord, amount: int, deadline: float) -> Update:
-        present = self.account(record.consumer, deadline)
-        return accounts.charge(record.at_ms, amount, present, int(self.now() * 1000))
+        account = self.account(record.consumer, deadline)
+        return accounts.charge(record.at_ms, amount, account, int(self.now() * 1000))
 
-    def _again(self, record: UsageRecord, hold: Hold | None, row: Mapping[str, Any], deadline: float) -> Outcome:
-        """The request has a row already. What really happened corrects the sweeper's row; all else changes nothing."""
-        if _outranks(record, row):
+    def _settle_again(self, record: UsageRecord, hold: Hold | None, row: Mapping[str, Any], deadline: float) -> Outcome:
+        """Handle a request that already has a row: correct the row if the sweeper wrote it, else only end the hold."""
+        if _supersedes(record, row):
             return self._correct(record, row, deadline)
         if hold is not None:
             self._release(record.consumer, hold, deadline)
         return "replayed"
 
     def _release(self, consumer: str, hold: Hold, deadline: float) -> None:
-        """End a hold that has its row: a reserve whose answer was lost may come in again after the settle."""
+        """End a hold whose request has a row: a duplicate reserve may arrive after the settle."""
         try:
-            members = build_update(self._table, item_key(account_pk(consumer), ACCOUNT_SK), accounts.release(hold))
-            self._call("UpdateItem", members, deadline)
+            parameters = build_update(self._table, item_key(account_pk(consumer), ACCOUNT_SK), accounts.release(hold))
+            self._call("UpdateItem", parameters, deadline)
         except AwsError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
 
     def _correct(self, record: UsageRecord, row: Mapping[str, Any], deadline: float) -> Outcome:
-        """Replace an `unsettled` row with what the request really cost, and book the difference."""
+        """Replace an `unsettled` row by the actual record, and book the difference."""
         before = unsettled_rollup(row)
         delta = {name: value - before.get(name, 0) for name, value in record.rollup().items()}
         delta |= {name: -value for name, value in before.items() if name not in delta}
@@ -247,7 +251,7 @@ class Ledger(DynamoDBTable):
 
 
 def unsettled_record(hold: Hold, consumer: str, environment: str) -> UsageRecord:
-    """What is booked for a hold that nothing ever settled: the whole held amount, marked."""
+    """The record to book for an expired hold: the held amount, marked `unsettled`."""
     return UsageRecord(
         request_id=hold.request_id,
         at_ms=hold.at_ms,
@@ -269,7 +273,7 @@ def unsettled_record(hold: Hold, consumer: str, environment: str) -> UsageRecord
 
 
 def unsettled_rollup(row: Mapping[str, Any]) -> dict[str, int]:
-    """What an `unsettled` row added to its rollup."""
+    """The values that an `unsettled` row added to its rollup."""
     return {
         "requests": 1,
         "errors": 1,
@@ -282,17 +286,17 @@ def unsettled_rollup(row: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def _outranks(record: UsageRecord, row: Mapping[str, Any]) -> bool:
-    """Whether `row` is only the sweeper's assumption and `record` says what really happened."""
+def _supersedes(record: UsageRecord, row: Mapping[str, Any]) -> bool:
+    """Whether the sweeper wrote `row`, and `record` has the actual outcome."""
     return row.get("settlement") == "unsettled" and record.settlement != "unsettled"
 
 
 def _failed_conditions(error: AwsError) -> tuple[dict[str, Any] | None, bool]:
-    """Of a cancelled transaction: the usage row that was there already (None: none was), and whether the account's
-    condition failed."""
+    """The results of a cancelled transaction: the usage row if it already exists, and whether the account's condition
+    failed because the hold is gone."""
     if error.code != "TransactionCanceledException":
         return None, False
     reasons = error.details.get("CancellationReasons", [])
     row, account = [*reasons, {}, {}][:2]
-    there = deserialize_item(row.get("Item", {})) if row.get("Code") == CONDITION else None
-    return there, account.get("Code") == CONDITION
+    existing = deserialize_item(row.get("Item", {})) if row.get("Code") == CONDITION_FAILED else None
+    return existing, account.get("Code") == CONDITION_FAILED

@@ -1,6 +1,6 @@
-"""The log of prompts and answers, for consumers that have it: masked, cut, and in a log group of its own.
+"""The prompt log: prompts and responses of consumers with `prompt_log`, masked and truncated, in a separate log group.
 
-Imported by the first request that needs it. Nothing here fails a request, or delays its answer by more than a second.
+The first request that needs it imports this module. No failure here fails a request or delays it by more than a second.
 """
 
 from __future__ import annotations
@@ -13,46 +13,46 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lambda_src.contract import Route
+from lambda_src.contract import Config, Route
 from lambda_src.core.dialects.parsed_response import json_object
 from lambda_src.core.redaction import Redaction
-from lambda_src.core.stream_text import pieces
+from lambda_src.core.stream_text import stream_texts
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.core.windows import label, utc_datetime
 from lambda_src.edges.aws import AwsClient, AwsError
 
-SECONDS = 1.0
-_MASKING_SECONDS = 0.5
-_LARGEST_EVENT = 1_000_000
-"""Bytes; CloudWatch Logs takes 1,048,576 with 26 of its own:
+TIMEOUT_SECONDS = 1.0
+_REDACTION_SECONDS = 0.5
+_MAX_EVENT_BYTES = 1_000_000
+"""CloudWatch Logs accepts 1,048,576 bytes, including 26 bytes of overhead:
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html"""
 
 
 class PromptLogger:
-    """Writes to the log group `group`, in one stream per sandbox."""
+    """Writes to the log group `group`, in one log stream per sandbox."""
 
-    def __init__(self, aws: AwsClient, group: str, most_bytes: int, patterns: tuple[str, ...]) -> None:
+    def __init__(self, aws: AwsClient, group: str, config: Config) -> None:
         self._aws = aws
         self._group = group
-        self._most_bytes = most_bytes
-        self._redaction = Redaction(patterns)
+        self._max_bytes = config.prompt_log_max_bytes
+        self._redaction = Redaction(config.prompt_log_patterns)
         self._stream: str | None = None
 
     def write(self, record: UsageRecord, route: Route, prompt: bytes, response: bytes) -> None:
-        """One line for one request: the body as the caller sent it, and the one that the caller got."""
-        deadline = time.monotonic() + SECONDS
+        """Write the line of a request. prompt, response: the bodies that the caller sent and received."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         try:
-            with _at_most(_MASKING_SECONDS):
+            with _time_limit(_REDACTION_SECONDS):
                 line = self._line(record, route, prompt, response)
             self._put(line, record.at_ms, deadline)
         except AwsError as error:
             _warn(record, error.code)
-        except TimeoutError:  # an operator's pattern may take for ever; this one is to blame, not the request
+        except TimeoutError:  # an operator's pattern may take exponential time
             _warn(record, "TooSlow")
 
     def _line(self, record: UsageRecord, route: Route, prompt: bytes, response: bytes) -> str:
-        asked, asked_cut = self._kept(json_object(prompt), prompt)
-        said, said_cut = self._kept(_answer(record, route, response), response)
+        prompt_text, prompt_truncated = self._redacted(json_object(prompt), prompt)
+        response_text, response_truncated = self._redacted(_response_value(record, route, response), response)
         line = {
             "kind": "prompt",
             "level": "INFO",
@@ -65,22 +65,22 @@ class PromptLogger:
             "model": record.model,
             "route": record.route,
             "status": record.status,
-            "prompt": asked,
-            "prompt_truncated": asked_cut,
-            "response": said,
-            "response_truncated": said_cut,
+            "prompt": prompt_text,
+            "prompt_truncated": prompt_truncated,
+            "response": response_text,
+            "response_truncated": response_truncated,
         }
         text = json.dumps(line, ensure_ascii=False)
-        while len(text.encode()) > _LARGEST_EVENT:  # control characters take six bytes each in JSON
+        while len(text.encode()) > _MAX_EVENT_BYTES:  # control characters take six bytes each in JSON
             line |= {name: str(line[name])[: len(str(line[name])) // 2] for name in ("prompt", "response")}
             line |= {"prompt_truncated": True, "response_truncated": True}
             text = json.dumps(line, ensure_ascii=False)
         return text
 
-    def _kept(self, value: object, raw: bytes) -> tuple[str, bool]:
-        """`value` where the bytes could be read as something, else the bytes as text."""
+    def _redacted(self, value: object, raw: bytes) -> tuple[str, bool]:
+        """`value`, or `raw` as text if `value` is None, redacted; and whether it was truncated."""
         return self._redaction.redact_and_truncate(
-            raw.decode(errors="replace") if value is None else value, self._most_bytes
+            raw.decode(errors="replace") if value is None else value, self._max_bytes
         )
 
     def _put(self, line: str, at_ms: int, deadline: float) -> None:
@@ -92,19 +92,19 @@ class PromptLogger:
         try:
             self._call("PutLogEvents", {"logStreamName": self._stream, "logEvents": events}, deadline)
         except AwsError as error:
-            if error.code == "ResourceNotFoundException":  # somebody removed the stream; the next line makes another
+            if error.code == "ResourceNotFoundException":  # the stream was deleted; the next line creates another
                 self._stream = None
             raise
 
-    def _call(self, operation: str, members: dict[str, object], deadline: float) -> None:
+    def _call(self, operation: str, parameters: dict[str, object], deadline: float) -> None:
         self._aws.call(
-            "logs", f"Logs_20140328.{operation}", {"logGroupName": self._group, **members}, deadline=deadline
+            "logs", f"Logs_20140328.{operation}", {"logGroupName": self._group, **parameters}, deadline=deadline
         )
 
 
-def _answer(record: UsageRecord, route: Route, response: bytes) -> object:
-    """What can be searched for whole words: the pieces of a stream joined, else the JSON object; None: neither."""
-    return (pieces(route, response) if record.stream else None) or json_object(response)
+def _response_value(record: UsageRecord, route: Route, response: bytes) -> object:
+    """The concatenated texts of a stream or the JSON object of a response; None if it is neither."""
+    return (stream_texts(route, response) if record.stream else None) or json_object(response)
 
 
 def _warn(record: UsageRecord, code: str) -> None:
@@ -112,19 +112,19 @@ def _warn(record: UsageRecord, code: str) -> None:
 
 
 @contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    """TimeoutError in the main thread, where Lambda runs handlers, after so many seconds: `re` answers to counters."""
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError after `seconds`, which also interrupts `re`. Only in the main thread, where Lambda runs."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def end(*_: object) -> None:
+    def on_alarm(*_: object) -> None:
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, end)
-    left, every = signal.setitimer(signal.ITIMER_REAL, seconds)
+    previous_handler = signal.signal(signal.SIGALRM, on_alarm)
+    previous_delay, previous_interval = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, left, every)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, previous_delay, previous_interval)
+        signal.signal(signal.SIGALRM, previous_handler)

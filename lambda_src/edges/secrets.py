@@ -1,4 +1,4 @@
-"""Provider keys from Secrets Manager, cached: the last good value outlives an outage."""
+"""Provider keys from Secrets Manager, cached. The last valid value remains in use while Secrets Manager is down."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from lambda_src.edges.aws import AwsClient, AwsError
 
 FRESH_SECONDS = 300.0
 STALE_SECONDS = 30.0
-"""How long an old value serves before the next try to read a new one: no request should wait for each."""
+"""After a failed read, an old value is used for this long before the next read, so that not every request waits."""
+
+
+_NOT_CALLED = (
+    "The provider was not called and nothing was charged. Ask an operator to run `tollgate providers secret set`."
+)
 
 
 class Secrets:
-    """Values of secrets by name or ARN. A value never enters a message."""
+    """Values of secrets by name or ARN. Messages never contain a value."""
 
     def __init__(self, aws: AwsClient) -> None:
         self._aws = aws
@@ -21,20 +26,21 @@ class Secrets:
         self._failures = 0
 
     def take_failures(self) -> int:
-        """How many reads failed since this was last asked, also where an older value served."""
+        """Failed reads since the last call of this method, including those where an old value was used."""
         failures, self._failures = self._failures, 0
         return failures
 
     def get(self, name: str, deadline: float) -> str:
         """The secret's value, at most five minutes old, or older while Secrets Manager is down.
 
-        Unavailable: there is none, or it is none that a header can carry: printable ASCII without white space.
+        Unavailable if it cannot be read, is empty, or is not printable ASCII without spaces, so that no header can
+        contain it.
         """
-        read, value = self._cached.get(name, (float("-inf"), ""))
-        if time.monotonic() - read < FRESH_SECONDS:
+        read_at, value = self._cached.get(name, (float("-inf"), ""))
+        if time.monotonic() - read_at < FRESH_SECONDS:
             return value
         try:
-            answer = self._aws.call(
+            response = self._aws.call(
                 "secretsmanager", "secretsmanager.GetSecretValue", {"SecretId": name}, deadline=deadline
             )
         except AwsError as error:
@@ -44,27 +50,22 @@ class Secrets:
                 return value
             raise Unavailable(
                 "provider_secret_unavailable",
-                f"the provider's key cannot be read from Secrets Manager ({error.code}); the operator sets it with "
-                "`tollgate providers secret set`. The provider was not called and nothing was charged.",
+                f"the provider's key cannot be read from Secrets Manager ({error.code}). {_NOT_CALLED}",
             ) from error
-        value = str(answer.get("SecretString", "")).strip()
+        value = str(response.get("SecretString", "")).strip()
         if not value:
             self._failures += 1
-            raise Unavailable(
-                "provider_secret_unavailable",
-                "the provider's secret is empty; its operator has to set it. Nothing was charged.",
-            )
-        if " " in value or not (value.isascii() and value.isprintable()):  # http.client would refuse it, and quote it
+            raise Unavailable("provider_secret_unavailable", f"the provider's secret is empty. {_NOT_CALLED}")
+        if " " in value or not (value.isascii() and value.isprintable()):  # http.client's error would quote it
             self._failures += 1
             raise Unavailable(
                 "provider_secret_unavailable",
-                "the provider's secret holds characters that no key has (white space or control characters inside, or "
-                "others than ASCII); the operator sets it anew with `tollgate providers secret set`. The provider was "
-                "not called and nothing was charged.",
+                "the provider's secret contains characters that are not valid in a key; accepted: ASCII without spaces "
+                f"and control characters. {_NOT_CALLED}",
             )
         self._cached[name] = (time.monotonic(), value)
         return value
 
     def forget(self, name: str) -> None:
-        """Read it anew next time: the provider refused it, so it may have been rotated."""
+        """Drop a value that the provider rejected, since the key may have been rotated."""
         self._cached.pop(name, None)

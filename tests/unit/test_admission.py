@@ -1,4 +1,4 @@
-"""Who may do what, and what a refusal says: the limit, what is left, and when it frees."""
+"""Checks before a request is sent, and the texts of their errors: the limit, the remainder and the reset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AT_MS = 1_795_437_045_000  # Monday 2026-11-23 12:30:45 UTC
 NOW = datetime(2026, 11, 23, 12, 30, 45, tzinfo=UTC)
 MINUTE = 29_923_950
 USD = 1_000_000_000
-WANTED = Estimate(amount=3 * USD, tokens=500, max_output=100, insert_max=False, typical_input=400, output_bound=100)
+ESTIMATE = Estimate(amount=3 * USD, tokens=500, max_output=100, insert_max=False, typical_input=400, output_bound=100)
 
 
 def policy(**changes: Any) -> Policy:
@@ -35,12 +35,16 @@ def budgets(*limits: tuple[int, Window]) -> tuple[Budget, ...]:
 
 
 @pytest.mark.parametrize(
-    ("caller", "code", "said"),
+    ("caller", "code", "text"),
     [
         (Caller(ApiKey(key_id="k", consumer="acme", status="disabled"), policy()), "key_disabled", "key k is disabled"),
         (Caller(ApiKey(key_id="k", consumer="acme", status="revoked"), policy()), "key_revoked", "key k is revoked"),
-        (Caller(ApiKey(key_id="k", consumer="acme", status="mislaid"), policy()), "key_disabled", "key k is mislaid"),
-        (Caller(ApiKey(key_id="k", consumer="acme"), policy(), paused=True), "consumer_paused", "acme is paused"),
+        (Caller(ApiKey(key_id="k", consumer="acme", status="lost"), policy()), "key_disabled", "key k is lost"),
+        (
+            Caller(ApiKey(key_id="k", consumer="acme"), policy(), paused=True),
+            "consumer_paused",
+            "consumer acme is paused",
+        ),
         (
             Caller(ApiKey(key_id="k", consumer="acme", expires=NOW), policy()),
             "key_expired",
@@ -49,131 +53,141 @@ def budgets(*limits: tuple[int, Window]) -> tuple[Budget, ...]:
         (
             Caller(ApiKey(key_id="k", consumer="acme"), policy(expires=NOW)),
             "consumer_expired",
-            "acme expired on 2026-11-23T12:30:45",
+            "consumer acme expired on 2026-11-23T12:30:45",
         ),
     ],
 )
-def test_who_may_not_call_is_told_why(caller: Caller, code: str, said: str) -> None:
+def test_denied_callers(caller: Caller, code: str, text: str) -> None:
     with pytest.raises(Denied) as denied:
         check_caller(caller, NOW)
     assert (denied.value.status, denied.value.code) == (403, code)
-    assert denied.value.message.startswith(said)
+    assert denied.value.message.startswith(text)
 
 
-def test_until_it_expires_a_key_works() -> None:
+def test_key_works_until_it_expires() -> None:
     later = datetime(2026, 11, 23, 12, 30, 46, tzinfo=UTC)
     check_caller(Caller(ApiKey(key_id="k", consumer="acme", expires=later), policy(expires=later)), NOW)
 
 
 MODELS = {name: model(name) for name in ("a", "b", "c")} | {"claude": model("claude", "two")}
-DEFINITIONS: Any = {"one": "openai", "two": "anthropic"}
+KINDS: Any = {"one": "openai", "two": "anthropic"}
 
 
-def test_a_model_is_found_where_the_policy_allows_it() -> None:
-    assert choose_model("b", MODELS, policy(models=frozenset({"b"})), "openai", DEFINITIONS).name == "b"
-    assert choose_model("claude", MODELS, policy(), "anthropic", DEFINITIONS).name == "claude"
+def test_allowed_model_is_chosen() -> None:
+    assert choose_model("b", MODELS, policy(models=frozenset({"b"})), "openai", KINDS).name == "b"
+    assert choose_model("claude", MODELS, policy(), "anthropic", KINDS).name == "claude"
 
 
-@pytest.mark.parametrize("asked", ["a", "unknown", "*"])
-def test_a_model_not_allowed_and_one_not_there_get_the_same_answer(asked: str) -> None:
-    with pytest.raises(BadRequest) as refused:
-        choose_model(asked, MODELS, policy(models=frozenset({"b", "c"})), "openai", DEFINITIONS)
-    assert (refused.value.status, refused.value.code, refused.value.param) == (404, "model_not_found", "model")
-    assert refused.value.message == (
-        f"model {asked!r} is not one that this key may use; accepted: b, c. GET /v1/models lists them."
+@pytest.mark.parametrize("name", ["a", "unknown", "*"])
+def test_forbidden_and_missing_models_get_the_same_error(name: str) -> None:
+    with pytest.raises(BadRequest) as rejected:
+        choose_model(name, MODELS, policy(models=frozenset({"b", "c"})), "openai", KINDS)
+    assert (rejected.value.status, rejected.value.code, rejected.value.param) == (404, "model_not_found", "model")
+    assert rejected.value.message == (
+        f"this key may not use model {name!r}; accepted: b, c. GET /v1/models lists them."
     )
 
 
-def test_many_models_are_not_all_listed_and_none_is_said() -> None:
+def test_at_most_ten_models_are_listed() -> None:
     many = {f"m{number:02d}": model(f"m{number:02d}") for number in range(11)}
     with pytest.raises(BadRequest, match=r"accepted: m00, .*, m09 …\."):
-        choose_model("x", many, policy(), "openai", DEFINITIONS)
-    ten = {name: each for name, each in many.items() if name != "m10"}
+        choose_model("x", many, policy(), "openai", KINDS)
+    ten = {name: entry for name, entry in many.items() if name != "m10"}
     with pytest.raises(BadRequest, match=r"accepted: m00, .*, m09\."):
-        choose_model("x", ten, policy(), "openai", DEFINITIONS)
+        choose_model("x", ten, policy(), "openai", KINDS)
     with pytest.raises(BadRequest, match=r"accepted: none\."):
-        choose_model("x", many, policy(models=frozenset()), "openai", DEFINITIONS)
+        choose_model("x", many, policy(models=frozenset()), "openai", KINDS)
 
 
-def test_a_model_of_another_dialect_is_sent_to_its_route() -> None:
-    with pytest.raises(BadRequest, match="speaks anthropic's API, not openai's; call it at /v1/messages") as refused:
-        choose_model("claude", MODELS, policy(), "openai", DEFINITIONS)
-    assert (refused.value.code, refused.value.param) == ("wrong_route", "model")
+def test_error_for_a_model_of_another_dialect_names_its_route() -> None:
+    with pytest.raises(
+        BadRequest, match=r"takes openai requests; accepted: anthropic requests\. Send them to /v1/messages\."
+    ) as rejected:
+        choose_model("claude", MODELS, policy(), "openai", KINDS)
+    assert (rejected.value.code, rejected.value.param) == ("wrong_route", "model")
 
 
 @pytest.mark.parametrize(
-    ("limits", "code", "said"),
+    ("limits", "code", "text"),
     [
         (
             {"budgets": budgets((9, "month"), (2, "day"))},
             "budget_exceeded",
-            "up to 3 USD; the budget of acme is 2 USD per day",
+            "up to 3 USD; accepted: acme's budget of 2 USD per day",
         ),
-        ({"tokens_per_minute": 499}, "tokens_per_minute_exceeded", "about 500 tokens; acme may use 499 per minute"),
-        ({"requests_per_minute": 0}, "requests_per_minute_exceeded", "acme may send no requests"),
+        (
+            {"tokens_per_minute": 499},
+            "tokens_per_minute_exceeded",
+            "about 500 tokens; accepted: acme's limit of 499 per minute",
+        ),
+        (
+            {"requests_per_minute": 0},
+            "requests_per_minute_exceeded",
+            "acme may not send requests: its limit is 0 per minute",
+        ),
     ],
 )
-def test_what_no_fresh_window_could_fit_is_refused_at_once(limits: dict[str, Any], code: str, said: str) -> None:
-    with pytest.raises(LimitReached) as refused:
-        check_within_limits(WANTED, policy(**limits))
-    assert refused.value.code == code
-    assert said in refused.value.message
-    assert (refused.value.retry_after, refused.value.retry) == (None, False)
+def test_requests_above_a_whole_limit_are_rejected(limits: dict[str, Any], code: str, text: str) -> None:
+    with pytest.raises(LimitReached) as rejected:
+        check_within_limits(ESTIMATE, policy(**limits))
+    assert rejected.value.code == code
+    assert text in rejected.value.message
+    assert (rejected.value.retry_after, rejected.value.retry) == (None, False)
 
 
-def test_what_fits_a_limit_exactly_fits() -> None:
-    check_within_limits(WANTED, policy(budgets=budgets((3, "day")), tokens_per_minute=500, requests_per_minute=1))
+def test_request_equal_to_a_limit_is_accepted() -> None:
+    check_within_limits(ESTIMATE, policy(budgets=budgets((3, "day")), tokens_per_minute=500, requests_per_minute=1))
 
 
-def test_a_refusal_names_the_budget_that_frees_last() -> None:
+def test_limit_error_names_the_budget_that_resets_last() -> None:
     limits = policy(budgets=budgets((10, "day"), (20, "month"), (15, "week")), tokens_per_minute=1)
     account = Account({"c|day|2026-11-23": 8 * USD, "c|month|2026-11": 17 * USD + 1, "c|week|2026-W48": 12 * USD + 1})
-    refused = limit_error(WANTED, limits, account, AT_MS)
-    assert refused.code == "budget_exceeded"
-    assert refused.message == (
-        "acme has 2.999999999 USD left of 20 USD per month (what is in flight counts); this request may cost up to "
-        "3 USD. It frees on 2026-12-01T00:00:00+00:00."
+    error = limit_error(ESTIMATE, limits, account, AT_MS)
+    assert error.code == "budget_exceeded"
+    assert error.message == (
+        "acme has 2.999999999 USD left of 20 USD per month (amounts held for requests in flight count as spent); this "
+        "request may cost up to 3 USD. The budget resets on 2026-12-01T00:00:00+00:00."
     )
-    assert refused.retry_after == 7 * 86_400 + 11 * 3_600 + 29 * 60 + 15
-    assert refused.retry is False
+    assert error.retry_after == 7 * 86_400 + 11 * 3_600 + 29 * 60 + 15
+    assert error.retry is False
 
 
-def test_a_budget_in_all_does_not_free_and_what_is_overspent_is_nothing_left() -> None:
+def test_total_budget_never_resets_and_an_overspent_one_has_nothing_left() -> None:
     limits = policy(budgets=budgets((5, "total"), (3, "day")))
-    refused = limit_error(WANTED, limits, Account({"c|total|all": 6 * USD, "c|day|2026-11-23": 1}), AT_MS)
-    assert "acme has 0 USD left of 5 USD per total" in refused.message
-    assert refused.message.endswith("It never frees by itself: have it raised.")
-    assert refused.retry_after is None
+    error = limit_error(ESTIMATE, limits, Account({"c|total|all": 6 * USD, "c|day|2026-11-23": 1}), AT_MS)
+    assert "acme has 0 USD left of 5 USD per total" in error.message
+    assert error.message.endswith("It never resets: ask an operator to raise it.")
+    assert error.retry_after is None
 
 
-def test_a_budget_that_frees_within_the_second_is_waited_for() -> None:
-    refused = limit_error(
-        WANTED, policy(budgets=budgets((3, "day"))), Account({"c|day|2026-11-23": 1}), 1_795_478_399_500
+def test_retry_after_is_at_least_a_second_for_a_budget() -> None:
+    error = limit_error(
+        ESTIMATE, policy(budgets=budgets((3, "day"))), Account({"c|day|2026-11-23": 1}), 1_795_478_399_500
     )
-    assert refused.retry_after == 1
+    assert error.retry_after == 1
 
 
-def test_a_budget_with_room_to_the_nano_dollar_is_not_to_blame() -> None:
+def test_budget_with_exactly_enough_left_is_not_named() -> None:
     limits = policy(budgets=budgets((10, "day")), requests_per_minute=4)
-    refused = limit_error(WANTED, limits, Account({"c|day|2026-11-23": 7 * USD, f"r|{MINUTE}": 4}), AT_MS)
-    assert refused.code == "requests_per_minute_exceeded"
-    assert refused.message == (
-        "acme used 4 of 4 requests per minute; this request needs about 1 more. It frees in 15 s."
+    error = limit_error(ESTIMATE, limits, Account({"c|day|2026-11-23": 7 * USD, f"r|{MINUTE}": 4}), AT_MS)
+    assert error.code == "requests_per_minute_exceeded"
+    assert error.message == (
+        "acme has used 4 of 4 requests per minute; this request needs about 1 more. The limit resets in 15 s."
     )
-    assert (refused.retry_after, refused.retry) == (15, True)
+    assert (error.retry_after, error.retry) == (15, True)
 
 
-def test_tokens_per_minute_come_before_requests_per_minute() -> None:
+def test_tokens_per_minute_are_named_before_requests_per_minute() -> None:
     limits = policy(tokens_per_minute=900, requests_per_minute=4)
-    refused = limit_error(WANTED, limits, Account({f"t|{MINUTE}": 401, f"r|{MINUTE}": 4}), AT_MS)
-    assert refused.message == (
-        "acme used 401 of 900 tokens per minute; this request needs about 500 more. It frees in 15 s."
+    error = limit_error(ESTIMATE, limits, Account({f"t|{MINUTE}": 401, f"r|{MINUTE}": 4}), AT_MS)
+    assert error.message == (
+        "acme has used 401 of 900 tokens per minute; this request needs about 500 more. The limit resets in 15 s."
     )
-    just = limit_error(WANTED, limits, Account({f"t|{MINUTE}": 400, f"r|{MINUTE}": 4}), AT_MS)
-    assert just.code == "requests_per_minute_exceeded"
+    fitting = limit_error(ESTIMATE, limits, Account({f"t|{MINUTE}": 400, f"r|{MINUTE}": 4}), AT_MS)
+    assert fitting.code == "requests_per_minute_exceeded"
 
 
-def test_a_minute_frees_in_a_second_at_least() -> None:
+def test_retry_after_is_at_least_a_second_for_a_rate_limit() -> None:
     limits = policy(requests_per_minute=1)
-    assert limit_error(WANTED, limits, Account({f"r|{MINUTE}": 1}), AT_MS + 14_000).retry_after == 1
-    assert limit_error(WANTED, limits, Account({f"r|{MINUTE}": 1}), AT_MS - 45_000).retry_after == 60
+    assert limit_error(ESTIMATE, limits, Account({f"r|{MINUTE}": 1}), AT_MS + 14_000).retry_after == 1
+    assert limit_error(ESTIMATE, limits, Account({f"r|{MINUTE}": 1}), AT_MS - 45_000).retry_after == 60

@@ -1,4 +1,4 @@
-"""When a soft threshold is reached."""
+"""Budget events: when they are due, and their SNS message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from lambda_src.core.account import Account
 from lambda_src.core.policy import Budget, Policy
-from lambda_src.edges.budget_events import BudgetEvent, due_events, message
+from lambda_src.edges.budget_events import BudgetEvent, due_events, sns_message
 
 AT_MS = 1_795_437_000_000  # 2026-11-23
 
@@ -19,21 +19,21 @@ def policy(limit: int, *thresholds: int) -> Policy:
 
 
 @pytest.mark.parametrize(
-    ("spent", "more", "percents"),
+    ("spent", "cost", "percents"),
     [
         (0, 0, []), (499, 0, []), (500, 0, [50]), (300, 200, [50]), (799, 0, [50]), (800, 0, [50, 80]),
         (1_000, 0, [50, 80, 100]), (999, 501, [50, 80, 100]),
     ],
 )  # fmt: skip
-def test_a_threshold_is_reached_at_its_share_of_the_limit(spent: int, more: int, percents: list[int]) -> None:
+def test_threshold_is_reached_at_its_percentage_of_the_limit(spent: int, cost: int, percents: list[int]) -> None:
     account = Account({"s|day|2026-11-23": spent, "c|day|2026-11-23": 5_000})
-    events = list(due_events("env", policy(1_000, 50, 80, 100), account, AT_MS, more))
+    events = list(due_events("env", policy(1_000, 50, 80, 100), account, AT_MS, cost))
     assert [event.percent for event in events] == percents
     assert {event.per for event in events} <= {"day"}
-    assert {event.spent_nano_usd for event in events} <= {spent + more}
+    assert {event.spent_nano_usd for event in events} <= {spent + cost}
 
 
-def test_an_event_is_named_by_window_and_share() -> None:
+def test_event_key_has_window_and_percentage() -> None:
     account = Account({"s|total|all": 10_000})
     (event,) = due_events("env", policy(1_000, 100), account, AT_MS)
     assert event.sk == "EVENT#total#all#100"
@@ -42,16 +42,16 @@ def test_an_event_is_named_by_window_and_share() -> None:
     assert json.dumps(event.sk)
 
 
-def test_a_message_is_a_custom_notification() -> None:
-    """AWS Chatbot shows nothing in a channel that is neither AWS's own nor of this schema
+def test_message_is_a_custom_notification() -> None:
+    """Chat channels drop messages that are neither from AWS nor in this schema
     (docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html)."""
     event = BudgetEvent("env", "acme", "day", "2026-11-23", 80, 50_000_000_000, 40_500_000_000)
-    told = json.loads(message(event))
-    assert (told["version"], told["source"]) == ("1.0", "custom")
-    assert set(told) == {"version", "source", "content", "metadata"}
-    assert told["content"]["title"] == "Tollgate env: acme spent 80 % of its budget per day"
-    assert told["content"]["description"] == "40.5 of 50 USD are spent in the window 2026-11-23."
-    assert told["metadata"]["additionalContext"] == {
+    parsed = json.loads(sns_message(event))
+    assert (parsed["version"], parsed["source"]) == ("1.0", "custom")
+    assert set(parsed) == {"version", "source", "content", "metadata"}
+    assert parsed["content"]["title"] == "Tollgate env: acme spent 80 % of its budget per day"
+    assert parsed["content"]["description"] == "Spent 40.5 of 50 USD in the window 2026-11-23."
+    assert parsed["metadata"]["additionalContext"] == {
         "environment": "env",
         "consumer": "acme",
         "per": "day",
@@ -65,5 +65,5 @@ def test_a_message_is_a_custom_notification() -> None:
     }
 
 
-def test_a_budget_of_nothing_has_no_shares() -> None:
+def test_budget_of_zero_has_no_events() -> None:
     assert list(due_events("env", policy(0, 50), Account({"s|day|2026-11-23": 5}), AT_MS)) == []

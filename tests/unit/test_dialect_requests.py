@@ -1,4 +1,4 @@
-"""What a request of each dialect refers to, names and allows, fact by fact."""
+"""The facts that each dialect parses from a request."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.unit.test_parsed_request import asked
+from tests.unit.test_parsed_request import parse
 
 
 def message(*parts: dict[str, Any]) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": list(parts)}]}
 
 
-def items(*given: dict[str, Any]) -> dict[str, Any]:
-    return {"input": list(given)}
+def items(*entries: dict[str, Any]) -> dict[str, Any]:
+    return {"input": list(entries)}
 
 
 TOOL_RESULT = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "a"}]}
@@ -48,26 +48,26 @@ TEXT_DOCUMENT = {"type": "document", "source": {"type": "text", "data": "a"}}
         ("converse", {"performanceConfig": {"latency": "standard"}, "additionalModelRequestFields": {}}),
     ],
 )
-def test_what_a_request_holds_itself_is_neither_open_ended_nor_hosted(route: str, body: dict[str, Any]) -> None:
-    request = asked(route, {"model": "m", **body})
+def test_self_contained_requests_are_bounded(route: str, body: dict[str, Any]) -> None:
+    request = parse(route, {"model": "m", **body})
     assert (request.unbounded_input, request.hosted_tool) == (None, None)
 
 
 @pytest.mark.parametrize(
-    ("route", "body", "named"),
+    ("route", "body", "part"),
     [
         ("chat", message({"type": "file", "file": {"file_id": "f"}}), "a content part of type file"),
-        ("chat", {"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, "an earlier answer's audio"),
+        ("chat", {"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, "the audio of an earlier response"),
         (
             "chat",
             message({"type": "image_url", "image_url": {"url": "DATA:application/pdf;base64,AA"}}),
-            "data other than an image in place of an image",
+            "an image part whose data is not an image",
         ),
         ("responses", {"previous_response_id": "r"}, "previous_response_id"),
         ("responses", {"conversation": "c"}, "conversation"),
         ("responses", items({"id": "msg_1"}), "an input item of type item_reference"),
         ("responses", items({"type": "item_reference", "id": "1"}), "an input item of type item_reference"),
-        ("responses", items({"type": "reasoning", "id": "1"}), "reasoning that the provider stored"),
+        ("responses", items({"type": "reasoning", "id": "1"}), "reasoning stored by the provider"),
         ("responses", items({"type": "mcp_call"}), "an input item of type mcp_call"),
         (
             "responses",
@@ -92,17 +92,17 @@ def test_what_a_request_holds_itself_is_neither_open_ended_nor_hosted(route: str
         ),
         ("converse", {"promptVariables": {}}, "promptVariables"),
         ("converse", message({"video": {}, "audio": {}}), "a content block with video, audio"),
-        ("converse", message({}), "a content block with nothing in it"),
+        ("converse", message({}), "a content block with no fields"),
         ("converse", message({"toolResult": {"content": [{"document": {}}]}}), "a content block with document"),
     ],
 )
-def test_what_a_request_only_refers_to_is_open_ended(route: str, body: dict[str, Any], named: str) -> None:
-    request = asked(route, {"model": "m", **body})
-    assert (request.unbounded_input, request.hosted_tool) == (named, None)
+def test_references_make_the_input_unbounded(route: str, body: dict[str, Any], part: str) -> None:
+    request = parse(route, {"model": "m", **body})
+    assert (request.unbounded_input, request.hosted_tool) == (part, None)
 
 
 @pytest.mark.parametrize(
-    ("route", "body", "named"),
+    ("route", "body", "part"),
     [
         ("chat", {"web_search_options": {}}, "web_search_options"),
         ("chat", {"plugins": []}, "plugins"),
@@ -111,7 +111,7 @@ def test_what_a_request_only_refers_to_is_open_ended(route: str, body: dict[str,
         ("responses", {"tools": [{"type": "function"}, {"type": "web_search"}]}, "the tool web_search"),
         ("responses", {"prompt": {"id": "p"}}, "prompt"),
         ("responses", {"context_management": [{}]}, "context_management"),
-        ("responses", {"reasoning": {"mode": "pro"}}, "another mode of reasoning than standard"),
+        ("responses", {"reasoning": {"mode": "pro"}}, "a reasoning mode other than standard"),
         ("responses", items({"type": "additional_tools"}), "the input item additional_tools"),
         ("responses", items({"type": "configuration_update"}), "the input item configuration_update"),
         ("responses", items({"type": "compaction_trigger"}), "the input item compaction_trigger"),
@@ -127,9 +127,9 @@ def test_what_a_request_only_refers_to_is_open_ended(route: str, body: dict[str,
         ("converse", message({"toolAddition": {}}), "a tool added by a message"),
     ],
 )
-def test_what_the_provider_would_run_by_itself_is_hosted(route: str, body: dict[str, Any], named: str) -> None:
-    request = asked(route, {"model": "m", **body})
-    assert (request.hosted_tool, request.unbounded_input) == (named, None)
+def test_tools_that_the_provider_runs(route: str, body: dict[str, Any], part: str) -> None:
+    request = parse(route, {"model": "m", **body})
+    assert (request.hosted_tool, request.unbounded_input) == (part, None)
 
 
 @pytest.mark.parametrize(
@@ -149,16 +149,16 @@ def test_what_the_provider_would_run_by_itself_is_hosted(route: str, body: dict[
         ("converse_stream", {}, {"max_output": None, "stream": True}),
     ],
 )
-def test_what_bounds_the_output_is_read(route: str, body: dict[str, Any], facts: dict[str, Any]) -> None:
-    request = asked(route, {"model": "m", **body})
+def test_facts_that_bound_the_output(route: str, body: dict[str, Any], facts: dict[str, Any]) -> None:
+    request = parse(route, {"model": "m", **body})
     assert {name: getattr(request, name) for name in facts} == facts
     assert request.body == {"model": "m", **body}
     assert request.model == "m"
 
 
-def test_a_prediction_may_be_billed_beside_the_answer() -> None:
+def test_rejected_predictions_are_billed_as_output() -> None:
     prediction = {"type": "content", "content": "é" * 30}
-    assert asked("chat", {"model": "m", "prediction": prediction}).extra_output == len(str(prediction).encode())
+    assert parse("chat", {"model": "m", "prediction": prediction}).extra_output == len(str(prediction).encode())
 
 
 IMAGES = {
@@ -172,23 +172,23 @@ IMAGES = {
 @pytest.mark.parametrize("route", IMAGES)
 def test_images_are_counted(route: str) -> None:
     body = {"model": "m", **IMAGES[route]}
-    request = asked(route, body)
+    request = parse(route, body)
     assert request.images == 2
     assert "input_image" in request.input_classes
     assert "input_audio" not in request.input_classes
     assert request.unbounded_input is None
-    saved = 2 * len("data:image/png,AA") if route == "responses" else 0
-    assert request.text_bytes == len(json.dumps(body)) - saved
+    image_bytes = 2 * len("data:image/png,AA") if route == "responses" else 0
+    assert request.text_bytes == len(json.dumps(body)) - image_bytes
 
 
-def test_images_in_results_of_functions_are_counted() -> None:
+def test_images_in_function_results_are_counted() -> None:
     output = [{"type": "input_image", "file_id": "f"}]
-    request = asked("responses", {"model": "m", **items({"type": "function_call_output", "output": output})})
+    request = parse("responses", {"model": "m", **items({"type": "function_call_output", "output": output})})
     assert request.images == 1
 
 
 @pytest.mark.parametrize("route", ["chat", "responses"])
-def test_audio_has_its_own_class(route: str) -> None:
+def test_audio_has_its_own_token_class(route: str) -> None:
     part = {"type": "input_audio", "input_audio": {"data": "AAAA"}}
     body = message(part) if route == "chat" else items({"role": "user", "content": [part]})
-    assert "input_audio" in asked(route, {"model": "m", **body}).input_classes
+    assert "input_audio" in parse(route, {"model": "m", **body}).input_classes

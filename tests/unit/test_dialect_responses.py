@@ -1,4 +1,4 @@
-"""What an answer of each dialect says of itself, and how it ended, fact by fact."""
+"""The facts that each dialect parses from a response: usage, delivered text, and how it ended."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from lambda_src.core.tokens import Tokens
 from tests.unit.test_parsed_request import ROUTE
 
 
-def read(route: str, body: object, *, stream: bool = False, whole: bool = True) -> ParsedResponse:
+def parse(route: str, body: object, *, stream: bool = False, complete: bool = True) -> ParsedResponse:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    asked_for = ParsedRequest(body={}, model="m", stream=stream)
-    reading = DIALECTS[ROUTE[route].dialect].parse_response(ROUTE[route], asked_for, raw, whole)
-    assert reading.body == raw
-    return reading
+    request = ParsedRequest(body={}, model="m", stream=stream)
+    response = DIALECTS[ROUTE[route].dialect].parse_response(ROUTE[route], request, raw, complete)
+    assert response.body == raw
+    return response
 
 
 def sse(*events: object, end: bytes = b"") -> bytes:
-    return b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in events) + end
+    return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events) + end
 
 
 def frame(kind: str, payload: dict[str, Any], header: str = ":event-type") -> bytes:
@@ -39,28 +39,28 @@ def frame(kind: str, payload: dict[str, Any], header: str = ":event-type") -> by
 
 
 @pytest.mark.parametrize("route", ["chat", "responses", "embeddings", "messages", "converse"])
-@pytest.mark.parametrize("whole", [True, False])
-def test_what_is_not_json_is_counted_by_its_bytes(route: str, whole: bool) -> None:
-    reading = read(route, b"<html>" * 5, whole=whole)
-    assert (reading.usage.reported, reading.usage.tokens, reading.delivered) == (False, Tokens(), 30)
-    assert reading.failed is not whole
+@pytest.mark.parametrize("complete", [True, False])
+def test_invalid_json_counts_as_text(route: str, complete: bool) -> None:
+    response = parse(route, b"<html>" * 5, complete=complete)
+    assert (response.usage.reported, response.usage.tokens, response.delivered_bytes) == (False, Tokens(), 30)
+    assert response.failed is not complete
 
 
 TEXT = "nineteen characters"
 WITHOUT_USAGE = {
-    "chat": {"id": "id-that-is-no-text", "choices": [{"index": 0, "message": {"role": "assistant", "content": TEXT}}]},
-    "responses": {"id": "id-that-is-no-text", "output": [{"content": [{"type": "output_text", "text": TEXT}]}]},
-    "messages": {"id": "id-that-is-no-text", "content": [{"type": "text", "text": TEXT}]},
+    "chat": {"id": "id-is-not-text", "choices": [{"index": 0, "message": {"role": "assistant", "content": TEXT}}]},
+    "responses": {"id": "id-is-not-text", "output": [{"content": [{"type": "output_text", "text": TEXT}]}]},
+    "messages": {"id": "id-is-not-text", "content": [{"type": "text", "text": TEXT}]},
     "converse": {"output": {"message": {"role": "assistant", "content": [{"text": TEXT}]}}},
 }
 
 
 @pytest.mark.parametrize("route", WITHOUT_USAGE)
-@pytest.mark.parametrize("whole", [True, False])
-def test_without_usage_the_text_is_what_was_delivered(route: str, whole: bool) -> None:
-    reading = read(route, WITHOUT_USAGE[route], whole=whole)
-    assert (reading.usage.reported, reading.delivered, reading.usage.raw) == (False, 19, None)
-    assert reading.failed is not whole
+@pytest.mark.parametrize("complete", [True, False])
+def test_text_without_usage_is_measured(route: str, complete: bool) -> None:
+    response = parse(route, WITHOUT_USAGE[route], complete=complete)
+    assert (response.usage.reported, response.delivered_bytes, response.usage.raw) == (False, 19, None)
+    assert response.failed is not complete
 
 
 @pytest.mark.parametrize(
@@ -79,15 +79,15 @@ def test_without_usage_the_text_is_what_was_delivered(route: str, whole: bool) -
         ("converse", {"inputTokens": 0, "outputTokens": 0}, False),
     ],
 )
-def test_usage_is_complete_with_input_and_output_and_something_in_them(
+def test_usage_is_complete_if_it_has_input_and_output_and_is_not_zero(
     route: str, usage: dict[str, int], reported: bool
 ) -> None:
-    reading = read(route, {"usage": usage})
-    assert reading.usage.reported is reported
-    assert reading.usage.raw == usage
+    response = parse(route, {"usage": usage})
+    assert response.usage.reported is reported
+    assert response.usage.raw == usage
 
 
-def test_every_detail_of_openais_usage_has_its_class() -> None:
+def test_openai_usage_details() -> None:
     details = {
         "cached_tokens": 1, "cache_write_tokens": 12, "audio_tokens": 100, "image_tokens": 1_000,
         "cache_write_tokens_details": {"ttl_12h_tokens": 5, "ttl_30m_tokens": 7},
@@ -96,26 +96,26 @@ def test_every_detail_of_openais_usage_has_its_class() -> None:
         "input_tokens": 10_000, "output_tokens": 300, "input_tokens_details": details,
         "output_tokens_details": {"reasoning_tokens": 9, "audio_tokens": 40},
     }  # fmt: skip
-    assert read("responses", {"usage": usage}).usage.tokens == Tokens(
+    assert parse("responses", {"usage": usage}).usage.tokens == Tokens(
         input=8_887, cache_read=1, cache_write_5m=7, cache_write_1h=5, input_audio=100, input_image=1_000, output=260,
         output_audio=40, reasoning=9,
     )  # fmt: skip
 
 
-def test_a_part_is_never_larger_than_the_whole_it_lies_in() -> None:
+def test_openai_details_never_exceed_their_total() -> None:
     details = {"cached_tokens": 80, "audio_tokens": 50, "image_tokens": 50}
     usage = {"prompt_tokens": 100, "completion_tokens": 5, "prompt_tokens_details": details,
              "completion_tokens_details": {"audio_tokens": 9}}  # fmt: skip
-    assert read("chat", {"usage": usage}).usage.tokens == Tokens(cache_read=80, input_audio=20, output_audio=5)
+    assert parse("chat", {"usage": usage}).usage.tokens == Tokens(cache_read=80, input_audio=20, output_audio=5)
 
 
-def test_a_breakdown_of_cache_writes_counts_where_the_sum_is_missing() -> None:
+def test_breakdown_of_cache_writes_is_used_if_the_total_is_missing() -> None:
     created = {"ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 4}
     usage = {"input_tokens": 1, "output_tokens": 2, "cache_creation": created}
-    assert read("messages", {"usage": usage}).usage.tokens == Tokens(1, 0, 30, 4, 0, 0, 2)
+    assert parse("messages", {"usage": usage}).usage.tokens == Tokens(1, 0, 30, 4, 0, 0, 2)
     details = [{"ttl": "1h", "inputTokens": 4}, {"ttl": "5m", "inputTokens": 30}]
     written = {"inputTokens": 1, "outputTokens": 2, "cacheWriteInputTokens": 34, "cacheDetails": details}
-    assert read("converse", {"usage": written}).usage.tokens == Tokens(1, 0, 30, 4, 0, 0, 2)
+    assert parse("converse", {"usage": written}).usage.tokens == Tokens(1, 0, 30, 4, 0, 0, 2)
 
 
 CHUNK = {"choices": [{"delta": {"content": "abcd"}}], "model": "m-1", "service_tier": "flex"}
@@ -123,7 +123,7 @@ RUNNING = {**CHUNK, "usage": {"prompt_tokens": 3, "completion_tokens": 1}}
 
 
 @pytest.mark.parametrize(
-    ("body", "whole", "reported", "failed"),
+    ("body", "complete", "reported", "failed"),
     [
         (sse(CHUNK, RUNNING, end=b"data: [DONE]\n\n"), True, True, False),
         (sse(CHUNK, RUNNING), True, False, True),
@@ -133,13 +133,13 @@ RUNNING = {**CHUNK, "usage": {"prompt_tokens": 3, "completion_tokens": 1}}
         (sse(CHUNK, RUNNING, CHUNK, CHUNK, end=b"data: [DONE]\n\n"), True, True, False),
     ],
 )
-def test_a_running_count_holds_only_where_the_stream_ended_well(
-    body: bytes, whole: bool, reported: bool, failed: bool
+def test_running_count_is_complete_only_if_the_stream_ended_normally(
+    body: bytes, complete: bool, reported: bool, failed: bool
 ) -> None:
-    reading = read("chat", body, stream=True, whole=whole)
-    assert (reading.usage.reported, reading.failed) == (reported, failed)
-    assert (reading.usage.model or "m-1", reading.usage.service_tier) == ("m-1", "flex")
-    assert reading.delivered == (0 if reported else 4 * body.count(b"abcd"))
+    response = parse("chat", body, stream=True, complete=complete)
+    assert (response.usage.reported, response.failed) == (reported, failed)
+    assert (response.usage.model or "m-1", response.usage.service_tier) == ("m-1", "flex")
+    assert response.delivered_bytes == (0 if reported else 4 * body.count(b"abcd"))
 
 
 def final(kind: str, **response: object) -> dict[str, object]:
@@ -147,16 +147,16 @@ def final(kind: str, **response: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("kind", ["response.completed", "response.incomplete", "response.failed"])
-def test_a_response_ends_with_a_final_event(kind: str) -> None:
+def test_responses_stream_ends_with_a_final_event(kind: str) -> None:
     usage = {"input_tokens": 3, "output_tokens": 1}
     delta = {"type": "response.output_text.delta", "delta": "abcd"}
-    reading = read("responses", sse(delta, final(kind, usage=usage, service_tier="auto")), stream=True)
-    assert (reading.usage.reported, reading.failed, reading.usage.service_tier) == (True, False, None)
-    bare = read("responses", sse(delta, final(kind, usage=None)), stream=True)
-    assert (bare.usage.reported, bare.failed, bare.delivered, bare.usage.model) == (False, False, 4, "m-1")
-    cut = read("responses", sse(final("response.created", service_tier="flex"), delta), stream=True)
-    assert (cut.usage.reported, cut.failed, cut.usage.service_tier) == (False, True, "flex")
-    late = read("responses", sse(delta, final(kind, usage=usage)), stream=True, whole=False)
+    response = parse("responses", sse(delta, final(kind, usage=usage, service_tier="auto")), stream=True)
+    assert (response.usage.reported, response.failed, response.usage.service_tier) == (True, False, None)
+    bare = parse("responses", sse(delta, final(kind, usage=None)), stream=True)
+    assert (bare.usage.reported, bare.failed, bare.delivered_bytes, bare.usage.model) == (False, False, 4, "m-1")
+    truncated = parse("responses", sse(final("response.created", service_tier="flex"), delta), stream=True)
+    assert (truncated.usage.reported, truncated.failed, truncated.usage.service_tier) == (False, True, "flex")
+    late = parse("responses", sse(delta, final(kind, usage=usage)), stream=True, complete=False)
     assert (late.usage.reported, late.failed) == (True, True)
 
 
@@ -175,32 +175,37 @@ DELTA = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": 
         ("end_turn", {}, True, False, 1),
     ],
 )
-def test_a_message_is_counted_by_the_delta_that_stops_it(
+def test_message_stream_is_counted_by_the_delta_with_a_stop_reason(
     stopped: str | None, counts: dict[str, Any], end: bool, reported: bool, output: int
 ) -> None:
     delta = {"type": "message_delta", "delta": {"stop_reason": stopped}, "usage": counts}
     events = [START, BLOCK, DELTA, {"type": "ping"}, delta, *([{"type": "message_stop"}] if end else [])]
-    reading = read("messages", sse(*events), stream=True)
-    assert (reading.usage.reported, reading.failed, reading.delivered) == (reported, not end, 5)
-    assert reading.usage.tokens == Tokens(input=9, output=output)
-    assert reading.usage.model == "c-1"
-    assert reading.usage.raw == {"input_tokens": 9, "output_tokens": output}
+    response = parse("messages", sse(*events), stream=True)
+    assert (response.usage.reported, response.failed, response.delivered_bytes) == (reported, not end, 5)
+    assert response.usage.tokens == Tokens(input=9, output=output)
+    assert response.usage.model == "c-1"
+    assert response.usage.raw == {"input_tokens": 9, "output_tokens": output}
 
 
 @pytest.mark.parametrize("first", [b"event: message_start\ndata: ", b": hello\n\ndata: "])
-def test_a_stream_is_known_by_its_lines(first: bytes) -> None:
+def test_stream_is_recognized_by_its_lines(first: bytes) -> None:
     body = first + json.dumps(START).encode() + b"\n\n"
-    assert read("messages", body, stream=True).usage.tokens.input == 9
+    assert parse("messages", body, stream=True).usage.tokens.input == 9
 
 
-def test_a_bedrock_stream_is_counted_by_its_metadata() -> None:
+def test_bedrock_stream_is_counted_by_its_metadata() -> None:
     text = frame("contentBlockDelta", {"delta": {"text": "abcd"}})
     usage = {"inputTokens": 3, "outputTokens": 1}
     end = frame("metadata", {"usage": usage, "serviceTier": {"type": "flex"}})
-    reading = read("converse_stream", text + end, stream=True)
-    assert (reading.usage.reported, reading.failed, reading.delivered) == (True, False, 4)
-    assert (reading.usage.service_tier, reading.usage.raw) == ("flex", usage)
-    cut = read("converse_stream", text + end[:-5], stream=True)
-    assert (cut.usage.reported, cut.failed, cut.delivered, cut.usage.service_tier) == (False, True, 4, None)
-    broken = read("converse_stream", text + frame("throttlingException", {}, ":exception-type"), stream=True)
-    assert (broken.usage.reported, broken.failed, broken.delivered) == (False, True, 4)
+    response = parse("converse_stream", text + end, stream=True)
+    assert (response.usage.reported, response.failed, response.delivered_bytes) == (True, False, 4)
+    assert (response.usage.service_tier, response.usage.raw) == ("flex", usage)
+    truncated = parse("converse_stream", text + end[:-5], stream=True)
+    assert (truncated.usage.reported, truncated.failed, truncated.delivered_bytes, truncated.usage.service_tier) == (
+        False,
+        True,
+        4,
+        None,
+    )
+    broken = parse("converse_stream", text + frame("throttlingException", {}, ":exception-type"), stream=True)
+    assert (broken.usage.reported, broken.failed, broken.delivered_bytes) == (False, True, 4)

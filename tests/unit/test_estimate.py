@@ -1,4 +1,4 @@
-"""What is held for a request, with the sums written out."""
+"""The amount held for a request, with the sums written out."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ TABLE = Prices({"standard": (Rates(0, PER_TOKEN),), "flex": (Rates(0, FLEX),), "
 
 
 def model(**changes: Any) -> Model:
-    given = {"prices": Prices({"standard": (Rates(0, PER_TOKEN),)}), "max_output_tokens": 8_000, **changes}
-    return Model(name="m", provider="p", upstream="m", price_version="1", **given)
+    values = {"prices": Prices({"standard": (Rates(0, PER_TOKEN),)}), "max_output_tokens": 8_000, **changes}
+    return Model(name="m", provider="p", upstream="m", price_version="1", **values)
 
 
 def policy(**changes: Any) -> Policy:
@@ -32,15 +32,15 @@ def config(**changes: Any) -> Config:
     return Config(environment="t", table="t", providers={}, default_max_output_tokens=2_000, **changes)
 
 
-def asked(**changes: Any) -> ParsedRequest:
+def request(**changes: Any) -> ParsedRequest:
     return ParsedRequest(body={}, model="m", **{"text_bytes": 1_000, "input_classes": {"input"}, **changes})
 
 
-def test_strict_holds_a_token_per_byte_and_all_the_output_asked_for() -> None:
-    # (1000 + 500 around it) × 1000 + 300 × 4000
-    wanted = estimate(asked(max_output=300), model(), policy(), config())
-    assert (wanted.amount, wanted.max_output, wanted.insert_max) == (2_700_000, 300, False)
-    assert (wanted.typical_input, wanted.tokens, wanted.output_bound) == (250, 550, 300)
+def test_strict_holds_a_token_per_byte_and_the_maximum_output() -> None:
+    # (1000 + 500 of overhead) × 1000 + 300 × 4000
+    held = estimate(request(max_output=300), model(), policy(), config())
+    assert (held.amount, held.max_output, held.insert_max) == (2_700_000, 300, False)
+    assert (held.typical_input, held.tokens, held.output_bound) == (250, 550, 300)
 
 
 @pytest.mark.parametrize(
@@ -55,15 +55,15 @@ def test_strict_holds_a_token_per_byte_and_all_the_output_asked_for() -> None:
         ({"images": 2}, (1_500 + 2 * 50_000) * 1_000 + 1_200_000),
         ({"added_tokens": 2_000}, 3_500_000 + 1_200_000),
         ({"text_bytes": -40}, 500_000 + 1_200_000),
-        ({"unbounded_input": "a file"}, 2_000_000 * 3_000 + 1_200_000),  # at the price of audio, which it may hide
+        ({"unbounded_input": "a file"}, 2_000_000 * 3_000 + 1_200_000),  # at the price of audio, which it may contain
     ],
 )
-def test_strict_allows_for_what_costs_more(changes: dict[str, Any], amount: int) -> None:
-    assert estimate(asked(max_output=300, **changes), model(), policy(), config()).amount == amount
+def test_strict_holds_the_most_expensive_case(changes: dict[str, Any], amount: int) -> None:
+    assert estimate(request(max_output=300, **changes), model(), policy(), config()).amount == amount
 
 
-def test_nothing_passes_the_context_window() -> None:
-    long = asked(max_output=0, text_bytes=90_000)
+def test_context_window_bounds_the_input() -> None:
+    long = request(max_output=0, text_bytes=90_000)
     assert estimate(long, model(max_input_tokens=40_000), policy(), config()).amount == 40_000_000
     long.unbounded_input = "a file"
     long.input_classes = {"input"}
@@ -73,7 +73,7 @@ def test_nothing_passes_the_context_window() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "settings", "most", "insert"),
+    ("limits", "settings", "max_output", "insert"),
     [
         ({}, {}, 2_000, True),
         ({"max_output_tokens": 600}, {}, 600, True),
@@ -82,47 +82,49 @@ def test_nothing_passes_the_context_window() -> None:
         ({"max_output_tokens": 600}, {"estimate": "typical"}, 600, True),
     ],
 )
-def test_a_request_without_a_maximum_gets_one(
-    limits: dict[str, Any], settings: dict[str, Any], most: int, insert: bool
+def test_request_without_a_maximum_gets_one(
+    limits: dict[str, Any], settings: dict[str, Any], max_output: int, insert: bool
 ) -> None:
-    wanted = estimate(asked(), model(), policy(**limits), config(**settings))
-    assert (wanted.max_output, wanted.insert_max) == (most, insert)
-    assert wanted.output_bound == (most if insert else 8_000)
+    held = estimate(request(), model(), policy(**limits), config(**settings))
+    assert (held.max_output, held.insert_max) == (max_output, insert)
+    assert held.output_bound == (max_output if insert else 8_000)
 
 
-def test_a_model_that_writes_less_than_the_default_is_asked_for_that() -> None:
-    assert estimate(asked(), model(max_output_tokens=500), policy(), config()).max_output == 500
+def test_default_is_capped_at_the_models_maximum() -> None:
+    assert estimate(request(), model(max_output_tokens=500), policy(), config()).max_output == 500
 
 
-def test_a_maximum_beyond_the_policys_is_refused_and_one_at_it_is_not() -> None:
-    assert estimate(asked(max_output=600), model(), policy(max_output_tokens=600), config()).max_output == 600
-    with pytest.raises(BadRequest, match="allows 601 output tokens; this key's policy allows at most 600") as refused:
-        estimate(asked(max_output=601), model(), policy(max_output_tokens=600), config())
-    assert (refused.value.code, refused.value.param) == ("max_output_tokens_exceeded", "max_tokens")
+def test_maximum_above_the_policys_is_rejected() -> None:
+    assert estimate(request(max_output=600), model(), policy(max_output_tokens=600), config()).max_output == 600
+    with pytest.raises(
+        BadRequest, match="maximum is 601 output tokens; accepted: at most 600, this key's limit"
+    ) as rejected:
+        estimate(request(max_output=601), model(), policy(max_output_tokens=600), config())
+    assert (rejected.value.code, rejected.value.param) == ("max_output_tokens_exceeded", "max_tokens")
 
 
-def test_typical_holds_what_is_usual() -> None:
-    # 1000 bytes are 250 tokens, two images 1600 each, and 1024 tokens of output where nothing is said
-    usual = estimate(asked(images=2), model(), policy(), config(estimate="typical"))
-    assert usual.amount == (250 + 3_200) * 1_000 + 1_024 * 4_000
-    assert usual.tokens == 250 + 3_200 + 1_024
-    told = estimate(asked(max_output=100, choices=2), model(), policy(), config(estimate="typical"))
-    assert told.amount == 250_000 + 200 * 4_000
-    assert told.tokens == 450
-    much = estimate(asked(max_output=5_000), model(), policy(), config(estimate="typical"))
-    assert much.amount == 250_000 + 5_000 * 4_000
+def test_typical_holds_the_usual_cost() -> None:
+    # 1000 bytes are 250 tokens, two images 1600 each, and 1024 tokens of output if the request has no maximum
+    typical = estimate(request(images=2), model(), policy(), config(estimate="typical"))
+    assert typical.amount == (250 + 3_200) * 1_000 + 1_024 * 4_000
+    assert typical.tokens == 250 + 3_200 + 1_024
+    limited = estimate(request(max_output=100, choices=2), model(), policy(), config(estimate="typical"))
+    assert limited.amount == 250_000 + 200 * 4_000
+    assert limited.tokens == 450
+    long = estimate(request(max_output=5_000), model(), policy(), config(estimate="typical"))
+    assert long.amount == 250_000 + 5_000 * 4_000
 
 
-def test_typical_forwards_what_has_no_bound() -> None:
-    assert estimate(asked(hosted_tool="a tool"), model(), policy(), config(estimate="typical")).amount > 0
+def test_typical_accepts_hosted_tools() -> None:
+    assert estimate(request(hosted_tool="a tool"), model(), policy(), config(estimate="typical")).amount > 0
 
 
-def test_strict_refuses_what_has_no_bound_unless_it_is_free() -> None:
-    with pytest.raises(BadRequest, match="a tool runs at the provider, where its cost has no bound") as refused:
-        estimate(asked(hosted_tool="a tool"), model(), policy(), config())
-    assert refused.value.code == "unbounded_cost"
+def test_strict_rejects_hosted_tools_unless_the_model_is_free() -> None:
+    with pytest.raises(BadRequest, match="a tool runs at the provider, where its cost has no bound") as rejected:
+        estimate(request(hosted_tool="a tool"), model(), policy(), config())
+    assert rejected.value.code == "unbounded_cost"
     free = model(free=True, prices=Prices({"standard": (Rates(0, dict.fromkeys(TOKEN_CLASSES, 0)),)}))
-    assert estimate(asked(hosted_tool="a tool"), free, policy(), config()).amount == 0
+    assert estimate(request(hosted_tool="a tool"), free, policy(), config()).amount == 0
 
 
 @pytest.mark.parametrize(
@@ -136,18 +138,22 @@ def test_strict_refuses_what_has_no_bound_unless_it_is_free() -> None:
         ("priority", False, 2_000),
     ],
 )
-def test_strict_holds_the_dearest_tier_that_may_serve_it(tier: str | None, may_vary: bool, per_input: int) -> None:
-    request = asked(service_tier=tier, may_vary_tier=may_vary, max_output=0)
-    assert estimate(request, model(prices=TABLE), policy(), config()).amount == 1_500 * per_input
+def test_strict_holds_the_most_expensive_tier_that_may_serve_it(
+    tier: str | None, may_vary: bool, per_input: int
+) -> None:
+    tiered = request(service_tier=tier, may_vary_tier=may_vary, max_output=0)
+    assert estimate(tiered, model(prices=TABLE), policy(), config()).amount == 1_500 * per_input
 
 
 @pytest.mark.parametrize(("tier", "per_input"), [(None, 1_000), ("flex", 500), ("priority", 2_000)])
-def test_typical_holds_the_tier_asked_for(tier: str | None, per_input: int) -> None:
-    request = asked(service_tier=tier, may_vary_tier=tier is None, max_output=0)
-    assert estimate(request, model(prices=TABLE), policy(), config(estimate="typical")).amount == 250 * per_input
+def test_typical_holds_the_requested_tier(tier: str | None, per_input: int) -> None:
+    tiered = request(service_tier=tier, may_vary_tier=tier is None, max_output=0)
+    assert estimate(tiered, model(prices=TABLE), policy(), config(estimate="typical")).amount == 250 * per_input
 
 
-def test_a_tier_without_a_price_is_refused() -> None:
-    with pytest.raises(BadRequest, match="'fast' has no price for m; accepted: standard, flex, priority") as refused:
-        estimate(asked(service_tier="fast"), model(prices=TABLE), policy(), config())
-    assert (refused.value.code, refused.value.param) == ("service_tier_not_priced", "service_tier")
+def test_tier_without_prices_is_rejected() -> None:
+    with pytest.raises(
+        BadRequest, match=r"m has no prices for service tier 'fast'; accepted: standard, flex, priority\."
+    ) as rejected:
+        estimate(request(service_tier="fast"), model(prices=TABLE), policy(), config())
+    assert (rejected.value.code, rejected.value.param) == ("service_tier_not_priced", "service_tier")

@@ -1,4 +1,4 @@
-"""The provider bodies of `tests/fixtures/providers` are what SDKs accept, and count as genai-prices counts them."""
+"""The bodies in `tests/fixtures/providers` parse with the SDKs, and genai-prices finds the same usage in them."""
 
 from __future__ import annotations
 
@@ -41,44 +41,44 @@ def expectation(name: str) -> dict[str, Any]:
 
 
 def body_of(name: str) -> Path:
-    (found,) = [path for end in ("json", "sse", "eventstream") if (path := HERE / f"{name}.{end}").exists()]
-    return found
+    (body,) = [path for end in ("json", "sse", "eventstream") if (path := HERE / f"{name}.{end}").exists()]
+    return body
 
 
 def events_of(name: str) -> list[dict[str, Any]]:
-    """The JSON of a stream's whole events."""
+    """The JSON of a stream's complete events."""
     path = body_of(name)
     if path.suffix == ".eventstream":
         buffer = EventStreamBuffer()
         buffer.add_data(path.read_bytes())
         return [json.loads(event.payload) for event in buffer]
-    whole = path.read_text().split("\n\n")[:-1]
-    data = [line.removeprefix("data: ") for event in whole for line in event.splitlines() if line.startswith("data: ")]
-    return [json.loads(each) for each in data if each != "[DONE]"]
+    events = path.read_text().split("\n\n")[:-1]
+    data = [line.removeprefix("data: ") for event in events for line in event.splitlines() if line.startswith("data: ")]
+    return [json.loads(text) for text in data if text != "[DONE]"]
 
 
-def counted(name: str) -> dict[str, Any] | None:
-    """The part of a body that an extractor reads; None where a count is put together from several events."""
+def usage_body(name: str) -> dict[str, Any] | None:
+    """The part of a body with usage, for an extractor; None if the usage is spread over several events."""
     expected = expectation(name)
     if not expected["reported"] or (expected["stream"] and expected["route"] == "messages"):
         return None
     if not expected["stream"]:
         return dict(json.loads(body_of(name).read_text()))
-    holders = [event.get("response", event) for event in events_of(name)]
-    return next(dict(each) for each in reversed(holders) if each.get("usage"))
+    bodies = [event.get("response", event) for event in events_of(name)]
+    return next(dict(body) for body in reversed(bodies) if body.get("usage"))
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if counted(name) is not None])
-def test_expectations_agree_with_the_extractors_of_genai_prices(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in NAMES if usage_body(name) is not None])
+def test_expectations_agree_with_genai_prices(name: str) -> None:
     expected = expectation(name)
     provider, flavor = EXTRACTORS[expected["route"]]
-    model, usage = next(each for each in providers if each.id == provider).extract_usage(
-        counted(name), api_flavor=flavor
+    model, usage = next(entry for entry in providers if entry.id == provider).extract_usage(
+        usage_body(name), api_flavor=flavor
     )
     tokens = expected["tokens"]
     written = tokens["cache_write_5m"] + tokens["cache_write_1h"]
     assert model == expected["model"]
-    assert usage.reported_value("input_tokens") == sum(tokens[each] for each in TOKEN_CLASSES if "output" not in each)
+    assert usage.reported_value("input_tokens") == sum(tokens[name] for name in TOKEN_CLASSES if "output" not in name)
     assert usage.reported_value("output_tokens") == tokens["output"] + tokens["output_audio"]
     assert usage.reported_value("cache_read_tokens") == tokens["cache_read"]
     assert usage.reported_value("cache_write_tokens") == written
@@ -88,11 +88,11 @@ def test_expectations_agree_with_the_extractors_of_genai_prices(name: str) -> No
     assert usage.reported_value("output_reasoning_tokens") == tokens["reasoning"]
 
 
-def test_a_streamed_count_of_anthropic_is_its_start_overwritten() -> None:
-    """What the extractor makes of the fields that hold at the end, picked here by hand."""
+def test_anthropic_deltas_override_the_usage_at_the_start() -> None:
+    """genai-prices gets the fields in effect at the end, selected here by hand."""
     final = {"input_tokens": 9530, "cache_creation_input_tokens": 640, "cache_read_input_tokens": 2048,
              "output_tokens": 288, "output_tokens_details": {"thinking_tokens": 77}}  # fmt: skip
-    anthropic = next(each for each in providers if each.id == "anthropic")
+    anthropic = next(entry for entry in providers if entry.id == "anthropic")
     _, usage = anthropic.extract_usage({"model": "claude-sonnet-4-6", "usage": final})
     tokens = expectation("anthropic-stream-deltas")["tokens"]
     assert usage == Extracted(
@@ -105,7 +105,7 @@ def test_a_streamed_count_of_anthropic_is_its_start_overwritten() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if expectation(name)["route"] in TYPES])
-def test_bodies_are_what_the_sdks_expect(name: str) -> None:
+def test_bodies_parse_with_the_sdks(name: str) -> None:
     expected = expectation(name)
     if not expected["stream"]:
         TYPES[expected["route"]].model_validate_json(body_of(name).read_text())
@@ -124,24 +124,24 @@ def test_bodies_are_what_the_sdks_expect(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if (HERE / f"{name}.eventstream").exists()])
-def test_binary_streams_hold_the_events_beside_them(name: str) -> None:
+def test_binary_streams_contain_the_events_listed_beside_them(name: str) -> None:
     readable = [event["payload"] for event in json.loads((HERE / f"{name}.events.json").read_text())]
-    whole = expectation(name)["whole"]
-    assert events_of(name) == (readable if whole else readable[:-1])
+    complete = expectation(name)["whole"]
+    assert events_of(name) == (readable if complete else readable[:-1])
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_expectations_can_tell_every_mistake(name: str) -> None:
+def test_expectations_reveal_every_mistake(name: str) -> None:
     expected = expectation(name)
     assert expected["route"] in {route.name for route in ROUTES}
     assert set(expected["tokens"]) == {*TOKEN_CLASSES, "reasoning"}
     numbers = [number for number in expected["tokens"].values() if number]
-    assert len(numbers) == len(set(numbers)), "two classes with the same number: a swap would not show"
+    assert len(numbers) == len(set(numbers)), "two classes have the same number, so a swap would pass"
     assert ("delivered_text" in expected) is not expected["reported"]
     assert f"| `{body_of(name).name}` | {expected['why']} |" in (HERE / "README.md").read_text()
 
 
-def test_no_body_lacks_an_expectation() -> None:
+def test_every_body_has_an_expectation() -> None:
     bodies = {path.name.partition(".")[0] for path in HERE.iterdir() if path.name != "README.md"}
     assert bodies == set(NAMES)
     assert {expectation(name)["route"] for name in NAMES} == {route.name for route in ROUTES if route.billable}

@@ -1,4 +1,4 @@
-"""The glossary says what the code writes, all of it and nothing else: pages and queries are made from it."""
+"""The glossary explains exactly the codes, kinds and fields that the code writes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.unit.test_usage_record import FULL
 SOURCES = [
     path for path in (Path(__file__).parent.parent.parent / "lambda_src").rglob("*.py") if path.stem != "glossary"
 ]
-ERRORS = {"BadRequest": 0, "Denied": 0, "Unavailable": 0, "LimitReached": 0, "NoAnswer": 0, "failure": 0}
+ERRORS = {"BadRequest": 0, "Denied": 0, "Unavailable": 0, "LimitReached": 0, "NoResponse": 0, "failure": 0}
 ERRORS["UpstreamError"] = 1
 
 
-def raised() -> Iterator[str]:
-    """The codes that errors are made with, as far as they are written out where that is done."""
+def raised_codes() -> Iterator[str]:
+    """The literal codes that errors are created with."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS:
@@ -31,24 +31,24 @@ def raised() -> Iterator[str]:
                     yield str(code.value)
 
 
-def test_every_error_code_has_its_meaning() -> None:
-    found = set(raised())
-    assert {"budget_exceeded", "key_unknown", "upstream_reset", "unbounded_cost"} <= found, "the search works"
-    assert found - set(ERROR_CODES) == set()
+def test_every_error_code_is_explained() -> None:
+    codes = set(raised_codes())
+    assert {"budget_exceeded", "key_unknown", "upstream_reset", "unbounded_cost"} <= codes, "the search works"
+    assert codes - set(ERROR_CODES) == set()
 
 
-def test_no_code_is_explained_that_nothing_uses() -> None:
+def test_every_explained_code_is_used() -> None:
     text = "".join(path.read_text() for path in SOURCES)
-    built = {f"{what}_per_minute_exceeded" for what in ("tokens", "requests")}
-    assert [code for code in ERROR_CODES if f'"{code}"' not in text and code not in built] == []
+    composed = {f"{unit}_per_minute_exceeded" for unit in ("tokens", "requests")}
+    assert [code for code in ERROR_CODES if f'"{code}"' not in text and code not in composed] == []
 
 
-def test_every_kind_of_line_is_explained() -> None:
+def test_exactly_the_written_line_kinds_are_explained() -> None:
     text = "".join(path.read_text() for path in SOURCES)
     written = set(re.findall(r'"kind": "(\w+)"', text)) | set(re.findall(r'_warn\("(\w+)"', text))
     assert written == set(LINE_KINDS)
 
 
-def test_every_field_of_a_usage_line_is_explained() -> None:
+def test_exactly_the_usage_fields_are_explained() -> None:
     line = json.loads(usage_line(UsageRecord(**FULL), per_consumer=True))
     assert set(line) - set(METRICS) - {"_aws"} == set(USAGE_FIELDS)

@@ -1,4 +1,4 @@
-"""What is read of a request, and what is sent on."""
+"""Parsing of requests, and the bodies that are forwarded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lambda_src.core.dialects.parsed_request import (
     boolean_field,
     find_values,
     integer_field,
-    parse,
+    parse_json,
     set_max_output,
     shorten,
 )
@@ -24,23 +24,23 @@ ROUTE = {route.name: route for route in ROUTES}
 JSON = "application/json"
 
 
-def asked(route: str, body: dict[str, Any], path_model: str | None = "m") -> ParsedRequest:
+def parse(route: str, body: dict[str, Any], path_model: str | None = "m") -> ParsedRequest:
     return DIALECTS[ROUTE[route].dialect].parse_request(ROUTE[route], body, len(json.dumps(body)), path_model)
 
 
-def refused(route: str, body: dict[str, Any]) -> BadRequest:
+def rejected(route: str, body: dict[str, Any]) -> BadRequest:
     with pytest.raises(BadRequest) as raised:
-        asked(route, body, None)
+        parse(route, body, None)
     return raised.value
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8", " application/json "])
 def test_json_is_parsed(content_type: str) -> None:
-    assert parse('{"a": "é"}'.encode(), content_type) == {"a": "é"}
+    assert parse_json('{"a": "é"}'.encode(), content_type) == {"a": "é"}
 
 
 @pytest.mark.parametrize(
-    ("body", "content_type", "status", "code", "said"),
+    ("body", "content_type", "status", "code", "text"),
     [
         (
             b"{}",
@@ -52,54 +52,53 @@ def test_json_is_parsed(content_type: str) -> None:
         (b"{}", "", 415, "unsupported_media_type", 'content-type is ""'),
         (b'{"a": \xff}', JSON, 400, "invalid_encoding", "not UTF-8 (byte 6)"),
         (b'{"a": }', JSON, 400, "invalid_json", "Expecting value at line 1, column 7"),
-        (b'["a"]', JSON, 400, "invalid_json", "must be a JSON object"),
+        (b'["a"]', JSON, 400, "invalid_json", "the body is not a JSON object"),
         (b'{"a": Infinity}', JSON, 400, "invalid_json", "Infinity is not JSON"),
-        (b'{"b": {"a": 1, "c": 2, "a": 3}}', JSON, 400, "invalid_json", 'the member "a" is given twice in one object'),
+        (b'{"b": {"a": 1, "c": 2, "a": 3}}', JSON, 400, "invalid_json", 'the field "a" is given twice in one object'),
         (b'{"a": ' + b"1" * 5_000 + b"}", JSON, 400, "invalid_json", "thousands of digits"),
         (b"[" * 100_000, JSON, 400, "invalid_json", "nested too deeply"),
     ],
 )
-def test_what_is_not_json_is_told_where(body: bytes, content_type: str, status: int, code: str, said: str) -> None:
+def test_invalid_json_is_rejected(body: bytes, content_type: str, status: int, code: str, text: str) -> None:
     with pytest.raises(BadRequest) as raised:
-        parse(body, content_type)
+        parse_json(body, content_type)
     assert (raised.value.status, raised.value.code) == (status, code)
-    assert said in raised.value.message
+    assert text in raised.value.message
 
 
 @pytest.mark.parametrize("value", [1, 7, 100_000_000])
-def test_a_bound_is_a_whole_number(value: int) -> None:
+def test_integer_field(value: int) -> None:
     assert integer_field({"n": value}, "n") == value
 
 
 @pytest.mark.parametrize("value", [0, -1, 100_000_001, 1.0, "1", True, [], {}])
-def test_anything_else_is_no_bound(value: object) -> None:
+def test_other_values_are_not_integers(value: object) -> None:
     with pytest.raises(BadRequest, match="accepted: a whole number from 1 to 100000000") as raised:
         integer_field({"n": value}, "n")
     assert (raised.value.code, raised.value.param) == ("invalid_parameter", "n")
 
 
-def test_what_is_absent_or_null_bounds_nothing() -> None:
+def test_absent_and_null_fields() -> None:
     assert integer_field({}, "n") is None
     assert integer_field({"n": None}, "n") is None
-    assert (boolean_field({}, "f"), boolean_field({"f": None}, "f"), boolean_field({"f": True}, "f"), boolean_field({"f": False}, "f")) == (
-        False, False, True, False,
-    )  # fmt: skip
+    values = [boolean_field(body, "f") for body in ({}, {"f": None}, {"f": True}, {"f": False})]
+    assert values == [False, False, True, False]
 
 
-def test_values_are_cut_to_be_shown() -> None:
+def test_values_in_errors_are_shortened() -> None:
     assert shorten("x" * 58) == '"' + "x" * 58 + '"'
     assert shorten("x" * 59) == '"' + "x" * 56 + "…"
 
 
-def test_values_are_found_however_deep() -> None:
+def test_values_are_found_at_any_depth() -> None:
     assert sorted(find_values({"a": 1, "b": [{"a": 2}, {"c": {"a": 3}}, {"a": None}]}, "a")) == [1, 2, 3]
 
 
-def test_raw_bytes_are_sent_on_where_nothing_is_set() -> None:
+def test_body_is_forwarded_unchanged_unless_a_field_is_set() -> None:
     request = ParsedRequest(body={"model": "m", "a": 1}, model="m", overrides={"model": "m"})
-    assert request.forwarded(b'{ "model":"m", "a":1 }') == b'{ "model":"m", "a":1 }'
+    assert request.forwarded_body(b'{ "model":"m", "a":1 }') == b'{ "model":"m", "a":1 }'
     request.overrides["model"] = "upstream"
-    assert json.loads(request.forwarded(b"")) == {"model": "upstream", "a": 1}
+    assert json.loads(request.forwarded_body(b"")) == {"model": "upstream", "a": 1}
 
 
 @pytest.mark.parametrize(
@@ -113,14 +112,16 @@ def test_raw_bytes_are_sent_on_where_nothing_is_set() -> None:
         ("converse_stream", {"inferenceConfig": 5}, {"inferenceConfig": {"maxTokens": 9}}),
     ],
 )
-def test_a_maximum_is_put_where_the_dialect_has_it(route: str, body: dict[str, Any], overrides: dict[str, Any]) -> None:
+def test_maximum_output_is_set_in_the_field_of_the_route(
+    route: str, body: dict[str, Any], overrides: dict[str, Any]
+) -> None:
     request = ParsedRequest(body=body, model="m")
     set_max_output(request, route, 9)
     assert request.overrides == overrides
 
 
-def test_chat_is_read_for_what_bounds_its_cost() -> None:
-    request = asked("chat", {"model": "m", "max_tokens": 5, "max_completion_tokens": 8, "n": 3, "stream": False})
+def test_facts_of_a_chat_request() -> None:
+    request = parse("chat", {"model": "m", "max_tokens": 5, "max_completion_tokens": 8, "n": 3, "stream": False})
     assert (request.max_output, request.choices, request.stream, request.usage_requested) == (8, 3, False, True)
     assert (request.service_tier, request.may_vary_tier) == (None, True)
     assert request.overrides == {}
@@ -128,28 +129,28 @@ def test_chat_is_read_for_what_bounds_its_cost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "wanted"),
+    ("options", "requested"),
     [(None, False), ({}, False), ({"include_usage": False}, False), ({"include_usage": True}, True)],
 )
-def test_usage_of_a_stream_is_always_asked_for(options: dict[str, Any] | None, wanted: bool) -> None:
-    request = asked("chat", {"model": "m", "stream": True, "stream_options": options})
-    assert request.usage_requested is wanted
+def test_usage_of_a_stream_is_always_requested(options: dict[str, Any] | None, requested: bool) -> None:
+    request = parse("chat", {"model": "m", "stream": True, "stream_options": options})
+    assert request.usage_requested is requested
     assert request.overrides == {"stream_options": {"include_usage": True}}
 
 
-def test_other_options_of_a_stream_are_kept() -> None:
+def test_other_stream_options_are_kept() -> None:
     options = {"include_obfuscation": False}
-    request = asked("chat", {"model": "m", "stream": True, "stream_options": options})
+    request = parse("chat", {"model": "m", "stream": True, "stream_options": options})
     assert request.overrides == {"stream_options": {"include_obfuscation": False, "include_usage": True}}
 
 
 @pytest.mark.parametrize(
-    ("tier", "read", "varies"),
+    ("tier", "parsed", "varies"),
     [(None, None, True), ("auto", "auto", True), ("default", "standard", False), ("flex", "flex", False)],
 )
-def test_openais_tiers_are_read(tier: str | None, read: str | None, varies: bool) -> None:
-    request = asked("responses", {"model": "m", "service_tier": tier})
-    assert (request.service_tier, request.may_vary_tier) == (read, varies)
+def test_openai_service_tiers(tier: str | None, parsed: str | None, varies: bool) -> None:
+    request = parse("responses", {"model": "m", "service_tier": tier})
+    assert (request.service_tier, request.may_vary_tier) == (parsed, varies)
 
 
 @pytest.mark.parametrize(
@@ -157,15 +158,15 @@ def test_openais_tiers_are_read(tier: str | None, read: str | None, varies: bool
     [({}, None), ({"service_tier": "auto"}, None), ({"service_tier": "standard_only"}, "standard"),
      ({"speed": "fast"}, "fast"), ({"speed": "standard"}, None)],
 )  # fmt: skip
-def test_anthropics_tiers_are_read(body: dict[str, Any], tier: str | None) -> None:
-    assert asked("messages", {"model": "m", **body}).service_tier == tier
+def test_anthropic_service_tiers(body: dict[str, Any], tier: str | None) -> None:
+    assert parse("messages", {"model": "m", **body}).service_tier == tier
 
 
 @pytest.mark.parametrize(
-    ("tier", "read"), [(None, None), ("default", "standard"), ("reserved", "standard"), ("priority", "priority")]
+    ("tier", "parsed"), [(None, None), ("default", "standard"), ("reserved", "standard"), ("priority", "priority")]
 )
-def test_bedrocks_tiers_are_read(tier: str | None, read: str | None) -> None:
-    assert asked("converse", {"serviceTier": {"type": tier}}).service_tier == read
+def test_bedrock_service_tiers(tier: str | None, parsed: str | None) -> None:
+    assert parse("converse", {"serviceTier": {"type": tier}}).service_tier == parsed
 
 
 @pytest.mark.parametrize(
@@ -184,14 +185,12 @@ def test_bedrocks_tiers_are_read(tier: str | None, read: str | None) -> None:
         ("responses", {"prompt_cache_options": {"ttl": "12h"}}, {"cache_write_5m", "cache_write_1h"}),
     ],
 )  # fmt: skip
-def test_writes_to_a_cache_are_allowed_for_where_they_can_happen(
-    route: str, body: dict[str, Any], classes: set[str]
-) -> None:
-    assert asked(route, {"model": "m", **body}).input_classes == {"input", "cache_read"} | classes
+def test_cache_writes_are_expected_only_if_they_can_happen(route: str, body: dict[str, Any], classes: set[str]) -> None:
+    assert parse(route, {"model": "m", **body}).input_classes == {"input", "cache_read"} | classes
 
 
 @pytest.mark.parametrize(
-    ("route", "body", "allowance"),
+    ("route", "body", "tokens"),
     [
         ("chat", {"tools": [{"type": "function"}]}, 2_000),
         ("chat", {"functions": [{"name": "f"}]}, 2_000),
@@ -203,9 +202,9 @@ def test_writes_to_a_cache_are_allowed_for_where_they_can_happen(
         ("converse", {}, 0),
     ],
 )
-def test_a_providers_own_words_about_tools_are_allowed_for(route: str, body: dict[str, Any], allowance: int) -> None:
-    request = asked(route, {"model": "m", **body})
-    assert (request.added_tokens, request.hosted_tool) == (allowance, None)
+def test_tokens_that_providers_add_for_tools(route: str, body: dict[str, Any], tokens: int) -> None:
+    request = parse(route, {"model": "m", **body})
+    assert (request.added_tokens, request.hosted_tool) == (tokens, None)
 
 
 @pytest.mark.parametrize(
@@ -221,29 +220,29 @@ def test_a_providers_own_words_about_tools_are_allowed_for(route: str, body: dic
         ("chat", {"model": "m", "fallbacks": []}, "not_supported", "fallbacks"),
     ],
 )
-def test_what_cannot_be_bounded_is_refused(route: str, body: dict[str, Any], code: str, param: str) -> None:
-    error = refused(route, body)
+def test_invalid_requests_are_rejected(route: str, body: dict[str, Any], code: str, param: str) -> None:
+    error = rejected(route, body)
     assert (error.status, error.code, error.param) == (400, code, param)
 
 
-def test_a_model_of_two_hundred_characters_is_a_model() -> None:
-    assert asked("chat", {"model": "x" * 200}).model == "x" * 200
+def test_longest_model_name() -> None:
+    assert parse("chat", {"model": "x" * 200}).model == "x" * 200
 
 
-def test_an_image_is_counted_and_its_bytes_are_not_text() -> None:
+def test_image_data_is_not_counted_as_text() -> None:
     url = "data:image/png;base64," + "A" * 1_000
     body = {"model": "m", "messages": [{"content": [{"type": "image_url", "image_url": {"url": url}}]}]}
-    request = asked("chat", body)
+    request = parse("chat", body)
     assert (request.images, request.text_bytes) == (1, len(json.dumps(body)) - len(url))
     remote = {"model": "m", "messages": [{"content": [{"type": "image_url", "image_url": {"url": "https://e.test"}}]}]}
-    assert asked("chat", remote).text_bytes == len(json.dumps(remote))
+    assert parse("chat", remote).text_bytes == len(json.dumps(remote))
     inline = {"image": {"source": {"bytes": "A" * 700}}}
     body = {
         "messages": [{"content": [inline, {"toolResult": {"content": [inline]}}]}],
         "system": [{"guardContent": inline}],
     }
-    request = asked("converse", body)
+    request = parse("converse", body)
     assert (request.images, request.text_bytes) == (3, len(json.dumps(body)) - 2_100)
     source = {"type": "base64", "media_type": "image/png", "data": "A" * 300}
     body = {"model": "m", "messages": [{"content": [{"type": "image", "source": source}]}]}
-    assert asked("messages", body).text_bytes == len(json.dumps(body)) - 300
+    assert parse("messages", body).text_bytes == len(json.dumps(body)) - 300

@@ -1,4 +1,4 @@
-"""Prices are exact: what a finance person works out with pencil and paper is what is charged."""
+"""Costs equal the sums worked out by hand, to the nano-dollar."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = (
     "output",
     "output_audio",
 )
-EACH = {
+RATES = {
     "input": 1_000_000_000,
     "cache_read": 100_000_000,
     "cache_write_5m": 1_250_000_000,
@@ -32,11 +32,11 @@ EACH = {
     "output": 4_000_000_000,
     "output_audio": 9_000_000_000,
 }
-PRICES = Prices({"standard": (Rates(0, EACH),)})
+PRICES = Prices({"standard": (Rates(0, RATES),)})
 TIERED = Prices(
     {
-        "standard": (Rates(0, EACH), Rates(200_000, {name: price * 2 for name, price in EACH.items()})),
-        "flex": (Rates(0, {name: price // 2 for name, price in EACH.items()}),),
+        "standard": (Rates(0, RATES), Rates(200_000, {name: price * 2 for name, price in RATES.items()})),
+        "flex": (Rates(0, {name: price // 2 for name, price in RATES.items()}),),
     }
 )
 
@@ -45,7 +45,7 @@ tokens = st.builds(Tokens, **dict.fromkeys(NAMES, counts))
 prices = st.fixed_dictionaries(dict.fromkeys(NAMES, st.integers(0, 200_000_000_000)))
 
 
-def test_the_classes_are_the_contracts() -> None:
+def test_classes_equal_the_contract() -> None:
     assert NAMES == TOKEN_CLASSES
 
 
@@ -66,23 +66,23 @@ def test_the_classes_are_the_contracts() -> None:
         (Tokens(1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000), 94_182_127_000),
     ],
 )
-def test_each_class_has_its_own_price_and_reasoning_none(used: Tokens, nano_usd: int) -> None:
+def test_each_class_has_its_own_price_and_reasoning_has_none(used: Tokens, nano_usd: int) -> None:
     assert PRICES.cost(used) == nano_usd
 
 
 @pytest.mark.parametrize(
     ("input_tokens", "nano_usd"), [(199_999, 199_999_000), (200_000, 200_000_000), (200_001, 400_002_000)]
 )
-def test_beyond_a_threshold_the_whole_request_costs_the_longer_contexts_price(input_tokens: int, nano_usd: int) -> None:
+def test_whole_request_is_repriced_above_a_threshold(input_tokens: int, nano_usd: int) -> None:
     assert TIERED.cost(Tokens(input=input_tokens)) == nano_usd
 
 
-def test_the_threshold_counts_all_input_cached_or_not() -> None:
+def test_threshold_applies_to_all_input() -> None:
     assert TIERED.cost(Tokens(input=100_000, cache_read=100_001)) == 2 * (100_000_000 + 10_000_100)
     assert TIERED.cost(Tokens(input=100_000, output=100_001)) == 100_000_000 + 400_004_000
 
 
-def test_a_service_tier_has_prices_of_its_own() -> None:
+def test_service_tier_has_its_own_prices() -> None:
     assert TIERED.cost(Tokens(input=10), "flex") == 5_000
     with pytest.raises(KeyError):
         TIERED.cost(Tokens(input=10), "priority")
@@ -93,15 +93,15 @@ def test_rounding_is_half_up(total: int, nano_usd: int) -> None:
     assert rounded(total) == nano_usd
 
 
-def test_no_sum_is_too_large_to_be_exact() -> None:
+def test_large_sums_are_exact() -> None:
     assert rounded(10**30 + 500_000) == 10**24 + 1
     assert isinstance(rounded(7), int)
 
 
-@given(used=tokens, each=prices)
-def test_a_cost_is_the_exact_sum_rounded_once(used: Tokens, each: dict[str, int]) -> None:
-    exact = sum((Fraction(getattr(used, name) * each[name], 1_000_000) for name in NAMES), Fraction())
-    cost = Prices({"standard": (Rates(0, each),)}).cost(used)
+@given(used=tokens, rates=prices)
+def test_cost_is_the_exact_sum_rounded_once(used: Tokens, rates: dict[str, int]) -> None:
+    exact = sum((Fraction(getattr(used, name) * rates[name], 1_000_000) for name in NAMES), Fraction())
+    cost = Prices({"standard": (Rates(0, rates),)}).cost(used)
     assert abs(exact - cost) <= Fraction(1, 2)
     assert cost == int(exact + Fraction(1, 2))
 
@@ -110,7 +110,7 @@ def test_a_cost_is_the_exact_sum_rounded_once(used: Tokens, each: dict[str, int]
     used=tokens, low=prices, high=prices, above=st.integers(1, 3_000_000), slack=st.integers(0, 1_000),
     extra=st.sampled_from(["standard", "flex"]),
 )  # fmt: skip
-def test_a_bound_is_never_below_any_cost_it_bounds(
+def test_bound_is_never_below_the_cost(
     used: Tokens, low: dict[str, int], high: dict[str, int], above: int, slack: int, extra: str
 ) -> None:
     table = Prices({"standard": (Rates(0, low), Rates(above, high)), "flex": (Rates(0, high), Rates(above, low))})
@@ -120,7 +120,7 @@ def test_a_bound_is_never_below_any_cost_it_bounds(
     assert table.cost(used, extra) <= bound
 
 
-def test_a_bound_takes_the_dearest_class_tier_and_length_that_can_happen() -> None:
+def test_bound_uses_the_most_expensive_class_tier_and_length() -> None:
     bound = TIERED.bound
     assert bound(("standard",), 10, ("input",), 0, ("output",)) == 10_000
     assert bound(("standard",), 0, ("input",), 3, ("output",)) == 12_000
@@ -133,7 +133,7 @@ def test_a_bound_takes_the_dearest_class_tier_and_length_that_can_happen() -> No
     assert bound(("standard",), 200_001, ("input",), 0, ("output",)) == 400_002_000
 
 
-def test_a_bound_is_rounded_up() -> None:
+def test_bound_is_rounded_up() -> None:
     one = Prices({"standard": (Rates(0, dict.fromkeys(NAMES, 1)),)})
     assert one.bound(("standard",), 1, ("input",), 0, ("output",)) == 1
     assert one.bound(("standard",), 1_000_000, ("input",), 0, ("output",)) == 1
@@ -152,5 +152,5 @@ def test_a_bound_is_rounded_up() -> None:
         (-1_500_000_000, "-1.5"),
     ],
 )
-def test_dollars_are_written_as_plain_decimals(nano: int, text: str) -> None:
+def test_usd_is_a_plain_decimal(nano: int, text: str) -> None:
     assert usd(nano) == text

@@ -1,4 +1,4 @@
-"""Temporary raises of budgets: how much, of which window, and exactly until when."""
+"""Temporary raises of budgets: their amounts, windows and ends."""
 
 from __future__ import annotations
 
@@ -34,20 +34,22 @@ STATE = {
 }
 
 
-def test_what_has_not_ended_is_added_to_every_budget_of_its_window() -> None:
+def test_active_raises_add_to_every_budget_of_their_window() -> None:
     policy = policy_from_item(ITEM, STATE)
-    assert policy.budgets == (Budget(100, "day"), Budget(1_000, "month"), Budget(80, "day")), "as Terraform says"
+    assert policy.budgets == (Budget(100, "day"), Budget(1_000, "month"), Budget(80, "day")), "as Terraform wrote them"
     assert policy.at(NOW).budgets == (Budget(157, "day", 57), Budget(1_000, "month"), Budget(137, "day", 57))
-    assert policy.at(NOW - timedelta(microseconds=1)).budgets[1] == Budget(11_000, "month", 10_000), "until then"
+    assert policy.at(NOW - timedelta(microseconds=1)).budgets[1] == Budget(11_000, "month", 10_000), (
+        "active until its end"
+    )
     assert policy.at(NOW + timedelta(minutes=30)).budgets[0] == Budget(107, "day", 7)
-    assert policy.at(NOW + timedelta(days=30)) is policy, "nothing is copied where nothing is raised"
+    assert policy.at(NOW + timedelta(days=30)) is policy, "no copy without a raise"
 
 
-def test_a_consumer_that_nobody_raised_has_its_own_limits() -> None:
+def test_policy_without_raises_is_unchanged() -> None:
     assert policy_from_item(ITEM).at(NOW).budgets == policy_from_item(ITEM, {"status": "paused"}).at(NOW).budgets
 
 
-def test_thresholds_count_against_the_raised_limit_and_are_told_again() -> None:
+def test_thresholds_apply_to_the_raised_limit_and_are_reported_again() -> None:
     account = Account({"s|day|2026-11-23": 126})
     before = {event.sk for event in due_events("env", policy_from_item(ITEM), account, AT_MS)}
     assert before == {"EVENT#day#2026-11-23#80", "EVENT#day#2026-11-23#100"}
@@ -56,7 +58,7 @@ def test_thresholds_count_against_the_raised_limit_and_are_told_again() -> None:
     assert (second.sk, second.percent, second.limit_nano_usd) == ("EVENT#day#2026-11-23#80#137", 80, 137)
 
 
-def test_shares_of_the_fullest_budget() -> None:
+def test_percentages_of_the_most_used_budget() -> None:
     account = Account({"s|day|2026-11-23": 20, "c|day|2026-11-23": 40, "c|month|2026-11": 999, "s|month|2026-11": 1})
     policy = policy_from_item(ITEM)
     assert peak_percentages(policy, account, AT_MS) == (25.0, 99.9)

@@ -1,4 +1,4 @@
-"""What the prompt log never keeps, however it is written, and that no input makes it slow."""
+"""The prompt log masks secrets in any notation, and no input makes it slow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lambda_src.core.redaction import MARGIN, Redaction
 
 PLAIN = Redaction()
-SAME = settings(deadline=None, derandomize=True)  # a gate must not depend on luck
+SAME = settings(deadline=None, derandomize=True)  # the same inputs in every run
 CARDS = (
     "4111111111111111",
     "5555555555554444",
@@ -37,7 +37,7 @@ KEYS = (
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("around", ["{}", "my key is {}.", "KEY={}\n", "({})", "clé:{};"])
 def test_keys_are_masked(key: str, around: str) -> None:
-    masked = PLAIN.text(around.format(key))
+    masked = PLAIN.redact(around.format(key))
     assert masked == around.format("[redacted:key]")
 
 
@@ -69,8 +69,8 @@ def test_keys_are_masked(key: str, around: str) -> None:
         ("call +49 30 1234567", "call +49 30 1234567"),
     ],
 )
-def test_what_is_masked_and_what_is_not(text: str, masked: str) -> None:
-    assert PLAIN.text(text) == masked
+def test_masked_and_unmasked_text(text: str, masked: str) -> None:
+    assert PLAIN.redact(text) == masked
 
 
 @SAME
@@ -81,31 +81,31 @@ def test_what_is_masked_and_what_is_not(text: str, masked: str) -> None:
     st.sampled_from(["", "12 ", "2026-11-23 ", "x", "No. 7 "]),
     st.sampled_from(["", " 09", ", 123", "y", " 12/27 123"]),
 )
-def test_a_card_number_is_never_kept(card: str, separators: list[str], text: str, before: str, after: str) -> None:
+def test_card_numbers_are_masked(card: str, separators: list[str], text: str, before: str, after: str) -> None:
     written = "".join(digit + separator for digit, separator in zip(card, separators, strict=False)).rstrip(" -\u00a0")
-    masked = PLAIN.text(f"{text}{before}{written}{after}{text}")
+    masked = PLAIN.redact(f"{text}{before}{written}{after}{text}")
     assert "[redacted:card]" in masked
     assert card not in re.sub(r"\D", "", masked)
 
 
 @SAME
 @given(st.integers(13, 19).flatmap(lambda size: st.text(alphabet="0123456789", min_size=size, max_size=size)))
-def test_numbers_are_masked_just_where_their_check_digit_holds(digits: str) -> None:
+def test_numbers_are_masked_only_if_their_check_digit_is_correct(digits: str) -> None:
     total = 0
-    for place, each in enumerate(reversed(digits)):
-        value = int(each) * (2 if place % 2 else 1)
+    for index, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if index % 2 else 1)
         total += value - 9 if value > 9 else value
-    assert (PLAIN.text(digits) == "[redacted:card]") == (total % 10 == 0)
+    assert (PLAIN.redact(digits) == "[redacted:card]") == (total % 10 == 0)
 
 
-def test_json_is_searched_in_every_corner() -> None:
+def test_json_is_searched_at_any_depth() -> None:
     value: dict[str, Any] = {
         "messages": [{"role": "user", "content": [{"type": "text", "text": "I am a@b.de"}]}],
         "number": 4111111111111111,
         "metadata": {"c@d.org": 1, "Authorization": "letmein", "password": "p", "on": True, "none": None, "half": 0.5},
         "arguments": '{"card": "5555-5555-5555-4444"}',
     }
-    assert PLAIN.kept(value, 10_000) == (
+    assert PLAIN.redact_and_truncate(value, 10_000) == (
         '{"messages":[{"role":"user","content":[{"type":"text","text":"I am [redacted:email]"}]}],'
         '"number":"[redacted:card]","metadata":{"[redacted:email]":1,"Authorization":"[redacted:secret]",'
         '"password":"[redacted:secret]","on":true,"none":null,"half":0.5},'
@@ -127,56 +127,58 @@ def test_json_is_searched_in_every_corner() -> None:
         "private_key ",
     ],
 )
-def test_members_that_hold_a_secret(name: str) -> None:
-    assert json.loads(PLAIN.kept({name: "short", "max_tokens": 9}, 999)[0]) == {
+def test_fields_with_a_secret(name: str) -> None:
+    assert json.loads(PLAIN.redact_and_truncate({name: "short", "max_tokens": 9}, 999)[0]) == {
         name: "[redacted:secret]",
         "max_tokens": 9,
     }
-    assert json.loads(PLAIN.kept({name: 12345678}, 999)[0]) == {name: "[redacted:secret]"}
-    assert json.loads(PLAIN.kept({name: {"type": "string"}}, 999)[0]) == {name: {"type": "string"}}, "a tool's schema"
+    assert json.loads(PLAIN.redact_and_truncate({name: 12345678}, 999)[0]) == {name: "[redacted:secret]"}
+    assert json.loads(PLAIN.redact_and_truncate({name: {"type": "string"}}, 999)[0]) == {name: {"type": "string"}}, (
+        "a tool's schema"
+    )
 
 
-def test_an_answer_in_pieces_is_left_out() -> None:
-    """A pattern finds nothing in tokens, of which each stands by itself."""
-    pieces = {"content": [{"token": "4111", "logprob": -0.1, "bytes": [52, 49]}, {"token": " 1111", "logprob": 0}]}
-    kept, _ = PLAIN.kept({"choices": [{"logprobs": pieces}], "logprobs": True}, 999)
+def test_logprobs_are_omitted() -> None:
+    """No pattern matches text that is split into tokens."""
+    logprobs = {"content": [{"token": "4111", "logprob": -0.1, "bytes": [52, 49]}, {"token": " 1111", "logprob": 0}]}
+    kept, _ = PLAIN.redact_and_truncate({"choices": [{"logprobs": logprobs}], "logprobs": True}, 999)
     assert json.loads(kept) == {"choices": [{"logprobs": "[left out]"}], "logprobs": True}
 
 
-def test_media_is_named_by_its_size() -> None:
+def test_media_is_replaced_by_its_size() -> None:
     image = "iVBOR" + "A" * 3_995
     value = {"image_url": {"url": f"data:image/png;base64,{image}"}, "data": image + "==", "vector": [0.25] * 1_536}
-    assert PLAIN.kept(value, 1_000) == (
+    assert PLAIN.redact_and_truncate(value, 1_000) == (
         '{"image_url":{"url":"[media 3000 bytes]"},"data":"[media 3001 bytes]","vector":"[1536 numbers]"}',
         False,
     )
-    assert PLAIN.text("![x](data:image/png;base64,AAAA) y") == "![x]([media 3 bytes]) y"
+    assert PLAIN.redact("![x](data:image/png;base64,AAAA) y") == "![x]([media 3 bytes]) y"
 
 
-def test_an_operators_patterns() -> None:
+def test_patterns_of_the_operator() -> None:
     redaction = Redaction((r"(?i)project\s+\w+", r"EMP-\d{4}"))
-    assert redaction.text("Project Zeus by EMP-1234") == "[redacted:pattern] by [redacted:pattern]"
+    assert redaction.redact("Project Zeus by EMP-1234") == "[redacted:pattern] by [redacted:pattern]"
 
 
 @pytest.mark.parametrize("secret", [*KEYS, "someone.with.a.long.name@subdomain.example.com", "4111 1111 1111 1111"])
-def test_nothing_is_kept_of_a_secret_that_the_cut_goes_through(secret: str) -> None:
-    """Every place of the cut: a half secret that no pattern knows any more is dropped with the margin."""
-    most = 100
-    for place in range(most + MARGIN - len(secret) - 2, most + MARGIN + 2):
-        for filler in ("word ", "a@b.de "):  # masks are longer, or shorter, than what they mask
-            text = (filler * 1_000)[:place] + " " + secret + " and so on" * 200
-            kept, cut = PLAIN.kept(text, most)
-            assert cut
+def test_no_part_of_a_secret_at_the_cut_is_kept(secret: str) -> None:
+    """A secret in any position at the cut: if no pattern matches its first part, the margin drops it."""
+    limit = 100
+    for position in range(limit + MARGIN - len(secret) - 2, limit + MARGIN + 2):
+        for filler in ("word ", "a@b.de "):  # masks are longer or shorter than the text they replace
+            text = (filler * 1_000)[:position] + " " + secret + " and so on" * 200
+            kept, truncated = PLAIN.redact_and_truncate(text, limit)
+            assert truncated
             assert secret[:6] not in kept
-            assert len(kept) <= most
+            assert len(kept) <= limit
 
 
-def test_a_text_is_cut_to_its_bytes_and_never_inside_a_character() -> None:
-    assert PLAIN.kept("é" * 30, 7) == ("ééé", True)
-    assert PLAIN.kept("fits", 4) == ("fits", False)
-    assert PLAIN.kept({"half": "\ud800"}, 100) == ('{"half":"?"}', False)
-    kept, cut = PLAIN.kept([{"a": "b" * 50} for _ in range(100)], 200)
-    assert cut
+def test_text_is_truncated_to_bytes_but_not_inside_a_character() -> None:
+    assert PLAIN.redact_and_truncate("é" * 30, 7) == ("ééé", True)
+    assert PLAIN.redact_and_truncate("fits", 4) == ("fits", False)
+    assert PLAIN.redact_and_truncate({"half": "\ud800"}, 100) == ('{"half":"?"}', False)
+    kept, truncated = PLAIN.redact_and_truncate([{"a": "b" * 50} for _ in range(100)], 200)
+    assert truncated
     assert len(kept) <= 200
 
 
@@ -224,7 +226,7 @@ PATHOLOGICAL: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", PATHOLOGICAL)
 def test_no_input_is_slow(name: str) -> None:
-    began = time.process_time()
-    kept, _ = PLAIN.kept(PATHOLOGICAL[name], 20_000)
-    assert time.process_time() - began < 5, "what takes time with the square of the length takes minutes"
+    started = time.process_time()
+    kept, _ = PLAIN.redact_and_truncate(PATHOLOGICAL[name], 20_000)
+    assert time.process_time() - started < 5, "quadratic time would take minutes"
     assert len(kept.encode()) <= 20_000

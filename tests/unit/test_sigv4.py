@@ -1,4 +1,4 @@
-"""Signatures, held against botocore's signer: AWS takes what that one makes."""
+"""Signatures equal those of botocore, which AWS accepts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lambda_src.edges.sigv4 import Credentials, signed_headers
 
 WORD = st.text(string.ascii_letters + string.digits + "+/=", min_size=1, max_size=40)
-VALUE = st.text(string.printable.translate({ord(each): None for each in "\r\n\v\f"}), max_size=60)
+VALUE = st.text(string.printable.translate({ord(character): None for character in "\r\n\v\f"}), max_size=60)
 URL = st.builds(
     "{}://{}{}/{}".format,
     st.sampled_from(["https", "http"]),
@@ -30,16 +30,16 @@ HEADERS = st.fixed_dictionaries(
 )
 
 
-def _botocores(
+def _botocore_headers(
     credentials: Credentials, service: str, region: str, url: str, headers: dict[str, str], body: bytes
 ) -> dict[str, str]:
-    """The headers as botocore signs them, with names in lower case."""
-    covered = {name: value for name, value in headers.items() if name == "content-type" or name.startswith("x-amz-")}
-    request = AWSRequest(method="POST", url=url, data=body, headers=covered)
-    theirs = BotoCredentials(credentials.key_id, credentials.secret, credentials.token)
-    SigV4Auth(theirs, service, region).add_auth(request)
+    """The headers as botocore signs them, with lower-case names."""
+    signed = {name: value for name, value in headers.items() if name == "content-type" or name.startswith("x-amz-")}
+    request = AWSRequest(method="POST", url=url, data=body, headers=signed)
+    boto_credentials = BotoCredentials(credentials.key_id, credentials.secret, credentials.token)
+    SigV4Auth(boto_credentials, service, region).add_auth(request)
     return {name.lower(): value for name, value in request.headers.items()} | {
-        name: value for name, value in headers.items() if name not in covered
+        name: value for name, value in headers.items() if name not in signed
     }
 
 
@@ -51,15 +51,15 @@ def _botocores(
     headers=HEADERS,
     body=st.binary(max_size=200),
 )
-def test_the_signature_is_botocores(
+def test_signature_equals_that_of_botocore(
     credentials: Credentials, service: str, region: str, url: str, headers: dict[str, str], body: bytes
 ) -> None:
-    theirs = _botocores(credentials, service, region, url, headers, body)
-    now = datetime.strptime(theirs["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
-    assert signed_headers(credentials, service, region, url, headers, body, now) == theirs
+    expected = _botocore_headers(credentials, service, region, url, headers, body)
+    now = datetime.strptime(expected["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    assert signed_headers(credentials, service, region, url, headers, body, now) == expected
 
 
-def test_what_a_hop_may_touch_is_not_signed() -> None:
+def test_headers_that_proxies_may_change_are_not_signed() -> None:
     headers = {"content-type": "application/json", "traceparent": "00-1-2-03", "accept": "*/*"}
     sent = signed_headers(
         Credentials("id", "secret", None), "bedrock", "eu-west-1", "https://b.aws/m", headers, b"{}", 0.0
@@ -69,5 +69,5 @@ def test_what_a_hop_may_touch_is_not_signed() -> None:
 
 
 @pytest.mark.parametrize("secret", ["wJalrXUtnFEMI", "another"])
-def test_credentials_do_not_show_themselves(secret: str) -> None:
+def test_credentials_are_not_in_repr(secret: str) -> None:
     assert secret not in repr(Credentials("AKIDEXAMPLE", secret, secret))

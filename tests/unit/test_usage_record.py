@@ -1,4 +1,4 @@
-"""One record, three shapes of it: the row, what it adds to a rollup, and the log line it can be rebuilt from."""
+"""The three outputs of a usage record: the row, the values it adds to a rollup, and the log line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FULL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_a_row_keeps_what_is_known_and_no_zeros() -> None:
+def test_row_omits_zeros_and_unknown_values() -> None:
     assert UsageRecord(**FULL).row() == {
         "at_ms": 1_795_437_000_001, "consumer": "acme", "key_id": "k1", "plan": "gold", "route": "chat",
         "provider": "one", "model": "m1", "model_served": "m1-2026", "service_tier": "flex", "stream": True,
@@ -42,19 +42,19 @@ def test_a_row_keeps_what_is_known_and_no_zeros() -> None:
     assert bare["cost_nano_usd"] == 0
 
 
-def test_a_huge_usage_object_is_not_kept() -> None:
+def test_large_usage_object_is_omitted() -> None:
     assert "usage_raw" not in UsageRecord(**{**FULL, "usage_raw": {"x": "y" * 1_500}}).row()
 
 
-def test_a_rollup_adds_what_the_row_says() -> None:
+def test_rollup_of_a_record() -> None:
     assert UsageRecord(**FULL).rollup() == {
         "requests": 1, "errors": 1, "estimated": 1, "status_502": 1, "code_upstream_cut": 1, "latency_ms": 45,
         "ms_50": 1, "cost_nano_usd": 800, "tokens_input": 11, "tokens_cache_read": 12,
         "tokens_cache_write_5m": 13, "tokens_cache_write_1h": 14, "tokens_input_audio": 15, "tokens_input_image": 16,
         "tokens_output": 17, "tokens_output_audio": 18, "tokens_reasoning": 9,
     }  # fmt: skip
-    ours = UsageRecord(request_id="r", at_ms=0, environment="e", status=503, settlement="refused").rollup()
-    assert (ours["errors"], ours.get("refusals")) == (1, None), "an outage of ours refuses nobody"
+    outage = UsageRecord(request_id="r", at_ms=0, environment="e", status=503, settlement="refused").rollup()
+    assert (outage["errors"], outage.get("refusals")) == (1, None), "an outage is not a refusal"
     refused = UsageRecord(request_id="r", at_ms=0, environment="e", status=429, settlement="refused")
     assert refused.rollup() == {
         "requests": 1, "refusals": 1, "cost_nano_usd": 0, "status_429": 1, "ms_10": 1,
@@ -68,12 +68,12 @@ def test_a_rollup_adds_what_the_row_says() -> None:
     ("latency_ms", "bucket"),
     [(0, "ms_10"), (10, "ms_10"), (11, "ms_25"), (300_000, "ms_300000"), (300_001, "ms_inf")],
 )
-def test_a_rollup_counts_a_latency_under_the_first_bound_it_fits(latency_ms: int, bucket: str) -> None:
+def test_latency_is_counted_under_the_lowest_bound_that_fits(latency_ms: int, bucket: str) -> None:
     record = UsageRecord(request_id="r", at_ms=0, environment="e", status=200, latency_ms=latency_ms)
     assert {name for name in record.rollup() if name.startswith("ms_")} == {bucket}
 
 
-def test_what_an_unsettled_row_added_is_what_a_correction_takes_back() -> None:
+def test_correction_subtracts_the_rollup_of_the_unsettled_row() -> None:
     record = unsettled_record(HOLD, "acme", "env")
     assert record.rollup() == unsettled_rollup({**record.row()})
     assert record.rollup() == {
@@ -83,17 +83,17 @@ def test_what_an_unsettled_row_added_is_what_a_correction_takes_back() -> None:
     assert (record.held_nano_usd, record.status, record.price_version) == (700, 504, "v3")
 
 
-def test_a_log_line_rebuilds_the_record() -> None:
+def test_log_line_round_trip() -> None:
     record = UsageRecord(**FULL)
     line = json.loads(usage_line(record, per_consumer=True))
     assert record_from_line(line) == record
     del line["tokens_output"]
     assert record_from_line(line).tokens.output == 0
-    assert {each.name for each in fields(record)} - set(line) == {"tokens", "counters"}
+    assert {member.name for member in fields(record)} - set(line) == {"tokens", "counters"}
     assert "\n" not in usage_line(record, per_consumer=True)
 
 
-def test_a_log_line_carries_its_metrics_and_low_cardinality_dimensions() -> None:
+def test_log_line_has_metrics_with_low_cardinality_dimensions() -> None:
     line = json.loads(usage_line(UsageRecord(**FULL), per_consumer=True))
     assert (line["Requests"], line["Errors"], line["CostNanoUsd"], line["EstimatedRows"]) == (1, 1, 800, 1)
     assert (line["InputTokens"], line["OutputTokens"], line["GatewayLatency"]) == (81, 35, 5)
@@ -104,11 +104,11 @@ def test_a_log_line_carries_its_metrics_and_low_cardinality_dimensions() -> None
         usage_line(UsageRecord(request_id="r", at_ms=0, environment="e", status=429), per_consumer=True)
     )
     assert (refused["level"], refused["Refusals"], refused["Errors"]) == ("INFO", 1, 0)
-    lost = json.loads(
+    expired = json.loads(
         usage_line(unsettled_record(HOLD, "acme", "env"), per_consumer=True, metrics_at_ms=HOLD.at_ms + 9)
     )
-    assert (lost["at_ms"], lost["_aws"]["Timestamp"]) == (HOLD.at_ms, HOLD.at_ms + 9)
-    assert (lost["UnsettledRows"], lost.get("OverEstimate")) == (1, None)
+    assert (expired["at_ms"], expired["_aws"]["Timestamp"]) == (HOLD.at_ms, HOLD.at_ms + 9)
+    assert (expired["UnsettledRows"], expired.get("OverEstimate")) == (1, None)
     assert line["_aws"]["Timestamp"] == 1_795_437_000_001
     over = json.loads(usage_line(UsageRecord(**{**FULL, "cost_nano_usd": 901}), per_consumer=False))
     assert over["OverEstimate"] == 1
@@ -116,11 +116,11 @@ def test_a_log_line_carries_its_metrics_and_low_cardinality_dimensions() -> None
     assert series(line)["Errors"] == [["environment"], ["environment", "consumer"], ["environment", "reason"]]
     assert series(line)["Requests"] == [["environment"], ["environment", "model"], ["environment", "consumer"]]
     assert series(line)["Refusals"] == [["environment"], ["environment", "consumer"]]
-    assert series(refused)["Refusals"] == [["environment"]], "neither model nor consumer nor reason are known"
+    assert series(refused)["Refusals"] == [["environment"]], "model, consumer and reason are unknown"
 
 
 def series(line: dict[str, Any]) -> dict[str, list[list[str]]]:
-    """Dimension sets by metric, as CloudWatch will make them."""
+    """Dimension sets by metric, as CloudWatch creates them."""
     directives = line["_aws"]["CloudWatchMetrics"]
-    assert {each["Namespace"] for each in directives} == {"Tollgate"}
-    return {metric["Name"]: each["Dimensions"] for each in directives for metric in each["Metrics"]}
+    assert {directive["Namespace"] for directive in directives} == {"Tollgate"}
+    return {metric["Name"]: directive["Dimensions"] for directive in directives for metric in directive["Metrics"]}

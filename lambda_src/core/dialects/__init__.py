@@ -1,4 +1,4 @@
-"""How each AI API asks, answers and reports usage. Pure: bytes in, facts out."""
+"""The API dialects: what a request asks for, and what a response reports. No I/O."""
 
 from __future__ import annotations
 
@@ -11,17 +11,13 @@ from lambda_src.core.dialects.parsed_response import ParsedResponse
 
 
 class Dialect(Protocol):
-    """The two verbs of a dialect."""
+    """The functions that each dialect's module has."""
 
     def parse_request(self, route: Route, body: dict[str, object], size: int, path_model: str | None) -> ParsedRequest:
-        """What a request asks for; BadRequest where it cannot be told."""
+        """Parse a request. BadRequest if it is invalid or its cost cannot be bounded. size: bytes of the raw body."""
 
-    def parse_response(self, route: Route, ask: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
-        """What a successful answer says; `whole` is False where the connection ended early."""
+    def parse_response(self, route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
+        """Parse a success response to `parsed`. complete: False if it was truncated."""
 
 
-DIALECTS: Final[dict[ProviderKind, Dialect]] = {
-    "openai": openai,
-    "anthropic": anthropic,
-    "bedrock": bedrock,
-}
+DIALECTS: Final[dict[ProviderKind, Dialect]] = {"openai": openai, "anthropic": anthropic, "bedrock": bedrock}

@@ -20,33 +20,33 @@ from lambda_src.core.dialects.parsed_request import (
     reject_case_variants,
     reject_fields,
 )
-from lambda_src.core.dialects.parsed_response import ParsedResponse, event_objects, events, json_object, text_size
+from lambda_src.core.dialects.parsed_response import ParsedResponse, event_objects, json_object, sse_events, text_size
 from lambda_src.core.tokens import ReportedUsage, Tokens, as_object, count, count_or_none, name_or_none
 
-_OWN_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
-"""Tools whose calls the client runs; Anthropic adds a system prompt of its own for them."""
+_CLIENT_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
+"""Prefixes of the types of tools that the client runs. Anthropic adds a system prompt for them."""
 _TEXT_PARTS = ("text", "thinking", "redacted_thinking", "tool_use", "search_result")
-_ELSEWHERE = {"fallbacks": "another model than the one that is priced might answer"}
-_BOUNDS = (
+_OTHER_MODELS = {"fallbacks": "a model with other prices might respond"}
+_COST_FIELDS = (
     "model", "messages", "stream", "max_tokens", "service_tier", "speed", "inference_geo", "tools", "mcp_servers",
-    "container", "compaction", "context_management", "thread", "cache_control", *_ELSEWHERE,
+    "container", "compaction", "context_management", "thread", "cache_control", *_OTHER_MODELS,
 )  # fmt: skip
 
 
 def parse_request(route: Route, body: JsonObject, size: int, path_model: str | None) -> ParsedRequest:
-    """What a request for messages asks for."""
+    """Parse a Messages request."""
     del route, path_model
-    reject_case_variants(body, *_BOUNDS)
-    reject_fields(body, _ELSEWHERE)
+    reject_case_variants(body, *_COST_FIELDS)
+    reject_fields(body, _OTHER_MODELS)
     if body.get("inference_geo") not in (None, "global"):
-        reject_fields(body, {"inference_geo": "a region has other prices; the workspace's default can be set instead"})
+        reject_fields(body, {"inference_geo": "regions have other prices (the workspace's default can be set instead)"})
     parsed = ParsedRequest(body=body, model=model_name(body), text_bytes=size, stream=boolean_field(body, "stream"))
     parsed.max_output = integer_field(body, "max_tokens")
     parsed.service_tier = _service_tier(body)
     _tools(parsed, body)
-    for member in ("mcp_servers", "container", "compaction"):
-        if body.get(member):
-            parsed.hosted_tool = member
+    for name in ("mcp_servers", "container", "compaction"):
+        if body.get(name):
+            parsed.hosted_tool = name
     if any(
         "compact" in str(edit.get("type")) for edit in objects(as_object(body.get("context_management")).get("edits"))
     ):
@@ -63,25 +63,25 @@ def _tools(parsed: ParsedRequest, body: JsonObject) -> None:
         parsed.added_tokens += TOOLS_ALLOWANCE
     for tool in objects(body.get("tools")):
         kind = tool.get("type", "custom")
-        if not isinstance(kind, str) or not kind.startswith(_OWN_TOOLS):
+        if not isinstance(kind, str) or not kind.startswith(_CLIENT_TOOLS):
             parsed.hosted_tool = f"the tool {kind}"
         elif kind != "custom":
             parsed.added_tokens += BUILT_IN_ALLOWANCE
 
 
 def _service_tier(body: JsonObject) -> str | None:
-    """Fast mode has prices of its own; the tiers that can be asked for share one price list."""
+    """The tier that determines the price. Fast mode has its own prices; all tiers that can be requested share one."""
     if body.get("speed") not in (None, "standard"):
         return str(body["speed"])
     return "standard" if body.get("service_tier") == "standard_only" else None
 
 
 def _cache(parsed: ParsedRequest, body: JsonObject) -> None:
-    """Cache writes are dearer than plain input; they happen only where the request marks something for caching."""
-    marks = list(find_values(body, "cache_control"))
-    if marks:
+    """Add the classes of cache writes, which happen only if the request has `cache_control` fields."""
+    controls = list(find_values(body, "cache_control"))
+    if controls:
         parsed.input_classes.add("cache_write_5m")
-    if any(as_object(mark).get("ttl") not in (None, "5m") for mark in marks):
+    if any(as_object(control).get("ttl") not in (None, "5m") for control in controls):
         parsed.input_classes.add("cache_write_1h")
 
 
@@ -106,45 +106,45 @@ def _part(parsed: ParsedRequest, part: JsonObject) -> None:
 
 
 def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
-    """What an answer says. Streams: from `message_start`, then every non-null field of each delta overwrites."""
+    """Parse a Messages response. A stream's usage starts in `message_start`; non-null fields of deltas override it."""
     del route
     if parsed.stream and (body.startswith((b"event:", b"data:")) or b"\ndata:" in body):
-        return _read_stream(body)
-    answer = json_object(body)
-    if answer is None:
+        return _parse_stream(body)
+    response = json_object(body)
+    if response is None:
         return ParsedResponse(ReportedUsage(Tokens(), reported=False), len(body), body, failed=not complete)
-    usage = _usage(answer, as_object(answer.get("usage")), finished=True)
-    return ParsedResponse(usage, text_size(answer.get("content")), body, failed=not complete)
+    usage = _usage(response, as_object(response.get("usage")), finished=True)
+    return ParsedResponse(usage, text_size(response.get("content")), body, failed=not complete)
 
 
-def _read_stream(body: bytes) -> ParsedResponse:
+def _parse_stream(body: bytes) -> ParsedResponse:
     message: JsonObject = {}
     usage: JsonObject = {}
-    delivered, counted_out, ended = 0, False, False
-    for event in event_objects(events(body)):
+    delivered_bytes, has_final_count, ended = 0, False, False
+    for event in event_objects(sse_events(body)):
         kind = event.get("type")
         if kind == "message_start":
             message = as_object(event.get("message"))
             usage = dict(as_object(message.get("usage")))
         elif kind in ("content_block_start", "content_block_delta"):
-            delivered += text_size(event.get("delta", event.get("content_block")))
+            delivered_bytes += text_size(event.get("delta", event.get("content_block")))
         elif kind == "message_delta":
             counts = as_object(event.get("usage"))
-            usage |= {member: value for member, value in counts.items() if value is not None}
-            # Only the delta that says why the answer stopped has the last word on output.
+            usage |= {name: value for name, value in counts.items() if value is not None}
+            # Only the delta with a stop reason has the final output count.
             stopped = as_object(event.get("delta")).get("stop_reason") is not None
-            counted_out = counted_out or (counts.get("output_tokens") is not None and stopped)
+            has_final_count = has_final_count or (counts.get("output_tokens") is not None and stopped)
         elif kind == "message_stop":
             ended = True
-    return ParsedResponse(_usage(message, usage, finished=counted_out), delivered, body, failed=not ended)
+    return ParsedResponse(_usage(message, usage, finished=has_final_count), delivered_bytes, body, failed=not ended)
 
 
-def _usage(answer: JsonObject, raw: JsonObject, *, finished: bool) -> ReportedUsage:
-    """`iterations` break the top-level counts down, except those of compactions, which the top level leaves out."""
+def _usage(response: JsonObject, raw: JsonObject, *, finished: bool) -> ReportedUsage:
+    """Usage of a response. The top-level counts include all `iterations` except compactions, which are added."""
     tokens = _tokens(raw)
-    for each in objects(raw.get("iterations")):
-        if each.get("type") == "compaction":
-            tokens = tokens.plus(_tokens(each))
+    for iteration in objects(raw.get("iterations")):
+        if iteration.get("type") == "compaction":
+            tokens += _tokens(iteration)
     complete = (
         count_or_none(raw.get("input_tokens")) is not None and count_or_none(raw.get("output_tokens")) is not None
     )
@@ -152,15 +152,15 @@ def _usage(answer: JsonObject, raw: JsonObject, *, finished: bool) -> ReportedUs
     return ReportedUsage(
         tokens,
         reported=finished and complete and tokens.total > 0,
-        model=name_or_none(answer.get("model")),
-        # Anthropic's priority tier is prepaid capacity at the standard price list; batch has half prices, fast dearer.
+        model=name_or_none(response.get("model")),
+        # The priority tier is prepaid capacity at standard prices; only batch and fast mode have their own.
         service_tier="fast" if raw.get("speed") == "fast" else "batch" if tier == "batch" else None,
         raw=raw or None,
     )
 
 
 def _tokens(raw: JsonObject) -> Tokens:
-    """`input_tokens` is uncached only; `cache_creation` breaks `cache_creation_input_tokens` down, it adds nothing."""
+    """Tokens by class. `input_tokens` excludes the cache; `cache_creation` details `cache_creation_input_tokens`."""
     created = as_object(raw.get("cache_creation"))
     one_hour = count(created.get("ephemeral_1h_input_tokens"))
     five_minutes = count(created.get("ephemeral_5m_input_tokens"))
@@ -168,7 +168,7 @@ def _tokens(raw: JsonObject) -> Tokens:
     return Tokens(
         input=count(raw.get("input_tokens")),
         cache_read=count(raw.get("cache_read_input_tokens")),
-        cache_write_5m=written - one_hour,  # what the breakdown does not cover is charged at the 5-minute price
+        cache_write_5m=written - one_hour,  # includes tokens that the breakdown lacks
         cache_write_1h=one_hour,
         output=count(raw.get("output_tokens")),
         reasoning=count(as_object(raw.get("output_tokens_details")).get("thinking_tokens")),

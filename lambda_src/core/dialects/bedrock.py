@@ -25,19 +25,21 @@ _TEXT_PARTS = ("text", "toolUse", "reasoningContent", "cachePoint", "citationsCo
 
 
 def parse_request(route: Route, body: JsonObject, size: int, path_model: str | None) -> ParsedRequest:
-    """What a Converse request asks for; the model is in the path."""
+    """Parse a Converse request. The model is in the path."""
     if not path_model:
-        raise BadRequest("model_missing", "the path names no model; use /bedrock/model/NAME/converse.", param="modelId")
+        raise BadRequest(
+            "model_missing", "the path names no model; accepted: /bedrock/model/NAME/converse.", param="modelId"
+        )
     parsed = ParsedRequest(body=body, model=path_model, text_bytes=size, stream=route.name == "converse_stream")
     parsed.max_output = integer_field(as_object(body.get("inferenceConfig")), "maxTokens")
     parsed.service_tier = _tier(body)
     if body.get("promptVariables") is not None:
         parsed.unbounded_input = "promptVariables"
     if body.get("additionalModelRequestFields"):
-        # Model-specific members may raise the output's maximum or switch on tools that Bedrock runs.
+        # Model-specific fields may raise the maximum output or enable tools that Bedrock runs.
         parsed.hosted_tool = "additionalModelRequestFields"
     if as_object(body.get("performanceConfig")).get("latency") not in (None, "standard"):
-        reject_fields(body, {"performanceConfig": "another latency than standard has prices of its own"})
+        reject_fields(body, {"performanceConfig": "a latency other than standard has other prices"})
     if body.get("toolConfig"):
         parsed.added_tokens += TOOLS_ALLOWANCE
     for tool in objects(as_object(body.get("toolConfig")).get("tools")):
@@ -61,65 +63,65 @@ def _part(parsed: ParsedRequest, part: JsonObject) -> None:
         for_each_part([as_object(part["toolResult"])], "content", lambda inner: _part(parsed, inner))
     elif "toolAddition" in part:
         parsed.hosted_tool = "a tool added by a message"
-    elif not any(each in part for each in _TEXT_PARTS):
-        parsed.unbounded_input = f"a content block with {', '.join(map(str, part)) or 'nothing in it'}"
+    elif not any(name in part for name in _TEXT_PARTS):
+        parsed.unbounded_input = f"a content block with {', '.join(map(str, part)) or 'no fields'}"
 
 
 def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
-    """What an answer says; a stream's usage is in its final `metadata` event."""
+    """Parse a Converse response. A stream's usage is in its final `metadata` event."""
     del route
     if parsed.stream:
-        return _read_stream(body)
-    answer = json_object(body)
-    if answer is None:
+        return _parse_stream(body)
+    response = json_object(body)
+    if response is None:
         return ParsedResponse(ReportedUsage(Tokens(), reported=False), len(body), body, failed=not complete)
-    usage = _usage(as_object(answer.get("usage")), _tier(answer))
-    return ParsedResponse(usage, text_size(answer.get("output")), body, failed=not complete)
+    usage = _usage(as_object(response.get("usage")), _tier(response))
+    return ParsedResponse(usage, text_size(response.get("output")), body, failed=not complete)
 
 
-def _read_stream(body: bytes) -> ParsedResponse:
+def _parse_stream(body: bytes) -> ParsedResponse:
     usage: JsonObject = {}
     tier: str | None = None
-    delivered = 0
+    delivered_bytes = 0
     for kind, payload in stream_events(body):
         if kind == "metadata":
             usage, tier = as_object(payload.get("usage")), _tier(payload)
         elif kind == "contentBlockDelta":
-            delivered += text_size(payload.get("delta"))
-    return ParsedResponse(_usage(usage, tier), delivered, body, failed=not usage)
+            delivered_bytes += text_size(payload.get("delta"))
+    return ParsedResponse(_usage(usage, tier), delivered_bytes, body, failed=not usage)
 
 
 def stream_events(body: bytes) -> list[tuple[str, JsonObject]]:
-    """The events of a binary event stream as (type, payload); what is cut or damaged at the end is left out.
+    """The events of a binary event stream as (type, payload), up to the first truncated or damaged one.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html describes the framing.
     """
-    # Only Bedrock needs it, so that only Bedrock pays for the import.
+    # Imported here: only Bedrock streams need it.
     from botocore.eventstream import EventStreamBuffer, ParserError
 
     buffer = EventStreamBuffer()
     buffer.add_data(body)
-    found: list[tuple[str, JsonObject]] = []
+    events: list[tuple[str, JsonObject]] = []
     try:
         for event in buffer:
             message = event.to_response_dict()
             kind = message["headers"].get(":event-type") or message["headers"].get(":exception-type") or ""
-            found.append((str(kind), json_object(message["body"]) or {}))
+            events.append((str(kind), json_object(message["body"]) or {}))
     except ParserError:
-        return found
-    return found
+        return events
+    return events
 
 
-def _tier(holder: JsonObject) -> str | None:
-    """The service tier that a request asks for or an answer names; `reserved` is prepaid at the standard prices."""
-    tier = name_or_none(as_object(holder.get("serviceTier")).get("type"))
+def _tier(body: JsonObject) -> str | None:
+    """The service tier in a request or a response. `reserved` is prepaid capacity at standard prices."""
+    tier = name_or_none(as_object(body.get("serviceTier")).get("type"))
     return "standard" if tier in ("default", "reserved") else tier
 
 
 def _usage(raw: JsonObject, tier: str | None) -> ReportedUsage:
-    """`inputTokens` excludes the cache; `cacheDetails` breaks `cacheWriteInputTokens` down by time to live."""
+    """Usage of a response. `inputTokens` excludes the cache; `cacheDetails` breaks `cacheWriteInputTokens` down."""
     one_hour = sum(
-        count(each.get("inputTokens")) for each in objects(raw.get("cacheDetails")) if each.get("ttl") == "1h"
+        count(detail.get("inputTokens")) for detail in objects(raw.get("cacheDetails")) if detail.get("ttl") == "1h"
     )
     written = max(count(raw.get("cacheWriteInputTokens")), one_hour)
     tokens = Tokens(

@@ -1,4 +1,4 @@
-"""OpenAI's dialect: chat completions, responses, embeddings, and everything that speaks them.
+"""OpenAI's dialect: chat completions, responses and embeddings, also of other providers with the same API.
 
 https://platform.openai.com/docs/api-reference
 """
@@ -19,36 +19,37 @@ from lambda_src.core.dialects.parsed_request import (
     objects,
     reject_case_variants,
     reject_fields,
+    shorten,
 )
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.tokens import as_object
 
 __all__ = ["parse_request", "parse_response"]
 
-_OWN_TOOLS = ("function", "custom")
+_CLIENT_TOOLS = ("function", "custom")
 _TEXT_PARTS = ("text", "input_text", "output_text", "refusal", "summary_text", "reasoning_text")
 _RESPONSE_ITEMS = ("message", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output",
                    "reasoning")  # fmt: skip
-_ACTING_ITEMS = ("additional_tools", "configuration_update", "compaction_trigger", "program")
-"""Input items that have the provider do more than answer."""
-_ELSEWHERE = {
-    "models": "another model than the one that is priced might answer",
-    "fallbacks": "another model than the one that is priced might answer",
+_ACTION_ITEMS = ("additional_tools", "configuration_update", "compaction_trigger", "program")
+"""Input items that make the provider do more than generate a response."""
+_OTHER_MODELS = {
+    "models": "a model with other prices might respond",
+    "fallbacks": "a model with other prices might respond",
 }
-"""Members of routers that speak this dialect."""
-_BOUNDS = (
+"""Fields of model routers that use OpenAI's API."""
+_COST_FIELDS = (
     "model", "messages", "input", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens",
     "max_output_tokens", "service_tier", "tools", "functions", "prediction", "modalities", "background",
     "web_search_options", "previous_response_id", "conversation", "prompt", "context_management", "reasoning",
-    *_ELSEWHERE,
+    *_OTHER_MODELS,
 )  # fmt: skip
 
 
 def parse_request(route: Route, body: JsonObject, size: int, path_model: str | None) -> ParsedRequest:
-    """What an OpenAI request asks for."""
+    """Parse an OpenAI request."""
     del path_model  # the name is in the body
-    reject_case_variants(body, *_BOUNDS)
-    reject_fields(body, _ELSEWHERE)
+    reject_case_variants(body, *_COST_FIELDS)
+    reject_fields(body, _OTHER_MODELS)
     parsed = ParsedRequest(body=body, model=model_name(body), text_bytes=size, stream=boolean_field(body, "stream"))
     parsed.service_tier = _service_tier(body)
     parsed.may_vary_tier = parsed.service_tier in (None, "auto")
@@ -67,24 +68,26 @@ def parse_request(route: Route, body: JsonObject, size: int, path_model: str | N
 def _service_tier(body: JsonObject) -> str | None:
     tier = body.get("service_tier")
     if tier is not None and not isinstance(tier, str):
-        raise BadRequest("invalid_parameter", "service_tier must be a string.", param="service_tier")
+        raise BadRequest(
+            "invalid_parameter", f"service_tier is {shorten(tier)}; accepted: a string.", param="service_tier"
+        )
     return "standard" if tier == "default" else tier
 
 
 def _embeddings(parsed: ParsedRequest) -> None:
     parsed.max_output, parsed.input_classes = 0, {"input"}
-    texts = parsed.body.get("input")
-    # Some servers embed chats and images as well.
-    if parsed.body.get("messages") is not None or any(True for _ in objects(texts)) or isinstance(texts, dict):
+    value = parsed.body.get("input")
+    # Some servers also embed chats and images.
+    if parsed.body.get("messages") is not None or any(True for _ in objects(value)) or isinstance(value, dict):
         parsed.unbounded_input = "input other than text or tokens"
 
 
 def _chat(parsed: ParsedRequest) -> None:
     body = parsed.body
     maxima = [integer_field(body, name) for name in ("max_completion_tokens", "max_tokens")]
-    parsed.max_output = max((each for each in maxima if each is not None), default=None)
-    parsed.choices = integer_field(body, "n", most=128) or 1
-    # Rejected predicted tokens are billed as output although they are not part of the answer.
+    parsed.max_output = max((value for value in maxima if value is not None), default=None)
+    parsed.choices = integer_field(body, "n", maximum=128) or 1
+    # Rejected prediction tokens are billed as output, although they are not part of the response.
     parsed.extra_output = len(str(body.get("prediction") or "").encode(errors="surrogatepass"))
     for name in ("web_search_options", "plugins"):
         if name in body:
@@ -94,7 +97,7 @@ def _chat(parsed: ParsedRequest) -> None:
     _tools(parsed, "functions", "tools")
     for message in objects(body.get("messages")):
         if message.get("audio") is not None:
-            parsed.unbounded_input = "an earlier answer's audio"
+            parsed.unbounded_input = "the audio of an earlier response"
         for_each_part([message], "content", lambda part: _part(parsed, part))
     if parsed.stream:
         options = as_object(body.get("stream_options"))
@@ -108,41 +111,41 @@ def _responses(parsed: ParsedRequest) -> None:
     if boolean_field(body, "background"):
         raise BadRequest(
             "background_not_supported",
-            "background is true; accepted: false. A background response reports its usage later, where it cannot be "
-            "metered. Leave background out, and stream long answers.",
+            "background is true; accepted: false, because the usage of a background response cannot be metered. Leave "
+            "background out, and stream long responses.",
             param="background",
         )
     for name in ("previous_response_id", "conversation"):
         if body.get(name) is not None:
             parsed.unbounded_input = name
-    for name in ("prompt", "context_management"):  # a stored prompt may bring tools of its own
+    for name in ("prompt", "context_management"):  # a stored prompt may include tools
         if body.get(name):
             parsed.hosted_tool = name
     if as_object(body.get("reasoning")).get("mode") not in (None, "standard"):
-        parsed.hosted_tool = "another mode of reasoning than standard"
+        parsed.hosted_tool = "a reasoning mode other than standard"
     _tools(parsed, "tools")
     for item in objects(body.get("input")):
         _item(parsed, item)
 
 
 def _item(parsed: ParsedRequest, item: JsonObject) -> None:
-    """One item of a response's input. Without a type it is a message, or only the id of something stored."""
+    """Parse an input item. Without a type it is a message, or a reference to a stored item if it has no role."""
     kind = item.get("type", "message" if "role" in item else "item_reference")
-    if kind in _ACTING_ITEMS:
+    if kind in _ACTION_ITEMS:
         parsed.hosted_tool = f"the input item {kind}"
     elif kind not in _RESPONSE_ITEMS:
         parsed.unbounded_input = f"an input item of type {kind}"
     elif kind == "reasoning" and not item.get("encrypted_content"):
-        parsed.unbounded_input = "reasoning that the provider stored"
+        parsed.unbounded_input = "reasoning stored by the provider"
     for_each_part([item], "content", lambda part: _part(parsed, part))
     for_each_part([item], "output", lambda part: _part(parsed, part))
 
 
-def _tools(parsed: ParsedRequest, *members: str) -> None:
-    if any(parsed.body.get(member) for member in members):
+def _tools(parsed: ParsedRequest, *names: str) -> None:
+    if any(parsed.body.get(name) for name in names):
         parsed.added_tokens += TOOLS_ALLOWANCE
     for tool in objects(parsed.body.get("tools")):
-        if tool.get("type") not in _OWN_TOOLS:
+        if tool.get("type") not in _CLIENT_TOOLS:
             parsed.hosted_tool = f"the tool {tool.get('type')}"
 
 
@@ -156,10 +159,10 @@ def _part(parsed: ParsedRequest, part: JsonObject) -> None:
         if isinstance(url, str) and url[:5].lower() == "data:":
             if url[5:11].lower() == "image/":
                 parsed.text_bytes -= byte_size(url)
-            else:  # some servers take a document or a film for an image
-                parsed.unbounded_input = "data other than an image in place of an image"
+            else:  # some servers accept documents and videos here
+                parsed.unbounded_input = "an image part whose data is not an image"
     elif kind == "input_audio":
-        # A second of audio is 10 tokens and, however compressed, more than 10 bytes: bytes bound it as they do text.
+        # A second of audio is 10 tokens and more than 10 bytes in any format, so its bytes bound its tokens.
         parsed.input_classes.add("input_audio")
     elif kind not in _TEXT_PARTS:
         parsed.unbounded_input = f"a content part of type {kind}"

@@ -1,132 +1,140 @@
-"""What OpenAI's answers, plain and streamed, say of usage."""
+"""Usage in OpenAI responses, streamed or not."""
 
 from __future__ import annotations
 
 from lambda_src.contract import Route
 from lambda_src.core.dialects.parsed_request import JsonObject, ParsedRequest, byte_size, objects
-from lambda_src.core.dialects.parsed_response import ParsedResponse, data, event_objects, events, json_object, text_size
+from lambda_src.core.dialects.parsed_response import (
+    ParsedResponse,
+    event_data,
+    event_objects,
+    json_object,
+    sse_events,
+    text_size,
+)
 from lambda_src.core.tokens import ReportedUsage, Tokens, as_object, count, count_or_none, name_or_none
 
 _FINAL_EVENTS = ("response.completed", "response.incomplete", "response.failed")
-_ANSWER_MEMBERS = {"chat": "choices", "responses": "output", "embeddings": ""}
+_OUTPUT_FIELDS = {"chat": "choices", "responses": "output", "embeddings": ""}
 
 
 def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
-    """What an OpenAI answer says."""
-    if parsed.stream and (body.startswith(b"data:") or b"\ndata:" in body):  # else it ignored the wish to stream
-        return _read_stream(route, parsed, body, complete)
-    answer = json_object(body)
-    if answer is None:
+    """Parse an OpenAI response. A requested stream is recognized by its lines, since a server may ignore `stream`."""
+    if parsed.stream and (body.startswith(b"data:") or b"\ndata:" in body):
+        return _parse_stream(route, parsed, body, complete)
+    response = json_object(body)
+    if response is None:
         return ParsedResponse(ReportedUsage(Tokens(), reported=False), len(body), body, failed=not complete)
-    usage = _usage(answer, route.name != "embeddings")
-    return ParsedResponse(usage, text_size(answer.get(_ANSWER_MEMBERS[route.name])), body, failed=not complete)
+    usage = _usage(response, route.name != "embeddings")
+    return ParsedResponse(usage, text_size(response.get(_OUTPUT_FIELDS[route.name])), body, failed=not complete)
 
 
-def _read_stream(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
-    stream = events(body)
-    failed = not complete or _failed(route, stream)
-    usage, extra = _usage_of_stream(route, stream, failed)
-    if extra is not None and not parsed.usage_requested:
-        stream.remove(extra)
-        body = b"".join(stream)
-    delivered = 0 if usage.reported else sum(_delivered(each) for each in event_objects(stream))
-    return ParsedResponse(usage, delivered, body, failed)
+def _parse_stream(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
+    events = sse_events(body)
+    failed = not complete or not _has_end(route, events)
+    usage, usage_event = _stream_usage(route, events, failed)
+    if usage_event is not None and not parsed.usage_requested:
+        events.remove(usage_event)
+        body = b"".join(events)
+    delivered_bytes = 0 if usage.reported else sum(_text_size(event) for event in event_objects(events))
+    return ParsedResponse(usage, delivered_bytes, body, failed)
 
 
-def _usage_of_stream(route: Route, stream: list[bytes], failed: bool) -> tuple[ReportedUsage, bytes | None]:
-    """Usage as the last event that has one says it, and that event where it says nothing else."""
-    for event in reversed(stream):
+def _stream_usage(route: Route, events: list[bytes], failed: bool) -> tuple[ReportedUsage, bytes | None]:
+    """Usage from the last event that has it, and that event if it contains nothing else."""
+    for event in reversed(events):
         if b'"usage"' not in event:
             continue
-        parsed = data(event) or {}
-        holder = _holder(route, parsed)
-        if isinstance(holder.get("usage"), dict):
-            alone = route.name == "chat" and parsed.get("choices") == []
-            tier = _tier(holder) or _named(route, stream, "service_tier")
-            # A running count, on a chunk that still has text, is the whole count only if the stream ended well.
-            final = alone or not failed or route.name == "responses"
-            return _usage(holder, True, tier=tier, final=final), event if alone else None
-    model, tier = _named(route, stream, "model"), _named(route, stream, "service_tier")
+        data = event_data(event) or {}
+        response = _response_of(route, data)
+        if isinstance(response.get("usage"), dict):
+            usage_only = route.name == "chat" and data.get("choices") == []
+            tier = _tier(response) or _last_value(route, events, "service_tier")
+            # A running count, in a chunk with text, is complete only if the stream did not fail.
+            final = usage_only or not failed or route.name == "responses"
+            return _usage(response, True, tier=tier, final=final), event if usage_only else None
+    model, tier = _last_value(route, events, "model"), _last_value(route, events, "service_tier")
     return ReportedUsage(Tokens(), reported=False, model=model, service_tier=tier), None
 
 
-def _named(route: Route, stream: list[bytes], member: str) -> str | None:
-    """What the last event that has `member` says."""
-    quoted = f'"{member}"'.encode()
-    for event in reversed(stream):
-        holder = _holder(route, data(event) or {}) if quoted in event else {}
-        if holder.get(member) is not None:
-            return _tier(holder) if member == "service_tier" else name_or_none(holder[member])
+def _last_value(route: Route, events: list[bytes], field: str) -> str | None:
+    """The value of `field` (`model` or `service_tier`) in the last event that has it."""
+    quoted = f'"{field}"'.encode()
+    for event in reversed(events):
+        response = _response_of(route, event_data(event) or {}) if quoted in event else {}
+        if response.get(field) is not None:
+            return _tier(response) if field == "service_tier" else name_or_none(response[field])
     return None
 
 
-def _tier(holder: JsonObject) -> str | None:
-    tier = name_or_none(holder.get("service_tier"))
+def _tier(response: JsonObject) -> str | None:
+    tier = name_or_none(response.get("service_tier"))
     return {"default": "standard", "auto": None}.get(tier or "auto", tier)
 
 
-def _holder(route: Route, event: JsonObject) -> JsonObject:
-    """Where an event keeps model and usage: a response event in its `response`, a chat chunk in itself."""
+def _response_of(route: Route, event: JsonObject) -> JsonObject:
+    """The object with model and usage: the `response` of a Responses event, a chat chunk itself."""
     return as_object(event.get("response")) if route.name == "responses" else event
 
 
-def _failed(route: Route, stream: list[bytes]) -> bool:
-    """Whether a stream ended otherwise than it should: cut, or with an error of the provider's."""
-    last = [event for event in stream[-3:] if event.strip()]
+def _has_end(route: Route, events: list[bytes]) -> bool:
+    """Whether a stream has the final event of its format."""
+    last = [event for event in events[-3:] if event.strip()]
     if route.name == "responses":
-        return not any((data(event) or {}).get("type") in _FINAL_EVENTS for event in last)
-    return not any(b"[DONE]" in event for event in last)
+        return any((event_data(event) or {}).get("type") in _FINAL_EVENTS for event in last)
+    return any(b"[DONE]" in event for event in last)
 
 
-def _delivered(event: JsonObject) -> int:
+def _text_size(event: JsonObject) -> int:
     """Bytes of generated text in one event."""
-    if isinstance(delta := event.get("delta"), str):  # responses
+    if isinstance(delta := event.get("delta"), str):  # Responses API
         return byte_size(delta)
     return sum(text_size(choice.get("delta")) for choice in objects(event.get("choices")))
 
 
-def _usage(answer: JsonObject, answers: bool, *, tier: str | None = None, final: bool = True) -> ReportedUsage:
-    """Usage of chat, responses or embeddings: what is cached or audio lies inside the prompt, so it is subtracted.
+def _usage(response: JsonObject, has_output: bool, *, tier: str | None = None, final: bool = True) -> ReportedUsage:
+    """Usage of chat, responses or embeddings.
 
-    answers: the route generates output, so that usage without a count of it is incomplete.
+    has_output: the route generates output, so that usage without an output count is incomplete.
     """
-    raw, model, tier = answer.get("usage"), name_or_none(answer.get("model")), tier or _tier(answer)
+    raw, model, tier = response.get("usage"), name_or_none(response.get("model")), tier or _tier(response)
     if not isinstance(raw, dict):
         return ReportedUsage(Tokens(), reported=False, model=model, service_tier=tier)
-    given_in = count_or_none(raw.get("prompt_tokens", raw.get("input_tokens")))
-    given_out = count_or_none(raw.get("completion_tokens", raw.get("output_tokens")))
-    total_in = given_in or 0
-    # Some servers count reasoning beside the completion, and show it only in the total.
-    total_out = max(given_out or 0, count(raw.get("total_tokens")) - total_in) if answers else 0
-    complete = given_in is not None and (given_out is not None or not answers)
-    tokens = _classes(raw, total_in, total_out)
+    reported_input = count_or_none(raw.get("prompt_tokens", raw.get("input_tokens")))
+    reported_output = count_or_none(raw.get("completion_tokens", raw.get("output_tokens")))
+    total_input = reported_input or 0
+    # Some servers do not count reasoning as completion, and include it only in the total.
+    total_output = max(reported_output or 0, count(raw.get("total_tokens")) - total_input) if has_output else 0
+    complete = reported_input is not None and (reported_output is not None or not has_output)
+    tokens = _tokens(raw, total_input, total_output)
     return ReportedUsage(
         tokens, reported=final and complete and tokens.total > 0, model=model, service_tier=tier, raw=raw
     )
 
 
-def _classes(raw: JsonObject, total_in: int, total_out: int) -> Tokens:
-    of_input = as_object(raw.get("prompt_tokens_details") or raw.get("input_tokens_details"))
-    of_output = as_object(raw.get("completion_tokens_details") or raw.get("output_tokens_details"))
-    longest = count(as_object(of_input.get("cache_write_tokens_details")).get("ttl_12h_tokens"))
-    written = max(longest, count(of_input.get("cache_write_tokens")))
-    left = total_in
-    inside: dict[str, int] = {}
-    for kind, tokens in (
-        ("cache_read", count(of_input.get("cached_tokens"))),
-        ("cache_write_1h", longest),  # the longer-lived of two kinds, which has the price of the longer-lived
-        ("cache_write_5m", written - longest),
-        ("input_audio", count(of_input.get("audio_tokens"))),
-        ("input_image", count(of_input.get("image_tokens"))),
+def _tokens(raw: JsonObject, total_input: int, total_output: int) -> Tokens:
+    """Tokens by class. OpenAI's totals include cached, audio and image tokens, so these are subtracted."""
+    input_details = as_object(raw.get("prompt_tokens_details") or raw.get("input_tokens_details"))
+    output_details = as_object(raw.get("completion_tokens_details") or raw.get("output_tokens_details"))
+    written_12h = count(as_object(input_details.get("cache_write_tokens_details")).get("ttl_12h_tokens"))
+    written = max(written_12h, count(input_details.get("cache_write_tokens")))
+    remaining = total_input
+    classes: dict[str, int] = {}
+    for token_class, tokens in (
+        ("cache_read", count(input_details.get("cached_tokens"))),
+        ("cache_write_1h", written_12h),  # the more expensive of the two classes of cache writes
+        ("cache_write_5m", written - written_12h),
+        ("input_audio", count(input_details.get("audio_tokens"))),
+        ("input_image", count(input_details.get("image_tokens"))),
     ):
-        # Never more than what is left: a part cannot be larger than the whole it lies in.
-        inside[kind] = min(left, tokens)
-        left -= inside[kind]
-    audio = min(total_out, count(of_output.get("audio_tokens")))
+        # At most the remaining input: a part cannot exceed the total.
+        classes[token_class] = min(remaining, tokens)
+        remaining -= classes[token_class]
+    audio = min(total_output, count(output_details.get("audio_tokens")))
     return Tokens(
-        input=left,
-        **inside,
-        output=total_out - audio,
+        input=remaining,
+        **classes,
+        output=total_output - audio,
         output_audio=audio,
-        reasoning=count(of_output.get("reasoning_tokens")),
+        reasoning=count(output_details.get("reasoning_tokens")),
     )

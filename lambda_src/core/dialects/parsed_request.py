@@ -1,4 +1,4 @@
-"""What a request asks for, as far as its cost and its limits depend on it."""
+"""The facts of a request that determine its cost and limits, and helpers for reading them from JSON."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ JsonObject = dict[str, object]
 MEDIA_TYPE = "application/json"
 
 TOOLS_ALLOWANCE = 2_000
-"""Tokens for a provider's own words about tools; Anthropic documents up to about 600, beside those of each tool."""
+"""Tokens of a provider's own instructions for tools. Anthropic documents up to about 600."""
 BUILT_IN_ALLOWANCE = 1_000
-"""Tokens for the definition of a tool that a request only names; Anthropic documents up to about 750."""
+"""Tokens of the definition of a tool that a request only names. Anthropic documents up to about 750."""
 
 
 @dataclass(slots=True, kw_only=True)
 class ParsedRequest:
-    """Facts of one request.
+    """The facts of a request.
 
-    body: the request's JSON object. model: the name asked for. stream: an event stream is wanted.
-    max_output: the most output tokens the request allows per choice; None where it names no maximum.
-    choices: answers asked for (`n`). extra_output: output tokens that each may be billed on top of `max_output`.
-    text_bytes: size of everything in the body whose tokens are bounded by its bytes. images: how many there are.
-    allowance: input tokens that the provider adds by itself, to explain tools to the model.
-    open_ended: what hides the input's size (a file id, a stored conversation); None: nothing.
-    widened: the request asks for a larger context window than the model's usual one.
-    hosted: a tool that the provider runs by itself, whose cost no request bounds; None: none.
-    input_classes, output_classes: the token classes that the input and output could fall into.
-    service_tier: as asked for; None: left to the provider. may_vary_tier: the provider chooses among several.
-    usage_wanted: the client itself asked for usage in the stream.
-    overrides: members to set in the body before it is forwarded.
+    body: the request's JSON object. model: the requested model. stream: whether an event stream is requested.
+    max_output: maximum output tokens per choice; None: the request has no maximum. choices: requested choices (`n`).
+    extra_output: output tokens per choice that may be billed in addition to `max_output`.
+    text_bytes: bytes of the parts of the body whose size in bytes bounds their tokens. images: number of images.
+    added_tokens: input tokens that the provider adds to explain tools to the model.
+    unbounded_input: the part that refers to input of unknown size, such as a file id; None: no such part.
+    extended_context: whether the request extends the model's context window.
+    hosted_tool: the tool or feature that the provider runs at a cost without a bound; None: none.
+    input_classes, output_classes: token classes that input and output may be billed in.
+    service_tier: the requested tier; None: the provider's default. may_vary_tier: the provider may choose the tier.
+    usage_requested: whether the client requested usage in the stream.
+    overrides: fields to set in the body before it is forwarded.
     """
 
     body: JsonObject
@@ -55,21 +55,21 @@ class ParsedRequest:
     usage_requested: bool = True
     overrides: JsonObject = field(default_factory=dict)
 
-    def forwarded(self, raw: bytes) -> bytes:
-        """The bytes to send upstream: `raw` itself where nothing has to be set. BadRequest: nested too deeply."""
+    def forwarded_body(self, raw: bytes) -> bytes:
+        """The bytes to send to the provider: `raw` itself if no field must be set. BadRequest if nested too deeply."""
         if all(self.body.get(name) == value for name, value in self.overrides.items()):
             return raw
-        # Escaped as ASCII: half a surrogate pair, which the caller may have sent escaped, cannot be UTF-8.
+        # Escaped as ASCII: the caller may have sent half a surrogate pair, which UTF-8 cannot encode.
         try:
             return json.dumps(self.body | self.overrides, separators=(",", ":")).encode()
         except RecursionError:
             raise too_deep() from None
 
 
-def parse(body: bytes, content_type: str) -> JsonObject:
+def parse_json(body: bytes, content_type: str) -> JsonObject:
     """The JSON object of a request body.
 
-    A member given twice is refused: two readers may each take another one, and the one with the limits may lose.
+    Duplicate fields are rejected: the provider might read the other value, and so bypass a limit.
     """
     if content_type.partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise BadRequest(
@@ -78,49 +78,54 @@ def parse(body: bytes, content_type: str) -> JsonObject:
             status=415,
         )
     try:
-        parsed = json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        parsed = json.loads(body.decode(), object_pairs_hook=_unique_fields, parse_constant=_reject_constant)
     except UnicodeDecodeError as error:
-        raise BadRequest("invalid_encoding", f"the body is not UTF-8 (byte {error.start}); send UTF-8 JSON.") from None
+        raise BadRequest("invalid_encoding", f"the body is not UTF-8 (byte {error.start}). Send UTF-8 JSON.") from None
     except json.JSONDecodeError as error:
         raise BadRequest(
-            "invalid_json", f"the body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+            "invalid_json",
+            f"the body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}. Send valid JSON.",
         ) from None
     except RecursionError:
         raise too_deep() from None
-    except ValueError:  # Python's own limit to the digits of a number
-        raise BadRequest("invalid_json", "the body has a number of thousands of digits; send a shorter one.") from None
+    except ValueError:  # Python limits the digits of an integer
+        raise BadRequest("invalid_json", "the body has a number of thousands of digits. Send a shorter one.") from None
     if not isinstance(parsed, dict):
-        raise BadRequest("invalid_json", 'the body must be a JSON object like {"model": …}.')
+        raise BadRequest("invalid_json", 'the body is not a JSON object; accepted: an object like {"model": …}.')
     return parsed
 
 
 def too_deep() -> BadRequest:
-    """Nesting that Python cannot follow."""
-    return BadRequest("invalid_json", "the body is nested too deeply; send a flatter one.")
+    """The error for a body that exceeds Python's recursion limit."""
+    return BadRequest("invalid_json", "the body is nested too deeply. Send a flatter one.")
 
 
 def reject_case_variants(body: JsonObject, *names: str) -> None:
-    """Refuse a member that is one of `names` but for its case: some providers do not tell them apart, so that a limit
-    could be written here and another one there."""
+    """Reject fields that differ from `names` only by case. Some providers ignore case, so that such a field could
+    bypass a limit."""
     for given in body:
-        meant = given.casefold()
-        if meant != given and meant in names:
-            raise BadRequest("invalid_parameter", f"{shorten(given)} is no member; write {meant}.", param=given)
+        name = given.casefold()
+        if name != given and name in names:
+            raise BadRequest("invalid_parameter", f"{shorten(given)} is not a field; accepted: {name}.", param=given)
 
 
-def reject_fields(body: JsonObject, names: Mapping[str, str]) -> None:
-    """Refuse members that would take the request's price out of our hands; `names` says why."""
-    for name, why in names.items():
+def reject_fields(body: JsonObject, reasons: Mapping[str, str]) -> None:
+    """Reject fields that would make the price unpredictable. reasons: the reason by field name."""
+    for name, reason in reasons.items():
         if body.get(name) is not None:
-            raise BadRequest("not_supported", f"{name} is {shorten(body[name])}; {why}. Leave it out.", param=name)
+            raise BadRequest(
+                "not_supported",
+                f"{name} is {shorten(body[name])}; it is not supported, because {reason}. Leave it out.",
+                param=name,
+            )
 
 
 def model_name(body: JsonObject) -> str:
-    """The `model` member; BadRequest where it is missing or no name."""
+    """The field `model`. BadRequest if it is missing or not a valid name."""
     name = body.get("model")
     if name is None:
         raise BadRequest(
-            "model_missing", "the request names no model; GET /v1/models lists the names you may use.", param="model"
+            "model_missing", "the request names no model; accepted: a name from GET /v1/models.", param="model"
         )
     if not isinstance(name, str) or not 0 < len(name) <= 200:
         raise BadRequest(
@@ -129,22 +134,22 @@ def model_name(body: JsonObject) -> str:
     return name
 
 
-def integer_field(body: JsonObject, name: str, *, least: int = 1, most: int = 100_000_000) -> int | None:
-    """A member that bounds the cost, so that it must be a whole number; None where it is absent or null."""
+def integer_field(body: JsonObject, name: str, *, minimum: int = 1, maximum: int = 100_000_000) -> int | None:
+    """An integer that affects the cost; None if it is absent or null. BadRequest for any other value."""
     value = body.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
         raise BadRequest(
             "invalid_parameter",
-            f"{name} is {shorten(value)}; accepted: a whole number from {least} to {most}.",
+            f"{name} is {shorten(value)}; accepted: a whole number from {minimum} to {maximum}.",
             param=name,
         )
     return value
 
 
 def boolean_field(body: JsonObject, name: str) -> bool:
-    """A member that is true or false; False where it is absent or null."""
+    """A boolean; False if it is absent or null. BadRequest for any other value."""
     value = body.get(name)
     if value is None:
         return False
@@ -154,61 +159,61 @@ def boolean_field(body: JsonObject, name: str) -> bool:
 
 
 def objects(value: object) -> Iterable[JsonObject]:
-    """The objects in a JSON list; nothing for anything else."""
-    return (each for each in value if isinstance(each, dict)) if isinstance(value, list) else ()
+    """The objects in a JSON array; empty if `value` is not an array."""
+    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()
 
 
-def for_each_part(owners: Iterable[JsonObject], member: str, see: Callable[[JsonObject], None]) -> None:
-    """Call `see` with every content part under `member` of `owners`."""
+def for_each_part(owners: Iterable[JsonObject], name: str, visit: Callable[[JsonObject], None]) -> None:
+    """Call `visit` with each content part in the field `name` of each of `owners`."""
     for owner in owners:
-        for part in objects(owner.get(member)):
-            see(part)
+        for part in objects(owner.get(name)):
+            visit(part)
 
 
 def find_values(body: object, name: str) -> Iterator[object]:
-    """Every value that a member `name` has, however deep."""
+    """The values of all fields called `name`, at any depth."""
     pending = [body]
     while pending:
-        each = pending.pop()
-        if isinstance(each, dict):
-            if each.get(name) is not None:
-                yield each[name]
-            pending.extend(each.values())
-        elif isinstance(each, list):
-            pending.extend(each)
+        value = pending.pop()
+        if isinstance(value, dict):
+            if value.get(name) is not None:
+                yield value[name]
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
 
 
 def byte_size(value: object) -> int:
-    """Bytes of a string in UTF-8; 0 for anything else."""
+    """Bytes of a string in UTF-8; 0 if `value` is not a string."""
     return len(value.encode(errors="surrogatepass")) if isinstance(value, str) else 0
 
 
-def _once(pairs: list[tuple[str, object]]) -> JsonObject:
-    built = dict(pairs)
-    if len(built) != len(pairs):
+def _unique_fields(pairs: list[tuple[str, object]]) -> JsonObject:
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in built if names.count(name) > 1)
-        raise BadRequest("invalid_json", f"the member {shorten(twice)} is given twice in one object; give it once.")
-    return built
+        duplicate = next(name for name in unique if names.count(name) > 1)
+        raise BadRequest("invalid_json", f"the field {shorten(duplicate)} is given twice in one object. Give it once.")
+    return unique
 
 
-def _no_constant(name: str) -> object:
-    raise BadRequest("invalid_json", f"{name} is not JSON; send a finite number.")
+def _reject_constant(name: str) -> object:
+    raise BadRequest("invalid_json", f"{name} is not JSON; accepted: finite numbers.")
 
 
 def shorten(value: object) -> str:
-    """A caller's own value, short enough to repeat in an error."""
+    """A caller's value as JSON, truncated for an error message."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def set_max_output(parsed: ParsedRequest, route_name: str, most: int) -> None:
-    """Have the request say that it wants at most `most` output tokens."""
+def set_max_output(parsed: ParsedRequest, route_name: str, max_output: int) -> None:
+    """Set the request's maximum output tokens, under the name that its route uses."""
     if route_name in ("converse", "converse_stream"):
         given = parsed.body.get("inferenceConfig")
-        parsed.overrides["inferenceConfig"] = {**(given if isinstance(given, dict) else {}), "maxTokens": most}
+        parsed.overrides["inferenceConfig"] = {**(given if isinstance(given, dict) else {}), "maxTokens": max_output}
     elif route_name != "embeddings":
-        parsed.overrides[_MAXIMUM_OF_ROUTE[route_name]] = most
+        parsed.overrides[_MAX_OUTPUT_FIELDS[route_name]] = max_output
 
 
-_MAXIMUM_OF_ROUTE = {"chat": "max_completion_tokens", "responses": "max_output_tokens", "messages": "max_tokens"}
+_MAX_OUTPUT_FIELDS = {"chat": "max_completion_tokens", "responses": "max_output_tokens", "messages": "max_tokens"}

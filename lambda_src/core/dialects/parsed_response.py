@@ -1,4 +1,4 @@
-"""What an answer says: usage, what reached us of it, and the bytes the caller gets."""
+"""The facts of a provider's response that determine its cost, and helpers for reading them from JSON and streams."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from lambda_src.core.tokens import ReportedUsage, Tokens
 
 BYTES_PER_TOKEN = 4
-"""Of ordinary text; used only where a provider did not count."""
+"""Of ordinary text. Used only if the provider reports no count."""
 
 _DATA = b"data:"
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
@@ -18,58 +18,58 @@ _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
 @dataclass(frozen=True, slots=True)
 class ParsedResponse:
-    """An answer as far as it came.
+    """A response, as far as it was received.
 
-    usage: what the provider counted (`reported` False where it did not finish counting).
-    delivered: bytes of generated text that reached us, from which missing output is estimated.
-    body: what the caller gets. failed: the stream itself reported an error after it had begun.
+    usage: the provider's count; `usage.reported` is False if it is missing or incomplete.
+    delivered_bytes: bytes of generated text that were received, from which missing output is estimated.
+    body: the body to return to the caller. failed: the response is truncated, or the stream lacks its final event.
     """
 
     usage: ReportedUsage
-    delivered: int
+    delivered_bytes: int
     body: bytes
     failed: bool = False
 
 
 def estimate_tokens(size: int) -> int:
-    """Tokens that `size` bytes of text usually are; at least 1, so that nothing is charged 0 for want of a count."""
+    """The usual number of tokens in `size` bytes of text; at least 1, so that a missing count never means 0."""
     return max(1, -(-size // BYTES_PER_TOKEN))
 
 
-def tokens_to_charge(reading: ParsedResponse, typical_input: int, most_output: int) -> Tokens:
-    """The tokens to charge: as reported, else what was read before the cut, filled up from what was delivered.
+def tokens_to_charge(response: ParsedResponse, typical_input: int, output_bound: int) -> Tokens:
+    """The reported tokens or, if they are incomplete, those read so far with the missing input and output estimated.
 
-    usual_input: what such a request usually sends. most_output: what it can get; no estimate goes beyond it.
+    typical_input: estimate of the input. output_bound: maximum of the estimate of the output.
     """
-    seen = reading.usage.tokens
-    if reading.usage.reported:
-        return seen
-    output = max(seen.output, min(estimate_tokens(reading.delivered), most_output))
-    return replace(seen, input=seen.input if seen.total_input else typical_input, output=output)
+    tokens = response.usage.tokens
+    if response.usage.reported:
+        return tokens
+    output = max(tokens.output, min(estimate_tokens(response.delivered_bytes), output_bound))
+    return replace(tokens, input=tokens.input if tokens.total_input else typical_input, output=output)
 
 
-_NAMES = frozenset(
+_NOT_TEXT = frozenset(
     {"id", "type", "role", "status", "object", "format", "signature", "data", "finish_reason", "call_id"}
 )
-"""Members that say nothing a model wrote as text."""
+"""Fields whose strings are not generated text."""
 
 
 def text_size(value: object) -> int:
-    """Bytes of the text in a part of an answer, whatever its members are called."""
+    """Bytes of generated text in a part of a response, at any depth."""
     size, pending = 0, [value]
     while pending:
-        each = pending.pop()
-        if isinstance(each, str):
-            size += len(each.encode(errors="surrogatepass"))
-        elif isinstance(each, dict):
-            pending.extend(inner for member, inner in each.items() if member not in _NAMES)
-        elif isinstance(each, list):
-            pending.extend(each)
+        part = pending.pop()
+        if isinstance(part, str):
+            size += len(part.encode(errors="surrogatepass"))
+        elif isinstance(part, dict):
+            pending.extend(inner for name, inner in part.items() if name not in _NOT_TEXT)
+        elif isinstance(part, list):
+            pending.extend(part)
     return size
 
 
 def json_object(body: bytes) -> dict[str, object] | None:
-    """The JSON object that `body` is; None where it is anything else."""
+    """The JSON object in `body`; None if it is not a JSON object."""
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
@@ -77,30 +77,30 @@ def json_object(body: bytes) -> dict[str, object] | None:
     return parsed if isinstance(parsed, dict) else None
 
 
-def events(body: bytes) -> list[bytes]:
-    """The server-sent events of a stream, each with the blank line that ends it; the last may be cut.
+def sse_events(body: bytes) -> list[bytes]:
+    """The server-sent events of a stream, each with the blank line that ends it. The last may be truncated.
 
     Lines may end in LF or CRLF: https://html.spec.whatwg.org/multipage/server-sent-events.html
     """
     if b"\r" not in body:
         parts = body.split(b"\n\n")
-        complete = [part + b"\n\n" for part in parts[:-1]]
+        events = [part + b"\n\n" for part in parts[:-1]]
     else:
         ends = [match.end() for match in _BLANK_LINE.finditer(body)]
-        complete = [body[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        events = [body[start:end] for start, end in zip([0, *ends], ends, strict=False)]
         parts = [body[ends[-1] if ends else 0 :]]
-    return [*complete, parts[-1]] if parts[-1] else complete
+    return [*events, parts[-1]] if parts[-1] else events
 
 
-def data(event: bytes) -> dict[str, object] | None:
-    """The JSON object in an event's data lines; None for `[DONE]`, comments and what is cut."""
+def event_data(event: bytes) -> dict[str, object] | None:
+    """The JSON object in an event's data lines; None for `[DONE]`, comments and truncated events."""
     lines = [line[5:].strip() for line in event.splitlines() if line.startswith(_DATA)]
     return json_object(b"\n".join(lines)) if lines else None
 
 
-def event_objects(stream: list[bytes]) -> Iterator[dict[str, object]]:
+def event_objects(events: list[bytes]) -> Iterator[dict[str, object]]:
     """The JSON objects of a stream's events, in order."""
-    for event in stream:
-        parsed = data(event)
+    for event in events:
+        parsed = event_data(event)
         if parsed is not None:
             yield parsed
