@@ -71,6 +71,10 @@ def _is_url(text: str) -> bool:
     return printable and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
 
 
+def _client(service: str) -> Any:
+    return cached_property(lambda session: session.client(service))
+
+
 class Session:
     """Everything a command needs, created at first use."""
 
@@ -153,7 +157,8 @@ class Session:
         items = section.items() if isinstance(section, dict) else ()
         return {name: value for name, value in items if isinstance(value, str)}
 
-    def _client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:
+        """A boto3 client. Raises ConfigurationError if the region or an endpoint URL is invalid."""
         from botocore.config import Config as ClientConfig
 
         # "adaptive" slows down when a control plane throttles (CreateApiKey allows five calls a second).
@@ -181,53 +186,14 @@ class Session:
     def _slow_call_notice(self) -> SlowCallNotice:
         return SlowCallNotice(self.output.say, self.endpoint or f"AWS in {self.region}")
 
-    @cached_property
-    def apigateway(self) -> APIGatewayClient:
-        """API Gateway's control plane."""
-        client: APIGatewayClient = self._client("apigateway")
-        return client
-
-    @cached_property
-    def cloudwatch(self) -> CloudWatchClient:
-        """Metrics, alarms, dashboards."""
-        client: CloudWatchClient = self._client("cloudwatch")
-        return client
-
-    @cached_property
-    def dynamodb(self) -> DynamoDBClient:
-        """DynamoDB. To read the ledger use `table`."""
-        client: DynamoDBClient = self._client("dynamodb")
-        return client
-
-    @cached_property
-    def functions(self) -> LambdaClient:
-        """Lambda."""
-        client: LambdaClient = self._client("lambda")
-        return client
-
-    @cached_property
-    def logs(self) -> CloudWatchLogsClient:
-        """CloudWatch Logs."""
-        client: CloudWatchLogsClient = self._client("logs")
-        return client
-
-    @cached_property
-    def secretsmanager(self) -> SecretsManagerClient:
-        """Secrets Manager."""
-        client: SecretsManagerClient = self._client("secretsmanager")
-        return client
-
-    @cached_property
-    def sns(self) -> SNSClient:
-        """SNS."""
-        client: SNSClient = self._client("sns")
-        return client
-
-    @cached_property
-    def sts(self) -> STSClient:
-        """STS."""
-        client: STSClient = self._client("sts")
-        return client
+    apigateway: cached_property[APIGatewayClient] = _client("apigateway")
+    cloudwatch: cached_property[CloudWatchClient] = _client("cloudwatch")
+    dynamodb: cached_property[DynamoDBClient] = _client("dynamodb")
+    functions: cached_property[LambdaClient] = _client("lambda")
+    logs: cached_property[CloudWatchLogsClient] = _client("logs")
+    secretsmanager: cached_property[SecretsManagerClient] = _client("secretsmanager")
+    sns: cached_property[SNSClient] = _client("sns")
+    sts: cached_property[STSClient] = _client("sts")
 
     @cached_property
     def identity(self) -> str:
