@@ -25,8 +25,8 @@ help: ## list the targets
 demo: setup ## deploy to an embedded cloud, send requests, show errors, costs, an alarm and the reports
 	@$(RUN) -m local.demo.main
 
-up: setup ## deploy to an embedded cloud and leave it running
-	@$(RUN) -m local.demo.up up
+up: setup ## deploy ENV to an embedded cloud and leave it running
+	@$(RUN) -m local.demo.up up $(ENV)
 
 down: setup ## stop what `make up` started
 	@$(RUN) -m local.demo.up down

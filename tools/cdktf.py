@@ -14,9 +14,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from typing import Final
+from urllib.parse import urlsplit
 
 from constructs_lib.settings.files import environment_files
 from lambda_src.contract import prefix
@@ -26,6 +28,7 @@ from tools.terraform import cli_environment
 # The AWS provider does not mark aws_api_gateway_usage_plan_key.value as sensitive. A plan that deletes a key, or moves
 # a working key to another usage plan, shows its value, and so would a CI log.
 _KEY_VALUE: Final = re.compile(r'(\bvalue\s+=\s+)"[^"\s]{20,128}"')
+CONNECT_SECONDS: Final = 2.0
 CLI: Final = ROOT / "node_modules" / ".bin" / "cdktf"
 VERBS: Final = {
     # Without this flag, cdktf requests the provider's checksums for every platform from the public registry.
@@ -38,8 +41,17 @@ VERBS: Final = {
 def variables() -> dict[str, str]:
     """Environment variables of the CLI. They point `local` at the embedded cloud that `make up` started."""
     values = {**os.environ, **cli_environment(ROOT / "build"), "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1"}
-    if LOCAL_VARIABLES.is_file():
-        values |= json.loads(LOCAL_VARIABLES.read_text())
+    return values | local_variables()
+
+
+def local_variables() -> dict[str, str]:
+    """What `make up` wrote; {} if nothing listens at the endpoint, as after a reboot."""
+    try:
+        values: dict[str, str] = json.loads(LOCAL_VARIABLES.read_text())
+        endpoint = urlsplit(values["TOLLGATE_LOCAL_ENDPOINT"])
+        socket.create_connection((endpoint.hostname or "", endpoint.port or 80), timeout=CONNECT_SECONDS).close()
+    except (OSError, ValueError, KeyError):
+        return {}
     return values
 
 

@@ -1,6 +1,6 @@
-"""`make up` and `make down`: deploy the environment `local` and leave it running.
+"""`make up` and `make down`: deploy an environment to the embedded cloud and leave it running.
 
-python -m local.demo.up up      start the embedded cloud and the stand-in provider, deploy, print the outputs
+python -m local.demo.up up ENV  start the embedded cloud and the stand-in provider, deploy, print requests to try
 python -m local.demo.up down    stop everything and delete its state
 """
 
@@ -14,14 +14,20 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import urllib3
 from rich.console import Console
 
-from lambda_src.contract import prefix, secret_name
+from constructs_lib.settings import Environment, EnvironmentErrors, load
+from constructs_lib.settings.files import environment_files
+from constructs_lib.settings.runtime import provider_secret
+from lambda_src.contract import prefix
 from local.cloud import client
 from local.cloud.process import CloudError
+from local.demo.snippets import snippets
 from local.deployment import ENDPOINT_VARIABLE, PROVIDER_VARIABLE, CommandError, Deployment, put_secrets
 from local.provider.protocol import StandInKeys
 from tools.paths import LOCAL_VARIABLES, ROOT
@@ -30,6 +36,8 @@ STANDIN_KEYS: Final = {"openai": next(iter(StandInKeys().openai)), "anthropic": 
 STATE_DIR: Final = ROOT / client.DEFAULT_STATE_DIR
 OUT: Final = ROOT / "cdktf.out"
 _PROVIDER_STATE: Final = STATE_DIR / "provider.json"
+_STATES: Final = STATE_DIR / "terraform-states.json"
+"""Terraform's state files of what `up` deployed."""
 _READY_SECONDS: Final = 10.0
 
 console = Console(stderr=True, highlight=False)
@@ -77,27 +85,77 @@ def stop_provider() -> None:
     _PROVIDER_STATE.unlink(missing_ok=True)
 
 
-def up() -> dict[str, Any]:
-    """Start and deploy everything; the stack's outputs."""
+def embedded_environment(name: str) -> Environment:
+    """The environment `name`. Raises CommandError unless its file is valid and meant for the embedded cloud."""
+    try:
+        (path,) = environment_files(ROOT, [name])
+        environment = load(path)
+    except LookupError as error:
+        raise CommandError(str(error.args[0])) from None
+    except EnvironmentErrors as error:
+        raise CommandError(str(error)) from None
+    backend = environment.aws.backend
+    problem = (
+        "has no aws.endpoint, so it is meant for AWS"
+        if environment.aws.endpoint is None
+        else "keeps its state in S3, while the embedded cloud loses its resources when it stops"
+        if backend.bucket is not None
+        else None
+    )
+    if problem is not None:
+        raise CommandError(
+            f"{path} {problem}. `make up` deploys environments with aws.endpoint and a local state, such as `local`. "
+            f"Run `make up ENV=local`, or `make deploy ENV={name}`."
+        )
+    return environment
+
+
+def up(environment: Environment) -> tuple[Deployment, dict[str, Any]]:
+    """Start and deploy everything; the deployment and the stack's outputs."""
     with console.status("starting the embedded cloud and the stand-in provider"):
-        deployment = Deployment(cloud=client.up(STATE_DIR), provider_url=start_provider(), out=OUT)
+        cloud, url = client.up(STATE_DIR), start_provider()
+    deployment = Deployment(cloud=cloud, provider_url=url, out=OUT, environment=environment.name)
     addresses = {ENDPOINT_VARIABLE: deployment.cloud.endpoint, PROVIDER_VARIABLE: deployment.provider_url}
     LOCAL_VARIABLES.write_text(json.dumps(addresses))
+    _STATES.write_text(json.dumps(sorted({*_states(), str(_state(environment, deployment.stack))})))
     with console.status("synthesizing"):
         deployment.synth()
     with console.status("terraform apply (about half a minute)"):
         deployment.apply()
-    put_secrets(deployment.cloud, {secret_name("local", name): key for name, key in STANDIN_KEYS.items()})
-    return deployment.outputs()
+    put_secrets(deployment.cloud, standin_secrets(environment))
+    return deployment, deployment.outputs()
+
+
+def standin_secrets(environment: Environment) -> dict[str, str]:
+    """Values for the secrets of providers on this machine, which are the stand-in."""
+    secrets = {}
+    for name, provider in environment.providers.items():
+        secret, host = provider_secret(environment, name), urlsplit(provider.base_url or "").hostname
+        if secret is not None and not secret.startswith("arn:") and host in ("localhost", "127.0.0.1"):
+            secrets[secret] = STANDIN_KEYS[provider.kind]
+    return secrets
 
 
 def down() -> None:
-    """Stop everything, and delete Terraform's state of the stopped cloud."""
+    """Stop everything, and delete Terraform's states of the stopped cloud."""
     stop_provider()
     client.down(STATE_DIR)
-    for state in (OUT / "stacks" / prefix("local")).glob("*.tfstate*"):
-        state.unlink()
+    for state in map(Path, _states()):
+        for file in state.parent.glob(f"{state.name}*"):
+            file.unlink()
     shutil.rmtree(STATE_DIR, ignore_errors=True)
+
+
+def _state(environment: Environment, stack: Path) -> Path:
+    path = environment.aws.backend.path
+    return ROOT / f"terraform.{prefix(environment.name)}.tfstate" if path is None else stack / path
+
+
+def _states() -> list[str]:
+    try:
+        return [str(path) for path in json.loads(_STATES.read_text())]
+    except (OSError, ValueError):
+        return []
 
 
 def main(arguments: list[str]) -> int:
@@ -106,22 +164,23 @@ def main(arguments: list[str]) -> int:
         down()
         console.print("stopped")
         return 0
-    if arguments != ["up"]:
-        console.print(f"usage: python -m local.demo.up up|down (got {' '.join(arguments) or 'nothing'})")
+    if len(arguments) != 2 or arguments[0] != "up":
+        console.print(f"usage: python -m local.demo.up up ENV|down (got {' '.join(arguments) or 'nothing'})")
         return 2
     try:
-        outputs = up()
+        environment = embedded_environment(arguments[1])
+        deployment, outputs = up(environment)
     except (CommandError, CloudError) as error:
         console.print(str(error), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         down()
         return 130
-    print(json.dumps(outputs, indent=2))
+    print("\n".join(snippets(environment, outputs, deployment.key_value)))
     running = client.running(STATE_DIR)
     if running is not None and running.port != client.USUAL_PORT:
         console.print(f"Port {client.USUAL_PORT} is in use. Run: export {ENDPOINT_VARIABLE}={running.endpoint}")
-    console.print("Try: .venv/bin/tollgate --env local consumers list\nStop everything: make down")
+    console.print(f"Try: .venv/bin/tollgate --env {environment.name} consumers list\nStop everything: make down")
     return 0
 
 
