@@ -17,7 +17,7 @@ import sys
 REQUIREMENTS = (
     ("Node.js", ["node", "--version"], (20, 0), "nodejs.org or your package manager"),
     ("npm", ["npm", "--version"], (9, 0), "nodejs.org: it comes with Node.js"),
-    ("Terraform", ["terraform", "version"], (1, 9), "developer.hashicorp.com/terraform/install"),
+    ("Terraform", ["terraform", "version"], (1, 11), "developer.hashicorp.com/terraform/install"),
 )
 PYTHON = (3, 11)
 
