@@ -57,9 +57,7 @@ def audit(
     """List the changes that operators made, newest first.
 
     Examples:
-
       tollgate audit --since 7d
-
       tollgate audit --action "keys.*" --target search --output json
     """
     session = session_of(context)

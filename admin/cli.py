@@ -7,12 +7,14 @@ needs them.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
+from typer.main import get_command
 
 from admin import streams
 from admin.errors import CliError, RefusedError, of_client, of_service
@@ -46,11 +48,8 @@ def root(
     stderr.
 
     Examples:
-
       tollgate --env prod keys issue search --label ci --expires 90d
-
       tollgate --env prod usage report --by consumer,model --since 30d
-
       tollgate --env prod doctor
     """
     options = Options(environment=env, profile=profile, region=region, endpoint_url=endpoint_url)
@@ -98,6 +97,15 @@ def application(only: str | None = None) -> typer.Typer:
     return app
 
 
+def _unwrap(command: Any) -> None:
+    """Let the terminal wrap the paragraphs of help texts, and keep the indentation of examples, which Typer removes
+    from text that follows the first paragraph."""
+    text = re.sub(r"(?<=\S)\n(?=\S)", " ", command.help)
+    command.help = re.sub(r"\A(.+\n)\n(?=Examples:)", r"\1\n\n", text)
+    for subcommand in getattr(command, "commands", {}).values():
+        _unwrap(subcommand)
+
+
 def _placeholder() -> None:
     """Stands for a command that is not loaded, in the help."""
 
@@ -141,7 +149,9 @@ def _command_name(arguments: Sequence[str]) -> str | None:
 def run(arguments: Sequence[str]) -> int:
     """The exit code of a command line."""
     try:
-        application(_command_name(arguments))(global_options_first(arguments), prog_name="tollgate")
+        command = get_command(application(_command_name(arguments)))
+        _unwrap(command)
+        command(global_options_first(arguments), prog_name="tollgate")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     except CliError as error:

@@ -44,11 +44,8 @@ def open_place(
     """Print the URLs of the API and of its pages in the AWS console.
 
     Examples:
-
       tollgate --env prod open
-
       tollgate --env prod open dashboard --browser
-
       curl "$(tollgate --env prod open openai)/models" -H "x-api-key: $KEY"
     """
     session = session_of(context)

@@ -29,9 +29,7 @@ def show_budgets(context: typer.Context, consumer: Consumer = None) -> None:
     """Show each budget: spent, held for requests in flight, left, and when its window resets.
 
     Examples:
-
       tollgate budgets show
-
       tollgate budgets show search --output json
     """
     _show(session_of(context), consumer)
@@ -68,11 +66,8 @@ def raise_budget(
     Raises of one budget add up. A raise that outlasts the window applies in the next window, too.
 
     Examples:
-
       tollgate budgets raise support --usd 20 --until 7d
-
       tollgate budgets raise search --usd 5 --until 2026-12-01 --per day
-
       tollgate budgets raise search --clear
     """
     session = session_of(context)
@@ -104,9 +99,7 @@ def forecast_budgets(
     The rate of a window is used once a tenth of it has passed. A budget will be exceeded if either rate exceeds it.
 
     Examples:
-
       tollgate budgets forecast
-
       tollgate budgets forecast search --fail
     """
     session = session_of(context)

@@ -25,9 +25,7 @@ def list_consumers(context: typer.Context) -> None:
     """List consumers with their plan, spend this month, and the budget with the highest share spent.
 
     Examples:
-
       tollgate consumers list
-
       tollgate consumers list --output json
     """
     session = session_of(context)
@@ -46,7 +44,6 @@ def show_consumer(context: typer.Context, name: Name) -> None:
     """Show one consumer: policy, limits, budgets, raises, keys, last use.
 
     Examples:
-
       tollgate consumers show search
     """
     session = session_of(context)
@@ -70,7 +67,6 @@ def pause_consumer(
     To stop one key, use `tollgate keys disable`.
 
     Examples:
-
       tollgate consumers pause search --reason "key seen in a public repository" --yes
     """
     session = session_of(context)
@@ -95,7 +91,6 @@ def resume_consumer(context: typer.Context, name: Name) -> None:
     """Accept requests of a paused consumer again, within a minute.
 
     Examples:
-
       tollgate consumers resume search
     """
     session = session_of(context)

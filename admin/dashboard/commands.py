@@ -80,11 +80,8 @@ def dashboard(
     the log data that the queries scan.
 
     Examples:
-
       tollgate --env prod dashboard --open
-
       tollgate --env prod dashboard --since 24h --variable consumer=search --to search.html
-
       tollgate --env prod --output json dashboard --fail-empty
     """
     session = session_of(context)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from admin.csv_lines import CsvLine, parsed, read
 from admin.errors import RefusedError, UsageError
-from admin.keys.api_gateway import named_key, owner_of, plans_of, put_on_plan
+from admin.keys.api_gateway import NamedKey, named_key, owner_of, plans_of, put_on_plan, tag
 from admin.keys.bulk import LineChecker, throttled
 from admin.keys.issue import KeyRequest, is_off_plan, label_taken, write_key_item
 from admin.keys.ledger import LedgerKey, with_label
@@ -20,11 +20,10 @@ from admin.session import Session
 
 @dataclass(frozen=True, slots=True)
 class ImportableKey:
-    """A key to import. enabled: in API Gateway. in_ledger: whether only its usage plan is missing."""
+    """A key to import. in_ledger: whether only its usage plan is missing."""
 
     request: KeyRequest
-    key_id: str
-    enabled: bool
+    key: NamedKey
     in_ledger: bool = False
 
 
@@ -55,7 +54,7 @@ def importable_keys(session: Session, file: Path) -> list[ImportableKey]:
                 raise RefusedError(f"key {key_id} is in the ledger already: {present.name}, {present.status}.")
             if not is_off_plan(session, present):
                 return present
-        return ImportableKey(request, key_id, _enabled(session, request, key_id), in_ledger=same)
+        return ImportableKey(request, _existing(session, request, key_id), in_ledger=same)
 
     keys = parsed(file, read(file, ("consumer", "key_id", "label"), ("expires",)), importable)
     for key in keys:
@@ -69,7 +68,7 @@ def _check_id(key_id: str) -> None:
         raise UsageError(f"invalid key_id of {len(key_id)} characters; accepted: an id of API Gateway, never a value.")
 
 
-def _enabled(session: Session, request: KeyRequest, key_id: str) -> bool:
+def _existing(session: Session, request: KeyRequest, key_id: str) -> NamedKey:
     key = named_key(session, key_id)
     if key is None:
         raise RefusedError(f"API Gateway has no key {key_id} in {session.region}.")
@@ -83,7 +82,7 @@ def _enabled(session: Session, request: KeyRequest, key_id: str) -> bool:
             f"from its plan with `aws apigateway delete-usage-plan-key --usage-plan-id {session.plan_ids[others[0]]} "
             f"--key-id {key_id}`."
         )
-    return key.enabled
+    return key
 
 
 def import_all(session: Session, keys: Sequence[ImportableKey]) -> None:
@@ -102,8 +101,11 @@ def import_all(session: Session, keys: Sequence[ImportableKey]) -> None:
 
 
 def _import(session: Session, key: ImportableKey) -> None:
-    """Write a key to the ledger and add it to its consumer's usage plan."""
-    state: Mapping[str, str] = {} if key.enabled else {"status": "disabled"}
+    """Tag a key, write it to the ledger and add it to its consumer's usage plan."""
+    key_id = key.key.key_id
+    if key.key.tag != session.environment:
+        tag(session, key_id)
+    state: Mapping[str, str] = {} if key.key.enabled else {"status": "disabled"}
     if not key.in_ledger:
-        write_key_item(session, key.key_id, key.request, "keys.import", **state)
-    put_on_plan(session, key.request.plan, key.key_id)
+        write_key_item(session, key_id, key.request, "keys.import", **state)
+    put_on_plan(session, key.request.plan, key_id)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from admin.errors import ConfigurationError
+from admin.errors import DENIED, ConfigurationError, ServiceError
 from admin.session import Session
-from lambda_src.contract import api_key_description, api_key_name, prefix
+from lambda_src.contract import ENVIRONMENT_TAG, api_key_description, api_key_name, prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway.type_defs import ApiKeyResponseTypeDef, ApiKeyTypeDef, PatchOperationTypeDef
@@ -22,12 +22,13 @@ _DESCRIPTION: Final = re.compile(r"Key (?P<label>[a-z0-9-]+) of consumer (?P<con
 
 @dataclass(frozen=True, slots=True)
 class NamedKey:
-    """A key as API Gateway lists it, without its value."""
+    """A key as API Gateway lists it, without its value. tag: its ENVIRONMENT_TAG."""
 
     key_id: str
     name: str
     description: str
     enabled: bool
+    tag: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,16 @@ def description(session: Session, consumer: str, label: str, replaces: str | Non
 def create(session: Session, consumer: str, label: str, description: str) -> tuple[str, str]:
     """Create a key and return its id and secret value. It does not work until it is on a usage plan."""
     name = api_key_name(session.environment, consumer, label)
-    created = session.apigateway.create_api_key(name=name, description=description, enabled=True)
+    created = session.apigateway.create_api_key(
+        name=name, description=description, enabled=True, tags={ENVIRONMENT_TAG: session.environment}
+    )
     return created["id"], created["value"]
 
 
-def named_keys(session: Session, name_prefix: str) -> list[NamedKey]:
+def named_keys(session: Session, name_prefix: str = "") -> list[NamedKey]:
     """Keys whose names start with `name_prefix`."""
-    pages = session.apigateway.get_paginator("get_api_keys").paginate(
-        nameQuery=name_prefix, includeValues=False, PaginationConfig={"PageSize": 500}
-    )
+    paginator, size = session.apigateway.get_paginator("get_api_keys"), {"PageSize": 500}
+    pages = paginator.paginate(nameQuery=name_prefix, includeValues=False, PaginationConfig=size)
     return [_named(key) for page in pages for key in page["items"]]
 
 
@@ -81,6 +83,11 @@ def named_key(session: Session, key_id: str) -> NamedKey | None:
         return _named(client.get_api_key(apiKey=key_id, includeValue=False))
     except client.exceptions.NotFoundException:
         return None
+    except client.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] not in DENIED:
+            raise
+    # IAM denies operators keys without the environment's tag, and so keys that do not exist. They may list all keys.
+    return next((key for key in named_keys(session) if key.key_id == key_id), None)
 
 
 def value_of(session: Session, key_id: str) -> str:
@@ -90,22 +97,57 @@ def value_of(session: Session, key_id: str) -> str:
 
 def enable(session: Session, key_id: str, enabled: bool) -> bool:
     """Enable or disable a key in API Gateway, which takes some seconds. False if the key does not exist."""
-    client = session.apigateway
     change: PatchOperationTypeDef = {"op": "replace", "path": "/enabled", "value": str(enabled).lower()}
-    try:
-        client.update_api_key(apiKey=key_id, patchOperations=[change])
-    except client.exceptions.NotFoundException:
-        return False
-    return True
+    return _change(session, key_id, lambda: session.apigateway.update_api_key(apiKey=key_id, patchOperations=[change]))
 
 
 def delete(session: Session, key_id: str) -> None:
     """Delete a key, also from its usage plan. Does nothing if it does not exist."""
+    _change(session, key_id, lambda: session.apigateway.delete_api_key(apiKey=key_id))
+
+
+def tag(session: Session, key_id: str) -> None:
+    """Tag a key with the environment, so that the environment's operators may change it."""
+    tags = {ENVIRONMENT_TAG: session.environment}
+    arn = _arn(session, key_id)
+    _change(session, key_id, lambda: session.apigateway.tag_resource(resourceArn=arn, tags=tags))
+
+
+def _change(session: Session, key_id: str, call: Callable[[], object]) -> bool:
+    """Whether `call` changed the key; False if the key does not exist.
+
+    Raises ServiceError if IAM denies the call because the key does not have the environment's tag.
+    """
     client = session.apigateway
     try:
-        client.delete_api_key(apiKey=key_id)
+        call()
     except client.exceptions.NotFoundException:
-        return
+        return False
+    except client.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] not in DENIED:
+            raise
+        key = named_key(session, key_id)
+        if key is None:
+            return False
+        if key.tag == session.environment:
+            raise
+        raise ServiceError(
+            f"access denied to key {key_id}: its tag {ENVIRONMENT_TAG} is {key.tag or 'missing'}, and "
+            f"{prefix(session.environment)}-operator allows {session.environment} only. If the key belongs to this "
+            f"environment, an administrator runs {tag_command(session, key_id)}."
+        ) from None
+    return True
+
+
+def tag_command(session: Session, key_id: str) -> str:
+    """The AWS CLI's command that does what `tag` does."""
+    arn = _arn(session, key_id)
+    return f"`aws apigateway tag-resource --resource-arn {arn} --tags {ENVIRONMENT_TAG}={session.environment}`"
+
+
+def _arn(session: Session, key_id: str) -> str:
+    partition = session.boto.get_partition_for_region(session.region)
+    return f"arn:{partition}:apigateway:{session.region}::/apikeys/{key_id}"
 
 
 def plan_id(session: Session, plan: str) -> str:
@@ -178,4 +220,5 @@ def owner_of(key: NamedKey) -> Owner | None:
 
 
 def _named(key: ApiKeyTypeDef | ApiKeyResponseTypeDef) -> NamedKey:
-    return NamedKey(key["id"], key.get("name", ""), key.get("description", ""), key.get("enabled", False))
+    tag = key.get("tags", {}).get(ENVIRONMENT_TAG)
+    return NamedKey(key["id"], key.get("name", ""), key.get("description", ""), key.get("enabled", False), tag)

@@ -44,9 +44,7 @@ def list_keys(
     """List keys with their consumer, state and creator. Values are never listed.
 
     Examples:
-
       tollgate keys list
-
       tollgate keys list search --output json
     """
     session = session_of(context)
@@ -94,11 +92,8 @@ def issue_keys(
     one.
 
     Examples:
-
       tollgate keys issue search --label ci --expires 90d
-
       KEY=$(tollgate keys issue search --label laptop)
-
       tollgate keys issue --from-csv teams.csv --to values.csv --resume-safe
     """
     session = session_of(context)
@@ -131,9 +126,7 @@ def show_key(
     """Show one key: state, expiry, usage plan and today's use of its quota.
 
     Examples:
-
       tollgate keys show search/ci
-
       tollgate keys show a1b2c3d4e5 --reveal
     """
     session = session_of(context)
@@ -167,7 +160,6 @@ def export_keys(
     """Export ids, consumers, labels and expiries of keys that are neither revoked nor replaced, never values.
 
     Examples:
-
       tollgate keys export > keys.csv
     """
     session = session_of(context)
@@ -201,7 +193,6 @@ def import_keys(
     with the same consumer and label, are skipped: after an error, import the same file again.
 
     Examples:
-
       tollgate keys import keys.csv
     """
     session = session_of(context)

@@ -35,7 +35,6 @@ def rotate_key(
     interrupted rotation.
 
     Examples:
-
       tollgate keys rotate search/ci --grace 7d --yes
     """
     session = session_of(context)
@@ -61,7 +60,6 @@ def revoke_key(context: typer.Context, key: KeyArgument) -> None:
     A key that Terraform created is disabled, not deleted, so that `terraform plan` stays empty.
 
     Examples:
-
       tollgate keys revoke search/ci --yes
     """
     session = session_of(context)
@@ -79,7 +77,6 @@ def disable_key(context: typer.Context, key: KeyArgument) -> None:
     """Disable a key until it is enabled again. API Gateway rejects it after some seconds.
 
     Examples:
-
       tollgate keys disable search/ci --yes
     """
     session = session_of(context)
@@ -96,7 +93,6 @@ def enable_key(context: typer.Context, key: KeyArgument) -> None:
     """Enable a disabled key, and move it to its consumer's usage plan if that changed.
 
     Examples:
-
       tollgate keys enable search/ci
     """
     session = session_of(context)

@@ -64,7 +64,6 @@ def queries(context: typer.Context) -> None:
     """List the saved queries and their purpose.
 
     Examples:
-
       tollgate --env prod logs queries
     """
     session = session_of(context)
@@ -115,11 +114,8 @@ def query(
     """Run a saved Logs Insights query. CloudWatch bills the log data it scans, about $0.005 per gigabyte.
 
     Examples:
-
       tollgate --env prod logs query slowest --since 2h
-
       tollgate --env prod logs query one-request --param request_id=SmFuIDE2IDE4O= --since 7d
-
       tollgate --env prod logs query top-consumers --since 30d --output json
     """
     session = session_of(context)
@@ -201,9 +197,7 @@ def errors(context: typer.Context, since: Since = "1h", until: Until = None) -> 
     """List failed and rejected requests by reason, the most frequent first.
 
     Examples:
-
       tollgate --env prod logs errors
-
       tollgate --env prod logs errors --since 24h --output json
     """
     session = session_of(context)

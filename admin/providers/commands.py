@@ -61,7 +61,6 @@ def list_providers(context: typer.Context) -> None:
     """List providers with their models, and whether their secret is set.
 
     Examples:
-
       tollgate --env prod providers list
     """
     session = session_of(context)
@@ -140,9 +139,7 @@ def set_secret(
     stays there as AWSPREVIOUS.
 
     Examples:
-
       tollgate --env prod providers secret set openai
-
       pass show openai | tollgate --env prod providers secret set openai --yes
     """
     session = session_of(context)
@@ -227,9 +224,7 @@ def check_providers(
     provider does not respond. Skips models that the key may not use; --dry-run calls none.
 
     Examples:
-
       tollgate --env prod providers check openai
-
       pass show tollgate/canary | tollgate --env prod providers check --output json
     """
     session = session_of(context)

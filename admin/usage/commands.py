@@ -54,11 +54,8 @@ def report(
     day, model and key, so its cost does not depend on the number of requests.
 
     Examples:
-
       tollgate usage report --by consumer,model --since 30d
-
       tollgate usage report --by day --consumer search --since 2026-10 --until 2026-10 --format csv
-
       tollgate usage report --since 90d --to usage.html
     """
     session = session_of(context)
@@ -142,9 +139,7 @@ def top(
     """List the consumers, models or keys with the highest spend.
 
     Examples:
-
       tollgate usage top
-
       tollgate usage top --by consumer,key --since 7d --count 20
     """
     session = session_of(context)

@@ -75,11 +75,8 @@ def export(
     of rows. With --output json and without --to, the format is JSON lines.
 
     Examples:
-
       tollgate usage export --since 2026-10 --until 2026-10 --to october.parquet
-
       tollgate usage export --since 7d --consumer search --only estimated
-
       tollgate usage export --since 1d --format jsonl | jq .usd
     """
     session = session_of(context)

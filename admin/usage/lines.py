@@ -58,11 +58,8 @@ def tail(
     Includes requests that never ended and that the sweeper books.
 
     Examples:
-
       tollgate usage tail --consumer search
-
       tollgate usage tail --errors --since 1h
-
       tollgate --output json usage tail | jq .usd
     """
     session = session_of(context)
@@ -171,9 +168,7 @@ def show(
     for a request whose log lines have expired.
 
     Examples:
-
       tollgate usage show JKJaXmPLvHcESHA=
-
       tollgate usage show JKJaXmPLvHcESHA= --consumer search --day 2026-03-01
     """
     session = session_of(context)
