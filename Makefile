@@ -6,7 +6,6 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 ENV ?= local
-PIPENV_VERSION := 2026.10.3
 VENV := .venv
 RUN := $(VENV)/bin/python
 CHECKOV := tests/checkov
@@ -81,11 +80,11 @@ setup: $(VENV)/.installed node_modules/.ready ## install the packages in the loc
 clean: ## delete build output; installed packages stay
 	@rm -rf build cdktf.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(VENV)/.pipenv:
+$(VENV)/.pipenv: tools/pipenv.txt
 	@$(PYTHON) tools/machine.py check
 	@echo "creating $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement tools/pipenv.txt
 	@touch $@
 
 $(VENV)/.ready: Pipfile.lock $(VENV)/.pipenv

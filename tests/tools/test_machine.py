@@ -28,7 +28,7 @@ def test_terraform_is_new_enough_for_the_state_lock(
 
 
 def test_a_missing_program_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "version_of", lambda command: None)
+    monkeypatch.setattr(machine, "version_of", lambda _: None)
     assert len(machine.problems()) == len(machine.REQUIREMENTS)
 
 

@@ -31,3 +31,14 @@ def test_the_command_works_in_any_directory(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert "Usage: tollgate" in done.stdout
+
+
+def test_pipenv_is_installed_with_hashes() -> None:
+    """It installs everything else and verifies its hashes, so nothing may replace pipenv itself."""
+    lines = (ROOT / "tools" / "pipenv.txt").read_text().splitlines()
+    packages = [line for line in lines if not line.startswith("#")]
+    assert any(package.startswith("pipenv==") for package in packages)
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9a-z.]+( --hash=sha256:[0-9a-f]{64})+", package) for package in packages)
+    recipe = (ROOT / "Makefile").read_text()
+    installs = [line for line in recipe.splitlines() if "pip install" in line and "--editable ." not in line]
+    assert [line for line in installs if "--require-hashes --requirement tools/pipenv.txt" not in line] == []
