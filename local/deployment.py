@@ -1,4 +1,4 @@
-"""One environment on the embedded cloud: synthesize, apply with real Terraform, call, plan again, destroy."""
+"""Deploys an environment onto the embedded cloud with real Terraform."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ ENVIRONMENTS_VARIABLE: Final = "TOLLGATE_ENVIRONMENTS"
 
 
 class CommandError(Exception):
-    """A command failed; the message carries its own last words."""
+    """A command failed. The text has the end of its output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What it takes to deploy `environment` onto `cloud`.
+    """The deployment of `environment` onto `cloud`.
 
-    out: where the synthesized JSON and Terraform's state go. provider_url: base of the AI provider to forward to.
-    environments: folder of the environment file; None: the checkout's own.
+    provider_url: base URL of the AI provider. out: folder for the synthesized JSON and Terraform's state.
+    environments: folder of the environment file; None: that of the checkout.
     """
 
     cloud: Cloud
@@ -41,17 +41,17 @@ class Deployment:
 
     @property
     def stack(self) -> Path:
-        """The folder that plain Terraform works in."""
+        """The folder in which Terraform runs."""
         return self.out / "stacks" / prefix(self.environment)
 
     def variables(self) -> dict[str, str]:
-        """Environment of every command: this cloud's address, and where Terraform finds its provider."""
-        named = {} if self.environments is None else {ENVIRONMENTS_VARIABLE: str(self.environments)}
+        """Environment variables of every command: the addresses to use, and Terraform's CLI configuration."""
+        folder = {} if self.environments is None else {ENVIRONMENTS_VARIABLE: str(self.environments)}
         return {
             **os.environ,
             **self.cloud.environment(),
             **cli_environment(ROOT / "build"),
-            **named,
+            **folder,
             ENDPOINT_VARIABLE: self.cloud.endpoint,
             PROVIDER_VARIABLE: self.provider_url,
             "CDKTF_OUTDIR": str(self.out),
@@ -62,12 +62,12 @@ class Deployment:
         self._run([sys.executable, str(ROOT / "main.py"), self.environment], ROOT)
 
     def apply(self) -> None:
-        """Create or change everything."""
+        """Initialize Terraform, and create or change all resources."""
         self.terraform("init", "-input=false")
         self.terraform("apply", "-input=false", "-auto-approve")
 
     def plan(self) -> str:
-        """What another apply would change, in Terraform's words; "" where nothing would."""
+        """Terraform's description of what another apply would change, empty if nothing."""
         done = self._run(
             ["terraform", "plan", "-input=false", "-no-color", "-detailed-exitcode"], self.stack, accepted=(0, 2)
         )
@@ -75,20 +75,20 @@ class Deployment:
         return "\n".join(changes).strip() if done.returncode == 2 else ""
 
     def destroy(self) -> None:
-        """Take everything down."""
+        """Delete all resources."""
         self.terraform("destroy", "-input=false", "-auto-approve")
 
     def terraform(self, *arguments: str) -> str:
-        """What a Terraform command in the stack's folder prints; CommandError with its words where it fails."""
+        """Run a Terraform command in the stack's folder; returns its stdout. Raises CommandError."""
         return self._run(["terraform", *arguments, "-no-color"], self.stack).stdout
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs by name."""
-        said = json.loads(self._run(["terraform", "output", "-json"], self.stack).stdout)
-        return {name: output["value"] for name, output in said.items()}
+        outputs = json.loads(self._run(["terraform", "output", "-json"], self.stack).stdout)
+        return {name: output["value"] for name, output in outputs.items()}
 
     def key_value(self, key_id: str) -> str:
-        """The secret value of an API key, as an operator reads it; Terraform outputs have only ids."""
+        """The secret value of an API key; Terraform outputs have only ids."""
         return str(self.cloud.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"])
 
     def _run(
@@ -98,13 +98,13 @@ class Deployment:
             command, cwd=folder, env=self.variables(), capture_output=True, text=True, timeout=600, check=False
         )
         if done.returncode not in accepted:
-            said = (done.stderr.strip() or done.stdout.strip())[-4000:]
-            raise CommandError(f"`{' '.join(command[:2])}` failed with exit code {done.returncode}:\n{said}")
+            output = (done.stderr.strip() or done.stdout.strip())[-4000:]
+            raise CommandError(f"`{' '.join(command[:2])}` failed with exit code {done.returncode}:\n{output}")
         return done
 
 
 def put_secrets(cloud: Cloud, values: Mapping[str, str]) -> None:
-    """Give the providers' secrets, which Terraform creates empty, their values."""
+    """Set the values of the providers' secrets, which Terraform creates without one."""
     client = cloud.client("secretsmanager")
     for name, value in values.items():
         client.put_secret_value(SecretId=name, SecretString=value)

@@ -1,16 +1,14 @@
-"""The embedded cloud: MiniStack with what it lacks put right, in a process of its own.
+"""The embedded cloud: MiniStack and its patches in a process of its own.
 
-In a test:      with Cloud.start() as cloud: cloud.client("dynamodb"), cloud.invoke_url(api_id, "v1"), …
-From a shell:   python -m local.cloud.client up | down | status [--state-dir build/local]
+with Cloud.start() as cloud:
+    cloud.client("dynamodb").list_tables()
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,12 +25,12 @@ DEFAULT_REGION: Final = "eu-west-1"
 DEFAULT_STATE_DIR: Final = Path("build/local")
 _MODELS: Final = botocore.loaders.create_loader()
 USUAL_PORT: Final = 4566
-"""Of embedded clouds, and in environments/local.toml: where `up` finds it free, nobody has to be told where it is."""
+"""Port that environments/local.toml expects; `up` takes another one if it is in use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """A running embedded cloud. All of its state is in memory and gone when it stops."""
+    """A running embedded cloud. Its state is in memory and is lost when it stops."""
 
     port: int
     pid: int
@@ -45,7 +43,7 @@ class Cloud:
         return f"http://127.0.0.1:{self.port}"
 
     def environment(self) -> dict[str, str]:
-        """What an AWS SDK, the AWS CLI or Terraform needs to talk to this cloud and to no other."""
+        """Environment variables by which an AWS SDK, the AWS CLI or Terraform uses this cloud."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
@@ -56,22 +54,21 @@ class Cloud:
         }
 
     def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client of this cloud; `options` go to it as they are, other credentials among them."""
+        """A botocore client of this cloud. options: of `create_client`, such as other credentials."""
         session = botocore.session.get_session()
-        # Reading AWS's models is nearly all the work of making a client: read once.
+        # Reading AWS's service models takes nearly all the time: read them once.
         session.register_component("data_loader", _MODELS)
-        ours = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": self.region}
-        return session.create_client(service, **ours | {"endpoint_url": self.endpoint} | options)
+        root = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": self.region}
+        return session.create_client(service, **root | {"endpoint_url": self.endpoint} | options)
 
     def invoke_url(self, api_id: str, stage: str) -> str:
-        """URL of a deployed stage that needs neither a Host header nor name resolution."""
+        """URL of a deployed stage, which needs neither a Host header nor name resolution."""
         return f"{self.endpoint}/_aws/execute-api/{api_id}/{stage}"
 
     def advance(self, seconds: int) -> None:
-        """Let time pass for CloudWatch's metrics and alarms, and have every alarm evaluated before this returns.
+        """Make all CloudWatch metric data `seconds` older (0: leave it), then evaluate every alarm before returning.
 
-        All that CloudWatch knows grows older by `seconds` (0: only evaluate); whole periods keep their borders. Other
-        services, and what is published afterwards, stay at the present.
+        Other services, and data published afterwards, stay at the present.
         """
         self._control("clock", {"advance_seconds": seconds})
 
@@ -83,20 +80,16 @@ class Cloud:
         *,
         status: int = 400,
         operations: Sequence[str] = (),
-        table: str | None = None,
         times: int | None = None,
-        retry_after: int | None = None,
     ) -> Iterator[None]:
-        """Within the `with` block, requests to a service (in boto3's name) fail with AWS's error `code`.
+        """Within the `with` block, requests to a service (boto3's name) fail with AWS's error `code`.
 
-        operations: which requests fail (`CreateApiKey`), all where none is named; table: a DynamoDB table's name;
-        times: only so many of them; retry_after: seconds of the header `Retry-After`. A DynamoDB transaction told to
-        fail with a code of throttling is cancelled with that reason, as on AWS. Raises CloudError for a service that
-        is none.
+        status: HTTP status. operations: names of the operations that fail, such as `CreateApiKey`; none: all.
+        times: number of requests that fail; None: all. A DynamoDB transaction with a throttling code is cancelled for
+        that reason. Raises CloudError for an unknown service.
         """
-        asked = {"service": service, "code": code, "status": status, "operations": list(operations), "table": table}
-        asked |= {"times": times, "retry_after": retry_after}
-        identifier = self._control("faults", asked)["id"]
+        fault = {"service": service, "code": code, "status": status, "operations": list(operations), "times": times}
+        identifier = self._control("faults", fault)["id"]
         try:
             yield
         finally:
@@ -107,7 +100,7 @@ class Cloud:
         answer = urllib3.request("POST", f"{self.endpoint}/_local/{path}", body=body, retries=False, timeout=30)
         result: dict[str, Any] = answer.json()
         if answer.status != 200:
-            raise CloudError(f"/_local/{path} refused {body}: {result['error']}")
+            raise CloudError(f"/_local/{path} rejected {body}: {result['error']}")
         return result
 
     @classmethod
@@ -115,8 +108,8 @@ class Cloud:
     def start(cls, *, log_path: Path | None = None, region: str = DEFAULT_REGION) -> Iterator[Cloud]:
         """Run a cloud for the length of a `with` block; it also ends when this process dies.
 
-        log_path: where the emulator's own log goes; None: a temporary file, gone with the cloud.
-        Raises CloudError when it does not get ready.
+        log_path: file for the emulator's log; None: a temporary file, deleted with the cloud.
+        Raises CloudError if it does not become ready.
         """
         with tempfile.TemporaryDirectory(prefix="tollgate-cloud-", ignore_cleanup_errors=True) as directory:
             work = Path(directory)
@@ -130,7 +123,7 @@ class Cloud:
 
 
 def running(state_dir: Path = DEFAULT_STATE_DIR) -> Cloud | None:
-    """The cloud that `up` left running, or None."""
+    """The cloud that `up` has started, or None if it does not run."""
     recorded = _recorded(state_dir)
     if recorded is None or not group_lives(recorded.pid, _work(state_dir)) or not is_ready(recorded.port):
         return None
@@ -138,7 +131,7 @@ def running(state_dir: Path = DEFAULT_STATE_DIR) -> Cloud | None:
 
 
 def up(state_dir: Path = DEFAULT_STATE_DIR, region: str = DEFAULT_REGION) -> Cloud:
-    """Start a cloud that outlives this process, or return the one that runs already."""
+    """Start a cloud that outlives this process, or return the running one. Raises CloudError."""
     if cloud := running(state_dir):
         return cloud
     down(state_dir)
@@ -151,7 +144,7 @@ def up(state_dir: Path = DEFAULT_STATE_DIR, region: str = DEFAULT_REGION) -> Clo
 
 
 def down(state_dir: Path = DEFAULT_STATE_DIR) -> bool:
-    """Stop what `up` started, whatever became of it; True if something was recorded."""
+    """Stop the cloud that `up` has started, and its Lambda workers even after a crash; whether there was one."""
     recorded = _recorded(state_dir)
     if recorded is not None:
         stop_group(recorded.pid, _work(state_dir))
@@ -174,26 +167,3 @@ def _recorded(state_dir: Path) -> Cloud | None:
         return Cloud(state["port"], state["pid"], state["region"], Path(state["log_path"]))
     except (FileNotFoundError, ValueError, KeyError):
         return None
-
-
-def main(arguments: list[str]) -> int:
-    """up and status print the endpoint; status returns 1 when nothing runs."""
-    parser = argparse.ArgumentParser(prog="python -m local.cloud.client", description="The embedded cloud.")
-    parser.add_argument("verb", choices=["up", "down", "status"])
-    parser.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR)
-    parser.add_argument("--region", default=DEFAULT_REGION)
-    options = parser.parse_args(arguments)
-    if options.verb == "down":
-        sys.stdout.write("stopped\n" if down(options.state_dir) else "not running\n")
-        return 0
-    try:
-        cloud = up(options.state_dir, options.region) if options.verb == "up" else running(options.state_dir)
-    except CloudError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write(f"{cloud.endpoint}\n" if cloud else "not running\n")
-    return 0 if cloud else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

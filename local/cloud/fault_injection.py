@@ -1,13 +1,15 @@
-"""Faults on demand: what AWS does now and then, and an emulator never.
+"""Errors that AWS returns now and then and an emulator never does, on demand.
 
-AWS: "Error retries and exponential backoff" (sdkref/latest/guide/feature-retry-behavior.html), "Error handling with
-DynamoDB" (amazondynamodb/latest/developerguide/Programming.Errors.html), TooManyRequestsException with `Retry-After`
-(apigateway/latest/api/API_CreateApiKey.html). A test asks for them through `local.cloud.client.Cloud.fault`.
+AWS: docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html. A test injects them through
+`local.cloud.client.Cloud.fault`.
+Test: tests/gateway/test_faults.py::test_transient_aws_error_is_retried
 """
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,60 +17,18 @@ from ministack import app as ministack_app
 from ministack.core import iam_actions
 from ministack.core.responses import error_response_json
 
-from local.cloud.cloudwatch.metrics.aws_dynamodb import tables_of
-from local.cloud.protocol import operation
-
 THROTTLING: Final = frozenset({"ThrottlingException", "ProvisionedThroughputExceededException"})
-NAMES: Final = {"cloudwatch": "monitoring", "resourcegroupstaggingapi": "tagging"}
-"""MiniStack's names of services that boto3 calls otherwise."""
 
 
 @dataclass(slots=True)
 class InjectedFault:
-    """Requests to a service, of some operations (none: all) and to one table or of all, get this error.
-
-    times: how many requests are left to fail; None: every one until the fault is ended.
-    retry_after: seconds of the header `Retry-After`; None: no such header.
-    """
+    """Requests to a service get an error. Parameters: `local.cloud.client.Cloud.fault`."""
 
     service: str
     code: str
-    status: int = 400
-    operations: tuple[str, ...] = ()
-    table: str | None = None
-    times: int | None = None
-    retry_after: int | None = None
-
-    def hits(self, operation: str | None, request: dict[str, Any]) -> bool:
-        """Whether a request to its service is to fail; counts the ones that do."""
-        matches = (not self.operations or operation in self.operations) and (
-            self.table is None or self.table in tables_of(request)
-        )
-        if not matches or self.times == 0:
-            return False
-        self.times = None if self.times is None else self.times - 1
-        return True
-
-    def answer(self, operation: str | None, headers: dict[str, str], request: dict[str, Any], request_id: str) -> Any:
-        """The error in the protocol of the request: a throttled transaction is cancelled, each item with its reason."""
-        message = f"{self.code}: asked for by a test"
-        if operation == "TransactWriteItems" and self.code in THROTTLING:
-            reasons = [{"Code": "ThrottlingError", "Message": message} for _ in request["TransactItems"]]
-            codes = ", ".join(reason["Code"] for reason in reasons)
-            text = f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]"
-            extra = {"CancellationReasons": reasons}
-            return error_response_json("TransactionCanceledException", text, 400, extra=extra)
-        _, answer_headers, body = iam_actions.access_denied_response(
-            NAMES.get(self.service, self.service),
-            operation,
-            "",
-            request_id,
-            error_code=self.code,
-            message=message,
-            headers=headers,
-        )
-        after = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        return self.status, answer_headers | after, body
+    status: int
+    operations: Sequence[str]
+    times: int | None
 
 
 _active: dict[str, InjectedFault] = {}
@@ -76,36 +36,51 @@ _dispatch = ministack_app._dispatch_service_request
 
 
 def apply() -> None:
-    """Wrap the way of every request to a service; calls of a deployed API go another."""
+    """Wrap the function that dispatches requests to services. Requests to a stage take another way."""
     ministack_app._dispatch_service_request = dispatch
 
 
 async def dispatch(
     method: str, path: str, headers: dict[str, str], body: bytes, query_params: Any, request_id: str
 ) -> Any:
-    """Requests fail that are told to; every other one passes."""
+    """Return an injected error, or handle the request."""
     if _active:
         params = ministack_app._routing_params(method, path, headers, body, query_params)
         service = ministack_app.detect_service(method, path, headers, params)
-        faults = [fault for fault in _active.values() if NAMES.get(fault.service, fault.service) == service]
-        if faults:
-            named = operation.operation(service, method, path, headers, body, params)
-            request = operation.document(headers, body)
-            for fault in faults:
-                if fault.hits(named, request):
-                    return fault.answer(named, headers, request, request_id)
+        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        operation = operation or iam_actions._match_rest_action(service, method, path, params) or ""
+        for fault in _active.values():
+            if (
+                fault.service == service
+                and (not fault.operations or operation in fault.operations)
+                and fault.times != 0
+            ):
+                fault.times = None if fault.times is None else fault.times - 1
+                return _error(fault, operation, headers, body, request_id)
     return await _dispatch(method, path, headers, body, query_params, request_id)
 
 
+def _error(fault: InjectedFault, operation: str, headers: dict[str, str], body: bytes, request_id: str) -> Any:
+    """The error in the service's protocol. A throttled transaction is cancelled, with a reason for each item."""
+    message = f"{fault.code}: injected by a test"
+    if operation == "TransactWriteItems" and fault.code in THROTTLING:
+        reasons = [{"Code": "ThrottlingError", "Message": message} for _ in json.loads(body)["TransactItems"]]
+        return error_response_json("TransactionCanceledException", message, 400, extra={"CancellationReasons": reasons})
+    _, answer_headers, answer = iam_actions.access_denied_response(
+        fault.service, operation, "", request_id, error_code=fault.code, message=message, headers=headers
+    )
+    return fault.status, answer_headers, answer
+
+
 def begin(fault: InjectedFault) -> str:
-    """Let requests fail from now on; returns what `end` needs."""
-    if NAMES.get(fault.service, fault.service) not in ministack_app.SERVICE_HANDLERS:
-        raise ValueError(f"service {fault.service!r} is not one of this cloud's; name it as boto3 does")
+    """Inject the fault from now on; returns the id that `end` takes."""
+    if fault.service not in ministack_app.SERVICE_HANDLERS:
+        raise ValueError(f"the embedded cloud has no service {fault.service!r}")
     identifier = uuid.uuid4().hex
     _active[identifier] = fault
     return identifier
 
 
 def end(identifier: str) -> None:
-    """Let them succeed again."""
+    """Stop injecting it."""
     _active.pop(identifier, None)

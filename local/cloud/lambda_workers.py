@@ -1,9 +1,9 @@
 """Function processes import from the function's own code and the installed packages, not from the checkout.
 
-AWS: docs.aws.amazon.com/lambda/latest/dg/python-package.html (the runtime's search path). MiniStack starts functions with
-its own interpreter, in whose environment the checkout is installed as an editable package: a function would import
-`admin`, or a file that its archive lacks.
-Test: tests/local/cloud/test_functions.py::test_a_function_runs_its_archive_and_not_the_checkout
+AWS: docs.aws.amazon.com/lambda/latest/dg/python-package.html. MiniStack starts functions with its own interpreter, in
+whose environment the checkout is installed as an editable package: a function could import `admin`, or a module that
+its archive lacks.
+Test: tests/local/cloud/test_functions.py::test_function_runs_its_archive_and_not_the_checkout
 """
 
 from __future__ import annotations

@@ -1,72 +1,48 @@
-"""What MiniStack lacks of AWS, put right from outside: one module per idea, applied before serving.
+"""The patches that make MiniStack behave as AWS does, applied before it serves.
 
-Each module has an `apply()` that replaces attributes of MiniStack's modules and says which AWS behaviour it restores.
-MiniStack is pinned to one exact version, because these names are not its public interface.
+Each module in PATCHES has an `apply()` that replaces functions of MiniStack, and a docstring with the AWS behaviour it
+restores, the AWS page, and a test that fails without it. MiniStack is pinned to one version: these are not its public
+interface.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from local.cloud import defaults, fault_injection, lambda_workers
-from local.cloud.apigateway import (
-    api_keys,
-    gateway_responses,
-    lambda_proxy,
-    patch_operations,
-    stage_invocation,
-    tags,
-    usage_plan_keys,
-    usage_plan_quotas,
-)
-from local.cloud.apigateway.request_context import Asgi, remember_headers
-from local.cloud.cloudwatch import contributor_insights, metric_data
-from local.cloud.cloudwatch.alarms import actions, clock, definitions
-from local.cloud.cloudwatch.metrics import aws_apigateway, aws_dynamodb, aws_lambda, emf, store
-from local.cloud.control_api import controlled
-from local.cloud.iam import authorization
-from local.cloud.iam.authorization import identified
+from local.cloud import fault_injection, lambda_workers, secretsmanager, sns, terraform_delay
+from local.cloud.apigateway import lambda_proxy, patch_operations, stage, usage_plans
+from local.cloud.cloudwatch import alarms, contributor_insights, emf, metric_data, query_protocol, service_metrics
+from local.cloud.iam import authorization, resources
 from local.cloud.logs import function_logs, index_policies, metric_filters, saved_queries
 from local.cloud.logs.insights import queries
-from local.cloud.protocol import operation
-from local.cloud.sns import subscriptions
-from local.cloud.terraform_delay import patient
 
-REPAIRS: Final = (
-    definitions,
-    actions,
-    clock,
-    api_keys,
-    fault_injection,
-    function_logs,
-    stage_invocation,
-    gateway_responses,
-    authorization,
-    index_policies,
-    contributor_insights,
-    queries,
+PATCHES: Final = (
+    stage,
     lambda_proxy,
-    lambda_workers,
-    metric_data,
-    metric_filters,
-    emf,
-    aws_lambda,
-    aws_apigateway,
-    store,
-    aws_dynamodb,
     patch_operations,
-    usage_plan_keys,
-    operation,
+    usage_plans,
+    alarms,
+    metric_data,
+    emf,
+    function_logs,
+    service_metrics,
+    contributor_insights,
+    query_protocol,
+    queries,
     saved_queries,
-    subscriptions,
-    tags,
-    defaults,
-    usage_plan_quotas,
+    index_policies,
+    metric_filters,
+    authorization,
+    resources,
+    lambda_workers,
+    secretsmanager,
+    sns,
+    fault_injection,
+    terraform_delay,
 )
 
 
-def apply(app: Asgi) -> Asgi:
-    """Apply every repair; returns the ASGI application to serve."""
-    for module in REPAIRS:
+def apply() -> None:
+    """Apply every patch, in this order."""
+    for module in PATCHES:
         module.apply()
-    return patient(controlled(identified(remember_headers(app))))

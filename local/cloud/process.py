@@ -1,4 +1,4 @@
-"""The operating system's side of the embedded cloud: its process group, its socket, its environment."""
+"""The embedded cloud's process group, socket and environment variables."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ KEPT_VARIABLES: Final = (
     "http_proxy",
     "https_proxy",
 )
-"""All that functions see of the caller's environment: AWS settings and PYTHONPATH must not leak into them."""
+"""Variables of the caller that functions see. AWS settings and PYTHONPATH must not leak into them."""
 
 
 class CloudError(RuntimeError):
-    """The embedded cloud did not start; the text holds the end of its log."""
+    """The embedded cloud did not start, with the end of its log, or rejected a control request."""
 
 
 def start_server(
     work: Path, log_path: Path, region: str, *, attached: bool, preferred_port: int = 0
 ) -> tuple[int, subprocess.Popen[bytes]]:
-    """Start the server process and wait until it answers; returns its port and the leader of its process group.
+    """Start the server process and wait until it responds; returns its port and the leader of its process group.
 
     work: directory for all of its temporary files. attached: it ends when the calling process does.
-    preferred_port: taken if it is free; else any.
-    Raises CloudError when it ends early or is not ready within READY_SECONDS.
+    preferred_port: used if it is free, else any port.
+    Raises CloudError if it ends early or is not ready within READY_SECONDS.
     """
     work.mkdir(parents=True, exist_ok=True)
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    # We bind and the server inherits: between choosing a free port and using it nobody can take it.
+    # The server inherits the bound socket: nobody can take the port before it listens.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener, log_path.open("ab") as log:
         _bind(listener, preferred_port)
         port: int = listener.getsockname()[1]
@@ -73,7 +73,7 @@ def start_server(
 
 
 def _bind(listener: socket.socket, preferred_port: int) -> None:
-    # A port whose last connections are in TIME_WAIT is free, one that another server listens on is not.
+    # A port with connections in TIME_WAIT counts as free, one with a listening server does not.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", preferred_port))
@@ -82,16 +82,16 @@ def _bind(listener: socket.socket, preferred_port: int) -> None:
 
 
 def is_ready(port: int) -> bool:
-    """Whether an embedded cloud answers at this port of the loopback."""
+    """Whether an embedded cloud responds at this port of the loopback interface."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/ready", timeout=2) as answer:
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/ready", timeout=2) as response:
+            return bool(response.status == 200)
     except OSError:
         return False
 
 
 def stop_group(group: int, work: Path) -> None:
-    """End the server and the Lambda workers it started: ask, wait STOP_SECONDS, then kill. Gone already is fine."""
+    """End the server and its Lambda workers, if they run: SIGTERM, then SIGKILL after STOP_SECONDS."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
         if not group_lives(group, work):
             return
@@ -105,7 +105,7 @@ def stop_group(group: int, work: Path) -> None:
 
 
 def group_lives(group: int, work: Path) -> bool:
-    """Whether a process of that group is alive and one of ours; a reused process id must never be killed."""
+    """Whether a process of that group runs and is the embedded cloud's: a reused process id must never be killed."""
     listing = subprocess.run(
         ["ps", "-A", "-ww", "-o", "pgid=,stat=,command="], capture_output=True, text=True, check=True
     )
@@ -135,7 +135,7 @@ def _environment(work: Path, port: int, region: str) -> dict[str, str]:
         "LAMBDA_EXECUTOR": "local",
         "STATE_DIR": str(work / "state"),
         "S3_DATA_DIR": str(work / "s3"),
-        # Nothing of ours needs these, and each would open a port or look for a Docker daemon.
+        # Not needed; each would open a port or look for a Docker daemon.
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "DOCKER_HOST": f"unix://{work}/no-docker.sock",

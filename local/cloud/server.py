@@ -1,7 +1,7 @@
-"""The server process of the embedded cloud: repairs first, then MiniStack on an inherited socket.
+"""The server process of the embedded cloud: applies the patches, then serves MiniStack on an inherited socket.
 
-`python -m local.cloud.server FD attached|detached`: only `local.cloud.client` starts it. Attached, it ends when its
-standard input closes, that is, when the process that started it has ended.
+`python -m local.cloud.server FD attached|detached`: only `local.cloud.process` starts it. An attached server ends when
+its stdin closes, which happens when the process that started it ends.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import threading
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
-from ministack import app
+from ministack import app as ministack_app
 from ministack.core import lambda_runtime
 
 from local.cloud import patches
+from local.cloud.control_api import controlled
 
 
 def main(arguments: list[str]) -> int:
-    """Serve until SIGTERM (or the end of an attached parent), then end every Lambda worker."""
+    """Serve until SIGTERM, then end every Lambda worker."""
     descriptor, attachment = arguments
     if attachment == "attached":
         threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -32,8 +33,9 @@ def main(arguments: list[str]) -> int:
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
     config.backlog = 1024
+    patches.apply()
     try:
-        asyncio.run(serve(patches.apply(app.app), config))
+        asyncio.run(serve(controlled(ministack_app.app), config))
     finally:
         lambda_runtime.reset()
     return 0
@@ -45,7 +47,7 @@ def _end_with_parent() -> None:
 
 
 def _raise_file_limit() -> None:
-    """Each connection and each Lambda worker takes descriptors; the usual soft limit is 1024."""
+    """Each connection and each Lambda worker takes file descriptors; the usual soft limit is 1024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65_536) if hard > 0 else 65_536, hard))

@@ -1,8 +1,10 @@
-"""Answers to Terraform come no sooner than any of AWS's would.
+"""Responses to Terraform come no sooner than those of AWS.
 
-The Go SDK closes a request's body as soon as the answer's headers are there. Where its writer has not seen the body's
-end by then, as happens when the answer comes within a millisecond and the machine is busy, it tears the connection down
-and sends the request again: what it makes is there already, and the apply fails. AWS is never that fast.
+AWS: docs.aws.amazon.com/general/latest/gr/rande.html (endpoints are a network away). The Go SDK closes a request's body
+as soon as it has the response's headers. If its writer has not seen the end of the body by then, which happens when a
+response comes within a millisecond, it drops the connection and sends the request again: the resource exists already,
+and the apply fails.
+Test: tests/e2e/test_operations.py::test_a_second_plan_is_empty
 """
 
 from __future__ import annotations
@@ -10,14 +12,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from local.cloud.apigateway.request_context import Asgi
+from ministack import app as ministack_app
 
 SECONDS: Final = 0.02
-CLIENT: Final = b"HashiCorp"
 
 
-def patient(app: Asgi) -> Asgi:
-    """`app`, which waits a little before it begins to answer a request of Terraform's."""
+def apply() -> None:
+    """Wrap the ASGI application: it begins to respond to Terraform after SECONDS."""
+    serve_at_once = ministack_app.app
 
     async def serve(scope: Any, receive: Any, send: Any) -> None:
         async def send_later(message: Any) -> None:
@@ -25,7 +27,8 @@ def patient(app: Asgi) -> Asgi:
                 await asyncio.sleep(SECONDS)
             await send(message)
 
-        terraform = any(name == b"user-agent" and CLIENT in value for name, value in scope.get("headers", ()))
-        await app(scope, receive, send_later if terraform else send)
+        headers = scope.get("headers", ())
+        terraform = any(name == b"user-agent" and b"HashiCorp" in value for name, value in headers)
+        await serve_at_once(scope, receive, send_later if terraform else send)
 
-    return serve
+    ministack_app.app = serve

@@ -12,7 +12,7 @@ from constructs_lib.access_log import ACCESS_FIELDS
 from constructs_lib.query_catalogue import INDEXED, INSIGHT_RULES, QUERIES, Log, SavedQuery
 from lambda_src.core.usage_line import usage_line
 from lambda_src.core.usage_record import UsageRecord
-from local.cloud.logs.insights.commands import parse_query
+from local.cloud.logs.insights.language import parse_query
 from tests.synth.reading import Synthesized, readable, synthesize
 
 USAGE_FIELDS = set(json.loads(usage_line(UsageRecord(request_id="r", at_ms=0, environment="full"), per_consumer=True)))

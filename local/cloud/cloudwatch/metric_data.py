@@ -1,187 +1,117 @@
-"""PutMetricData, ListMetrics, GetMetricStatistics and GetMetricData over every value that was published.
+"""GetMetricData with metric math, over exactly the metrics that are asked for.
 
-AWS: the operations of these names (AmazonCloudWatch/latest/APIReference). Periods begin with the StartTime, rounded
-down to the minute (github.com/boto/boto3/issues/3457); a metric is found by exactly its dimensions; GetMetricData
-answers latest first, with metric math. MiniStack mixes metrics when no dimension is asked for, has no expressions, and
-answers oldest first. Not restored: Metrics Insights (SELECT), pages, MaxDatapoints, metrics of other accounts, rounding
-by the age of the data.
+AWS: docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html. Periods begin at StartTime,
+rounded down to the minute; a metric without dimensions is a metric of its own. MiniStack has no expressions, aligns
+periods to the epoch, and mixes all metrics of a name.
+Test: tests/e2e/test_cli_dashboard.py::test_every_widget_has_data
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ministack.services import cloudwatch
 
-from local.cloud.cloudwatch.math import labels
-from local.cloud.cloudwatch.math.values import MathError, TimeSeries, Value, lines_of
-from local.cloud.cloudwatch.metric_queries import key_of, queries_of
-from local.cloud.cloudwatch.metrics import statistics, store
-from local.cloud.cloudwatch.metrics.statistics import UnknownStatistic, Window
-from local.cloud.cloudwatch.metrics.store import Sample, SeriesKey
+from local.cloud.cloudwatch.metric_math import MathError, TimeSeries, Value, evaluate
 
-RECENT_SECONDS: Final = 3 * 3600
-Operation = Callable[[Mapping[str, Any]], dict[str, Any]]
-
-
-class RejectedRequest(ValueError):
-    """A request that AWS refuses, and why."""
+HISTORY_SECONDS: Final = 14 * 86_400
+"""A multiple of every period that divides a day: older periods have the same grid."""
+STATISTICS: Final = ("SampleCount", "Sum", "Average", "Minimum", "Maximum")
 
 
 def apply() -> None:
-    """Replace the four operations."""
-    cloudwatch._put_metric_data = _answering(put_metric_data)
-    cloudwatch._list_metrics = _answering(list_metrics)
-    cloudwatch._get_metric_statistics = _answering(get_metric_statistics)
-    cloudwatch._get_metric_data = _answering(get_metric_data)
+    """Replace GetMetricData, and the deletion of old values.
+
+    MiniStack rebuilds each metric's list of values at every request; a value that another thread adds in the meantime
+    would be lost.
+    """
+    cloudwatch._get_metric_data = get_metric_data
+    cloudwatch._evict_old_metrics = lambda: None
 
 
-def _answering(operation: Operation) -> Callable[..., Any]:
-    """The operation with MiniStack's parameters and answers; forms arrive as JSON (see `alarms.handle_request`)."""
-
-    def answer(_: Any, request: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
-        try:
-            result = operation(request)
-        except (RejectedRequest, MathError, UnknownStatistic) as error:
-            return cloudwatch._error("ValidationError", str(error), 400, use_json=is_json, use_cbor=is_cbor)
-        return cloudwatch._cbor_ok(_stamped(result)) if is_cbor else cloudwatch._json_ok(result)
-
-    return answer
-
-
-def _stamped(value: Any) -> Any:
-    """CBOR has a type for times."""
-    if isinstance(value, list):
-        return [_stamped(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    stamped = {name: _stamped(each) for name, each in value.items()}
-    if "Timestamp" in value:
-        stamped["Timestamp"] = cloudwatch._cbor_timestamp(value["Timestamp"])
-    if "Timestamps" in value:
-        stamped["Timestamps"] = [cloudwatch._cbor_timestamp(each) for each in value["Timestamps"]]
-    return stamped
-
-
-def put_metric_data(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Values without a time are of now."""
-    namespace = request.get("Namespace") or ""
-    if not namespace:
-        raise RejectedRequest("The parameter Namespace is required.")
-    for datum in request.get("MetricData") or []:
-        at = cloudwatch._parse_ts(datum.get("Timestamp"))
-        key = key_of({"Namespace": namespace, **datum})
-        store.put(key, time.time() if at is None else at, _samples(datum), datum.get("Unit") or "None")
-    return {}
-
-
-def _samples(datum: Mapping[str, Any]) -> store.Samples:
-    if (published := datum.get("StatisticValues")) is not None:
-        count = float(published["SampleCount"])
-        if count <= 0:
-            raise RejectedRequest(f"{datum['MetricName']}: SampleCount must be greater than 0, not {count:g}.")
-        mean = float(published["Sum"]) / count
-        return {Sample(mean, float(published["Minimum"]), float(published["Maximum"])): count}
-    values = datum.get("Values") or [datum.get("Value")]
-    if None in values:
-        raise RejectedRequest(f"{datum['MetricName']}: Value, Values or StatisticValues is required.")
-    counts = datum.get("Counts") or [1.0] * len(values)
-    if len(counts) != len(values):
-        raise RejectedRequest(
-            f"{datum['MetricName']}: Values and Counts must be of one size, not {len(values)}, {len(counts)}."
-        )
-    samples: dict[Sample, float] = {}
-    for value, count in zip(values, counts, strict=True):
-        sample = store.single(value)
-        samples[sample] = samples.get(sample, 0.0) + float(count)
-    return samples
-
-
-def list_metrics(request: Mapping[str, Any]) -> dict[str, Any]:
-    """A metric is listed if it has each dimension asked for, whatever others it has."""
-    wanted = [(each["Name"], each.get("Value")) for each in request.get("Dimensions") or []]
-
-    def matches(key: SeriesKey) -> bool:
-        return (
-            request.get("Namespace") in (None, key.namespace)
-            and request.get("MetricName") in (None, key.name)
-            and all(_has(key, name, value) for name, value in wanted)
-        )
-
-    since = int(time.time()) - RECENT_SECONDS if request.get("RecentlyActive") else 0
-    return {"Metrics": [_metric(key) for key in store.keys(matches, since)]}
-
-
-def _has(key: SeriesKey, name: str, value: str | None) -> bool:
-    return any(own == name and value in (None, text) for own, text in key.dimensions)
-
-
-def _metric(key: SeriesKey) -> dict[str, Any]:
-    dimensions = [{"Name": name, "Value": value} for name, value in key.dimensions]
-    return {"Namespace": key.namespace, "MetricName": key.name, "Dimensions": dimensions}
-
-
-def get_metric_statistics(request: Mapping[str, Any]) -> dict[str, Any]:
-    """One datapoint for each period with values, oldest first."""
-    basic, extended = request.get("Statistics") or [], request.get("ExtendedStatistics") or []
-    if not basic and not extended:
-        raise RejectedRequest("Must specify either Statistics or ExtendedStatistics.")
-    key, period = key_of(request), int(request["Period"])
-    unit = store.unit_of(key)
-    datapoints = []
-    for start in _window(request).starts(period):
-        samples = store.read(key, start, start + period, request.get("Unit"))
-        if samples:
-            percentiles = _statistics(samples, extended)
-            datapoints.append(
-                {"Timestamp": start, "Unit": unit}
-                | _statistics(samples, basic)
-                | ({"ExtendedStatistics": percentiles} if percentiles else {})
-            )
-    return {"Label": key.name, "Datapoints": datapoints}
-
-
-def _statistics(samples: store.Samples, names: Iterable[str]) -> dict[str, float]:
-    values = ((name, statistics.statistic(samples, name)) for name in names)
-    return {name: value for name, value in values if value is not None}
-
-
-def get_metric_data(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Statistics, searches and expressions; a query that finds several series gives a result for each."""
-    asked = request.get("MetricDataQueries") or []
-    queries = queries_of(asked, _window(request))
+def get_metric_data(_: Any, request: Mapping[str, Any], *__: bool) -> Any:
+    """GetMetricData in the JSON protocol: a query that finds several metrics has a result for each."""
+    queries = request["MetricDataQueries"]
+    start = int(cloudwatch._parse_ts(request["StartTime"])) // 60 * 60
+    metrics = QueriedMetrics(queries, start, int(cloudwatch._parse_ts(request["EndTime"])))
+    try:
+        values = [(query, metrics.value(query["Id"])) for query in queries if query.get("ReturnData", True)]
+    except MathError as error:
+        return cloudwatch._error("ValidationError", str(error), 400, use_json=True)
     latest_first = request.get("ScanBy") != "TimestampAscending"
-    results = []
-    for query in asked:
-        value = queries.query(query["Id"])
-        if query.get("ReturnData", True) is not False and value is not None:
-            results += _results(query, value, latest_first)
-    return {"MetricDataResults": results, "Messages": []}
+    results = [result for query, value in values for result in _results(query, value, latest_first)]
+    return cloudwatch._json_ok({"MetricDataResults": results})
 
 
-def _results(query: Mapping[str, Any], value: Value, latest_first: bool) -> list[dict[str, Any]]:
-    lines = lines_of(value)
-    results = []
-    for line in lines or [TimeSeries({}, 60)]:
-        times = sorted(line.points, reverse=latest_first)
-        results.append(
-            {
-                "Id": query["Id"],
-                "Label": labels.label(query, line, several=isinstance(value, list)),
-                "Timestamps": times,
-                "Values": [line.points[at] for at in times],
-                "StatusCode": "Complete",
-            }
+def _results(query: Mapping[str, Any], value: Value, latest_first: bool) -> Iterable[dict[str, Any]]:
+    for series in [value] if isinstance(value, TimeSeries) else value if isinstance(value, list) else []:
+        times = sorted(series.points, reverse=latest_first)
+        yield {
+            "Id": query["Id"],
+            "Label": query.get("Label") or series.label,
+            "Timestamps": times,
+            "Values": [series.points[at] for at in times],
+            "StatusCode": "Complete",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class QueriedMetrics:
+    """The MetricDataQueries of a request or an alarm, from `start` up to but excluding `end`, in epoch seconds."""
+
+    queries: Sequence[Mapping[str, Any]]
+    start: int
+    end: int
+
+    @property
+    def period(self) -> int:
+        """Seconds of a period, which all metrics of an alarm share."""
+        return next(int(query["MetricStat"]["Period"]) for query in self.queries if "MetricStat" in query)
+
+    def value(self, query_id: str) -> Value:
+        """Result of a query. Raises MathError."""
+        query = next((query for query in self.queries if query["Id"] == query_id), None)
+        if query is None:
+            raise MathError(f"no query has the Id {query_id!r}")
+        if "Expression" in query:
+            return evaluate(query["Expression"], self)
+        statistic = query["MetricStat"]
+        metric = statistic["Metric"]
+        dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(metric.get("Dimensions") or []))
+        return self._series(
+            (metric["Namespace"], metric["MetricName"], dimensions), statistic["Stat"], int(statistic["Period"])
         )
-    return results
 
+    def history(self, query_id: str) -> tuple[TimeSeries, range]:
+        """Result of a query on one metric with two more weeks before, and the starts of the request's periods."""
+        value = replace(self, start=self.start - HISTORY_SECONDS).value(query_id)
+        if not isinstance(value, TimeSeries):
+            raise MathError(f"ANOMALY_DETECTION_BAND takes one metric, and {query_id!r} is something else")
+        return value, range(self.start, self.end, self.period)
 
-def _window(request: Mapping[str, Any]) -> Window:
-    start, end = (cloudwatch._parse_ts(request.get(name)) for name in ("StartTime", "EndTime"))
-    if start is None or end is None or start >= end:
-        raise RejectedRequest("The parameter StartTime must be less than the parameter EndTime.")
-    # A period is answered whole if it begins before the end, also where the end lies within it.
-    begin = int(start) // 60 * 60
-    return Window(begin, int(end) + (end > int(end)), anchor=begin)
+    def search(self, namespace: str, dimensions: list[str], fixed: dict[str, str], stat: str, period: int) -> Value:
+        """Metrics with exactly these dimensions; the label has the values that are not fixed."""
+        found = []
+        for key, points in sorted(cloudwatch._metrics.items()):
+            values = {**points[0]["Dimensions"], "MetricName": key[1]}
+            matches = all(values.get(name) == value for name, value in fixed.items())
+            if key[0] == namespace and sorted(points[0]["Dimensions"]) == sorted(dimensions) and matches:
+                label = " ".join(value for name, value in values.items() if name not in fixed)
+                found.append(replace(self._series(key, stat, period), label=label))
+        return found
+
+    def _series(self, key: tuple[str, str, str], stat: str, period: int) -> TimeSeries:
+        if stat not in STATISTICS and not cloudwatch._is_percentile_stat(stat):
+            raise MathError(f"statistic {stat!r} must be one of {', '.join(STATISTICS)} or a percentile such as p99")
+        by_period = defaultdict(list)
+        for point in cloudwatch._metrics.get(key, ()):
+            at = int(point["Timestamp"] - self.start) // period * period + self.start
+            if self.start <= point["Timestamp"] and at < self.end:
+                by_period[at].append(point)
+        values = {
+            at: cloudwatch._stat_value(cloudwatch._calc_stats(points), stat, points) for at, points in by_period.items()
+        }
+        return TimeSeries(key[1], values)

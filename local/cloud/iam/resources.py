@@ -1,137 +1,101 @@
-"""The action and the resources that a request is checked against.
+"""Actions, resources and condition keys that policies are evaluated with.
 
-AWS: "Actions, resources, and condition keys" of CloudWatch, CloudWatch Logs and Lambda (list_amazoncloudwatch.html,
-list_amazoncloudwatchlogs.html, list_awslambda.html in service-authorization/latest/reference).
-MiniStack knows no action of a CBOR request, one alarm by `AlarmName` alone, and a log group by `logGroupName` alone.
-Whoever may describe less than every alarm (`*`) is shown no composite ones (AmazonCloudWatch/latest/APIReference/
-API_DescribeAlarms.html); not restored: the same for DescribeAlarmHistory.
+AWS: docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html, the same page of
+CloudWatch and Lambda, and docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+(LeadingKeys are the partition keys that a request touches; each item of a transaction is evaluated by itself).
+MiniStack knows no dashboard, one log group by `logGroupName` alone, no LeadingKeys, and takes GetFunctionConcurrency
+for another action.
+Test: tests/e2e/test_least_privilege.py::test_a_viewer_reads_all_there_is
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextvars import ContextVar
+import json
 from typing import Any, Final
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import cloudwatch, cloudwatch_logs
+from ministack.services import dynamodb
 
-from local.cloud.protocol import operation
+LEADING_KEYS: Final = "dynamodb:LeadingKeys"
 
 _extract_iam_action = iam_actions.extract_iam_action
 _extract_resource_arn = iam_actions.extract_resource_arn
+_service_context = iam_actions.dynamodb_service_context
+_transaction_checks = iam_actions.dynamodb_transaction_checks
 _enforce = iam_evaluator.enforce
-_describe_alarms = cloudwatch._describe_alarms
-_narrowly: ContextVar[bool] = ContextVar("narrowly", default=False)
-_refused: ContextVar[str] = ContextVar("refused", default="*")
-
-WITHOUT_LOG_GROUP: Final = ("Quer", "Destination", "Deliver", "ResourcePolic", "GetLogRecord")
-"""Log operations whose names contain one of these know no log group, but StartQuery."""
-EVERY_ALARM: Final = frozenset({"DescribeAlarms", "DescribeAlarmHistory"})
-ACTIONS: Final = {"Invoke": "InvokeFunction", "InvokeAsync": "InvokeFunction"}
-"""Lambda's, that are not called like the operation."""
 
 
-class Resources(str):
-    """The first ARN of a request that names several; the engine is asked about each of them."""
+class _Arn(str):
+    """An ARN with the request's other resources, or with the partition keys of a transaction's item."""
 
-    __slots__ = ("others",)
-
-    others: Sequence[str]
+    others: tuple[str, ...] = ()
+    leading_keys: tuple[str, ...] = ()
 
 
 def apply() -> None:
-    """Replace what the engine asks about requests, the engine's question itself, and the one answer it changes."""
-    cloudwatch._describe_alarms = describe_alarms
+    """Wrap the functions that read actions, resources and condition keys from requests, and the one that evaluates."""
     iam_actions.extract_iam_action = extract_iam_action
     iam_actions.extract_resource_arn = extract_resource_arn
+    iam_actions.dynamodb_service_context = dynamodb_service_context
+    iam_actions.dynamodb_transaction_checks = dynamodb_transaction_checks
     iam_evaluator.enforce = enforce
 
 
-def extract_iam_action(
-    service: str, method: str, path: str, headers: dict[str, str], body: bytes, params: dict[str, Any]
-) -> Any:
-    """`service:Action`."""
-    if service in ("monitoring", "lambda"):
-        name = operation.operation(service, method, path, headers, body, params)
-        namespace = iam_actions.SERVICE_TO_IAM_NAMESPACE[service]
-        return None if name is None else f"{namespace}:{ACTIONS.get(name, name)}"
-    return _extract_iam_action(service, method, path, headers, body, params)
+def extract_iam_action(service: str, method: str, path: str, *rest: Any) -> Any:
+    """The action as `service:Action`."""
+    if service == "lambda" and method == "GET" and path.endswith("/concurrency"):
+        return "lambda:GetFunctionConcurrency"
+    return _extract_iam_action(service, method, path, *rest)
 
 
-def extract_resource_arn(
-    service: str,
-    method: str,
-    path: str,
-    headers: dict[str, str],
-    body: bytes,
-    params: dict[str, Any],
-    region: str,
-    account: str,
-) -> Any:
-    """The ARN of the resource, `*` where the operation knows none."""
+def extract_resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> Any:
+    """The ARN of the resource, `*` for an operation without one."""
     if service not in ("logs", "monitoring"):
-        return _extract_resource_arn(service, method, path, headers, body, params, region, account)
-    name = operation.operation(service, method, path, headers, body, params) or ""
-    request = operation.document(headers, body) or {key: values[0] for key, values in params.items() if values}
-    arns = _log_groups(name, request) if service == "logs" else _metrics(name, request)
-    if not arns:
-        return "*"
-    first = Resources(arns[0].format(region=region, account=account))
-    first.others = [arn.format(region=region, account=account) for arn in arns[1:]]
+        return _extract_resource_arn(service, method, path, headers, body, *rest)
+    _, region, account = rest
+    request = json.loads(body)
+    if "DashboardName" in request:
+        return f"arn:aws:cloudwatch::{account}:dashboard/{request['DashboardName']}"
+    groups = request.get("logGroupNames") or ([request["logGroupName"]] if "logGroupName" in request else [])
+    if not groups and headers["x-amz-target"].endswith(".DescribeLogGroups"):
+        groups = [""]
+    arns = [f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:" for group in groups]
+    first = _Arn(arns[0] if arns else "*")
+    first.others = tuple(arns[1:])
     return first
 
 
+def dynamodb_service_context(body: bytes) -> Any:
+    """Condition keys of a request other than a transaction."""
+    request = json.loads(body)
+    keys = _leading_keys(request) if "Item" in request else ()
+    return _service_context(body) | ({LEADING_KEYS: list(keys)} if keys else {})
+
+
+def dynamodb_transaction_checks(action: str, body: bytes, region: str, account: str) -> list[tuple[str, str]]:
+    """Action and table of each item of a transaction."""
+    checks: list[tuple[str, str]] = []
+    for item in json.loads(body).get("TransactItems", []):
+        one = json.dumps({"TransactItems": [item]}).encode()
+        for item_action, table in _transaction_checks(action, one, region, account):
+            arn = _Arn(table)
+            arn.leading_keys = tuple(key for write in item.values() for key in _leading_keys(write))
+            checks.append((item_action, arn))
+    return checks
+
+
 def enforce(access_key: str, action: str, service: str, region: str, resource_arn: str = "*", **more: Any) -> Any:
-    """What refuses the request, of all its resources the first; None where nothing does."""
-    others = resource_arn.others if isinstance(resource_arn, Resources) else ()
-    for arn in (resource_arn, *others):
-        if denied := _enforce(access_key, action, service, region, resource_arn=arn, **more):
-            _refused.set(str(arn))
-            return denied
-    if action == "cloudwatch:DescribeAlarms":
-        _narrowly.set(_enforce(access_key, action, service, region, resource_arn="*", **more) is not None)
-    return None
+    """The first denial among all resources of the request, else None."""
+    arn = resource_arn if isinstance(resource_arn, _Arn) else _Arn(resource_arn)
+    if arn.leading_keys:
+        more["service_context"] = {**more["service_context"], LEADING_KEYS: list(arn.leading_keys)}
+    denials = (_enforce(access_key, action, service, region, resource_arn=one, **more) for one in (arn, *arn.others))
+    return next((denial for denial in denials if denial), None)
 
 
-def describe_alarms(params: Any, request: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
-    """The operation, for whom composite alarms may be kept from; other protocols come here as JSON."""
-    if _narrowly.get():
-        types = [each for each in request.get("AlarmTypes") or ["MetricAlarm"] if each != "CompositeAlarm"]
-        request = {**request, "AlarmTypes": types or ["none"]}
-    return _describe_alarms(params, request, is_cbor, is_json)
-
-
-def refused() -> str:
-    """The ARN of the resource that this request was refused for."""
-    return _refused.get()
-
-
-def _log_groups(name: str, request: dict[str, Any]) -> list[str]:
-    if "resourceArn" in request:
-        return [request["resourceArn"]]
-    if name != "StartQuery" and any(part in name for part in WITHOUT_LOG_GROUP):
-        return []
-    identifier = request.get("logGroupIdentifier")
-    groups = cloudwatch_logs._resolve_query_log_groups(
-        {**request, "logGroupIdentifiers": request.get("logGroupIdentifiers") or ([identifier] if identifier else [])}
-    )
-    stream = request.get("logStreamName", "")
-    # Without a name it is about all of them, which AWS writes as the empty one.
-    return [f"arn:aws:logs:{{region}}:{{account}}:log-group:{group}:log-stream:{stream}" for group in groups or [""]]
-
-
-def _metrics(name: str, request: dict[str, Any]) -> list[str]:
-    if "ResourceARN" in request:
-        return [request["ResourceARN"]]
-    dashboard = request.get("DashboardName")
-    if dashboard is not None:
-        return [f"arn:aws:cloudwatch::{{account}}:dashboard/{dashboard}"]
-    regional = "arn:aws:cloudwatch:{region}:{account}"
-    rules = request.get("RuleNames") or ([request["RuleName"]] if "RuleName" in request else [])
-    if rules:
-        return [f"{regional}:insight-rule/{rule}" for rule in rules]
-    alarms = request.get("AlarmNames") or ([request["AlarmName"]] if "AlarmName" in request else [])
-    if not alarms and name in EVERY_ALARM:
-        alarms = ["*"]
-    return [f"{regional}:alarm:{alarm}" for alarm in alarms]
+def _leading_keys(request: dict[str, Any]) -> tuple[str, ...]:
+    """The partition key that a write touches."""
+    schema = dynamodb._tables[request["TableName"].rpartition("/")[2]]["KeySchema"]
+    name = next(key["AttributeName"] for key in schema if key["KeyType"] == "HASH")
+    item = request.get("Item") or request["Key"]
+    return tuple(item[name].values())

@@ -1,6 +1,5 @@
-"""Metrics and alarms of one test, in a namespace of its own, as the tests of the embedded CloudWatch need them."""
+"""Metrics and alarms of one test, in a namespace of its own."""
 
-import datetime
 import json
 import time
 import uuid
@@ -16,12 +15,12 @@ MINUTE = 60
 
 @cache
 def client(cloud: Cloud, service: str) -> Any:
-    """A client of the cloud's, made once: making one takes longer than most tests."""
+    """A client of the cloud, created once: that takes longer than most tests."""
     return cloud.client(service)
 
 
 class Metrics:
-    """Publishes and reads in a namespace that no other test uses; times are seconds before a full minute."""
+    """Publishes and reads metrics in a namespace of its own. end: the last full minute, in epoch seconds."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
@@ -29,56 +28,48 @@ class Metrics:
         self.namespace = f"Test-{uuid.uuid4().hex[:8]}"
         self.end = int(time.time()) // MINUTE * MINUTE
 
-    def put(self, name: str, *values: float, ago: int = 0, unit: str = "None", **dimensions: str) -> None:
-        """Values, each once, `ago` seconds before now."""
-        self.client.put_metric_data(
-            Namespace=self.namespace,
-            MetricData=[
-                {
-                    "MetricName": name,
-                    "Dimensions": pairs(dimensions),
-                    "Timestamp": time.time() - ago,
-                    "Values": list(values),
-                    "Unit": unit,
-                }
-            ],
-        )
+    def put(self, name: str, value: float, ago: int = 0, **dimensions: str) -> None:
+        """Publish a value `ago` seconds before now."""
+        datum = {"MetricName": name, "Dimensions": pairs(dimensions), "Timestamp": time.time() - ago, "Value": value}
+        self.client.put_metric_data(Namespace=self.namespace, MetricData=[datum])
 
     def put_minutes(self, name: str, *values: float | None, **dimensions: str) -> None:
-        """A value for each of the minutes that end with the last full one; None leaves a minute out."""
-        start = self.end - MINUTE * len(values)
-        for index, value in enumerate(values):
+        """Publish a value for each of the minutes that end with the last full one; None: no value."""
+        now = time.time()
+        for index, value in enumerate(reversed(values), start=1):
             if value is not None:
-                at = start + MINUTE * index + 7
-                datum = {"MetricName": name, "Dimensions": pairs(dimensions), "Timestamp": at, "Value": value}
-                self.client.put_metric_data(Namespace=self.namespace, MetricData=[datum])
+                self.put(name, value, ago=int(now - self.end) + MINUTE * index - 7, **dimensions)
 
-    def stat(self, identifier: str, name: str, stat: str = "Sum", **dimensions: str) -> dict[str, Any]:
-        """A query of one-minute periods."""
+    def stat(self, query_id: str, name: str, stat: str = "Sum", period: int = MINUTE, **dimensions: str) -> Any:
+        """A MetricDataQuery."""
         metric = {"Namespace": self.namespace, "MetricName": name, "Dimensions": pairs(dimensions)}
-        return {"Id": identifier, "MetricStat": {"Metric": metric, "Period": MINUTE, "Stat": stat}}
+        return {"Id": query_id, "MetricStat": {"Metric": metric, "Period": period, "Stat": stat}}
 
     def data(self, *queries: dict[str, Any], minutes: int = 5, **options: Any) -> list[dict[str, Any]]:
         """GetMetricData over the last full minutes, oldest first."""
-        asked = {"StartTime": self.end - MINUTE * minutes, "EndTime": self.end, "ScanBy": "TimestampAscending"}
-        answer = self.client.get_metric_data(MetricDataQueries=list(queries), **(asked | options))
-        results: list[dict[str, Any]] = answer["MetricDataResults"]
-        return results
+        window = {"StartTime": self.end - MINUTE * minutes, "EndTime": self.end, "ScanBy": "TimestampAscending"}
+        results = self.client.get_metric_data(MetricDataQueries=list(queries), **(window | options))
+        return list(results["MetricDataResults"])
 
     def minutes(self, result: dict[str, Any], minutes: int = 5) -> list[float | None]:
         """The values of a result, minute by minute."""
-        found = dict(zip((at.timestamp() for at in result["Timestamps"]), result["Values"], strict=True))
-        return [found.get(at) for at in range(self.end - MINUTE * minutes, self.end, MINUTE)]
+        values = dict(zip((at.timestamp() for at in result["Timestamps"]), result["Values"], strict=True))
+        return [values.get(at) for at in range(self.end - MINUTE * minutes, self.end, MINUTE)]
 
     @contextmanager
     def alarm(self, **settings: Any) -> Iterator["Alarm"]:
-        """A metric alarm on one minute of a sum above 5, with other settings where they are given."""
+        """An alarm on a one-minute sum of 5 or more, except for `settings`; None leaves a setting out."""
         name = f"{self.namespace}-{uuid.uuid4().hex[:4]}"
-        plain = {"Namespace": self.namespace, "MetricName": "m", "Statistic": "Sum", "Period": MINUTE, "Threshold": 5.0}
-        defaults = {"EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold"}
-        given = defaults | ({} if "Metrics" in settings else plain) | settings
+        single = {"Namespace": self.namespace, "MetricName": "m", "Statistic": "Sum", "Period": MINUTE}
+        defaults = {
+            "EvaluationPeriods": 1,
+            "Threshold": 5.0,
+            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            "TreatMissingData": "notBreaching",
+        }
+        given = defaults | ({} if "Metrics" in settings else single) | settings
         self.client.put_metric_alarm(
-            AlarmName=name, **{key: value for key, value in given.items() if value is not None}
+            AlarmName=name, **{name: value for name, value in given.items() if value is not None}
         )
         try:
             yield Alarm(self.cloud, name)
@@ -87,54 +78,44 @@ class Metrics:
 
 
 class Alarm:
-    """An alarm as it is described."""
+    """One alarm by its name."""
 
     def __init__(self, cloud: Cloud, name: str) -> None:
         self.cloud = cloud
-        self.client = client(cloud, "cloudwatch")
         self.name = name
 
-    def state(self, *, evaluate: bool = True) -> str:
-        """Its state, after an evaluation if it is not to wait for one."""
-        if evaluate:
-            self.cloud.advance(0)
+    def state(self) -> str:
+        """Its state after an evaluation."""
+        self.cloud.advance(0)
         return str(self.described()["StateValue"])
 
     def described(self) -> dict[str, Any]:
-        """All of it."""
-        answer = self.client.describe_alarms(AlarmNames=[self.name], AlarmTypes=["MetricAlarm", "CompositeAlarm"])
-        (found,) = answer["MetricAlarms"] + answer["CompositeAlarms"]
-        return dict(found)
+        """The alarm as DescribeAlarms returns it."""
+        (alarm,) = client(self.cloud, "cloudwatch").describe_alarms(AlarmNames=[self.name])["MetricAlarms"]
+        return dict(alarm)
 
 
 class Inbox:
-    """A topic with a queue that gets what is published to it."""
+    """A topic with a queue."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._sqs = client(cloud, "sqs")
         sns, name = client(cloud, "sns"), f"inbox-{uuid.uuid4().hex[:8]}"
         self.topic = sns.create_topic(Name=name)["TopicArn"]
         self._queue = self._sqs.create_queue(QueueName=name)["QueueUrl"]
-        arn = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"][
-            "QueueArn"
-        ]
-        sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arn)
+        attributes = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"]
+        sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=attributes["QueueArn"])
 
     def messages(self) -> list[dict[str, Any]]:
-        """What has come since the last look, oldest first."""
+        """JSON messages since the last call, oldest first."""
         found: list[dict[str, Any]] = []
         while got := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
             for message in got:
                 self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-                found.append(json.loads(message["Body"]))
+                found.append(json.loads(json.loads(message["Body"])["Message"]))
         return found
 
 
 def pairs(dimensions: dict[str, str]) -> list[dict[str, str]]:
-    """Dimensions as the API has them."""
+    """Dimensions in the form of the API."""
     return [{"Name": name, "Value": value} for name, value in dimensions.items()]
-
-
-def utc(at: float) -> datetime.datetime:
-    """A time as boto3 answers it, but for the zone it is shown in."""
-    return datetime.datetime.fromtimestamp(at, datetime.UTC)

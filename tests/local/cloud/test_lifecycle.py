@@ -1,6 +1,5 @@
-"""The cloud starts once, stops wholly, and survives nothing it should not."""
+"""The embedded cloud starts once, and nothing of it is left running."""
 
-import json
 import os
 import signal
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud.client import Cloud, main
+from local.cloud.client import Cloud, down, running, up
 from local.cloud.process import CloudError, group_lives, is_ready, start_server
 from tests.local.cloud.stack import archive, deploy_function
 
@@ -28,7 +27,7 @@ def members(group: int) -> list[str]:
 
 
 def all_end(group: int) -> bool:
-    """Whether nothing of the group is left; what was killed may take a moment to vanish from the list."""
+    """Whether no process of the group is left within 5 s."""
     deadline = time.monotonic() + 5
     while members(group):
         if time.monotonic() > deadline:
@@ -47,46 +46,35 @@ def wait_for_worker(group: int) -> None:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[list[str]]:
-    """Options that name a state directory; whatever a failed test leaves running ends with it."""
-    yield ["--state-dir", str(tmp_path)]
-    main(["down", "--state-dir", str(tmp_path)])
+def state_dir(tmp_path: Path) -> Iterator[Path]:
+    """A state directory; a cloud that a failed test leaves running is stopped."""
+    yield tmp_path
+    down(tmp_path)
 
 
-def test_up_is_idempotent_and_down_leaves_nothing(
-    place: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["up", *place]) == 0
-    assert main(["up", *place]) == 0
-    assert main(["status", *place]) == 0
-    first, second, third = capsys.readouterr().out.splitlines()
-    assert first == second == third
-    state = json.loads((tmp_path / "cloud.json").read_text())
-    assert members(state["pid"])
-    assert main(["down", *place]) == 0
-    assert main(["down", *place]) == 0
-    assert main(["status", *place]) == 1
-    assert capsys.readouterr().out.splitlines() == ["stopped", "not running", "not running"]
-    assert all_end(state["pid"])
-    assert not is_ready(state["port"])
-    assert [path.name for path in tmp_path.iterdir()] == ["cloud.log"]
+def test_up_is_idempotent_and_down_leaves_nothing(state_dir: Path) -> None:
+    cloud = up(state_dir)
+    assert up(state_dir) == running(state_dir) == cloud
+    assert members(cloud.pid)
+    assert [down(state_dir), down(state_dir)] == [True, False]
+    assert running(state_dir) is None
+    assert all_end(cloud.pid)
+    assert not is_ready(cloud.port)
+    assert [path.name for path in state_dir.iterdir()] == ["cloud.log"]
 
 
-def test_down_after_a_crash_ends_the_workers_that_were_left(place: list[str], tmp_path: Path) -> None:
-    main(["up", *place])
-    state = json.loads((tmp_path / "cloud.json").read_text())
-    cloud = Cloud(state["port"], state["pid"], state["region"], tmp_path / "cloud.log")
+def test_down_after_a_crash_ends_the_workers(state_dir: Path) -> None:
+    cloud = up(state_dir)
     name = deploy_function(cloud, archive({"app.py": BUSY}), Timeout=60)
     cloud.client("lambda").invoke(FunctionName=name, InvocationType="Event")
-    wait_for_worker(state["pid"])
-    os.kill(state["pid"], signal.SIGKILL)
-    assert main(["down", *place]) == 0
-    assert all_end(state["pid"])
-    assert main(["up", *place]) == 0
-    assert main(["down", *place]) == 0
+    wait_for_worker(cloud.pid)
+    os.kill(cloud.pid, signal.SIGKILL)
+    assert down(state_dir)
+    assert all_end(cloud.pid)
+    up(state_dir)
 
 
-def test_a_cloud_ends_with_whoever_started_it(tmp_path: Path) -> None:
+def test_cloud_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     script = (
         "import sys, time\n"
         "from local.cloud.client import Cloud\n"
@@ -102,7 +90,7 @@ def test_a_cloud_ends_with_whoever_started_it(tmp_path: Path) -> None:
     assert all_end(group)
 
 
-def test_a_busy_worker_does_not_outlive_the_cloud() -> None:
+def test_busy_worker_ends_with_the_cloud() -> None:
     with Cloud.start() as cloud:
         name = deploy_function(cloud, archive({"app.py": BUSY}), Timeout=60)
         cloud.client("lambda").invoke(FunctionName=name, InvocationType="Event")
@@ -110,13 +98,13 @@ def test_a_busy_worker_does_not_outlive_the_cloud() -> None:
     assert all_end(cloud.pid)
 
 
-def test_a_process_group_of_somebody_else_is_never_ours(tmp_path: Path) -> None:
+def test_other_process_group_is_not_the_clouds(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as other:
         assert members(other.pid)
         assert not group_lives(other.pid, tmp_path)
 
 
-def test_a_server_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.cloud.process.SERVER_MODULE", "local.no_such_module")
     with pytest.raises(CloudError, match=r"No module named local\.no_such_module"):
         start_server(tmp_path, tmp_path / "cloud.log", "eu-west-1", attached=True)

@@ -1,94 +1,51 @@
-"""Values of a Logs Insights query: text, numbers, times; how they compare, sort and look.
-
-AWS: "sort" and "Supported logs and discovered fields" (AmazonCloudWatch/latest/logs/CWL_QuerySyntax-Sort.html,
-CWL_AnalyzeLogData-discoverable-fields.html).
-"""
+"""Values of a Logs Insights query: how they compare, sort and look."""
 
 from __future__ import annotations
 
 import datetime
-import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-Value = str | int | float | bool | None
-"""None is the value of a field that an event does not have."""
+Value = Any
+"""A member of a JSON event or a computed value; None where an event lacks the field."""
 
-NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-CHUNK: Final = re.compile(r"\d+|\D+")
+NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 class Time(int):
-    """Epoch milliseconds that are shown as `2026-11-23 14:58:50.000`, UTC."""
+    """Epoch milliseconds, which results show as `2026-11-23 14:58:50.000` in UTC."""
 
 
 def text(value: Value) -> str:
-    """As results show it: booleans as 1 and 0, numbers without an exponent."""
+    """The value as results show it: booleans as 1 and 0, numbers without an exponent."""
     if isinstance(value, Time):
-        moment = datetime.datetime.fromtimestamp(value // 1000, datetime.UTC)
-        return f"{moment:%Y-%m-%d %H:%M:%S}.{value % 1000:03d}"
-    if isinstance(value, bool):
-        return str(int(value))
+        second = datetime.datetime.fromtimestamp(value // 1000, datetime.UTC)
+        return f"{second:%Y-%m-%d %H:%M:%S}.{value % 1000:03d}"
     if isinstance(value, float):
-        whole = value.is_integer() and abs(value) < 2**63
-        return str(int(value)) if whole else format(Decimal(repr(value)), "f")
-    return "" if value is None else str(value)
+        return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
+    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def number(value: Value) -> int | float | None:
-    """The value as a number, text that looks like one included; else None."""
+    """The value as a number, if it is one or text that looks like one; else None."""
     if isinstance(value, str):
-        if not NUMBER.fullmatch(value):
-            return None
-        return int(value) if value.lstrip("+-").isdecimal() else float(value)
-    return value
+        return (float(value) if "." in value else int(value)) if NUMBER.fullmatch(value) else None
+    return value if isinstance(value, int | float) else None
 
 
-def compare(left: Value, sign: str, right: Value) -> bool:
-    """`=`, `!=`, `<`, `<=`, `>`, `>=`: of numbers where both are, else of texts; false where a side has no value."""
+def compare(operation: Callable[[Any, Any], bool], left: Value, right: Value) -> bool:
+    """Compares as numbers if one side is a number and the other looks like one, else as text. False without a value."""
     if left is None or right is None:
         return False
-    a: Any
-    b: Any
-    a, b = number(left), number(right)
-    if a is None or b is None:
-        # A boolean of a JSON document compares with its JSON name too.
-        a, b = (str(side).lower() if isinstance(side, bool) else text(side) for side in (left, right))
-    elif isinstance(left, str) and isinstance(right, str) and sign in ("=", "!="):
-        a, b = left, right
-    outcomes: dict[str, bool] = {"=": a == b, "!=": a != b, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}
-    return outcomes[sign]
+    numbers = number(left), number(right)
+    if None in numbers or (isinstance(left, str) and isinstance(right, str)):
+        return operation(text(left), text(right))
+    return operation(*numbers)
 
 
-def sort_key(value: Value) -> tuple[Any, ...]:
-    """Ascending: texts before numbers; digits within texts by length, then by value."""
+def sort_key(value: Value) -> tuple[bool, Any]:
+    """Ascending: text before numbers."""
     as_number = number(value)
-    if as_number is not None:
-        return (1, as_number)
-    chunks = CHUNK.findall(text(value))
-    return (0, [("0", len(chunk), chunk) if chunk.isdecimal() else (chunk, 0, "") for chunk in chunks])
-
-
-def discovered(message: str) -> dict[str, Value]:
-    """Fields of a JSON event by dotted name; `{}` for other events. AWS stops at 200 of them, this does not."""
-    if not message.lstrip().startswith("{"):
-        return {}
-    try:
-        document = json.loads(message)
-    except ValueError:
-        return {}
-    fields: dict[str, Value] = {}
-    _flatten(document.items(), "", fields)
-    return fields
-
-
-def _flatten(members: Iterable[tuple[Any, Any]], prefix: str, into: dict[str, Value]) -> None:
-    for name, member in members:
-        if isinstance(member, dict):
-            _flatten(member.items(), f"{prefix}{name}.", into)
-        elif isinstance(member, list):
-            _flatten(enumerate(member), f"{prefix}{name}.", into)
-        elif member is not None:
-            into[f"{prefix}{name}"] = member
+    return (False, text(value)) if as_number is None else (True, as_number)
