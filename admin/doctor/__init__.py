@@ -1,1 +1,1 @@
-"""Checks of what is deployed."""
+"""Checks of the deployed environment."""

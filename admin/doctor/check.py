@@ -1,4 +1,4 @@
-"""What a check is, what it may find, and what the checks share of a deployment."""
+"""Check, Finding, and the deployed state that checks share."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Severity = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not as it should be.
+    """A problem.
 
-    severity: `error` (callers are not served, or money is not counted), `warning` (soon so, or nobody would hear of
-        it), `note` (good to know).
-    found: what was seen.
-    fix: one command or edit that puts it right.
+    severity: `error` (callers are not served or costs are not recorded), `warning` (will become an error, or nobody
+        would be notified), `note` (for information).
+    found: the problem.
+    fix: a command or edit that solves it.
     """
 
     severity: Severity
@@ -44,56 +44,53 @@ class Finding:
 
 
 def error(found: str, fix: str) -> Finding:
-    """Callers are not served, or money is not counted."""
     return Finding("error", found, fix)
 
 
 def warning(found: str, fix: str) -> Finding:
-    """It will become an error, or nobody would hear of one."""
     return Finding("warning", found, fix)
 
 
 def note(found: str, fix: str) -> Finding:
-    """Good to know."""
     return Finding("note", found, fix)
 
 
 class Deployed:
-    """What several checks look at, read once."""
+    """The deployed state. Each part is read once."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
 
     @cached_property
     def now(self) -> datetime:
-        """When the examination began, in UTC."""
+        """Start of the first check, in UTC."""
         return self.session.now()
 
-    def command(self, words: str) -> str:
-        """A command line of ours to paste."""
-        return f"`tollgate --env {self.session.environment} {words}`"
+    def command(self, arguments: str) -> str:
+        """A `tollgate` command line for a fix."""
+        return f"`tollgate --env {self.session.environment} {arguments}`"
 
     @property
     def deploy(self) -> str:
-        """How what the file says is deployed."""
+        """The command that deploys the environment file."""
         return f"`make deploy ENV={self.session.environment}`"
 
     @cached_property
-    def written(self) -> tuple[Environment | None, str]:
-        """The environment file, checked; or None and why not: "" where there is none."""
+    def file_and_errors(self) -> tuple[Environment | None, str]:
+        """The environment file, or None and its errors: "" if the file is missing."""
         from constructs_lib.settings import EnvironmentErrors, load
 
         try:
             return load(environment_files() / f"{self.session.environment}.toml"), ""
         except FileNotFoundError:
             return None, ""
-        except EnvironmentErrors as faults:
-            return None, str(faults)
+        except EnvironmentErrors as errors:
+            return None, str(errors)
 
     @property
     def file(self) -> Environment | None:
-        """The environment file, where there is one that can be used."""
-        return self.written[0]
+        """The environment file, or None if it is missing or has errors."""
+        return self.file_and_errors[0]
 
     @cached_property
     def stage(self) -> StageResponseTypeDef:
@@ -104,7 +101,7 @@ class Deployed:
     @cached_property
     def models(self) -> dict[str, dict[str, Any]]:
         """Model items by name."""
-        return {str(each["sk"]): each for each in self.session.table.query(MODELS_PK)}
+        return {str(item["sk"]): item for item in self.session.table.query(MODELS_PK)}
 
     @cached_property
     def accounts(self) -> dict[str, dict[str, Any]]:
@@ -115,37 +112,37 @@ class Deployed:
 
     @cached_property
     def states(self) -> dict[str, dict[str, Any]]:
-        """What operators said of consumers, by consumer."""
-        found = self.session.table.get_many([(consumer_pk(name), STATE_SK) for name in self.session.policies])
-        return {pk.removeprefix(consumer_pk("")): item for (pk, _), item in found.items()}
+        """STATE items by consumer."""
+        items = self.session.table.get_many([(consumer_pk(name), STATE_SK) for name in self.session.policies])
+        return {pk.removeprefix(consumer_pk("")): item for (pk, _), item in items.items()}
 
     @cached_property
     def keys(self) -> dict[str, LedgerKey]:
-        """Every key of the ledger by id, each ending with its consumer at the latest."""
+        """The ledger's keys by id. Each expires with its consumer at the latest."""
         policies = self.session.policies
         return {key.key_id: with_consumer_expiry(key, policies.get(key.consumer, {})) for key in all_keys(self.session)}
 
     @cached_property
     def gateway_keys(self) -> dict[str, ApiKeyTypeDef]:
-        """Every API key of the region by id. Their values are not asked for."""
+        """The region's API keys by id, without their values."""
         pages = self.session.apigateway.get_paginator("get_api_keys").paginate(includeValues=False)
-        return {each["id"]: each for page in pages for each in page["items"]}
+        return {key["id"]: key for page in pages for key in page["items"]}
 
     @cached_property
     def plans_of_keys(self) -> dict[str, set[str]]:
-        """Names of the environment's plans that each key is on."""
-        found: dict[str, set[str]] = {}
+        """Names of the environment's usage plans by key id."""
+        plans: dict[str, set[str]] = {}
         paginator = self.session.apigateway.get_paginator("get_usage_plan_keys")
         for plan, plan_id in self.session.plan_ids.items():
             for page in paginator.paginate(usagePlanId=plan_id):
-                for each in page["items"]:
-                    found.setdefault(each["id"], set()).add(plan)
-        return found
+                for key in page["items"]:
+                    plans.setdefault(key["id"], set()).add(plan)
+        return plans
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question about a deployment. well: the answer where nothing is found."""
+    """A check of the deployment. well: the text if it has no finding."""
 
     part: str
     name: str

@@ -1,4 +1,4 @@
-"""Is what is deployed what the environment file says?"""
+"""Checks that the deployment matches the environment file."""
 
 from __future__ import annotations
 
@@ -14,87 +14,88 @@ from lambda_src.contract import PK, SK
 from lambda_src.core.pricing import usd
 from lambda_src.edges.dynamodb_attributes import deserialize_item
 
-_LONGEST: Final = 60
+_MAX_LENGTH: Final = 60
 
 
 def file(deployed: Deployed) -> Iterator[Finding]:
-    """There is an environment file here, and it can be used."""
+    """The environment file exists and is valid."""
     name = f"environments/{deployed.session.environment}.toml"
-    found, faults = deployed.written
-    if faults:
+    environment, errors = deployed.file_and_errors
+    if errors:
         yield error(
-            f"{name} cannot be used:\n{faults}", f"put it right; `make synth ENV={deployed.session.environment}`"
+            f"{name} is invalid:\n{errors}", f"correct it, then `make synth ENV={deployed.session.environment}`"
         )
-    elif found is None:
+    elif environment is None:
         yield note(
-            f"there is no {name} here: nothing is compared with it",
-            "run this in the checkout that the environment is deployed from, or set TOLLGATE_ENVIRONMENTS",
+            f"there is no {name} here, so the deployment is not compared with it",
+            "run this in the checkout from which you deploy the environment, or set TOLLGATE_ENVIRONMENTS",
         )
 
 
 def policies(deployed: Deployed) -> Iterator[Finding]:
-    """The ledger's policies are the file's."""
+    """The ledger's policies match the file."""
     if deployed.file is not None:
-        wanted = {name: policy_item(deployed.file, name) for name in deployed.file.consumers}
-        yield from _compared(deployed, "consumer", wanted, deployed.session.policies)
+        in_file = {name: policy_item(deployed.file, name) for name in deployed.file.consumers}
+        yield from _differences(deployed, "consumer", in_file, deployed.session.policies)
 
 
 def models(deployed: Deployed) -> Iterator[Finding]:
-    """The ledger's models and prices are the file's."""
+    """The ledger's models and prices match the file."""
     if deployed.file is not None:
-        source = deployed.file
-        wanted = {name: model_item(source, name, model_prices(source, name)) for name in source.models}
-        yield from _compared(deployed, "model", wanted, deployed.models)
+        file = deployed.file
+        in_file = {name: model_item(file, name, model_prices(file, name)) for name in file.models}
+        yield from _differences(deployed, "model", in_file, deployed.models)
 
 
 def configuration(deployed: Deployed) -> Iterator[Finding]:
-    """The gateway function is configured as the file says."""
+    """The gateway function's configuration matches the file."""
     if deployed.file is None:
         return
-    wanted, found = asdict(runtime_config(deployed.file)), asdict(deployed.session.config)
-    for name in ("table", "topic_arn"):  # Terraform's names of them
-        wanted.pop(name), found.pop(name)
+    in_file, actual = asdict(runtime_config(deployed.file)), asdict(deployed.session.config)
+    for name in ("table", "topic_arn"):  # Terraform references in the file's configuration
+        in_file.pop(name), actual.pop(name)
     if deployed.file.aws.endpoint is not None:  # the embedded cloud's stand-in provider has a new port each time
-        for provider in (*wanted["providers"].values(), *found["providers"].values()):
+        for provider in (*in_file["providers"].values(), *actual["providers"].values()):
             provider.pop("base_url")
-    yield from _fields(deployed, "the gateway", found, wanted)
+    yield from _changed_fields(deployed, "the gateway's configuration", actual, in_file)
 
 
-def _compared(
-    deployed: Deployed, what: str, written: Mapping[str, Mapping[str, Any]], found: Mapping[str, Mapping[str, Any]]
+def _differences(
+    deployed: Deployed, noun: str, in_file: Mapping[str, Mapping[str, Any]], actual: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Finding]:
-    for name in sorted(written.keys() - found.keys()):
-        yield warning(f"{what} {name} is in the file and not deployed", deployed.deploy)
-    for name in sorted(found.keys() - written.keys()):
-        yield warning(f"{what} {name} is deployed and not in the file", deployed.deploy)
-    for name in sorted(found.keys() & written.keys()):
-        yield from _fields(deployed, f"{what} {name}", found[name], deserialize_item(dict(written[name])))
+    for name in sorted(in_file.keys() - actual.keys()):
+        yield warning(f"{noun} {name} is in the file but not deployed", deployed.deploy)
+    for name in sorted(actual.keys() - in_file.keys()):
+        yield warning(f"{noun} {name} is deployed but not in the file", deployed.deploy)
+    for name in sorted(actual.keys() & in_file.keys()):
+        yield from _changed_fields(deployed, f"{noun} {name}", actual[name], deserialize_item(dict(in_file[name])))
 
 
-def _fields(deployed: Deployed, what: str, found: Mapping[str, Any], written: Mapping[str, Any]) -> Iterator[Finding]:
-    """One finding per thing, with each field's value before and after a deploy."""
-    names = sorted((found.keys() | written.keys()) - {PK, SK})
+def _changed_fields(
+    deployed: Deployed, name: str, actual: Mapping[str, Any], in_file: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """One finding that lists every field that differs."""
     changes = [
-        f"{name} {_shown(found.get(name))} → {_shown(written.get(name))}"
-        for name in names
-        if found.get(name) != written.get(name)
+        f"{field} {_formatted(actual.get(field))} → {_formatted(in_file.get(field))}"
+        for field in sorted((actual.keys() | in_file.keys()) - {PK, SK})
+        if actual.get(field) != in_file.get(field)
     ]
     if changes:
-        yield warning(f"{what} is not what the file says (deployed → file): {'; '.join(changes)}", deployed.deploy)
+        yield warning(f"{name} differs from the file (deployed → file): {'; '.join(changes)}", deployed.deploy)
 
 
-def _shown(value: object) -> str:
+def _formatted(value: object) -> str:
     if value is None:
         return "none"
-    if isinstance(value, list) and value and all(isinstance(each, Mapping) and "usd_nano" in each for each in value):
-        value = ", ".join(f"${usd(each['usd_nano'])} per {each['per']}" for each in value)
+    if isinstance(value, list) and value and all(isinstance(item, Mapping) and "usd_nano" in item for item in value):
+        value = ", ".join(f"${usd(budget['usd_nano'])} per {budget['per']}" for budget in value)
     text = str(value)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 1]}…"
 
 
 CHECKS: Final = (
-    Check("drift", "file", "there is an environment file to compare with", file),
-    Check("drift", "policies", "as in the environment file", policies),
-    Check("drift", "models", "as in the environment file", models),
-    Check("drift", "configuration", "as in the environment file", configuration),
+    Check("drift", "file", "the environment file is valid", file),
+    Check("drift", "policies", "match the environment file", policies),
+    Check("drift", "models", "match the environment file", models),
+    Check("drift", "configuration", "matches the environment file", configuration),
 )

@@ -1,4 +1,4 @@
-"""Is the gateway deployed, and does it answer?"""
+"""Checks of functions, the API stage, log groups and the dashboard."""
 
 from __future__ import annotations
 
@@ -15,78 +15,76 @@ if TYPE_CHECKING:
     from mypy_boto3_apigateway.type_defs import MethodSettingTypeDef
 
 FUNCTIONS: Final = ("gateway", "sweeper")
-_ANSWER_SECONDS: Final = 10.0
+_TIMEOUT_SECONDS: Final = 10.0
 
 
 def functions(deployed: Deployed) -> Iterator[Finding]:
-    """Both functions can be called, and run what was deployed last."""
+    """Both functions are active, and their last update succeeded."""
     client = deployed.session.functions
     for part in FUNCTIONS:
         name = f"{prefix(deployed.session.environment)}-{part}"
-        found = client.get_function_configuration(FunctionName=name)
-        if found.get("State", "Active") not in ("Active", "Inactive"):  # Inactive: idle for weeks, wakes at a call
+        function = client.get_function_configuration(FunctionName=name)
+        if function.get("State", "Active") not in ("Active", "Inactive"):  # Inactive: idle; the next call activates it
             yield error(
-                f"{name} is {found.get('State')}: {found.get('StateReason', 'no reason given')}", deployed.deploy
+                f"{name} is {function.get('State')}: {function.get('StateReason', 'no reason given')}", deployed.deploy
             )
-        if found.get("LastUpdateStatus") == "Failed":
-            yield error(f"the last update of {name} failed: {found.get('LastUpdateStatusReason')}", deployed.deploy)
+        if function.get("LastUpdateStatus") == "Failed":
+            yield error(f"the last update of {name} failed: {function.get('LastUpdateStatusReason')}", deployed.deploy)
         if client.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions") == 0:
             yield error(
-                f"{name} may run nowhere: its reserved concurrency is 0",
-                f"`aws lambda delete-function-concurrency --function-name {name}`, or gateway.reserved_concurrency",
+                f"{name} cannot run: its reserved concurrency is 0",
+                f"`aws lambda delete-function-concurrency --function-name {name}`, or set gateway.reserved_concurrency",
             )
 
 
 def stage(deployed: Deployed) -> Iterator[Finding]:
-    """The stage throttles, logs and traces as the environment file says."""
-    found = deployed.stage
-    yield from _throttles(deployed, found.get("methodSettings", {}).get("*/*", {}))
-    access = found.get("accessLogSettings", {})
+    """The stage has a throttle and logs, and traces as in the environment file."""
+    stage = deployed.stage
+    yield from _method_settings(deployed, stage.get("methodSettings", {}).get("*/*", {}))
+    access = stage.get("accessLogSettings", {})
     group = access_log_group(deployed.session.environment)
     if not access.get("destinationArn", "").removesuffix(":*").endswith(f":{group}"):
         yield warning(f"the stage writes no access log to {group}", deployed.deploy)
     if "identity.apiKey" in access.get("format", "").replace("identity.apiKeyId", ""):
-        yield error("the access log's format has the keys' values in it", deployed.deploy)
-    if deployed.file and found.get("tracingEnabled", False) != deployed.file.gateway.tracing:
-        wanted = "on" if deployed.file.gateway.tracing else "off"
-        yield warning(f"tracing of the stage is not {wanted}, as gateway.tracing says", deployed.deploy)
+        yield error("the format of the access log includes key values", deployed.deploy)
+    tracing = stage.get("tracingEnabled", False)
+    if deployed.file and tracing != deployed.file.gateway.tracing:
+        yield warning(f"the stage's tracing is {'on' if tracing else 'off'}, unlike gateway.tracing", deployed.deploy)
 
 
-def _throttles(deployed: Deployed, settings: MethodSettingTypeDef) -> Iterator[Finding]:
+def _method_settings(deployed: Deployed, settings: MethodSettingTypeDef) -> Iterator[Finding]:
     rate, burst = settings.get("throttlingRateLimit", -1.0), settings.get("throttlingBurstLimit", -1)
     if rate < 0 or burst < 0:
-        yield warning("the stage has no throttle of its own: one client can use up the account's", deployed.deploy)
+        yield warning("the stage has no throttle, so one client can use the account's rate limit", deployed.deploy)
     if rate == 0 or burst == 0:
-        yield error(f"the stage lets {rate:g} requests a second and {burst} at once through", deployed.deploy)
+        yield error(f"the stage rejects requests: its throttle is {rate:g} a second, burst {burst}", deployed.deploy)
     if settings.get("loggingLevel", "OFF") == "OFF":
-        yield warning("the stage logs no failures of its own (execution log: OFF)", deployed.deploy)
+        yield warning("the stage does not log errors of API Gateway (execution log: OFF)", deployed.deploy)
     if settings.get("dataTraceEnabled"):
-        yield error("the stage logs whole requests, prompts and keys included (data trace)", deployed.deploy)
+        yield error("the stage logs whole requests with prompts and keys (data trace)", deployed.deploy)
 
 
 def account_role(deployed: Deployed) -> Iterator[Finding]:
-    """API Gateway may write logs at all: one role per account and region
+    """API Gateway has a role for its logs: one per account and region
     (docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html)."""
     if not deployed.session.apigateway.get_account().get("cloudwatchRoleArn"):
         yield warning(
-            f"API Gateway has no role to write logs with in {deployed.session.region}: no access log is kept",
+            f"API Gateway has no role for its logs in {deployed.session.region}, so there is no access log",
             "gateway.manage_account_role = true in one environment of the account and region, then "
             f"{deployed.deploy}; or `aws apigateway update-account`",
         )
 
 
 def answers(deployed: Deployed) -> Iterator[Finding]:
-    """A request without a key is refused by API Gateway, in our words."""
+    """API Gateway rejects a request without a key, with the error response of Tollgate."""
     url = f"{deployed.session.invoke_url}/v1/models"
     try:
-        answer = urllib3.request("GET", url, timeout=_ANSWER_SECONDS, retries=False)
-    except urllib3.exceptions.HTTPError as fault:
-        yield error(f"GET {url}: {type(fault).__name__}", "look at the stage, and at the network between it and here")
+        response = urllib3.request("GET", url, timeout=_TIMEOUT_SECONDS, retries=False)
+    except urllib3.exceptions.HTTPError as failure:
+        yield error(f"GET {url} failed: {type(failure).__name__}", "check the stage and your network")
         return
-    if answer.status != 401 or _code(answer.data) != "invalid_api_key":
-        yield error(
-            f"GET {url} without a key was answered {answer.status} and not 401 invalid_api_key", deployed.deploy
-        )
+    if response.status != 401 or _code(response.data) != "invalid_api_key":
+        yield error(f"GET {url} without a key returned {response.status}, not 401 invalid_api_key", deployed.deploy)
 
 
 def _code(body: bytes) -> object:
@@ -97,36 +95,36 @@ def _code(body: bytes) -> object:
 
 
 def log_groups(deployed: Deployed) -> Iterator[Finding]:
-    """Every log group is there and forgets in time."""
+    """Every log group exists and has a retention period."""
     environment = deployed.session.environment
     pages = deployed.session.logs.get_paginator("describe_log_groups").paginate(
         logGroupNamePrefix=f"/tollgate/{environment}/"
     )
-    days = {each["logGroupName"]: each.get("retentionInDays") for page in pages for each in page["logGroups"]}
+    retention = {group["logGroupName"]: group.get("retentionInDays") for page in pages for group in page["logGroups"]}
     for name in (gateway_log_group(environment), access_log_group(environment)):
-        if name not in days:
+        if name not in retention:
             yield error(f"there is no log group {name}", deployed.deploy)
-    for name, kept in sorted(days.items()):
-        if kept is None:
-            yield warning(f"{name} keeps its lines for ever", deployed.deploy)
+    for name, days in sorted(retention.items()):
+        if days is None:
+            yield warning(f"{name} has no retention period, so its lines are never deleted", deployed.deploy)
 
 
 def dashboard(deployed: Deployed) -> Iterator[Finding]:
-    """The dashboard is there."""
+    """The dashboard exists."""
     name, cloudwatch = prefix(deployed.session.environment), deployed.session.cloudwatch
     try:
         cloudwatch.get_dashboard(DashboardName=name)
-    except cloudwatch.exceptions.ClientError as fault:
-        if "NotFound" not in fault.response["Error"].get("Code", ""):
+    except cloudwatch.exceptions.ClientError as failure:
+        if "NotFound" not in failure.response["Error"].get("Code", ""):
             raise
         yield note(f"there is no dashboard {name}", deployed.deploy)
 
 
 CHECKS: Final = (
     Check("gateway", "functions", "gateway and sweeper are active", functions),
-    Check("gateway", "stage", "deployed, throttled, logged and traced as configured", stage),
-    Check("gateway", "answers", "refuses a request without a key, in our words", answers),
-    Check("logs", "account-role", "API Gateway may write logs", account_role),
-    Check("logs", "log-groups", "there, each with a retention", log_groups),
-    Check("logs", "dashboard", "there", dashboard),
+    Check("gateway", "stage", "throttle, logs and tracing are configured", stage),
+    Check("gateway", "answers", "rejects a request without a key with 401 invalid_api_key", answers),
+    Check("logs", "account-role", "API Gateway has a role for its logs", account_role),
+    Check("logs", "log-groups", "exist, each with a retention period", log_groups),
+    Check("logs", "dashboard", "exists", dashboard),
 )
