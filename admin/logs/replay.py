@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from admin.errors import ConfigurationError, RefusedError, ServiceError, UsageError
 from admin.operator_ledger import Audit
 from admin.session import Session
-from lambda_src.core.usage_record import LINE_FIELDS, TOKEN_MEMBERS, UsageRecord, record_from_line
+from lambda_src.core.usage_record import LINE_FIELDS, TOKEN_FIELDS, UsageRecord, record_from_line
 
 if TYPE_CHECKING:
     from lambda_src.edges.ledger import Ledger
@@ -90,7 +90,7 @@ _TEXT_TYPES: Final = ("str", "str | None", "Settlement", "UsageSource")
 _TEXTS: Final = tuple(name for name, member in LINE_FIELDS.items() if member.type in _TEXT_TYPES)
 _NUMBERS: Final = (
     *(name for name, member in LINE_FIELDS.items() if member.type in ("int", "int | None")),
-    *TOKEN_MEMBERS,
+    *TOKEN_FIELDS,
 )
 _LIMIT: Final = 10**18
 """Upper limit of every number: a billion dollars in nano-dollars."""

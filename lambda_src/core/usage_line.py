@@ -11,7 +11,7 @@ from lambda_src.core.metrics import ERRORS, REFUSALS, emf_metadata
 from lambda_src.core.usage_record import LINE_FIELDS, UsageRecord
 from lambda_src.core.windows import utc_datetime
 
-_MEMBERS = tuple(LINE_FIELDS)
+_FIELDS = tuple(LINE_FIELDS)
 
 
 def usage_line(record: UsageRecord, per_consumer: bool, metrics_at_ms: int | None = None) -> str:
@@ -26,7 +26,7 @@ def usage_line(record: UsageRecord, per_consumer: bool, metrics_at_ms: int | Non
         "kind": "usage",
         "level": "ERROR" if record.failed else "INFO",
         "time": utc_datetime(record.at_ms).isoformat(timespec="milliseconds"),
-        **record.members(_MEMBERS),
+        **record.values(_FIELDS),
         "gateway_ms": record.gateway_ms,
         **{metric.name: value for metric, value in values.items()},
     }

@@ -105,14 +105,14 @@ class UsageRecord:
         """The gateway's own part of the latency."""
         return self.latency_ms - self.upstream_ms
 
-    def members(self, names: tuple[str, ...]) -> dict[str, object]:
+    def values(self, names: tuple[str, ...]) -> dict[str, object]:
         """The named fields and the tokens by class."""
         return {name: getattr(self, name) for name in names} | self._tokens()
 
     def row(self) -> dict[str, object]:
         """Attributes of the usage row except its key. Omits zeros and unknown values: rows are billed by size."""
         raw = json.dumps(self.usage_raw, separators=(",", ":")) if self.usage_raw else None
-        values = self.members(ROW_FIELDS) | {
+        values = self.values(ROW_FIELDS) | {
             "tags": dict(self.tags),
             "usage_raw": raw if raw is not None and len(raw) <= _RAW_USAGE_LIMIT else None,
         }
@@ -142,7 +142,7 @@ class UsageRecord:
         return {name: value for name, value in adds.items() if value or name in ("requests", "cost_nano_usd")}
 
     def _tokens(self) -> dict[str, int]:
-        return {member: getattr(self.tokens, name) for member, name in TOKEN_MEMBERS.items()}
+        return {field_name: getattr(self.tokens, name) for field_name, name in TOKEN_FIELDS.items()}
 
 
 def _latency_bucket(latency_ms: int) -> str:
@@ -153,7 +153,7 @@ def _latency_bucket(latency_ms: int) -> str:
 LINE_FIELDS: Final[dict[str, Field[Any]]] = {member.name: member for member in fields(UsageRecord) if member.metadata}
 """The fields that a log line contains, by name."""
 ROW_FIELDS: Final = tuple(name for name, member in LINE_FIELDS.items() if member.metadata["row"])
-TOKEN_MEMBERS: Final = {f"tokens_{member.name}": member.name for member in fields(Tokens)}
+TOKEN_FIELDS: Final = {f"tokens_{member.name}": member.name for member in fields(Tokens)}
 """Names of token counts in lines and rows, and the field of `Tokens` each one comes from."""
 _REPLAYED: Final = tuple(name for name in LINE_FIELDS if name != "ledger_failed")
 
@@ -161,6 +161,6 @@ _REPLAYED: Final = tuple(name for name in LINE_FIELDS if name != "ledger_failed"
 def record_from_line(line: Mapping[str, Any]) -> UsageRecord:
     """The record that a log line was written from. A replay uses it to book a request that the ledger missed."""
     return UsageRecord(
-        tokens=Tokens(**{name: line.get(member, 0) for member, name in TOKEN_MEMBERS.items()}),
+        tokens=Tokens(**{name: line.get(field_name, 0) for field_name, name in TOKEN_FIELDS.items()}),
         **{name: line[name] for name in _REPLAYED if line.get(name) is not None},
     )
