@@ -67,7 +67,8 @@ class Function(Construct):
                 memory_size=memory_mb,
                 timeout=timeout_seconds,
                 reserved_concurrent_executions=reserved_concurrency,
-                kms_key_arn=environment.gateway.kms_key_arn,
+                # It encrypts the variables. Without any, the provider drops the key, and every plan would add it again.
+                kms_key_arn=environment.gateway.kms_key_arn if variables else None,
                 environment=LambdaFunctionEnvironment(variables=dict(variables)) if variables else None,
                 tracing_config=LambdaFunctionTracingConfig(mode="Active" if self._gateway.tracing else "PassThrough"),
                 # A stricter level would drop the usage lines, which contain the metrics.

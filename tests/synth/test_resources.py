@@ -162,6 +162,20 @@ def test_kms_key_encrypts_all_stored_data(full: Synthesized) -> None:
             assert resource[argument] == key, name
 
 
+def test_function_without_variables_has_no_kms_key(tmp_path: Path) -> None:
+    """The AWS provider drops the key of a function without variables: every plan would add it again."""
+    path = tmp_path / "test.toml"
+    key = "arn:aws:kms:eu-west-1:111122223333:key/main"
+    path.write_text(
+        f'[aws]\nregion = "eu-west-1"\n[gateway]\nkms_key_arn = "{key}"\n[functions.plain]\nsource = "examples/hello"\n'
+        '[functions.varied]\nsource = "examples/hello"\nenvironment = { A = "b" }\n'
+    )
+    functions = synthesize(path, tmp_path / "out").all("aws_lambda_function")
+    keys = {name: function.get("kms_key_arn") for name, function in functions.items()}
+    assert keys == {"gateway": key, "sweeper": key, "plain": None, "varied": key}
+    assert [name for name, function in functions.items() if "environment" not in function] == ["plain"]
+
+
 def test_sweeper_runs_every_five_minutes(every: list[Synthesized]) -> None:
     for _, rule in named(every, "aws_cloudwatch_event_rule"):
         assert rule["schedule_expression"] == "rate(5 minutes)"
