@@ -95,7 +95,9 @@ class ModelSettings(Section):
         description="Model name at the provider; for Bedrock a model id or inference profile. Default: the same name.",
     )
     prices: PriceSettings | None = Field(
-        default=None, description="Prices in USD per million tokens. Default: from the vendored price table."
+        default=None,
+        description="Prices in USD per million tokens. Default: from the vendored price table; it has none for a "
+        "provider whose base_url is not a public API in the table.",
     )
     free: bool = Field(default=False, description="The model costs nothing, such as one on your own machines.")
     max_output_tokens: Count | None = Field(

@@ -12,8 +12,8 @@ from typing import Final
 from constructs_lib.price_table import complete_rates, find_price, provider_at, similar_models
 from constructs_lib.settings.catalogue import ModelSettings, PriceSettings, RateSettings, TierRateSettings
 from constructs_lib.settings.environment import Environment
-from constructs_lib.settings.validation_errors import SettingError
-from lambda_src.contract import STANDARD_TIER, TOKEN_CLASSES
+from constructs_lib.settings.validation_errors import SettingError, display
+from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
 
 LOWEST_USD: Final = Decimal("0.0001")
 """Per million tokens. Every provider charges more."""
@@ -87,7 +87,9 @@ def price_errors(environment: Environment) -> Iterator[SettingError]:
 
 
 def _missing_price(environment: Environment, name: str, model: ModelSettings) -> SettingError:
-    price_list = _price_list(environment, model)
+    price_list, base_url = _price_list(environment, model), environment.providers[model.provider].base_url
+    if price_list is None and base_url is not None:
+        return _unknown_price_list(environment, name, model, base_url)
     similar = similar_models(price_list, model.upstream or name) if price_list else []
     hint = f"; did you mean upstream = {' or '.join(json.dumps(model) for model in similar)}?" if similar else ""
     return SettingError(
@@ -95,6 +97,26 @@ def _missing_price(environment: Environment, name: str, model: ModelSettings) ->
         None,
         "prices in USD per million tokens, or a provider and upstream that are in the vendored price table",
         'add prices = { input = "0.25", output = "2.00" }, or free = true if it costs nothing' + hint,
+    )
+
+
+def _unknown_price_list(environment: Environment, name: str, model: ModelSettings, base_url: str) -> SettingError:
+    """For a provider at a URL that the price table does not know, such as a proxy."""
+    kind = environment.providers[model.provider].kind
+    public = find_price(kind, model.upstream or name)
+    fix = 'add prices = { input = "0.25", output = "2.00" }, or free = true if it costs nothing'
+    if public is not None:
+        usd = {key: f"{Decimal(public.tiers[STANDARD_TIER][0][key]) / NANO_PER_USD:f}" for key in ("input", "output")}
+        fix = (
+            f'add the prices at this URL; at the public API of {kind} they start at input = "{usd["input"]}", '
+            f'output = "{usd["output"]}"'
+        )
+    return SettingError(
+        ("models", name, "prices"),
+        None,
+        f"prices in USD per million tokens: the vendored price table has none for {display(base_url)}, the base_url of "
+        f"providers.{model.provider}",
+        fix,
     )
 
 

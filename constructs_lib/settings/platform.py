@@ -109,8 +109,10 @@ class GatewaySettings(Section):
     memory_mb: MemoryMb = Field(default=512, description="Memory of the gateway Lambda, in MB. CPU scales with it.")
     reserved_concurrency: Count | None = Field(
         default=None,
-        description="Reserved concurrency of the gateway Lambda, which is also its maximum; 0 stops the gateway. "
-        "Default: the account's shared concurrency.",
+        description="Reserved concurrency of the gateway Lambda, which is also its maximum; 0 stops the gateway. At "
+        "least 100 of the account's concurrency limit must stay unreserved (10 in new accounts, whose limit is 10; "
+        "they can reserve nothing until Service Quotas raises it). Otherwise the apply fails after it has created the "
+        "function, and Terraform marks the function as tainted. Default: the account's shared concurrency.",
     )
     max_request_bytes: Annotated[int, Field(ge=1, le=6_000_000)] = Field(
         default=4_000_000,

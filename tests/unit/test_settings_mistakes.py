@@ -38,6 +38,10 @@ CASES = {
                      "consumers.acme.budgets[1].per", ["each window once", "smaller"]),
     "key names without Terraform keys": (CONSUMER, 'keys = "operator"\nkey_names = ["ci"]', "consumers.acme.key_names",
                                    ['keys = "terraform"', "tollgate keys issue --label"]),
+    "public prices at another URL": ('kind = "openai"', 'base_url = "https://proxy.example/v1"',
+                                     "models.gpt-5-mini.prices",
+                                     ['none for "https://proxy.example/v1", the base_url of providers.openai',
+                                      'at the public API of openai they start at input = "0.25", output = "2"']),
     "price per token": ("", PRICED.format('input = "0.00000025", output = 2'), "models.own.prices.input",
                         ["0.00000025", "per million tokens", "write 0.25"]),
     "long context twice": ("", PRICED.format("input = 1, output = 2, long_context = [{ above = 9, input = 2, "

@@ -100,6 +100,13 @@ def test_committed_reference_is_current() -> None:
     assert (ROOT / "docs" / "environment.md").read_text() == page()
 
 
+def test_reserved_concurrency_names_the_accounts_limits() -> None:
+    """The default limit of an account cannot satisfy every value, and the apply then fails half-way."""
+    description = json.loads(schema())["$defs"]["GatewaySettings"]["properties"]["reserved_concurrency"]["description"]
+    assert "At least 100 of the account's concurrency limit must stay unreserved (10 in new accounts" in description
+    assert "tainted" in description
+
+
 def _as_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _as_json(item) for key, item in value.items()}
