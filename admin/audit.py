@@ -13,7 +13,7 @@ import typer
 
 from admin.budgets.status import dollars
 from admin.keys.view import short_arn
-from admin.output import shows, table
+from admin.output import json_output, table
 from admin.session import Session, session_of
 from admin.times import time_option
 from lambda_src.contract import AUDIT_MONTH, audit_pk
@@ -23,7 +23,7 @@ _NONE_BEFORE: Final = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Audited:
+class AuditEntry:
     """A change that an operator made with this command.
 
     at: time of the change (ISO 8601, UTC).
@@ -42,7 +42,7 @@ class Audited:
     after: dict[str, Any] | None
 
 
-@shows(Audited, many=True)
+@json_output(AuditEntry, many=True)
 def audit(
     context: typer.Context,
     since: Annotated[str, typer.Option(metavar="WHEN", help="Start: a duration ago such as 30d, or a date.")] = "30d",
@@ -70,21 +70,28 @@ def audit(
         and (target is None or target in row.target)
     ]
     cells = [
-        (row.at[:19].replace("T", " "), short_arn(row.by), row.action, row.target, _words(row.before), _words(row.after))
+        (
+            row.at[:19].replace("T", " "),
+            short_arn(row.by),
+            row.action,
+            row.target,
+            _words(row.before),
+            _words(row.after),
+        )
         for row in rows
     ]
     session.output.show(rows, lambda: table("", ("when (UTC)", "who", "action", "target", "before", "after"), cells))
 
 
-def _rows(session: Session, start: datetime) -> Iterator[Audited]:
+def _rows(session: Session, start: datetime) -> Iterator[AuditEntry]:
     """Rows since `start`, month by month, newest first."""
     first = f"{int(start.timestamp() * 1000):013d}"
     month = session.now()
     while month.strftime(AUDIT_MONTH) >= start.strftime(AUDIT_MONTH):
-        for row in session.table.query(
+        for row in session.ledger.query(
             audit_pk(month.strftime(AUDIT_MONTH)), between=(first, "9" * 14), newest_first=True
         ):
-            yield Audited(
+            yield AuditEntry(
                 at=row["at"],
                 by=row["by"],
                 action=row["action"],

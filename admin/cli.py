@@ -17,7 +17,7 @@ import typer
 from typer.main import get_command
 
 from admin import streams
-from admin.errors import CliError, RefusedError, of_client, of_service
+from admin.errors import CliError, RefusedError, from_botocore_error, from_client_error
 from admin.output import Format, Output
 from admin.session import ENVIRONMENT_VARIABLE, Options, Session
 
@@ -157,7 +157,7 @@ def run(arguments: Sequence[str]) -> int:
     except CliError as error:
         return _report(error)
     except _boto_errors() as error:
-        return _report(of_service(error) if hasattr(error, "operation_name") else of_client(error))
+        return _report(from_client_error(error) if hasattr(error, "operation_name") else from_botocore_error(error))
     except OSError as error:
         return _report(_io_error(error))
     return 0

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from admin.errors import RefusedError, UsageError
 
-MOST_BYTES: Final = 5_000_000
+MAX_BYTES: Final = 5_000_000
 
 _T = TypeVar("_T")
 
@@ -101,9 +101,9 @@ def _records(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | csv.Error]
 
 def _text(file: Path) -> str:
     try:
-        raw = sys.stdin.buffer.read(MOST_BYTES + 1) if str(file) == "-" else _bytes(file)
-        if len(raw) > MOST_BYTES:
-            raise UsageError(f"{file} has more than {MOST_BYTES} bytes; split it.")
+        raw = sys.stdin.buffer.read(MAX_BYTES + 1) if str(file) == "-" else _bytes(file)
+        if len(raw) > MAX_BYTES:
+            raise UsageError(f"{file} has more than {MAX_BYTES} bytes; split it.")
         return raw.decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
@@ -113,4 +113,4 @@ def _text(file: Path) -> str:
 
 def _bytes(file: Path) -> bytes:
     with file.open("rb") as opened:
-        return opened.read(MOST_BYTES + 1)
+        return opened.read(MAX_BYTES + 1)

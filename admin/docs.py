@@ -1,6 +1,6 @@
 """Writes docs/cli.md from the help of the command: `python -m admin.docs`; `--check` only compares.
 
-It derives from the help texts and from the documents that commands declare with `shows`.
+It derives from the help texts and from the documents that commands declare with `json_output`.
 """
 
 from __future__ import annotations

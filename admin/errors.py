@@ -60,15 +60,17 @@ DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperat
 _THROTTLED = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
 
 
-def unknown(what: str, given: str, known: Iterable[str], *, seen_with: str) -> RefusedError:
-    """The error for a name that is not among `known`. seen_with: the command that lists the known names."""
+def unknown(what: str, given: str, known: Iterable[str], *, list_command: str) -> RefusedError:
+    """The error for a name that is not among `known`. list_command: the command that lists the known names."""
     names = sorted(known)
     similar = get_close_matches(given, names, n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(similar)}?" if similar else f"`{seen_with}` lists the {len(names)} that exist."
+    hint = (
+        f"Did you mean {' or '.join(similar)}?" if similar else f"`{list_command}` lists the {len(names)} that exist."
+    )
     return RefusedError(f"no {what} {given!r}. {hint}")
 
 
-def of_service(error: ClientError) -> CliError:
+def from_client_error(error: ClientError) -> CliError:
     """The error for a failed AWS call: AWS's message, the operation, the request id and what to do."""
     code = error.response.get("Error", {}).get("Code", "Unknown")
     message = error.response.get("Error", {}).get("Message", "")
@@ -86,7 +88,7 @@ def of_service(error: ClientError) -> CliError:
     return ServiceError(details)
 
 
-def of_client(error: BotoCoreError) -> CliError:
+def from_botocore_error(error: BotoCoreError) -> CliError:
     """The error for a boto3 failure before an AWS service responded."""
     name = type(error).__name__
     if name in ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"):

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import typer
 
 from admin.errors import UsageError, unknown
-from admin.output import shows
+from admin.output import json_output
 from admin.session import Session, session_of
 from lambda_src.contract import access_log_group, gateway_log_group, prefix, sweeper_log_group
 
@@ -21,19 +21,19 @@ class Place:
 
     name: name for the command.
     url: the URL.
-    what: what it shows.
+    description: what it shows.
     """
 
     name: str
     url: str
-    what: str
+    description: str
 
 
 _API: Final = "api"
 """The API itself, which is no page for a browser."""
 
 
-@shows(Place, many=True)
+@json_output(Place, many=True)
 def open_place(
     context: typer.Context,
     name: Annotated[
@@ -51,7 +51,7 @@ def open_place(
     session = session_of(context)
     known = {place.name: place for place in places(session)}
     if name is not None and name not in known:
-        raise unknown("place", name, known, seen_with="tollgate open")
+        raise unknown("place", name, known, list_command="tollgate open")
     selected = list(known.values()) if name is None else [known[name]]
     if browser:
         _browse(selected)

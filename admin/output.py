@@ -23,7 +23,7 @@ _PIPE_WIDTH = 200
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def shows(document: type[DataclassInstance], *, many: bool = False) -> Callable[[Command], Command]:
+def json_output(document: type[DataclassInstance], *, many: bool = False) -> Callable[[Command], Command]:
     """Declare the `document`, or list of it, that a command prints with `--output json`, for docs/cli.md."""
 
     def mark(command: Command) -> Command:
@@ -33,7 +33,7 @@ def shows(document: type[DataclassInstance], *, many: bool = False) -> Callable[
     return mark
 
 
-def control_free(text: object) -> str:
+def printable(text: object) -> str:
     """`text` without control characters: names and tags come from callers and could contain terminal escapes."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(text))
 
@@ -116,8 +116,8 @@ def table(
     return Columns(
         title=title,
         names=columns,
-        rows=[[control_free(cell) for cell in row] for row in rows],
+        rows=[[printable(cell) for cell in row] for row in rows],
         right=right,
         spare=spare,
-        total=[control_free(cell) for cell in total],
+        total=[printable(cell) for cell in total],
     )

@@ -236,7 +236,7 @@ class Session:
         return f" No environment file has that name: {hint}"
 
     @cached_property
-    def table(self) -> OperatorLedger:
+    def ledger(self) -> OperatorLedger:
         """The environment's ledger."""
         return OperatorLedger(self.dynamodb, self.config.table, lambda: self.identity, self.now)
 
@@ -282,14 +282,14 @@ class Session:
     @cached_property
     def policies(self) -> dict[str, dict[str, Any]]:
         """Every consumer's policy item by name."""
-        items = self.table.get_many(self.table.listed(LISTED_POLICY)).values()
+        items = self.ledger.get_many(self.ledger.listed(LISTED_POLICY)).values()
         return {item["consumer"]: item for item in sorted(items, key=lambda item: str(item["consumer"]))}
 
     def policy(self, consumer: str) -> dict[str, Any]:
         """One consumer's policy item. Raises RefusedError with similar names if it does not exist."""
-        item = self.table.get(consumer_pk(consumer), POLICY_SK) if len(consumer) <= _LONGEST_NAME else {}
+        item = self.ledger.get(consumer_pk(consumer), POLICY_SK) if len(consumer) <= _LONGEST_NAME else {}
         if not item:
-            raise unknown("consumer", consumer, self.policies, seen_with="tollgate consumers list")
+            raise unknown("consumer", consumer, self.policies, list_command="tollgate consumers list")
         return item
 
 

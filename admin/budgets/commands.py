@@ -11,7 +11,7 @@ from admin.budgets.raises import amount_of, clear, raise_by, window_of
 from admin.budgets.status import consumer_budgets, selected_budgets
 from admin.budgets.view import BudgetShown, budgets_table, shown_budgets
 from admin.errors import UsageError
-from admin.output import shows
+from admin.output import json_output
 from admin.session import Session, session_of
 from admin.times import future_time
 from lambda_src.contract import Window
@@ -24,7 +24,7 @@ Consumer = Annotated[
 
 
 @app.command("show")
-@shows(BudgetShown, many=True)
+@json_output(BudgetShown, many=True)
 def show_budgets(context: typer.Context, consumer: Consumer = None) -> None:
     """Show each budget: spent, held for requests in flight, left, and when its window resets.
 
@@ -44,7 +44,7 @@ def _show(session: Session, consumer: str | None) -> None:
 
 
 @app.command("raise")
-@shows(BudgetShown, many=True)
+@json_output(BudgetShown, many=True)
 def raise_budget(
     context: typer.Context,
     consumer: Annotated[str, typer.Argument(metavar="CONSUMER", help="Consumer whose budget to raise.")],
@@ -88,7 +88,7 @@ def raise_budget(
 
 
 @app.command("forecast")
-@shows(Forecast, many=True)
+@json_output(Forecast, many=True)
 def forecast_budgets(
     context: typer.Context,
     consumer: Consumer = None,

@@ -72,7 +72,7 @@ def daily_spend(session: Session, consumer: str, now: datetime) -> dict[date, in
     first, today = (now - AVERAGE_DAYS * _DAY).date(), now.date()
     days: dict[date, int] = {}
     # Every sort key of a day is greater than the day alone, so today's rollups lie beyond the range.
-    for row in session.table.query(rollup_pk(consumer), between=(first.isoformat(), today.isoformat())):
+    for row in session.ledger.query(rollup_pk(consumer), between=(first.isoformat(), today.isoformat())):
         day = date.fromisoformat(rollup_parts(row["sk"])[0])
         days[day] = days.get(day, 0) + row.get("cost_nano_usd", 0)
     return days

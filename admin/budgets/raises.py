@@ -82,4 +82,4 @@ def clear(session: Session, budgets: ConsumerBudgets, per: Window | None) -> Non
 
 def _write(session: Session, budgets: ConsumerBudgets, action: str, raises: Sequence[object]) -> None:
     before, after = {"raises": budgets.state.get("raises", [])}, {"raises": raises}
-    session.table.change([state_change(session, budgets, after)], Audit(action, budgets.consumer, before, after))
+    session.ledger.change([state_change(session, budgets, after)], Audit(action, budgets.consumer, before, after))

@@ -92,7 +92,7 @@ class ConsumerBudgets:
         """Its budgets."""
         return [self._budget(budget.per, budget.limit, budget.raised, now) for budget in self.policy.at(now).budgets]
 
-    def fullest(self, now: datetime) -> BudgetStatus | None:
+    def top_budget(self, now: datetime) -> BudgetStatus | None:
         """The budget with the highest share spent."""
         return max(self.budgets(now), key=lambda budget: budget.percent, default=None)
 
@@ -118,8 +118,8 @@ def consumer_budgets(session: Session, consumer: str) -> ConsumerBudgets:
     policy = session.policy(consumer)
     return ConsumerBudgets(
         item=policy,
-        state=session.table.get(consumer_pk(consumer), STATE_SK),
-        account=Account(session.table.get(account_pk(consumer), ACCOUNT_SK)),
+        state=session.ledger.get(consumer_pk(consumer), STATE_SK),
+        account=Account(session.ledger.get(account_pk(consumer), ACCOUNT_SK)),
     )
 
 
@@ -127,7 +127,7 @@ def all_consumer_budgets(session: Session) -> list[ConsumerBudgets]:
     """The budgets of every consumer, read in batches of 100 items."""
     names = list(session.policies)
     keys = [(consumer_pk(name), STATE_SK) for name in names] + [(account_pk(name), ACCOUNT_SK) for name in names]
-    items = session.table.get_many(keys)
+    items = session.ledger.get_many(keys)
     return [
         ConsumerBudgets(
             item=session.policies[name],

@@ -11,7 +11,7 @@ from admin.consumers.view import ConsumerDetails, ConsumerShown, consumers_table
 from admin.errors import UsageError
 from admin.keys.ledger import all_keys
 from admin.operator_ledger import Audit
-from admin.output import shows
+from admin.output import json_output
 from admin.session import Session, session_of
 
 app = typer.Typer(help="Show consumers with their budgets and keys; pause and resume them.", no_args_is_help=True)
@@ -20,7 +20,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a consumer in
 
 
 @app.command("list")
-@shows(ConsumerShown, many=True)
+@json_output(ConsumerShown, many=True)
 def list_consumers(context: typer.Context) -> None:
     """List consumers with their plan, spend this month, and the budget with the highest share spent.
 
@@ -39,7 +39,7 @@ def list_consumers(context: typer.Context) -> None:
 
 
 @app.command("show")
-@shows(ConsumerDetails)
+@json_output(ConsumerDetails)
 def show_consumer(context: typer.Context, name: Name) -> None:
     """Show one consumer: policy, limits, budgets, raises, keys, last use.
 
@@ -54,7 +54,7 @@ def show_consumer(context: typer.Context, name: Name) -> None:
 
 
 @app.command("pause")
-@shows(ConsumerShown)
+@json_output(ConsumerShown)
 def pause_consumer(
     context: typer.Context,
     name: Name,
@@ -86,7 +86,7 @@ def pause_consumer(
 
 
 @app.command("resume")
-@shows(ConsumerShown)
+@json_output(ConsumerShown)
 def resume_consumer(context: typer.Context, name: Name) -> None:
     """Accept requests of a paused consumer again, within a minute.
 
@@ -110,7 +110,7 @@ def _switch(session: Session, budgets: ConsumerBudgets, status: str, reason: str
     before = {"status": budgets.state.get("status", "active"), "reason": budgets.state.get("reason")}
     after = {"status": status, "reason": reason}
     action = "consumers.pause" if status == "paused" else "consumers.resume"
-    session.table.change([state_change(session, budgets, after)], Audit(action, budgets.consumer, before, after))
+    session.ledger.change([state_change(session, budgets, after)], Audit(action, budgets.consumer, before, after))
 
 
 def _show(session: Session, name: str) -> None:

@@ -28,8 +28,8 @@ class ConsumerShown:
     owner: its owner; null if not set.
     status: active, paused (by an operator) or expired.
     month: spend in this calendar month (UTC): {usd, nano_usd}.
-    fullest_percent: highest share spent of its budgets; null if it has none.
-    fullest_per: window of that budget; null if it has none.
+    top_budget_percent: highest share spent of its budgets; null if it has none.
+    top_budget_per: window of that budget; null if it has none.
     keys: number of its keys that are neither revoked nor expired.
     """
 
@@ -38,8 +38,8 @@ class ConsumerShown:
     owner: str | None
     status: Literal["active", "paused", "expired"]
     month: Money
-    fullest_percent: int | None
-    fullest_per: str | None
+    top_budget_percent: int | None
+    top_budget_per: str | None
     keys: int
 
 
@@ -91,15 +91,15 @@ def status(budgets: ConsumerBudgets, now: datetime) -> Literal["active", "paused
 
 def shown(budgets: ConsumerBudgets, keys: Sequence[LedgerKey], now: datetime) -> ConsumerShown:
     """A consumer for the list."""
-    fullest = budgets.fullest(now)
+    top_budget = budgets.top_budget(now)
     return ConsumerShown(
         consumer=budgets.consumer,
         plan=budgets.policy.plan,
         owner=budgets.item.get("owner"),
         status=status(budgets, now),
         month=Money.of(budgets.account.spent("month", now)),
-        fullest_percent=None if fullest is None else fullest.percent,
-        fullest_per=None if fullest is None else fullest.per,
+        top_budget_percent=None if top_budget is None else top_budget.percent,
+        top_budget_per=None if top_budget is None else top_budget.per,
         keys=sum(with_consumer_expiry(key, budgets.item).state(now) in ("active", "disabled") for key in keys),
     )
 
@@ -137,7 +137,7 @@ def _raise(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _last_used(session: Session, consumer: str) -> str | None:
-    newest = next(session.table.query(rollup_pk(consumer), newest_first=True), None)
+    newest = next(session.ledger.query(rollup_pk(consumer), newest_first=True), None)
     return None if newest is None else rollup_parts(newest["sk"])[0]
 
 
@@ -150,7 +150,7 @@ def consumers_table(rows: Sequence[ConsumerShown]) -> Any:
             row.owner or "",
             row.status,
             dollars(row.month.nano_usd),
-            "" if row.fullest_percent is None else f"{row.fullest_percent} % per {row.fullest_per}",
+            "" if row.top_budget_percent is None else f"{row.top_budget_percent} % per {row.top_budget_per}",
             row.keys,
         )
         for row in rows

@@ -16,7 +16,7 @@ from admin.dashboard.body import deployed_dashboard, variable_values, widgets_of
 from admin.dashboard.widgets import NO_DATA, WidgetData, read_widget
 from admin.errors import UsageError
 from admin.html.rendering import render
-from admin.output import shows, table
+from admin.output import json_output, table
 from admin.report.files import replacing
 from admin.session import Session, session_of
 from admin.times import DURATION_FORMAT, duration, iso_time
@@ -59,7 +59,7 @@ class DashboardPage:
     widgets: list[WidgetSummary]
 
 
-@shows(DashboardPage)
+@json_output(DashboardPage)
 def dashboard(
     context: typer.Context,
     to: Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from admin.output import control_free
+from admin.output import printable
 
 
 def html_of(markdown: str) -> tuple[str, bool]:
@@ -11,7 +11,7 @@ def html_of(markdown: str) -> tuple[str, bool]:
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("js-default", {"breaks": True}).disable("image")
-    tokens = parser.parse("\n".join(map(control_free, markdown.splitlines())))
+    tokens = parser.parse("\n".join(map(printable, markdown.splitlines())))
     headings = [token for token in tokens if token.type.startswith("heading")]
     for heading in headings:
         heading.tag = f"h{min(max(int(heading.tag[1:]), 2), 4)}"  # the page has its own h1

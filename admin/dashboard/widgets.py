@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from admin.dashboard.metrics import GraphLine, Grid, grid, read_lines
 from admin.dashboard.text import html_of
-from admin.errors import CliError, UsageError, of_service
+from admin.errors import CliError, UsageError, from_client_error
 from admin.formatting import compact
 from admin.html import charts
 from admin.html.charts import BarRow, ChartSeries, Limit, percent_width
@@ -58,7 +58,7 @@ def read_widget(session: Session, widget: Mapping[str, Any], now: datetime, span
         else:
             problem = f"widgets of type {kind} are not supported"
     except ClientError as error:
-        problem = str(of_service(error))
+        problem = str(from_client_error(error))
     except UsageError:
         raise
     except CliError as error:

@@ -101,19 +101,19 @@ class Deployed:
     @cached_property
     def models(self) -> dict[str, dict[str, Any]]:
         """Model items by name."""
-        return {str(item["sk"]): item for item in self.session.table.query(MODELS_PK)}
+        return {str(item["sk"]): item for item in self.session.ledger.query(MODELS_PK)}
 
     @cached_property
     def accounts(self) -> dict[str, dict[str, Any]]:
         """Account items by consumer."""
-        table = self.session.table
+        table = self.session.ledger
         items = table.get_many(table.listed(LISTED_ACCOUNT))
         return {pk.removeprefix(account_pk("")): item for (pk, sk), item in items.items() if sk == ACCOUNT_SK}
 
     @cached_property
     def states(self) -> dict[str, dict[str, Any]]:
         """STATE items by consumer."""
-        items = self.session.table.get_many([(consumer_pk(name), STATE_SK) for name in self.session.policies])
+        items = self.session.ledger.get_many([(consumer_pk(name), STATE_SK) for name in self.session.policies])
         return {pk.removeprefix(consumer_pk("")): item for (pk, _), item in items.items()}
 
     @cached_property
@@ -142,9 +142,9 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check of the deployment. well: the text if it has no finding."""
+    """A check of the deployment. expected: the text if it has no finding."""
 
     part: str
     name: str
-    well: str
+    expected: str
     run: Callable[[Deployed], Iterable[Finding]]

@@ -11,7 +11,7 @@ import typer
 
 from admin.doctor.check import Check, Deployed, Finding, Severity, error, warning
 from admin.errors import DENIED, CliError, ConfigurationError, unknown
-from admin.output import control_free, shows
+from admin.output import json_output, printable
 from admin.session import Session, session_of
 from lambda_src.contract import prefix
 
@@ -30,13 +30,13 @@ class CheckResult:
 
     part: its group: `gateway`, `storage`, `money`, `keys`, `alerts`, `logs` or `drift`.
     name: its name for `--only`.
-    well: the text if it has no finding.
+    expected: the text if it has no finding.
     findings: the problems; empty if there are none.
     """
 
     part: str
     name: str
-    well: str
+    expected: str
     findings: list[Finding]
 
 
@@ -62,7 +62,7 @@ class DoctorReport:
     checks: list[CheckResult]
 
 
-@shows(DoctorReport)
+@json_output(DoctorReport)
 def doctor(
     context: typer.Context,
     only: Annotated[
@@ -106,7 +106,7 @@ def select_checks(checks: Sequence[Check], only: Sequence[str]) -> list[Check]:
     names = {name for check in checks for name in (check.name, check.part)}
     for name in only:
         if name not in names:
-            raise unknown("check", name, names, seen_with="tollgate doctor --output json")
+            raise unknown("check", name, names, list_command="tollgate doctor --output json")
     return [check for check in checks if not only or {check.name, check.part} & set(only)]
 
 
@@ -137,7 +137,7 @@ def _prepare(session: Session, *, alone: bool) -> None:
 
 
 def _run(check: Check, deployed: Deployed) -> CheckResult:
-    return CheckResult(check.part, check.name, check.well, list(_findings(check, deployed)))
+    return CheckResult(check.part, check.name, check.expected, list(_findings(check, deployed)))
 
 
 def _findings(check: Check, deployed: Deployed) -> Iterator[Finding]:
@@ -186,7 +186,7 @@ def _rows(check: CheckResult) -> Iterator[tuple[Text, ...]]:
     from rich.text import Text
 
     if not check.findings:
-        yield Text("✓", "green"), Text(check.name), Text(check.well)
+        yield Text("✓", "green"), Text(check.name), Text(check.expected)
     for finding in check.findings:
         mark = Text(_MARKS[finding.severity], _STYLES[finding.severity])
         yield mark, Text(check.name), Text(_clean(finding.found))
@@ -194,4 +194,4 @@ def _rows(check: CheckResult) -> Iterator[tuple[Text, ...]]:
 
 
 def _clean(text: str) -> str:
-    return "\n".join(control_free(line) for line in text.split("\n"))
+    return "\n".join(printable(line) for line in text.split("\n"))

@@ -127,7 +127,7 @@ def unsettled(deployed: Deployed) -> Iterator[Finding]:
     between = (first.isoformat(), f"{last.isoformat()}$")  # "$" sorts after the "#" that follows a day
 
     def count(consumer: str) -> int:
-        rollups = deployed.session.table.query(rollup_pk(consumer), between=between)
+        rollups = deployed.session.ledger.query(rollup_pk(consumer), between=between)
         return sum(int(rollup.get("unsettled", 0)) for rollup in rollups)
 
     consumers = list(deployed.session.policies)

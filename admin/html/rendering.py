@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from admin import formatting
 from admin.html.charts import percent_width
-from admin.output import control_free
+from admin.output import printable
 from lambda_src.core.pricing import usd
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: value if hasattr(value, "__html__") else control_free(value),
+        finalize=lambda value: value if hasattr(value, "__html__") else printable(value),
     )
     names = ("compact", "counted", "milliseconds", "money", "percent")
     environment.filters |= {name: getattr(formatting, name) for name in names}

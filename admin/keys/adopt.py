@@ -10,11 +10,11 @@ from pathlib import Path
 
 from admin.csv_lines import CsvLine, parsed, read
 from admin.errors import RefusedError, UsageError
-from admin.keys.api_gateway import NamedKey, named_key, owner_of, plans_of, put_on_plan, tag
+from admin.keys.api_gateway import GatewayKey, gateway_key, owner_of, plans_of, put_on_plan, tag
 from admin.keys.bulk import LineChecker, throttled
 from admin.keys.issue import KeyRequest, is_off_plan, label_taken, write_key_item
 from admin.keys.ledger import LedgerKey, with_label
-from admin.keys.view import KeysExported
+from admin.keys.view import ExportedKey
 from admin.session import Session
 
 
@@ -23,14 +23,14 @@ class ImportableKey:
     """A key to import. in_ledger: whether only its usage plan is missing."""
 
     request: KeyRequest
-    key: NamedKey
+    key: GatewayKey
     in_ledger: bool = False
 
 
-def write_exported(keys: Iterable[KeysExported]) -> None:
+def write_exported(keys: Iterable[ExportedKey]) -> None:
     """Write keys to stdout in the format of `keys import`."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([field.name for field in fields(KeysExported)])
+    writer.writerow([field.name for field in fields(ExportedKey)])
     writer.writerows(astuple(key) for key in keys)
 
 
@@ -68,8 +68,8 @@ def _check_id(key_id: str) -> None:
         raise UsageError(f"invalid key_id of {len(key_id)} characters; accepted: an id of API Gateway, never a value.")
 
 
-def _existing(session: Session, request: KeyRequest, key_id: str) -> NamedKey:
-    key = named_key(session, key_id)
+def _existing(session: Session, request: KeyRequest, key_id: str) -> GatewayKey:
+    key = gateway_key(session, key_id)
     if key is None:
         raise RefusedError(f"API Gateway has no key {key_id} in {session.region}.")
     owner = owner_of(key)

@@ -21,7 +21,7 @@ _DESCRIPTION: Final = re.compile(r"Key (?P<label>[a-z0-9-]+) of consumer (?P<con
 
 
 @dataclass(frozen=True, slots=True)
-class NamedKey:
+class GatewayKey:
     """A key as API Gateway lists it, without its value. tag: its ENVIRONMENT_TAG."""
 
     key_id: str
@@ -32,7 +32,7 @@ class NamedKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class KeyOwner:
     """The owner of a key, according to its name and description."""
 
     environment: str
@@ -69,25 +69,25 @@ def create(session: Session, consumer: str, label: str, description: str) -> tup
     return created["id"], created["value"]
 
 
-def named_keys(session: Session, name_prefix: str = "") -> list[NamedKey]:
+def gateway_keys(session: Session, name_prefix: str = "") -> list[GatewayKey]:
     """Keys whose names start with `name_prefix`."""
     paginator, size = session.apigateway.get_paginator("get_api_keys"), {"PageSize": 500}
     pages = paginator.paginate(nameQuery=name_prefix, includeValues=False, PaginationConfig=size)
-    return [_named(key) for page in pages for key in page["items"]]
+    return [_gateway_key(key) for page in pages for key in page["items"]]
 
 
-def named_key(session: Session, key_id: str) -> NamedKey | None:
+def gateway_key(session: Session, key_id: str) -> GatewayKey | None:
     """One key, or None if it does not exist."""
     client = session.apigateway
     try:
-        return _named(client.get_api_key(apiKey=key_id, includeValue=False))
+        return _gateway_key(client.get_api_key(apiKey=key_id, includeValue=False))
     except client.exceptions.NotFoundException:
         return None
     except client.exceptions.ClientError as error:
         if error.response["Error"]["Code"] not in DENIED:
             raise
     # IAM denies operators keys without the environment's tag, and so keys that do not exist. They may list all keys.
-    return next((key for key in named_keys(session) if key.key_id == key_id), None)
+    return next((key for key in gateway_keys(session) if key.key_id == key_id), None)
 
 
 def value_of(session: Session, key_id: str) -> str:
@@ -126,7 +126,7 @@ def _change(session: Session, key_id: str, call: Callable[[], object]) -> bool:
     except client.exceptions.ClientError as error:
         if error.response["Error"]["Code"] not in DENIED:
             raise
-        key = named_key(session, key_id)
+        key = gateway_key(session, key_id)
         if key is None:
             return False
         if key.tag == session.environment:
@@ -209,16 +209,16 @@ def used_today(session: Session, plan: str, key_id: str) -> tuple[int, int] | No
     return (int(days[-1][0]), int(days[-1][1])) if days else None
 
 
-def owner_of(key: NamedKey) -> Owner | None:
+def owner_of(key: GatewayKey) -> KeyOwner | None:
     """The owner of a key; None if Tollgate did not name it."""
     match = _DESCRIPTION.match(key.description)
     name_prefix = prefix("")
     if match is None or not key.name.startswith(name_prefix):
         return None
     environment = key.name.removeprefix(name_prefix).removesuffix(f"-{match['consumer']}-{match['label']}")
-    return Owner(environment, match["consumer"], match["label"])
+    return KeyOwner(environment, match["consumer"], match["label"])
 
 
-def _named(key: ApiKeyTypeDef | ApiKeyResponseTypeDef) -> NamedKey:
+def _gateway_key(key: ApiKeyTypeDef | ApiKeyResponseTypeDef) -> GatewayKey:
     tag = key.get("tags", {}).get(ENVIRONMENT_TAG)
-    return NamedKey(key["id"], key.get("name", ""), key.get("description", ""), key.get("enabled", False), tag)
+    return GatewayKey(key["id"], key.get("name", ""), key.get("description", ""), key.get("enabled", False), tag)

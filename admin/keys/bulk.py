@@ -15,7 +15,7 @@ from admin.errors import RefusedError, UsageError, unknown
 from admin.formatting import counted
 from admin.keys.api_gateway import CREATES_PER_SECOND, RateLimiter
 from admin.keys.issue import (
-    Issued,
+    IssuedKey,
     KeyRequest,
     check_expiry,
     is_unfinished,
@@ -25,7 +25,7 @@ from admin.keys.issue import (
     unfinished_keys,
 )
 from admin.keys.ledger import LedgerKey, all_keys, checked_label
-from admin.output import control_free
+from admin.output import printable
 from admin.session import Session
 from admin.times import future_time
 from lambda_src.contract import prefix
@@ -52,7 +52,7 @@ class LineChecker:
         """Raise RefusedError if an earlier line has the same value."""
         first = self._seen.setdefault(value, line.number)
         if first != line.number:
-            raise RefusedError(f"{'/'.join(map(control_free, value))} is a duplicate of line {first}.")
+            raise RefusedError(f"{'/'.join(map(printable, value))} is a duplicate of line {first}.")
 
     def request(self, line: CsvLine) -> tuple[KeyRequest, LedgerKey | None]:
         """The request of a line and the key that has its label. Valid only if the line has no errors."""
@@ -60,7 +60,7 @@ class LineChecker:
         policy = self.session.policies.get(consumer, {})
         with line.collecting_errors():
             if not policy:
-                raise unknown("consumer", consumer, self.session.policies, seen_with="tollgate consumers list")
+                raise unknown("consumer", consumer, self.session.policies, list_command="tollgate consumers list")
         with line.collecting_errors():
             checked_label(label, "label")
             self.check_unique(line, consumer, label)
@@ -92,7 +92,7 @@ def key_requests(session: Session, file: Path, resume: bool) -> list[KeyRequest]
     return [request for request in requests if isinstance(request, KeyRequest)]
 
 
-def issue_all(session: Session, requests: Sequence[KeyRequest], *, bar: bool) -> Iterator[Issued]:
+def issue_all(session: Session, requests: Sequence[KeyRequest], *, bar: bool) -> Iterator[IssuedKey]:
     """Issue keys one after the other. If that ends early, prints how many are done."""
     unfinished, done = unfinished_keys(session, f"{prefix(session.environment)}-"), 0
     try:
@@ -138,7 +138,7 @@ def destination(file: Path | None) -> Iterator[TextIO]:
         yield opened
 
 
-def write_all(issued: Iterable[Issued], to: TextIO) -> int:
+def write_all(issued: Iterable[IssuedKey], to: TextIO) -> int:
     """Write each key as soon as it is issued, so that an error loses none. Returns the number of keys."""
     writer = csv.writer(to, lineterminator="\n")
     writer.writerow(ISSUED_COLUMNS)
@@ -157,7 +157,7 @@ def issue_file(session: Session, file: Path, to: Path | None, resume: bool) -> N
         session.output.say(f"dry run, nothing done: issue {summary(requests)}")
         return
     if session.output.form == "json" and to is None:
-        issued: list[Issued] = []
+        issued: list[IssuedKey] = []
         try:
             issued.extend(issue_all(session, requests, bar=True))
         finally:  # an error must not lose the values of issued keys

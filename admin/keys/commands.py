@@ -11,12 +11,12 @@ from admin.errors import UsageError
 from admin.keys.adopt import import_all, importable_keys, write_exported
 from admin.keys.api_gateway import value_of
 from admin.keys.bulk import issue_file, summary
-from admin.keys.issue import Issued, issue, key_request
+from admin.keys.issue import IssuedKey, issue, key_request
 from admin.keys.ledger import all_keys, find, keys_of
 from admin.keys.lifecycle import Expires, KeyArgument, disable_key, enable_key, print_issued, revoke_key, rotate_key
 from admin.keys.view import (
+    ExportedKey,
     KeyDetails,
-    KeysExported,
     KeyShown,
     details,
     details_table,
@@ -25,7 +25,7 @@ from admin.keys.view import (
     with_consumer_expiry,
 )
 from admin.operator_ledger import Audit
-from admin.output import shows
+from admin.output import json_output
 from admin.session import session_of
 from admin.times import future_time, iso_time
 from lambda_src.contract import POLICY_SK, consumer_pk
@@ -34,7 +34,7 @@ app = typer.Typer(help="Issue, rotate and revoke keys of consumers.", no_args_is
 
 
 @app.command("list")
-@shows(KeyShown, many=True)
+@json_output(KeyShown, many=True)
 def list_keys(
     context: typer.Context,
     consumer: Annotated[
@@ -55,7 +55,7 @@ def list_keys(
 
 
 @app.command("issue")
-@shows(Issued)
+@json_output(IssuedKey)
 def issue_keys(
     context: typer.Context,
     consumer: Annotated[
@@ -117,7 +117,7 @@ def issue_keys(
 
 
 @app.command("show")
-@shows(KeyDetails)
+@json_output(KeyDetails)
 def show_key(
     context: typer.Context,
     key: KeyArgument,
@@ -131,13 +131,13 @@ def show_key(
     """
     session = session_of(context)
     ledger_key = find(session, key)
-    policy = session.table.get(consumer_pk(ledger_key.consumer), POLICY_SK)  # a key can outlive its consumer's policy
+    policy = session.ledger.get(consumer_pk(ledger_key.consumer), POLICY_SK)  # a key can outlive its consumer's policy
     ledger_key = with_consumer_expiry(ledger_key, policy)
     value = None
     if reveal and session.output.dry_run:
         session.output.say(f"dry run, nothing done: reveal the value of {ledger_key.name} ({ledger_key.key_id})")
     elif reveal:
-        session.table.change([], Audit("keys.reveal", f"{ledger_key.name} {ledger_key.key_id}"))
+        session.ledger.change([], Audit("keys.reveal", f"{ledger_key.name} {ledger_key.key_id}"))
         value = value_of(session, ledger_key.key_id)
     shown_details = details(session, ledger_key, policy.get("plan"), value)
     session.output.show(shown_details, lambda: details_table(ledger_key, shown_details, session.now()))
@@ -150,7 +150,7 @@ app.command("enable")(enable_key)
 
 
 @app.command("export")
-@shows(KeysExported, many=True)
+@json_output(ExportedKey, many=True)
 def export_keys(
     context: typer.Context,
     form: Annotated[
@@ -164,7 +164,7 @@ def export_keys(
     """
     session = session_of(context)
     keys = [
-        KeysExported(
+        ExportedKey(
             consumer=key.consumer,
             key_id=key.key_id,
             label=key.label,
@@ -180,7 +180,7 @@ def export_keys(
 
 
 @app.command("import")
-@shows(KeyShown, many=True)
+@json_output(KeyShown, many=True)
 def import_keys(
     context: typer.Context,
     file: Annotated[

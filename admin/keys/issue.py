@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from admin.errors import RefusedError
-from admin.keys.api_gateway import create, description, named_key, named_keys, plans_of, put_on_plan, value_of
+from admin.keys.api_gateway import create, description, gateway_key, gateway_keys, plans_of, put_on_plan, value_of
 from admin.keys.ledger import LedgerKey, all_keys, checked_label, key_item, with_label
 from admin.operator_ledger import Audit
 from admin.session import Session
@@ -27,7 +27,7 @@ _AGAIN: Final = "Run the same command again to finish it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
+class IssuedKey:
     """An issued key with its value, which is shown only once.
 
     key_id: API Gateway's id of the key, which is not secret.
@@ -113,24 +113,24 @@ def is_off_plan(session: Session, key: LedgerKey) -> bool:
     """Whether an operator's key exists in API Gateway but is on no usage plan."""
     if key.by_terraform or plans_of(session, key.key_id):
         return False
-    return named_key(session, key.key_id) is not None  # a key that was deleted there cannot be finished
+    return gateway_key(session, key.key_id) is not None  # a key that was deleted there cannot be finished
 
 
 def unfinished_keys(session: Session, name_prefix: str) -> dict[str, str]:
     """Ids, by description, of API Gateway keys with this name prefix that are not in the ledger."""
-    keys = named_keys(session, name_prefix)
-    known = session.table.get_many([(key_pk(key.key_id), KEY_SK) for key in keys])
+    keys = gateway_keys(session, name_prefix)
+    known = session.ledger.get_many([(key_pk(key.key_id), KEY_SK) for key in keys])
     return {key.description: key.key_id for key in keys if (key_pk(key.key_id), KEY_SK) not in known}
 
 
-def issue(session: Session, request: KeyRequest, unfinished: Mapping[str, str] | None = None) -> Issued:
+def issue(session: Session, request: KeyRequest, unfinished: Mapping[str, str] | None = None) -> IssuedKey:
     """Issue a key, or finish an interrupted one. unfinished: result of `unfinished_keys`, if known already."""
     key_id, value, expires = _in_ledger(session, request, unfinished)
     with note_on_failure(
         session, f"key {key_id} is in the ledger but on no usage plan, so it does not work yet. {_AGAIN}"
     ):
         put_on_plan(session, request.plan, key_id)
-    return Issued(
+    return IssuedKey(
         key_id=key_id,
         consumer=request.consumer,
         label=request.label,
@@ -147,7 +147,7 @@ def _in_ledger(
     if request.unfinished is not None:
         if request.replaces is None:  # a rotation writes its own audit row
             audit = {"plan": request.plan, "begun_by": request.unfinished.created_by}
-            session.table.change([], Audit("keys.issue", _target(request, request.unfinished.key_id), after=audit))
+            session.ledger.change([], Audit("keys.issue", _target(request, request.unfinished.key_id), after=audit))
         return request.unfinished.key_id, None, request.unfinished.expires
     key_description = description(session, request.consumer, request.label, request.replaces)
     if unfinished is None:
@@ -170,7 +170,7 @@ def write_key_item(session: Session, key_id: str, request: KeyRequest, action: s
     if state:
         bare = LedgerKey(key_id=key_id, consumer=request.consumer, label=request.label, created_by=session.identity)
         changes.append(bare.state_change(session, **state))
-    session.table.change(changes, Audit(action, _target(request, key_id), after={"plan": request.plan, **audited}))
+    session.ledger.change(changes, Audit(action, _target(request, key_id), after={"plan": request.plan, **audited}))
 
 
 def _target(request: KeyRequest, key_id: str) -> str:

@@ -105,14 +105,14 @@ def key_item(session: Session, key_id: str, consumer: str, label: str, **values:
 
 def all_keys(session: Session, consumer: str | None = None) -> list[LedgerKey]:
     """Every key of the environment, or of one consumer, by consumer, label and age."""
-    keys = keys_of(session, [pk.partition("#")[2] for pk, _ in session.table.listed(LISTED_KEY)])
+    keys = keys_of(session, [pk.partition("#")[2] for pk, _ in session.ledger.listed(LISTED_KEY)])
     selected = (key for key in keys if consumer is None or key.consumer == consumer)
     return sorted(selected, key=lambda key: (key.consumer, key.label, key.created or "", key.key_id))
 
 
 def keys_of(session: Session, ids: Sequence[str]) -> list[LedgerKey]:
     """The existing keys among `ids`, in this order. Unlike `all_keys` it does not depend on the index."""
-    items = session.table.get_many([(key_pk(key_id), sk) for key_id in ids for sk in (KEY_SK, STATE_SK)])
+    items = session.ledger.get_many([(key_pk(key_id), sk) for key_id in ids for sk in (KEY_SK, STATE_SK)])
     rows = ((key_id, items.get((key_pk(key_id), KEY_SK)), items.get((key_pk(key_id), STATE_SK), {})) for key_id in ids)
     return [_key(key_id, item, state) for key_id, item, state in rows if item is not None]
 
@@ -154,7 +154,7 @@ def _by_name(session: Session, consumer: str, label: str) -> LedgerKey:
     candidates = successors or labelled or [key for key in keys if key.label == label][-1:]
     if not candidates:
         names = {key.name for key in keys}
-        raise unknown("key", f"{consumer}/{label}", names, seen_with=f"tollgate keys list {consumer}")
+        raise unknown("key", f"{consumer}/{label}", names, list_command=f"tollgate keys list {consumer}")
     if len(candidates) > 1:
         ids = ", ".join(key.key_id for key in candidates)
         raise RefusedError(f"{len(candidates)} keys have the name {consumer}/{label}: {ids}. Pass the id instead.")
@@ -163,12 +163,12 @@ def _by_name(session: Session, consumer: str, label: str) -> LedgerKey:
 
 def _not_in_ledger(session: Session, key_id: str) -> RefusedError:
     """The error for a key that is not in this ledger, with what API Gateway knows about it."""
-    from admin.keys.api_gateway import named_key, owner_of
+    from admin.keys.api_gateway import gateway_key, owner_of
 
-    key = named_key(session, key_id)
+    key = gateway_key(session, key_id)
     if key is None:
         ids = (key.key_id for key in all_keys(session))
-        return unknown("key", key_id, ids, seen_with="tollgate keys list")
+        return unknown("key", key_id, ids, list_command="tollgate keys list")
     owner = owner_of(key)
     if owner is None:
         return RefusedError(

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from admin.keys.issue import Issued
+from admin.keys.issue import IssuedKey
 from admin.keys.ledger import LedgerKey, all_keys, find
 from admin.keys.rotate import rotate, rotation_pair
 from admin.keys.switch import check_not_revoked, disable, enable, revoke
 from admin.keys.view import KeyShown, keys_table, shown
-from admin.output import shows
+from admin.output import json_output
 from admin.session import Session, session_of
 from admin.times import duration, future_time, iso_time
 from lambda_src.contract import STATE_SK, consumer_pk
@@ -20,7 +20,7 @@ KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id of the key, 
 Expires = Annotated[str | None, typer.Option(metavar="WHEN", help="Expiry: 90d, 2026-12-31 (00:00 UTC) or a time.")]
 
 
-@shows(Issued)
+@json_output(IssuedKey)
 def rotate_key(
     context: typer.Context,
     key: KeyArgument,
@@ -53,7 +53,7 @@ def rotate_key(
         session.output.say(_terraform_note(old))
 
 
-@shows(KeyShown)
+@json_output(KeyShown)
 def revoke_key(context: typer.Context, key: KeyArgument) -> None:
     """Revoke a key permanently. API Gateway rejects it after some seconds. Reports keep its usage.
 
@@ -72,7 +72,7 @@ def revoke_key(context: typer.Context, key: KeyArgument) -> None:
         _warn_of_namesakes(session, ledger_key)
 
 
-@shows(KeyShown)
+@json_output(KeyShown)
 def disable_key(context: typer.Context, key: KeyArgument) -> None:
     """Disable a key until it is enabled again. API Gateway rejects it after some seconds.
 
@@ -88,7 +88,7 @@ def disable_key(context: typer.Context, key: KeyArgument) -> None:
         _warn_of_namesakes(session, ledger_key)
 
 
-@shows(KeyShown)
+@json_output(KeyShown)
 def enable_key(context: typer.Context, key: KeyArgument) -> None:
     """Enable a disabled key, and move it to its consumer's usage plan if that changed.
 
@@ -129,7 +129,7 @@ def _terraform_note(key: LedgerKey) -> str:
     )
 
 
-def print_issued(session: Session, issued: Issued) -> None:
+def print_issued(session: Session, issued: IssuedKey) -> None:
     """Print the value alone to stdout, for scripts, and everything else to stderr."""
     ends = "" if issued.expires is None else f", expires {issued.expires}"
     session.output.say(f"key {issued.key_id} of {issued.consumer}/{issued.label}{ends}; its value, shown only once:")
@@ -137,7 +137,7 @@ def print_issued(session: Session, issued: Issued) -> None:
         session.output.show_json(issued)
     else:
         session.output.stdout.print(issued.value, markup=False, soft_wrap=True)
-    if session.table.get(consumer_pk(issued.consumer), STATE_SK).get("status") == "paused":
+    if session.ledger.get(consumer_pk(issued.consumer), STATE_SK).get("status") == "paused":
         session.output.say(
             f"{issued.consumer} is paused: the key works after `tollgate consumers resume {issued.consumer}`.", "yellow"
         )

@@ -11,8 +11,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from admin.errors import RefusedError
-from admin.keys.api_gateway import delete, named_keys
-from admin.keys.issue import Issued, KeyRequest, check_expiry, issue, note_on_failure
+from admin.keys.api_gateway import delete, gateway_keys
+from admin.keys.issue import IssuedKey, KeyRequest, check_expiry, issue, note_on_failure
 from admin.keys.ledger import LedgerKey, key_by_id, keys_of
 from admin.operator_ledger import Audit
 from admin.session import Session
@@ -37,14 +37,14 @@ def _unfinished_replacement(session: Session, key: LedgerKey) -> LedgerKey | Non
     """The key issued by an interrupted rotation. It is found by its name in API Gateway, because the ledger's index may
     not have it yet."""
     name = api_key_name(session.environment, key.consumer, key.label)
-    ids = [named.key_id for named in named_keys(session, name) if named.name == name]
+    ids = [named.key_id for named in gateway_keys(session, name) if named.name == name]
     replacements = (new for new in keys_of(session, ids) if new.replaces == key.key_id and new.status != "revoked")
     return max(replacements, key=lambda new: new.created or "", default=None)
 
 
 def rotate(
     session: Session, old: LedgerKey, new: LedgerKey | None, grace: timedelta, expires: datetime | None
-) -> Issued:
+) -> IssuedKey:
     """Rotate `old`, or finish its rotation. expires: expiry of the new key; None for that of the old one.
 
     Raises RefusedError if another operator changed the old key meanwhile, and deletes the new key.
@@ -68,7 +68,7 @@ def rotate(
         before = {"expires": None if old.expires is None else iso_time(old.expires), "replaced_by": None}
         audit = Audit("keys.rotate", f"{old.name} {old.key_id}", before, values)
         try:
-            session.table.change([old.state_change(session, **values)], audit)
+            session.ledger.change([old.state_change(session, **values)], audit)
         except RefusedError as error:
             conflict = error
         else:
@@ -87,7 +87,7 @@ def _undone(session: Session, old: LedgerKey, new_id: str, conflict: RefusedErro
             return _already_rotated(now_old)
         if new is not None and new.status != "revoked":
             audit = Audit("keys.revoke", f"{new.name} {new_id}", {"status": new.status}, {"status": "revoked"})
-            session.table.change([new.state_change(session, status="revoked")], audit)
+            session.ledger.change([new.state_change(session, status="revoked")], audit)
         delete(session, new_id)
         deleted = True
     finally:

@@ -10,7 +10,7 @@ from typing import Final
 
 from admin.errors import RefusedError
 from admin.keys import api_gateway
-from admin.keys.api_gateway import delete, move_to_plan, named_key, plans_of
+from admin.keys.api_gateway import delete, gateway_key, move_to_plan, plans_of
 from admin.keys.issue import check_expiry, note_on_failure
 from admin.keys.ledger import LedgerKey
 from admin.operator_ledger import Audit
@@ -26,7 +26,7 @@ _UNFINISHED: Final = (
 def _write(session: Session, key: LedgerKey, action: str, status: str) -> None:
     """Write the key's STATE item and the audit row."""
     audit = Audit(action, f"{key.name} {key.key_id}", {"status": key.status}, {"status": status})
-    session.table.change([key.state_change(session, status=status)], audit)
+    session.ledger.change([key.state_change(session, status=status)], audit)
 
 
 def check_not_revoked(key: LedgerKey) -> None:
@@ -55,7 +55,7 @@ def enable(session: Session, key: LedgerKey) -> bool:
             f"Run `tollgate keys revoke {key.key_id}`, then {reissue}."
         )
     check_expiry(policy, None, now)
-    in_gateway = named_key(session, key.key_id)
+    in_gateway = gateway_key(session, key.key_id)
     if in_gateway is None:
         raise RefusedError(
             f"{key.name} ({key.key_id}) was deleted in API Gateway. "
@@ -70,7 +70,7 @@ def enable(session: Session, key: LedgerKey) -> bool:
     after = {"status": "active", "enabled": True, "plan": ", ".join(target_plans)}
     if before != after:  # only API Gateway may differ, after a change there or of the consumer's plan
         changes = [] if key.status == "active" else [key.state_change(session, status="active")]
-        session.table.change(changes, Audit("keys.enable", f"{key.name} {key.key_id}", before, after))
+        session.ledger.change(changes, Audit("keys.enable", f"{key.name} {key.key_id}", before, after))
     with note_on_failure(
         session, "the ledger has the change, API Gateway does not yet. Run the same command again to finish."
     ):

@@ -9,7 +9,7 @@ from typing import Any
 
 from admin.errors import DENIED
 from admin.formatting import counted
-from admin.keys.api_gateway import named_key, plans_of, used_today
+from admin.keys.api_gateway import gateway_key, plans_of, used_today
 from admin.keys.ledger import LedgerKey, State
 from admin.output import table
 from admin.session import Session
@@ -47,7 +47,7 @@ class KeyShown:
 class KeyDetails(KeyShown):
     """A key in the ledger and in API Gateway: the fields of `keys list`, and
 
-    asked: whether the credentials may read keys in API Gateway; if false, null values below mean unknown.
+    gateway_readable: whether the credentials may read keys in API Gateway; if false, null values below mean unknown.
     enabled: whether the key is enabled in API Gateway; null if it does not exist there.
     plan: the usage plan it is on; null if none, in which case it does not work.
     consumer_plan: the usage plan of its consumer.
@@ -56,7 +56,7 @@ class KeyDetails(KeyShown):
     value: the secret value with --reveal, else null.
     """
 
-    asked: bool
+    gateway_readable: bool
     enabled: bool | None
     plan: str | None
     consumer_plan: str | None
@@ -66,7 +66,7 @@ class KeyDetails(KeyShown):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeysExported:
+class ExportedKey:
     """A key in the format of `tollgate keys import`.
 
     consumer: its consumer.
@@ -122,11 +122,11 @@ def short_arn(arn: str) -> str:
 
 def details(session: Session, key: LedgerKey, consumer_plan: str | None, value: str | None) -> KeyDetails:
     """A key from the ledger and API Gateway."""
-    asked, enabled, plan = _in_gateway(session, key)
+    gateway_readable, enabled, plan = _in_gateway(session, key)
     used = None if plan is None else used_today(session, plan, key.key_id)
     return KeyDetails(
         **asdict(shown(key, session.now())),
-        asked=asked,
+        gateway_readable=gateway_readable,
         enabled=enabled,
         plan=plan,
         consumer_plan=consumer_plan,
@@ -142,7 +142,7 @@ def _in_gateway(session: Session, key: LedgerKey) -> tuple[bool, bool | None, st
     from botocore.exceptions import ClientError
 
     try:
-        in_gateway = named_key(session, key.key_id)
+        in_gateway = gateway_key(session, key.key_id)
         plans = [] if in_gateway is None else plans_of(session, key.key_id)
     except ClientError as error:
         if error.response["Error"]["Code"] not in DENIED:
@@ -169,7 +169,7 @@ def details_table(key: LedgerKey, details: KeyDetails, now: datetime) -> Any:
         ("name", key.name),
         ("state", key.described(now)),
         ("expires", details.expires or "never"),
-        *(in_gateway if details.asked else ()),
+        *(in_gateway if details.gateway_readable else ()),
         ("created by", f"{details.created_by}{f' on {details.created}' if details.created else ''}"),
         ("replaces", details.replaces),
         ("replaced by", details.replaced_by),

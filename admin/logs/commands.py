@@ -12,7 +12,7 @@ import typer
 from admin.errors import UsageError
 from admin.logs.insights import Row, run_query, saved_queries, saved_query
 from admin.logs.replay import Replayed, replay_file
-from admin.output import shows, table
+from admin.output import json_output, table
 from admin.session import Session, session_of
 from admin.times import TIME_FORMAT, iso_time, time_option
 from lambda_src.contract import access_log_group, gateway_log_group, sweeper_log_group
@@ -59,7 +59,7 @@ class QueryShown:
 
 
 @app.command("queries")
-@shows(QueryShown, many=True)
+@json_output(QueryShown, many=True)
 def queries(context: typer.Context) -> None:
     """List the saved queries and their purpose.
 
@@ -100,7 +100,7 @@ class QueryResult:
 
 
 @app.command("query")
-@shows(QueryResult)
+@json_output(QueryResult)
 def query(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a saved query, from `logs queries`.")],
@@ -192,7 +192,7 @@ _MOST_GROUPS: Final = 100
 
 
 @app.command("errors")
-@shows(ErrorGroup, many=True)
+@json_output(ErrorGroup, many=True)
 def errors(context: typer.Context, since: Since = "1h", until: Until = None) -> None:
     """List failed and rejected requests by reason, the most frequent first.
 
@@ -244,7 +244,7 @@ def _error_group(by: str, row: Row, code: str) -> ErrorGroup:
 
 
 @app.command("replay")
-@shows(Replayed)
+@json_output(Replayed)
 def replay(
     context: typer.Context,
     file: Annotated[

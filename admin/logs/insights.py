@@ -71,7 +71,7 @@ def saved_query(session: Session, name: str) -> StoredQuery:
     """A saved query by its name. Raises RefusedError with similar names if there is none."""
     queries = saved_queries(session)
     if name not in queries:
-        raise unknown("saved query", name, queries, seen_with="tollgate logs queries")
+        raise unknown("saved query", name, queries, list_command="tollgate logs queries")
     return queries[name]
 
 

@@ -159,7 +159,7 @@ def _audit(session: Session, outcomes: Counter[str], failure: str) -> None:
     if not any(after.values()):
         return
     try:
-        session.table.change([], Audit("logs.replay", session.environment, after=after))
+        session.ledger.change([], Audit("logs.replay", session.environment, after=after))
     except (BotoCoreError, ClientError, RefusedError) as error:
         first = f"{failure}\n" if failure else ""
         raise ServiceError(

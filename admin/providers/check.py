@@ -24,7 +24,7 @@ from lambda_src.contract import (
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
 
-MOST_TOKENS: Final = 16
+MAX_OUTPUT_TOKENS: Final = 16
 """Maximum output tokens. Some reasoning models reject less."""
 _SECONDS: Final = 60.0
 _LONGEST_ERROR: Final = 300
@@ -33,7 +33,7 @@ Item = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class ProviderCheck:
     """The result of the check of one provider.
 
     provider: its name.
@@ -58,14 +58,14 @@ class Checked:
     error: str | None
 
 
-def check(session: Session, key: str, providers: Sequence[str]) -> Iterator[Checked]:
+def check(session: Session, key: str, providers: Sequence[str]) -> Iterator[ProviderCheck]:
     """Call the cheapest model of each provider that the key may use; a dry run only selects it. Raises RefusedError if
     the gateway rejects the key, ServiceError if it does not respond."""
     import urllib3
 
     pool = urllib3.PoolManager(retries=False, timeout=_SECONDS)
     usable = _usable(pool, session.invoke_url, key)
-    models = [item for item in session.table.query(MODELS_PK) if item[SK] in usable]
+    models = [item for item in session.ledger.query(MODELS_PK) if item[SK] in usable]
     for name in providers:
         kind = session.config.providers[name].kind
         offered = [item for item in models if item["provider"] == name]
@@ -79,8 +79,8 @@ def check(session: Session, key: str, providers: Sequence[str]) -> Iterator[Chec
         yield _called(pool, session.invoke_url, key, name, kind, model)
 
 
-def _not_called(provider: str, model: str | None, why: str) -> Checked:
-    return Checked(provider, True, model, None, 0, "0", 0, None, why)
+def _not_called(provider: str, model: str | None, why: str) -> ProviderCheck:
+    return ProviderCheck(provider, True, model, None, 0, "0", 0, None, why)
 
 
 def _usable(pool: PoolManager, url: str, key: str) -> set[str]:
@@ -116,7 +116,7 @@ def _price(model: Item) -> tuple[int, int, str]:
     return int(rates["output"]) == 0, int(rates["input"]) + int(rates["output"]), str(model[SK])
 
 
-def _called(pool: PoolManager, url: str, key: str, provider: str, kind: ProviderKind, model: Item) -> Checked:
+def _called(pool: PoolManager, url: str, key: str, provider: str, kind: ProviderKind, model: Item) -> ProviderCheck:
     import urllib3
 
     path, body = _smallest_request(kind, model)
@@ -126,10 +126,10 @@ def _called(pool: PoolManager, url: str, key: str, provider: str, kind: Provider
         response = pool.request("POST", url + path, headers=headers, body=json.dumps(body).encode())
     except urllib3.exceptions.HTTPError as error:
         text = f"no response: {type(error).__name__}"
-        return Checked(provider, False, model[SK], None, _since(began), "0", 0, None, text)
+        return ProviderCheck(provider, False, model[SK], None, _since(began), "0", 0, None, text)
     usd = response.headers.get(HEADER_COST, "0")
     ok = response.status == 200 and bool(_members(response))
-    return Checked(
+    return ProviderCheck(
         provider=provider,
         ok=ok,
         model=model[SK],
@@ -149,13 +149,13 @@ def _smallest_request(kind: ProviderKind, model: Item) -> tuple[str, dict[str, o
     if kind == "bedrock":
         message = {"role": "user", "content": [{"text": prompt}]}
         path = f"/bedrock/model/{quote(name, safe='')}/converse"
-        return path, {"messages": [message], "inferenceConfig": {"maxTokens": MOST_TOKENS}}
+        return path, {"messages": [message], "inferenceConfig": {"maxTokens": MAX_OUTPUT_TOKENS}}
     if kind == "openai" and rates["input"] and not rates["output"]:
         return "/v1/embeddings", {"model": name, "input": prompt}
     chat: dict[str, object] = {"model": name, "messages": [{"role": "user", "content": prompt}]}
     if kind == "anthropic":
-        return "/v1/messages", {**chat, "max_tokens": MOST_TOKENS}
-    return "/v1/chat/completions", {**chat, "max_completion_tokens": MOST_TOKENS}
+        return "/v1/messages", {**chat, "max_tokens": MAX_OUTPUT_TOKENS}
+    return "/v1/chat/completions", {**chat, "max_completion_tokens": MAX_OUTPUT_TOKENS}
 
 
 def _since(began: float) -> int:

@@ -13,8 +13,8 @@ import typer
 
 from admin.errors import RefusedError, ServiceError, unknown
 from admin.operator_ledger import Audit
-from admin.output import shows, table
-from admin.providers.check import Checked, check
+from admin.output import json_output, table
+from admin.providers.check import ProviderCheck, check
 from admin.providers.secret_input import checked, read_secret
 from admin.session import Session, session_of
 from admin.times import iso_time
@@ -56,7 +56,7 @@ class ProviderShown:
 
 
 @app.command("list")
-@shows(ProviderShown, many=True)
+@json_output(ProviderShown, many=True)
 def list_providers(context: typer.Context) -> None:
     """List providers with their models, and whether their secret is set.
 
@@ -74,7 +74,7 @@ def list_providers(context: typer.Context) -> None:
 
 
 def _providers(session: Session) -> Iterator[ProviderShown]:
-    models = {str(item[SK]): item["provider"] for item in session.table.query(MODELS_PK)}
+    models = {str(item[SK]): item["provider"] for item in session.ledger.query(MODELS_PK)}
     for name, settings in session.config.providers.items():
         described = _described(session, settings)
         is_set = described is not None and has_value(described)
@@ -118,18 +118,18 @@ class SecretSet:
     secret: Secrets Manager name or ARN.
     version: Secrets Manager's version id.
     at: time, ISO 8601 UTC.
-    read_again_seconds: maximum time until every gateway uses it.
+    effective_within_seconds: maximum time until every gateway uses it.
     """
 
     provider: str
     secret: str
     version: str
     at: str
-    read_again_seconds: int
+    effective_within_seconds: int
 
 
 @secret.command("set")
-@shows(SecretSet)
+@json_output(SecretSet)
 def set_secret(
     context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", help="The provider.")]
 ) -> None:
@@ -158,14 +158,14 @@ def set_secret(
         session.output.say(f"warning: {warning}", style="yellow")
     if _confirmed(session, name, described):
         secret_set = _put(session, name, settings.secret, value)
-        session.output.say(f"every gateway uses it within {secret_set.read_again_seconds // 60} minutes")
+        session.output.say(f"every gateway uses it within {secret_set.effective_within_seconds // 60} minutes")
         session.output.show(secret_set, lambda: table("", ("provider", "secret"), [(name, secret_set.secret)]))
 
 
 def _provider(session: Session, name: str) -> Provider:
     providers = session.config.providers
     if name not in providers:
-        raise unknown("provider", name, providers, seen_with="tollgate providers list")
+        raise unknown("provider", name, providers, list_command="tollgate providers list")
     return providers[name]
 
 
@@ -206,14 +206,14 @@ def _put(session: Session, name: str, secret_id: str, value: str) -> SecretSet:
         ) from None
     at = datetime.now(UTC)
     try:
-        session.table.change([], Audit("providers.secret.set", name, after={"secret": secret_id, "version": version}))
+        session.ledger.change([], Audit("providers.secret.set", name, after={"secret": secret_id, "version": version}))
     except (BotoCoreError, ClientError, RefusedError) as error:
         raise ServiceError(f"the key of {name} is set, but the audit row could not be written: {error}") from None
     return SecretSet(name, secret_id, version, iso_time(at), int(FRESH_SECONDS))
 
 
 @app.command("check")
-@shows(Checked, many=True)
+@json_output(ProviderCheck, many=True)
 def check_providers(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Only this provider.")] = None,

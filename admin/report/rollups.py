@@ -43,12 +43,12 @@ def select_consumers(session: Session, consumer: str | None) -> list[str]:
 
     RefusedError with similar names for an unknown consumer.
     """
-    charged = {pk.removeprefix(account_pk("")) for pk, sk in session.table.listed(LISTED_ACCOUNT) if sk == ACCOUNT_SK}
+    charged = {pk.removeprefix(account_pk("")) for pk, sk in session.ledger.listed(LISTED_ACCOUNT) if sk == ACCOUNT_SK}
     names = sorted(charged | set(session.policies))
     if consumer is None:
         return names
     if consumer not in names:
-        raise unknown("consumer", consumer, names, seen_with="tollgate consumers list")
+        raise unknown("consumer", consumer, names, list_command="tollgate consumers list")
     return [consumer]
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from admin.errors import UsageError
-from admin.output import shows
+from admin.output import json_output
 from admin.report import files, rollups, rows, terminal
 from admin.report.labels import key_labels
 from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, parse_period
@@ -32,7 +32,7 @@ _ENDINGS: Final[dict[str, ReportFormat]] = {".json": "json", ".csv": "csv", ".ht
 
 
 @app.command()
-@shows(UsageReport)
+@json_output(UsageReport)
 def report(
     context: typer.Context,
     by: Annotated[
@@ -82,7 +82,7 @@ def _report(
     session: Session, days: Period, by: tuple[str, ...], consumer: str | None, model: str | None
 ) -> UsageReport:
     names = rollups.select_consumers(session, consumer)
-    figures = rollups.read_totals(session.table, names, days, rows.groupings(by), model)
+    figures = rollups.read_totals(session.ledger, names, days, rows.groupings(by), model)
     at = session.now().isoformat(timespec="seconds")
     return rows.build_report(session.environment, at, days, by, figures)
 
@@ -126,7 +126,7 @@ class TopSpender:
 
 
 @app.command()
-@shows(TopSpender, many=True)
+@json_output(TopSpender, many=True)
 def top(
     context: typer.Context,
     by: Annotated[str, typer.Option(metavar="NAMES", help="Rank by any of consumer,model,key.")] = ("consumer"),

@@ -14,7 +14,7 @@ import typer
 
 from admin.errors import UsageError
 from admin.formatting import csv_safe
-from admin.output import control_free, shows
+from admin.output import json_output, printable
 from admin.report import rollups
 from admin.report.files import replacing
 from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, parse_period
@@ -55,7 +55,7 @@ class RequestsExported:
     requests: int
 
 
-@shows(RequestsExported)
+@json_output(RequestsExported)
 def export(
     context: typer.Context,
     since: Annotated[str, typer.Option(metavar="DAY", help=SINCE_HELP)],
@@ -99,17 +99,17 @@ def export(
 def _summary(done: RequestsExported) -> Any:
     from rich.text import Text
 
-    return Text(control_free(f"{done.to}: {done.requests:,} requests"))
+    return Text(printable(f"{done.to}: {done.requests:,} requests"))
 
 
 def requests(session: Session, names: Sequence[str], days: Period, only: Only | None) -> Iterator[RequestDetails]:
     """Requests of these consumers, by consumer and time. Reads only partitions that have any, by the rollups."""
     for name in names:
-        (per_day,) = rollups.read_totals(session.table, [name], days, [group_by(lambda key: key.day)])
+        (per_day,) = rollups.read_totals(session.ledger, [name], days, [group_by(lambda key: key.day)])
         for day in sorted(per_day):
             if not _has(per_day[day], only):
                 continue
-            for row in session.table.query(usage_pk(name, day)):
+            for row in session.ledger.query(usage_pk(name, day)):
                 details = request(row)
                 if only is None or details.matches(only):
                     yield details

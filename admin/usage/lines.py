@@ -16,7 +16,7 @@ import typer
 from admin.errors import RefusedError, UsageError
 from admin.formatting import milliseconds
 from admin.logs.replay import NOBODY
-from admin.output import control_free, shows, table
+from admin.output import json_output, printable, table
 from admin.report.period import Period
 from admin.report.rollups import select_consumers
 from admin.session import Session, session_of
@@ -43,7 +43,7 @@ _FAILED: Final = 400
 _GATEWAY_PATHS: Final = frozenset(route.path for route in ROUTES)
 
 
-@shows(RequestDetails, many=True)
+@json_output(RequestDetails, many=True)
 def tail(
     context: typer.Context,
     consumer: Annotated[str | None, typer.Option(metavar="NAME", help="Only this consumer.")] = None,
@@ -128,7 +128,7 @@ def _line(details: RequestDetails) -> str:
     """One terminal line about a request."""
     tokens = f"{details.tokens_in:,}→{details.tokens_out:,}"
     model, outcome = details.model or details.model_asked or "-", details.error_code or details.settlement or ""
-    return control_free(
+    return printable(
         f"{details.time[11:23]} {details.status:>3} {details.consumer:<16} {model:<22} {tokens:>14} "
         f"{details.usd:>12} USD {milliseconds(details.latency_ms):>8}  {outcome:<10} {details.request_id}"
     )
@@ -148,7 +148,7 @@ class RequestShown:
     access: dict[str, Any] | None
 
 
-@shows(RequestShown)
+@json_output(RequestShown)
 def show(
     context: typer.Context,
     request_id: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="x-tollgate-request-id of the response.")],
@@ -199,7 +199,7 @@ def _check_day(day: str) -> None:
 def _in_partition(session: Session, request_id: str, consumer: str, day: str) -> RequestShown:
     """The request from the rows of that day, without the logs."""
     session.policy(consumer)
-    for row in session.table.query(usage_pk(consumer, day)):
+    for row in session.ledger.query(usage_pk(consumer, day)):
         if str(row[SK]).endswith(f"#{request_id}"):
             return RequestShown(request=request(row), booked=True, access=None)
     raise RefusedError(f"{consumer} has no request {request_id} on {day} (UTC). Check the day and the consumer.")
@@ -218,7 +218,7 @@ def _in_logs(session: Session, request_id: str, since: datetime) -> RequestShown
     if usage is None:
         raise RefusedError(_not_found(session, request_id, access))
     logged = request(usage)
-    row = session.table.get(usage_pk(logged.consumer, logged.time[:10]), usage_sk(int(usage["at_ms"]), request_id))
+    row = session.ledger.get(usage_pk(logged.consumer, logged.time[:10]), usage_sk(int(usage["at_ms"]), request_id))
     traces = {"trace_id": usage.get("trace_id"), "w3c_trace_id": usage.get("w3c_trace_id")}
     return RequestShown(request=request({**row, **traces}) if row else logged, booked=bool(row), access=access)
 

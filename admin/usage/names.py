@@ -16,10 +16,10 @@ def check_model(session: Session, model: str | None, consumer: str | None, days:
     """
     if model is None:
         return
-    known = {str(item[SK]) for item in session.table.query(MODELS_PK)}
+    known = {str(item[SK]) for item in session.ledger.query(MODELS_PK)}
     if model in known:
         return
     names = rollups.select_consumers(session, consumer)
-    (used,) = rollups.read_totals(session.table, names, days, [rollups.group_by(lambda key: key.model)])
+    (used,) = rollups.read_totals(session.ledger, names, days, [rollups.group_by(lambda key: key.model)])
     if model not in used:
-        raise unknown("model", model, known | set(used), seen_with="tollgate providers list")
+        raise unknown("model", model, known | set(used), list_command="tollgate providers list")

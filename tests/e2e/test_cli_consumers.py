@@ -28,8 +28,8 @@ def test_list_has_every_consumer_with_what_it_spent(system: System, tollgate: Co
     alpha = rows["alpha"]
     assert alpha["month"]["nano_usd"] > 0
     assert (alpha["plan"], alpha["owner"], alpha["status"]) == ("open", "alpha@example.com", "active")
-    assert (alpha["fullest_percent"], alpha["fullest_per"], alpha["keys"]) == (0, "month", 1)
-    assert rows["quota"]["fullest_percent"] is None
+    assert (alpha["top_budget_percent"], alpha["top_budget_per"], alpha["keys"]) == (0, "month", 1)
+    assert rows["quota"]["top_budget_percent"] is None
     assert "alpha@example.com" in tollgate.run("consumers", "list").out
 
 
@@ -117,5 +117,5 @@ def test_a_change_that_another_operator_overtook_is_refused(system: System, toll
         seen = consumer_budgets(session, "issued")
         tollgate.here("consumers", "resume", "issued")
         with pytest.raises(RefusedError, match="another operator changed issued"):
-            session.table.change([state_change(session, seen, {"raises": []})], Audit("budgets.clear", "issued"))
+            session.ledger.change([state_change(session, seen, {"raises": []})], Audit("budgets.clear", "issued"))
     assert tollgate.here("--output", "json", "consumers", "show", "issued").json["status"] == "active"

@@ -37,7 +37,7 @@ def test_a_secret_is_set_from_standard_input_and_shown_to_nobody(system: System,
         said = tollgate.run("providers", "secret", "set", "anthropic", "--yes", "--output", "json", stdin=f"{NEW}\n")
         assert secret_value(system) == NEW
         assert secret_value(system, "AWSPREVIOUS") == before
-        assert (said.json["provider"], said.json["read_again_seconds"]) == ("anthropic", 300)
+        assert (said.json["provider"], said.json["effective_within_seconds"]) == ("anthropic", 300)
         assert "within 5 minutes" in said.err
         pages = system.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=system.outputs["table"])
         items = json.dumps([each for page in pages for each in page["Items"]])

@@ -183,7 +183,7 @@ def test_a_viewer_is_not_told_that_a_key_is_gone(viewer: Person, operator: Perso
     words = ("keys", "show", viewer.words["alpha"])
     assert "in API Gateway" not in viewer.command.here(*words).out
     seen = viewer.command.here("--output", "json", *words).json
-    assert (seen["asked"], seen["enabled"], seen["plan"]) == (False, None, None)
+    assert (seen["gateway_readable"], seen["enabled"], seen["plan"]) == (False, None, None)
     assert "in API Gateway   enabled" in operator.command.here(*words).out
 
 

@@ -1,4 +1,4 @@
-"""What the page shows, before it is laid out."""
+"""What the page json_output, before it is laid out."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def report_page(session: Session, period: Period, consumer: str | None, model: str | None) -> str:
     """The HTML file."""
     names, now, by_field = rollups.select_consumers(session, consumer), session.now(), groupings(period)
-    totals = rollups.read_totals(session.table, names, period, list(by_field.values()), model)
+    totals = rollups.read_totals(session.ledger, names, period, list(by_field.values()), model)
     fields: dict[str, Any] = dict(zip(by_field, totals, strict=True))
     budgets = [
         (consumer_budgets.consumer, budget)
@@ -35,7 +35,7 @@ def report_page(session: Session, period: Period, consumer: str | None, model: s
         at=now,
         filters=[name for name in (consumer, model) if name is not None],
         budgets=sorted(budgets, key=lambda entry: (-entry[1].percent, entry[0])),
-        price_versions=sorted({str(item["price_version"]) for item in session.table.query(MODELS_PK)}),
+        price_versions=sorted({str(item["price_version"]) for item in session.ledger.query(MODELS_PK)}),
         key_labels=key_labels(session, (key for _, key in rankings.top(fields["by_key"]))),
         **fields,
     )
