@@ -71,15 +71,12 @@ def doctor(
 ) -> None:
     """Check the deployment. Each finding comes with a fix.
 
-    ✗ callers are not served or costs are not recorded · ! will become an error, or nobody would be notified · · for
-    information. Exits with 1 if there is a ✗. Changes nothing and reads no secret.
+    Marks: ✗ error (callers are not served, or costs are not recorded), ! warning (will become an error, or nobody would
+    be notified), · note (for information). Exits with 1 if there is an error. Changes nothing and reads no secret.
 
     Examples:
-
       tollgate --env prod doctor
-
       tollgate --env prod doctor --only keys --only drift
-
       tollgate --env prod doctor --output json | jq '.checks[].findings[]'
     """
     session = session_of(context)
