@@ -83,7 +83,7 @@ def evaluate_all(updated_before: float) -> None:
             with request_scope(account, region):
                 try:
                     evaluate(alarm)
-                except MathError:
+                except (LookupError, TypeError, ValueError):
                     logger.exception("the alarm %s cannot be evaluated", name)
 
 
