@@ -24,7 +24,7 @@ CANARY_PROMPT = "canary-prompt-c0ffee"
 
 
 class System:
-    """The deployed system as its users and operators meet it."""
+    """The deployed environment, with clients of callers and operators."""
 
     def __init__(self, deployment: Deployment, provider: StandInProvider) -> None:
         self.deployment = deployment
@@ -35,66 +35,66 @@ class System:
         self._pool = urllib3.PoolManager(retries=False)
 
     def key_id(self, consumer: str) -> str:
-        """Id of a consumer's key."""
+        """The id of a consumer's key."""
         return str(self.outputs["key_ids"][consumer]["default"])
 
     def key(self, consumer: str) -> str:
-        """Value of a consumer's key, read as an operator reads it."""
+        """The value of a consumer's key."""
         return self.deployment.key_value(self.key_id(consumer))
 
     def openai(self, consumer: str, **options: Any) -> openai.OpenAI:
-        """OpenAI's own client, pointed at the gateway."""
+        """OpenAI's client for the gateway, with the consumer's key."""
         headers = {"x-api-key": self.key(consumer)}
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key="unused", default_headers=headers, **options)
 
     def anthropic(self, consumer: str, **options: Any) -> anthropic.Anthropic:
-        """Anthropic's own client, pointed at the gateway."""
+        """Anthropic's client for the gateway, with the consumer's key."""
         headers = {"x-api-key": self.key(consumer)}
         return anthropic.Anthropic(base_url=self.url, api_key="unused", default_headers=headers, **options)
 
     def call(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> urllib3.BaseHTTPResponse:
-        """A plain HTTP request."""
+        """Send an HTTP request to the gateway. body: sent as JSON; None for none."""
         raw = json.dumps(body).encode() if body is not None else None
-        sent = {"content-type": "application/json", **(headers or {})}
-        return self._pool.request(method, self.url + path, body=raw, headers=sent)
+        all_headers = {"content-type": "application/json", **(headers or {})}
+        return self._pool.request(method, self.url + path, body=raw, headers=all_headers)
 
     def log_lines(self, group: str) -> list[str]:
-        """Every line of a log group."""
+        """All lines of a log group."""
         logs = self.cloud.client("logs")
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
         return [event["message"] for page in pages for event in page["events"]]
 
     def log_groups(self) -> list[str]:
-        """Every log group of the deployment."""
-        found = self.cloud.client("logs").describe_log_groups()["logGroups"]
-        return [group["logGroupName"] for group in found if "e2e" in group["logGroupName"]]
+        """All log groups of the deployment."""
+        groups = self.cloud.client("logs").describe_log_groups()["logGroups"]
+        return [group["logGroupName"] for group in groups if "e2e" in group["logGroupName"]]
 
 
-def _left_behind(cloud: Cloud) -> list[str]:
-    apis = [each["name"] for each in cloud.client("apigateway").get_rest_apis()["items"]]
-    keys = [each["name"] for each in cloud.client("apigateway").get_api_keys()["items"]]
-    functions = [each["FunctionName"] for each in cloud.client("lambda").list_functions()["Functions"]]
-    groups = [each["logGroupName"] for each in cloud.client("logs").describe_log_groups()["logGroups"]]
+def _remaining_resources(cloud: Cloud) -> list[str]:
+    apis = [api["name"] for api in cloud.client("apigateway").get_rest_apis()["items"]]
+    keys = [key["name"] for key in cloud.client("apigateway").get_api_keys()["items"]]
+    functions = [function["FunctionName"] for function in cloud.client("lambda").list_functions()["Functions"]]
+    groups = [group["logGroupName"] for group in cloud.client("logs").describe_log_groups()["logGroups"]]
     tables = cloud.client("dynamodb").list_tables()["TableNames"]
-    alarms = [each["AlarmName"] for each in cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]]
-    roles = [each["RoleName"] for each in cloud.client("iam").list_roles()["Roles"]]
+    alarms = [alarm["AlarmName"] for alarm in cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]]
+    roles = [role["RoleName"] for role in cloud.client("iam").list_roles()["Roles"]]
     return [name for name in (*apis, *keys, *functions, *groups, *tables, *alarms, *roles) if "e2e" in name]
 
 
-def _remove_operators_keys(system: System) -> None:
-    """Terraform does not know the keys that operators make, so that `destroy` leaves them."""
+def _delete_operator_keys(system: System) -> None:
+    """Delete the keys that operators created; `terraform destroy` does not know them."""
     gateway = system.cloud.client("apigateway")
-    terraforms = {key_id for keys in system.outputs["key_ids"].values() for key_id in keys.values()}
+    terraform_keys = {key_id for keys in system.outputs["key_ids"].values() for key_id in keys.values()}
     for key in gateway.get_api_keys(nameQuery="tollgate-e2e-", limit=500)["items"]:
-        if key["id"] not in terraforms:
+        if key["id"] not in terraform_keys:
             gateway.delete_api_key(apiKey=key["id"])
 
 
 @pytest.fixture(scope="session")
 def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Deployed once, and destroyed without leaving anything behind."""
+    """Deploy the environment; at the end destroy it and check that no resource remains."""
     keys = StandInKeys(openai=frozenset({CANARY_SECRETS["openai"]}), anthropic=frozenset({CANARY_SECRETS["anthropic"]}))
     provider = StandInProvider.start(keys=keys)
     deployment = Deployment(
@@ -109,15 +109,15 @@ def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     put_secrets(cloud, {secret_name("e2e", name): value for name, value in CANARY_SECRETS.items()})
     system = System(deployment, provider)
     yield system
-    _remove_operators_keys(system)
+    _delete_operator_keys(system)
     deployment.destroy()
     provider.stop()
-    left = _left_behind(cloud)
-    assert not left, f"terraform destroy left {left} behind"
+    remaining = _remaining_resources(cloud)
+    assert not remaining, f"terraform destroy left {remaining} behind"
 
 
 @pytest.fixture(scope="session")
 def tollgate(system: System) -> Command:
-    """The operator's command, working on the deployed environment."""
+    """The operator's command, configured for the deployed environment."""
     variables = {**system.cloud.environment(), "TOLLGATE_ENV": "e2e", "NO_COLOR": "1"}
     return Command({**variables, "TOLLGATE_ENVIRONMENTS": str(system.deployment.environments)})

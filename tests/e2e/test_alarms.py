@@ -1,6 +1,6 @@
-"""Every alarm, for real: its cause, the state, the message in a queue; and that it ends.
+"""Every alarm on the deployed environment: its cause sets it to ALARM, notifies the topic, and it returns to OK.
 
-Time passes for CloudWatch alone (`Cloud.advance`): nobody waits five minutes for a period to end.
+`Cloud.advance` moves only CloudWatch's clock, so that no test waits for a period to end.
 """
 
 from __future__ import annotations
@@ -29,38 +29,38 @@ pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 
 ENVIRONMENT = load(Path(__file__).parent / "environments" / "e2e.toml")
 ALARMS = {alarm.name: alarm for alarm in alarms_of(ENVIRONMENT)}
-GATEWAY, SWEEPER, OWN = (f"tollgate-e2e-{name}" for name in ("gateway", "sweeper", "echo"))
+GATEWAY, SWEEPER, CUSTOM = (f"tollgate-e2e-{name}" for name in ("gateway", "sweeper", "echo"))
 
 
 @dataclass
 class Causes:
-    """What makes each alarm ring: a method each, named like it."""
+    """The cause of each alarm: one method per alarm, named after it."""
 
     system: System
 
-    # --- calls --------------------------------------------------------------------------------------------
+    # --- helpers ------------------------------------------------------------------------------------------
 
-    def chat(self, model: str, times: int = 1, consumer: str = "alarming", at_once: int = 1, **more: Any) -> list[int]:
-        """Statuses of chat completions."""
+    def chat(self, model: str, times: int = 1, consumer: str = "alarming", parallel: int = 1, **more: Any) -> list[int]:
+        """Send chat completions and return their statuses."""
         key = self.system.key(consumer)
         body = {"model": model, "max_tokens": 20, "messages": [{"role": "user", "content": "Hello"}], **more}
 
-        def one(_: int) -> int:
+        def send(_: int) -> int:
             return self.system.call("POST", "/v1/chat/completions", body, {"x-api-key": key}).status
 
-        with ThreadPoolExecutor(at_once) as pool:
-            return list(pool.map(one, range(times)))
+        with ThreadPoolExecutor(parallel) as pool:
+            return list(pool.map(send, range(times)))
 
     def invoke(self, function: str) -> None:
-        """Call a Lambda with something that is none of its events."""
+        """Call a Lambda function with an invalid event."""
         self.system.cloud.client("lambda").invoke(FunctionName=function, Payload=b'{"httpMethod": 7}')
 
     def sweep(self) -> None:
-        """Let the schedule come round."""
+        """Run the sweeper, as its schedule does."""
         self.system.cloud.client("lambda").invoke(FunctionName=SWEEPER, Payload=b"{}")
 
-    def lapse(self, count: int) -> None:
-        """Leave holds behind whose requests never came back."""
+    def place_expired_holds(self, count: int) -> None:
+        """Place holds of requests that never settled."""
         aws = AwsClient({**self.system.cloud.environment()})
         ledger = Ledger(aws, str(self.system.outputs["table"]), "e2e", 7)
         policy = Policy(consumer="alarming", plan="open", models=frozenset("*"))
@@ -73,24 +73,24 @@ class Causes:
             )  # fmt: skip
             ledger.reserve(hold, "alarming", policy, time.monotonic() + 5)
 
-    # --- whether callers are served -----------------------------------------------------------------------
+    # --- availability -------------------------------------------------------------------------------------
 
     def server_errors(self) -> None:
-        assert set(self.chat("standin-500", 6, at_once=3)) == {500}
+        assert set(self.chat("standin-500", 6, parallel=3)) == {500}
 
     def client_errors(self) -> None:
-        assert set(self.chat("no-such-model", 24, at_once=8)) == {404}
+        assert set(self.chat("no-such-model", 24, parallel=8)) == {404}
 
     def latency(self) -> None:
         assert self.chat("standin-slow-3") == [504]
 
     def gateway_latency(self) -> None:
-        # Pauses between tries are random, and longer and longer: eight of them are never a tenth of a second.
+        # Eight retries with random, growing delays take longer than the alarm's tenth of a second.
         with self.system.cloud.fault("dynamodb", "ProvisionedThroughputExceededException", times=8):
             self.chat("standin-small")
 
     def upstream_errors_openai(self) -> None:
-        self.chat("standin-500", 7, at_once=4)
+        self.chat("standin-500", 7, parallel=4)
 
     def upstream_errors_anthropic(self) -> None:
         self._messages("/v1/messages", {"model": "claude-500"})
@@ -119,7 +119,7 @@ class Causes:
             client.delete_function_concurrency(FunctionName=GATEWAY)
 
     def concurrency(self) -> None:
-        self.chat("standin-slow-3", 4, at_once=4)
+        self.chat("standin-slow-3", 4, parallel=4)
 
     def duration(self) -> None:
         self.latency()
@@ -130,20 +130,20 @@ class Causes:
 
     def ledger_throttles(self) -> None:
         with self.system.cloud.fault("dynamodb", "ProvisionedThroughputExceededException"):
-            self.chat("standin-small", 4, at_once=4)
+            self.chat("standin-small", 4, parallel=4)
 
     def secret_failures(self) -> None:
         with self.system.cloud.fault("secretsmanager", "ResourceNotFoundException"):
-            for _ in range(20):  # each answer 401 makes one process of the function forget the key
+            for _ in range(20):  # each 401 makes one process of the function forget its cached key
                 if 503 in self.chat("standin-401", 2):
                     return
-        raise AssertionError("the secret was never read anew")
+        raise AssertionError("the secret was never read again")
 
     def quiet(self) -> None:
         self.system.cloud.advance(2 * 3_600)
 
     def function_errors_echo(self) -> None:
-        self.invoke(OWN)
+        self.invoke(CUSTOM)
 
     # --- money --------------------------------------------------------------------------------------------
 
@@ -151,12 +151,12 @@ class Causes:
         self.chat("standin-heedless", 3)
 
     def spend_anomaly(self) -> None:
-        """Two quiet weeks, then a dear hour."""
+        """Two weeks of low cost, then an expensive hour."""
         now = time.time()
         usual = [{"Timestamp": now - 3_600 * hour, "Value": 1_000 + hour % 7} for hour in range(2, 14 * 24)]
         name = {"MetricName": "CostNanoUsd", "Dimensions": [{"Name": "environment", "Value": "e2e"}], "Unit": "None"}
         self.system.cloud.client("cloudwatch").put_metric_data(
-            Namespace="Tollgate", MetricData=[name | each for each in usual]
+            Namespace="Tollgate", MetricData=[name | data_point for data_point in usual]
         )
         self.chat("standin-heedless")
 
@@ -164,11 +164,11 @@ class Causes:
         assert self.chat("standin-long", 2, consumer="nearly", max_tokens=1000) == [200, 429]
 
     def unsettled(self) -> None:
-        self.lapse(3)
+        self.place_expired_holds(3)
         self.sweep()
 
     def overdue_holds(self) -> None:
-        self.lapse(1)
+        self.place_expired_holds(1)
         with self.system.cloud.fault("dynamodb", "AccessDeniedException", operations=["TransactWriteItems"]):
             self.sweep()
         self.sweep()
@@ -181,15 +181,15 @@ class Causes:
         self.chat("standin-heedless")
 
     def unpriced(self) -> None:
-        self.chat("no-such-model", 6, at_once=3)
+        self.chat("no-such-model", 6, parallel=3)
 
-    # --- keys in the wrong hands --------------------------------------------------------------------------
+    # --- leaked and misused keys --------------------------------------------------------------------------
 
     def refusals(self) -> None:
-        self.chat("no-such-model", 16, at_once=4)
+        self.chat("no-such-model", 16, parallel=4)
 
     def api_gateway_rejections(self) -> None:
-        headers = {"x-api-key": "a-guess"}
+        headers = {"x-api-key": "guessed-key"}
         assert {self.system.call("GET", "/v1/models", headers=headers).status for _ in range(16)} == {401}
 
     def dead_keys(self) -> None:
@@ -218,8 +218,8 @@ class Causes:
                 assert pool.request("GET", f"{self.system.url}/v1/models", headers=headers).status == 200
 
 
-class Watch:
-    """The alarms, and the queue that their topic tells."""
+class AlarmMonitor:
+    """Alarm states, and the notifications in a queue that is subscribed to the topic."""
 
     def __init__(self, system: System, queue_url: str) -> None:
         self._cloudwatch = system.cloud.client("cloudwatch")
@@ -228,106 +228,107 @@ class Watch:
         self._cloud = system.cloud
 
     def state(self, name: str) -> str:
-        """Of one alarm, now."""
+        """The current state of one alarm."""
         self._cloud.advance(0)
-        found = self._cloudwatch.describe_alarms(
+        alarms = self._cloudwatch.describe_alarms(
             AlarmNames=[f"tollgate-e2e-{name}"], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
-        (alarm,) = [*found["MetricAlarms"], *found["CompositeAlarms"]]
+        (alarm,) = [*alarms["MetricAlarms"], *alarms["CompositeAlarms"]]
         return str(alarm["StateValue"])
 
-    def pass_by(self, name: str) -> None:
-        """Let two of the alarm's periods go by."""
-        self._cloud.advance(2 * _windows(name) if name in ALARMS else 7_200)
+    def advance_past_window(self, name: str) -> None:
+        """Advance by twice the time that the alarm evaluates, so that earlier events no longer count."""
+        self._cloud.advance(2 * _evaluated_seconds(name) if name in ALARMS else 7_200)
 
-    def until_it_lasts(self, name: str, cause: Callable[[], None]) -> None:
-        """The cause, once in each window that the alarm asks for."""
+    def trigger(self, name: str, cause: Callable[[], None]) -> None:
+        """Call `cause` once in each of the periods that the alarm requires."""
         condition = ALARMS[name].condition
         for _ in range(condition.datapoints_to_alarm - 1):
             cause()
-            assert self.state(name) == "OK", "one window is not enough"
+            assert self.state(name) == "OK", "the alarm must not start before the last period"
             self._cloud.advance(condition.period_seconds)
         cause()
 
-    def told(self) -> list[tuple[str, str]]:
-        """Name and new state of each message that came since this was last asked."""
-        found = []
+    def new_notifications(self) -> list[tuple[str, str]]:
+        """Alarm name and new state of each notification since the previous call."""
+        notifications = []
         while messages := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-                said = json.loads(json.loads(message["Body"])["Message"])
-                if "AlarmName" in said:
-                    found.append((said["AlarmName"].removeprefix("tollgate-e2e-"), said["NewStateValue"]))
-        return found
+                notification = json.loads(json.loads(message["Body"])["Message"])
+                if "AlarmName" in notification:
+                    alarm = notification["AlarmName"].removeprefix("tollgate-e2e-")
+                    notifications.append((alarm, notification["NewStateValue"]))
+        return notifications
 
 
 @pytest.fixture(scope="module")
-def watch(system: System) -> Iterator[Watch]:
-    """A queue at the alerts' topic."""
+def monitor(system: System) -> Iterator[AlarmMonitor]:
+    """An alarm monitor whose queue is subscribed to the alerts' topic."""
     sqs, sns = system.cloud.client("sqs"), system.cloud.client("sns")
-    url = sqs.create_queue(QueueName="alarms-seen")["QueueUrl"]
+    url = sqs.create_queue(QueueName="alarm-notifications")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     subscription = sns.subscribe(
         TopicArn=system.outputs["topic_arn"], Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True
     )["SubscriptionArn"]
-    yield Watch(system, url)
+    yield AlarmMonitor(system, url)
     sns.unsubscribe(SubscriptionArn=subscription)
     sqs.delete_queue(QueueUrl=url)
 
 
-def _windows(name: str) -> int:
-    """How far an alarm looks back, in seconds."""
+def _evaluated_seconds(name: str) -> int:
+    """The time that an alarm evaluates."""
     return ALARMS[name].condition.period_seconds * ALARMS[name].condition.evaluation_periods
 
 
 def cause_of(name: str, system: System) -> Callable[[], None]:
-    """What makes the alarm ring; an alarm without a cause here fails."""
+    """The method of `Causes` for an alarm; fails if there is none."""
     cause: Callable[[], None] = getattr(Causes(system), name.replace("-", "_"))
     return cause
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_rings_is_told_and_ends(system: System, watch: Watch, name: str) -> None:
+def test_alarm_starts_notifies_and_ends(system: System, monitor: AlarmMonitor, name: str) -> None:
     causes = Causes(system)
-    watch.pass_by(name)
+    monitor.advance_past_window(name)
     if name == "quiet":
         causes.chat("standin-small")
-    assert watch.state(name) == "OK"
-    watch.told()
+    assert monitor.state(name) == "OK"
+    monitor.new_notifications()
 
-    watch.until_it_lasts(name, cause_of(name, system))
-    assert watch.state(name) == "ALARM"
-    assert (name, "ALARM") in watch.told()
+    monitor.trigger(name, cause_of(name, system))
+    assert monitor.state(name) == "ALARM"
+    assert (name, "ALARM") in monitor.new_notifications()
 
     if name == "quiet":
         causes.chat("standin-small")
     else:
-        watch.pass_by(name)
-    assert watch.state(name) == "OK"
-    assert (name, "OK") in watch.told()
+        monitor.advance_past_window(name)
+    assert monitor.state(name) == "OK"
+    assert (name, "OK") in monitor.new_notifications()
 
 
-def test_the_gateway_is_unhealthy_while_any_outage_lasts(system: System, watch: Watch) -> None:
+def test_unhealthy_alarm_lasts_as_long_as_an_outage(system: System, monitor: AlarmMonitor) -> None:
     causes = Causes(system)
-    watch.pass_by(UNHEALTHY)
+    monitor.advance_past_window(UNHEALTHY)
     causes.chat("standin-small")
-    assert watch.state(UNHEALTHY) == "OK"
-    watch.told()
+    assert monitor.state(UNHEALTHY) == "OK"
+    monitor.new_notifications()
     causes.lambda_errors()
     assert "lambda-errors" in outage_names(ENVIRONMENT, list(ALARMS.values()))
-    assert watch.state(UNHEALTHY) == "ALARM"
-    assert (UNHEALTHY, "ALARM") in watch.told()
-    watch.pass_by(UNHEALTHY)
+    assert monitor.state(UNHEALTHY) == "ALARM"
+    assert (UNHEALTHY, "ALARM") in monitor.new_notifications()
+    monitor.advance_past_window(UNHEALTHY)
     causes.chat("standin-small")
-    assert watch.state(UNHEALTHY) == "OK"
-    assert (UNHEALTHY, "OK") in watch.told()
+    assert monitor.state(UNHEALTHY) == "OK"
+    assert (UNHEALTHY, "OK") in monitor.new_notifications()
 
 
-def test_every_alarm_of_the_catalogue_is_deployed_and_no_other(system: System) -> None:
+def test_exactly_the_alarms_of_the_catalogue_are_deployed(system: System) -> None:
     pages = (
         system.cloud.client("cloudwatch")
         .get_paginator("describe_alarms")
         .paginate(AlarmNamePrefix="tollgate-e2e-", AlarmTypes=["MetricAlarm", "CompositeAlarm"])
     )
-    found = {each["AlarmName"] for page in pages for each in (*page["MetricAlarms"], *page["CompositeAlarms"])}
-    assert found == {f"tollgate-e2e-{name}" for name in (*ALARMS, UNHEALTHY)}
+    deployed = {alarm["AlarmName"] for page in pages for alarm in (*page["MetricAlarms"], *page["CompositeAlarms"])}
+    assert deployed == {f"tollgate-e2e-{name}" for name in (*ALARMS, UNHEALTHY)}

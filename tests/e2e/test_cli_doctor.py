@@ -16,9 +16,9 @@ from lambda_src.contract import (
     access_log_group,
     secret_name,
 )
-from tests.e2e.breaks import GATEWAY, configured, done, findings, staged
 from tests.e2e.command import INSTALLED, Command
 from tests.e2e.conftest import System
+from tests.e2e.temporary_changes import GATEWAY, findings, gateway_config_changed, stage_changed, temporarily
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 
@@ -100,7 +100,7 @@ def test_what_is_not_deployed_is_said_once(tollgate: Command) -> None:
 
 def test_a_function_without_room(system: System, tollgate: Command) -> None:
     client = system.cloud.client("lambda")
-    with done(
+    with temporarily(
         lambda: client.put_function_concurrency(FunctionName=GATEWAY, ReservedConcurrentExecutions=0),
         lambda: client.delete_function_concurrency(FunctionName=GATEWAY),
     ):
@@ -121,7 +121,7 @@ def test_a_function_without_room(system: System, tollgate: Command) -> None:
 def test_a_stage_that_is_set_otherwise(
     system: System, tollgate: Command, path: str, value: str, back: str, severity: str, words: str
 ) -> None:
-    with staged(system, path, value, back):
+    with stage_changed(system, path, value, back):
         (found,) = findings(tollgate, "stage", accepted=int(severity == "error"))
     assert found["severity"] == severity
     assert words in found["found"]
@@ -133,10 +133,10 @@ def test_an_access_log_elsewhere_or_with_the_key_in_it(system: System, tollgate:
     names = {"restApiId": system.outputs["api_id"], "stageName": system.outputs["stage_name"]}
     before = client.get_stage(**names)["accessLogSettings"]
     elsewhere = before["destinationArn"].replace(access_log_group("e2e"), "/elsewhere")
-    with staged(system, "/accessLogSettings/destinationArn", elsewhere, before["destinationArn"]):
+    with stage_changed(system, "/accessLogSettings/destinationArn", elsewhere, before["destinationArn"]):
         (found,) = findings(tollgate, "stage", accepted=0)
     assert "writes no access log to /tollgate/e2e/access" in found["found"]
-    with staged(system, "/accessLogSettings/format", "$context.identity.apiKey", before["format"]):
+    with stage_changed(system, "/accessLogSettings/format", "$context.identity.apiKey", before["format"]):
         (found,) = findings(tollgate, "stage", accepted=1)
     assert "the keys' values" in found["found"]
 
@@ -145,7 +145,7 @@ def test_a_gateway_that_does_not_answer(system: System, tollgate: Command) -> No
     """What answers at the address is something else: here API Gateway, of a stage that is none."""
     client, api_id = system.cloud.client("apigateway"), system.outputs["api_id"]
     other = client.create_rest_api(name="doctor-other")["id"]
-    with done(
+    with temporarily(
         lambda: [client.update_rest_api(restApiId=each, patchOperations=[_name(name)]) for each, name in
                  ((api_id, "doctor-hidden"), (other, "tollgate-e2e"))],
         lambda: [client.update_rest_api(restApiId=api_id, patchOperations=[_name("tollgate-e2e")]),
@@ -165,20 +165,22 @@ def test_an_account_that_may_not_write_logs(system: System, tollgate: Command) -
     assert "no access log is kept" in found["found"]
     role = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::000000000000:role/logs"}]
     gone = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": ""}]
-    with done(lambda: client.update_account(patchOperations=role), lambda: client.update_account(patchOperations=gone)):
+    with temporarily(
+        lambda: client.update_account(patchOperations=role), lambda: client.update_account(patchOperations=gone)
+    ):
         assert findings(tollgate, "account-role", accepted=0) == []
 
 
 def test_logs_for_ever_and_a_dashboard_that_is_gone(system: System, tollgate: Command) -> None:
     logs, cloudwatch, group = system.cloud.client("logs"), system.cloud.client("cloudwatch"), access_log_group("e2e")
-    with done(
+    with temporarily(
         lambda: logs.delete_retention_policy(logGroupName=group),
         lambda: logs.put_retention_policy(logGroupName=group, retentionInDays=7),
     ):
         (found,) = findings(tollgate, "log-groups", accepted=0)
     assert found["found"] == "/tollgate/e2e/access keeps its lines for ever"
     body = cloudwatch.get_dashboard(DashboardName="tollgate-e2e")["DashboardBody"]
-    with done(
+    with temporarily(
         lambda: cloudwatch.delete_dashboards(DashboardNames=["tollgate-e2e"]),
         lambda: cloudwatch.put_dashboard(DashboardName="tollgate-e2e", DashboardBody=body),
     ):
@@ -197,7 +199,10 @@ def test_a_table_that_forgets_or_never_forgets(system: System, tollgate: Command
     def expiry(on: bool) -> None:
         client.update_time_to_live(TableName=table, TimeToLiveSpecification={"Enabled": on, "AttributeName": "ttl"})
 
-    with done(lambda: recovery(False), lambda: recovery(True)), done(lambda: expiry(False), lambda: expiry(True)):
+    with (
+        temporarily(lambda: recovery(False), lambda: recovery(True)),
+        temporarily(lambda: expiry(False), lambda: expiry(True)),
+    ):
         words = [each["found"] for each in findings(tollgate, "table", accepted=0) if each["severity"] == "warning"]
     assert "no point-in-time recovery" in words[0]
     assert "usage rows stay for ever" in words[1]
@@ -209,21 +214,21 @@ def test_secrets_that_are_missing_empty_or_about_to_go(system: System, tollgate:
     def secret(name: str) -> Callable[[dict[str, Any]], object]:
         return lambda config: config["providers"]["openai"].update(secret=name)
 
-    with configured(system, secret("doctor/none")):
+    with gateway_config_changed(system, secret("doctor/none")):
         (found,) = findings(tollgate, "secrets", accepted=1)
     assert found["found"] == "there is no secret doctor/none for provider openai"
     with (
-        done(
+        temporarily(
             lambda: client.create_secret(Name="doctor/empty"),
             lambda: client.delete_secret(SecretId="doctor/empty", ForceDeleteWithoutRecovery=True),
         ),
-        configured(system, secret("doctor/empty")),
+        gateway_config_changed(system, secret("doctor/empty")),
     ):
         (found,) = findings(tollgate, "secrets", accepted=1)
     assert "has no value" in found["found"]
     assert found["fix"] == "`tollgate --env e2e providers secret set openai`"
     name = secret_name("e2e", "anthropic")
-    with done(
+    with temporarily(
         lambda: client.delete_secret(SecretId=name, RecoveryWindowInDays=7),
         lambda: client.restore_secret(SecretId=name),
     ):
@@ -243,11 +248,11 @@ def test_alarms_that_ring_or_tell_nobody(system: System, tollgate: Command) -> N
             client.set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test")
 
     with (
-        done(
+        temporarily(
             lambda: client.disable_alarm_actions(AlarmNames=[quiet]),
             lambda: client.enable_alarm_actions(AlarmNames=[quiet]),
         ),
-        done(lambda: set_states("ALARM"), lambda: set_states("OK")),
+        temporarily(lambda: set_states("ALARM"), lambda: set_states("OK")),
     ):
         found = findings(tollgate, "alarms", accepted=1)
     by_name = {each["found"].split()[1]: each for each in found}
@@ -274,7 +279,7 @@ def test_an_alarm_that_is_gone(system: System, tollgate: Command, tmp_path: Path
     kept = ("AlarmName", "AlarmRule", "AlarmDescription", "AlarmActions", "OKActions", "ActionsEnabled")
     again = {name: whole[name] for name in kept if name in whole}
     again["Tags"] = client.list_tags_for_resource(ResourceARN=whole["AlarmArn"])["Tags"]
-    with done(
+    with temporarily(
         lambda: client.delete_alarms(AlarmNames=["tollgate-e2e-unhealthy"]),
         lambda: client.put_composite_alarm(**again),
     ):
@@ -293,8 +298,8 @@ def test_nobody_listens(system: System, tollgate: Command) -> None:
     client = system.cloud.client("sns")
     topic = client.create_topic(Name="doctor-silent")["TopicArn"]
     with (
-        done(lambda: None, lambda: client.delete_topic(TopicArn=topic)),
-        configured(system, lambda config: config.update(topic_arn=topic)),
+        temporarily(lambda: None, lambda: client.delete_topic(TopicArn=topic)),
+        gateway_config_changed(system, lambda config: config.update(topic_arn=topic)),
     ):
         (found,) = findings(tollgate, "subscriptions", accepted=0)
         assert found["found"] == "nobody has subscribed to alarms and budget events"

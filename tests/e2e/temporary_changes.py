@@ -1,4 +1,4 @@
-"""Things of the deployed environment that are broken for the length of a `with` block, and what doctor says of them."""
+"""Changes to the deployed environment that last for a `with` block, and the findings of `tollgate doctor`."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ GATEWAY = "tollgate-e2e-gateway"
 
 
 def findings(tollgate: Command, check: str, *, accepted: int = 0, **variables: str) -> list[dict[str, str]]:
-    """What one check, or one part, finds; it ends with 1 exactly where there is an error."""
-    said = tollgate.here("--output", "json", "doctor", "--only", check, accepted=accepted, **variables)
-    return [each for one in said.json["checks"] for each in one["findings"]]
+    """Findings of one check or one group of checks. accepted: the expected exit code."""
+    result = tollgate.here("--output", "json", "doctor", "--only", check, accepted=accepted, **variables)
+    return [finding for entry in result.json["checks"] for finding in entry["findings"]]
 
 
 @contextlib.contextmanager
-def changed(system: System, pk: str, sk: str, values: dict[str, Any]) -> Iterator[None]:
-    """An item of the ledger with other values for a while (None: an attribute that is gone)."""
+def item_changed(system: System, pk: str, sk: str, values: dict[str, Any]) -> Iterator[None]:
+    """Change attributes of a ledger item; None removes an attribute. The item is created if it does not exist."""
     client, table = system.cloud.client("dynamodb"), system.outputs["table"]
     key = {"pk": {"S": pk}, "sk": {"S": sk}}
     before = client.get_item(TableName=table, Key=key).get("Item")
     after = {**deserialize_item(before or {}), "pk": pk, "sk": sk, **values}
-    kept = {name: value for name, value in after.items() if value is not None}
-    client.put_item(TableName=table, Item=serialize_item(kept))
+    item = {name: value for name, value in after.items() if value is not None}
+    client.put_item(TableName=table, Item=serialize_item(item))
     try:
         yield
     finally:
@@ -41,8 +41,8 @@ def changed(system: System, pk: str, sk: str, values: dict[str, Any]) -> Iterato
 
 
 @contextlib.contextmanager
-def configured(system: System, change: Callable[[dict[str, Any]], object]) -> Iterator[None]:
-    """The gateway function with another configuration."""
+def gateway_config_changed(system: System, change: Callable[[dict[str, Any]], object]) -> Iterator[None]:
+    """Change the gateway function's configuration; `change` edits the parsed object in place."""
     client = system.cloud.client("lambda")
     before = client.get_function_configuration(FunctionName=GATEWAY)["Environment"]
     config = json.loads(before["Variables"][CONFIG_VARIABLE])
@@ -56,20 +56,20 @@ def configured(system: System, change: Callable[[dict[str, Any]], object]) -> It
 
 
 @contextlib.contextmanager
-def staged(system: System, path: str, value: str, back: str) -> Iterator[None]:
-    """The stage with another setting."""
+def stage_changed(system: System, path: str, value: str, original: str) -> Iterator[None]:
+    """Change a setting of the API Gateway stage."""
     client = system.cloud.client("apigateway")
     names = {"restApiId": system.outputs["api_id"], "stageName": system.outputs["stage_name"]}
     client.update_stage(**names, patchOperations=[{"op": "replace", "path": path, "value": value}])
     try:
         yield
     finally:
-        client.update_stage(**names, patchOperations=[{"op": "replace", "path": path, "value": back}])
+        client.update_stage(**names, patchOperations=[{"op": "replace", "path": path, "value": original}])
 
 
 @contextlib.contextmanager
-def done(do: Callable[[], object], undo: Callable[[], object]) -> Iterator[None]:
-    """Done, and undone."""
+def temporarily(do: Callable[[], object], undo: Callable[[], object]) -> Iterator[None]:
+    """Call `do`, and `undo` at the end."""
     do()
     try:
         yield
@@ -77,6 +77,6 @@ def done(do: Callable[[], object], undo: Callable[[], object]) -> Iterator[None]
         undo()
 
 
-def soon(**distance: int) -> str:
-    """A moment from now, as the ledger has it."""
-    return (datetime.now(UTC) + timedelta(**distance)).isoformat()
+def from_now(**offset: int) -> str:
+    """ISO 8601 time. offset: arguments of `timedelta`."""
+    return (datetime.now(UTC) + timedelta(**offset)).isoformat()
