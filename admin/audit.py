@@ -45,7 +45,7 @@ class AuditEntry:
 @json_output(AuditEntry, many=True)
 def audit(
     context: typer.Context,
-    since: Annotated[str, typer.Option(metavar="WHEN", help="Start: a duration ago such as 30d, or a date.")] = "30d",
+    since: Annotated[str, typer.Option(metavar="TIME", help="Start: a duration ago such as 30d, or a date.")] = "30d",
     by: Annotated[str | None, typer.Option(metavar="TEXT", help="Only changes by ARNs that contain this text.")] = None,
     action: Annotated[
         str | None, typer.Option(metavar="PATTERN", help="Only matching actions, such as keys.* or budgets.raise.")

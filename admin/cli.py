@@ -24,7 +24,9 @@ from admin.session import ENVIRONMENT_VARIABLE, Options, Session
 
 def root(
     context: typer.Context,
-    env: Annotated[str | None, typer.Option(envvar=ENVIRONMENT_VARIABLE, metavar="NAME", help="Environment.")] = None,
+    env: Annotated[
+        str | None, typer.Option(envvar=ENVIRONMENT_VARIABLE, metavar="NAME", help="Name of the environment.")
+    ] = None,
     profile: Annotated[str | None, typer.Option(metavar="NAME", help="AWS profile.")] = None,
     region: Annotated[
         str | None,

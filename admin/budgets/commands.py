@@ -52,7 +52,7 @@ def raise_budget(
         str | None, typer.Option("--usd", metavar="AMOUNT", help="Dollars to add, such as 20 or 0.25.")
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="End of the raise: 7d, 2026-12-31 (00:00 UTC) or a time.")
+        str | None, typer.Option(metavar="TIME", help="End of the raise: 7d, 2026-12-31 (00:00 UTC) or a time.")
     ] = None,
     per: Annotated[
         Window | None, typer.Option(help="Window of the budget. Required if the consumer has several.")
@@ -77,7 +77,7 @@ def raise_budget(
         clear(session, consumer_budgets(session, consumer), per)
     elif usd is None or until is None:
         raise UsageError(
-            "the amount or the end of the raise is missing; pass --usd AMOUNT and --until WHEN, or --clear."
+            "the amount or the end of the raise is missing; pass --usd AMOUNT and --until TIME, or --clear."
         )
     else:
         budgets = consumer_budgets(session, consumer)

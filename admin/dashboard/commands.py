@@ -66,7 +66,9 @@ def dashboard(
         Path | None,
         typer.Option(metavar="FILE", help="File to write. Default: tollgate-ENV-dashboard.html in this folder."),
     ] = None,
-    since: Annotated[str, typer.Option(metavar="SPAN", help=f"Length of the time range: {DURATION_FORMAT}.")] = "3h",
+    since: Annotated[
+        str, typer.Option(metavar="DURATION", help=f"Length of the time range: {DURATION_FORMAT}.")
+    ] = "3h",
     variable: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="Value of a dashboard variable, such as consumer=search."),

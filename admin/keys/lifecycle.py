@@ -17,7 +17,7 @@ from admin.times import duration, future_time, iso_time
 from lambda_src.contract import STATE_SK, consumer_pk
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id of the key, or CONSUMER/LABEL.")]
-Expires = Annotated[str | None, typer.Option(metavar="WHEN", help="Expiry: 90d, 2026-12-31 (00:00 UTC) or a time.")]
+Expires = Annotated[str | None, typer.Option(metavar="TIME", help="Expiry: 90d, 2026-12-31 (00:00 UTC) or a time.")]
 
 
 @json_output(IssuedKey)

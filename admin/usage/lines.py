@@ -51,7 +51,7 @@ def tail(
     errors: Annotated[
         bool, typer.Option("--errors", help="Only requests that failed or were rejected (status 400 and up).")
     ] = False,
-    since: Annotated[str, typer.Option(metavar="SPAN", help=f"Start this long ago: {DURATION_FORMAT}.")] = "1m",
+    since: Annotated[str, typer.Option(metavar="DURATION", help=f"Start this long ago: {DURATION_FORMAT}.")] = "1m",
 ) -> None:
     """Follow the usage log: one line per request as it arrives, until Ctrl-C. With --output json, one object per line.
 
@@ -153,7 +153,7 @@ def show(
     context: typer.Context,
     request_id: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="x-tollgate-request-id of the response.")],
     since: Annotated[
-        str, typer.Option(metavar="SPAN", help=f"How far back to search the logs: {DURATION_FORMAT}.")
+        str, typer.Option(metavar="DURATION", help=f"How far back to search the logs: {DURATION_FORMAT}.")
     ] = "7d",
     consumer: Annotated[
         str | None, typer.Option(metavar="NAME", help="Its consumer, if the logs have expired.")

@@ -82,7 +82,7 @@ def test_raises_of_one_window_are_cleared_alone(tollgate: Command) -> None:
         (["issued", "--usd", "1", "--until", "1d"], 1, "has no budget"),
         (["desk", "--usd", "much", "--until", "1d"], 2, "--usd 'much'"),
         (["desk", "--usd", "1", "--until", "2020-01-01", "--per", "day"], 2, "is past"),
-        (["desk", "--usd", "1"], 2, "pass --usd AMOUNT and --until WHEN"),
+        (["desk", "--usd", "1"], 2, "pass --usd AMOUNT and --until TIME"),
         (["desk", "--clear", "--usd", "1"], 2, "--clear ends raises"),
         (["dsk", "--clear"], 1, "Did you mean desk"),
         (["raisable", "--usd", "1", "--until", "1d", "--dry-run"], 0, "dry run, nothing done"),
