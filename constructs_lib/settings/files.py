@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from constructs_lib.settings.validation_errors import did_you_mean
+from constructs_lib.settings.validation_errors import did_you_mean, printable
 
 FOLDER_VARIABLE: Final = "TOLLGATE_ENVIRONMENTS"
 
@@ -18,8 +18,11 @@ def environment_files(checkout: Path, names: Sequence[str]) -> list[Path]:
     Raises LookupError with a message for the user if a name has no file, or the folder has none.
     """
     folder = Path(os.environ.get(FOLDER_VARIABLE) or checkout / "environments")
-    files = {path.stem: path for path in sorted(folder.glob("*.toml")) if path.is_file()}
-    existing = f"Environments in {folder}: {', '.join(files) or 'none'}"
+    try:
+        files = {path.stem: path for path in sorted(folder.glob("*.toml")) if path.is_file()}
+    except OSError as error:
+        raise LookupError(f"{FOLDER_VARIABLE} names an unreadable folder: {error.strerror}. Correct it.") from None
+    existing = f"Environments in {printable(str(folder))}: {', '.join(map(printable, files)) or 'none'}"
     if missing := [name for name in names if name not in files]:
         raise LookupError("\n".join([*(_missing(folder, name, files) for name in missing), existing]))
     if not files:
@@ -29,4 +32,4 @@ def environment_files(checkout: Path, names: Sequence[str]) -> list[Path]:
 
 def _missing(folder: Path, name: str, files: Iterable[str]) -> str:
     hint = did_you_mean(Path(name).name.removesuffix(".toml"), files, "")
-    return f"{folder / name}.toml: no such environment file{hint and f'; {hint}'}"
+    return f"{printable(str(folder / name))}.toml: no such environment file{hint and f'; {hint}'}"

@@ -17,7 +17,7 @@ from constructs_lib.settings.patterns import NAME, PATTERN_WORDS
 from constructs_lib.settings.pydantic_errors import setting_errors, without_invalid_keys
 from constructs_lib.settings.toml_file import parse, text_errors
 from constructs_lib.settings.types import Name
-from constructs_lib.settings.validation_errors import MAX_ERRORS, EnvironmentErrors, SettingError
+from constructs_lib.settings.validation_errors import MAX_ERRORS, EnvironmentErrors, SettingError, printable
 
 LONGEST_ENVIRONMENT_NAME: Final = 20
 """AWS names contain it, and IAM accepts at most 64 characters."""
@@ -90,7 +90,7 @@ def _validate(document: Mapping[str, Any]) -> tuple[EnvironmentFile | None, list
 
 
 def _name_errors(path: Path) -> Iterator[SettingError]:
-    given = f"file name {path.name}"
+    given = f"file name {printable(path.name)}"
     try:
         TypeAdapter(Name).validate_python(path.stem)
     except ValidationError:

@@ -57,7 +57,11 @@ class EnvironmentErrors(ValueError):
         self.errors = tuple(errors)
         count = f"{len(self.errors)} error{'' if len(self.errors) == 1 else 's'}"
         more = "the first " if len(self.errors) >= MAX_ERRORS else ""
-        lines = [f"{file}: {more}{count}; nothing was synthesized.", "", *(error.text() for error in self.errors)]
+        lines = [
+            f"{printable(str(file))}: {more}{count}; nothing was synthesized.",
+            "",
+            *(error.text() for error in self.errors),
+        ]
         super().__init__("\n".join(lines))
 
 
@@ -76,6 +80,11 @@ def dotted(key_path: KeyPath) -> str:
 def is_secret(text: str) -> bool:
     """Whether `text` contains something that looks like a provider's key, an AWS key, a token or a private key."""
     return _SECRETS.search(text) is not None
+
+
+def printable(text: str) -> str:
+    """`text`, or in quotes with escapes if a terminal would not show it as it is."""
+    return text if text.isprintable() else json.dumps(text)
 
 
 def display(value: object) -> str:

@@ -119,6 +119,23 @@ def test_unknown_environment_lists_existing_ones(folder: Path) -> None:
     assert "good, invalid" in result.stderr
 
 
+def test_folder_that_cannot_be_read(folder: Path) -> None:
+    result = run(CHECKOUT, TOLLGATE_ENVIRONMENTS="a" * 5_000)
+    assert result.returncode == 2
+    assert "unreadable folder: File name too long" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31mb", "a\nb", "é" * 100])
+def test_file_names_are_printable(folder: Path, name: str) -> None:
+    """A terminal must not interpret a file's name."""
+    (folder / f"{name}.toml").write_text('[aws]\nregion = "eu-west-1"\n')
+    result = run(CHECKOUT, TOLLGATE_ENVIRONMENTS=str(folder), CDKTF_OUTDIR=str(folder / "out"))
+    assert result.returncode == 2
+    assert "rename the file" in result.stderr
+    assert result.stderr.replace("\n", "").isprintable()
+
+
 def test_missing_function_source(folder: Path) -> None:
     (folder / "good.toml").write_text('[aws]\nregion = "eu-west-1"\n[functions.mine]\nsource = "no/such/folder"\n')
     result = run(CHECKOUT, "good", TOLLGATE_ENVIRONMENTS=str(folder), CDKTF_OUTDIR=str(folder / "out"))
