@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import re
+import ssl
 import time
 from collections.abc import Mapping
+from http.client import HTTPException
 from urllib.parse import quote
 
 import urllib3
@@ -15,6 +17,7 @@ from lambda_src.core.counters import Counters
 from lambda_src.core.dialects.parsed_request import MEDIA_TYPE
 from lambda_src.core.provider_call import NoResponse, ProviderCall, ProviderResponse
 from lambda_src.edges.aws import AwsClient
+from lambda_src.edges.provider_connection import Connections, Exchange, NotSent
 from lambda_src.edges.secrets import Secrets
 
 MAX_RESPONSE_BYTES = 4_500_000
@@ -23,8 +26,6 @@ MAX_RESPONSE_BYTES = 4_500_000
 _FORWARDED_HEADERS = ("accept", "openai-beta", "anthropic-version", "anthropic-beta", "idempotency-key")
 _HEADER_VALUE = re.compile(r"[\t -~]*")
 _RETRIED_STATUS = frozenset({429, 500, 502, 503, 529})
-_IDLE_SECONDS = 50.0
-_CONNECT_SECONDS = 5.0
 _CHUNK = 65_536
 
 
@@ -35,8 +36,7 @@ class ProviderClient:
         self._aws = aws
         self._secrets = secrets
         self._retries = retries
-        self._pool = urllib3.PoolManager(num_pools=16, maxsize=64, retries=False)
-        self._last_used = time.monotonic()
+        self._connections = Connections()
 
     def send(self, call: ProviderCall, deadline: float, counters: Counters) -> ProviderResponse:
         """The provider's response. NoResponse if there is none before `deadline`, in time.monotonic seconds.
@@ -46,17 +46,13 @@ class ProviderClient:
         started = time.monotonic()
         url = _url(call.provider, call.route, call.model)
         # Not the caller's content type: with another charset the provider would read another request than the gateway.
-        headers = {"content-type": MEDIA_TYPE, **call.trace_headers}
+        headers = {"content-type": MEDIA_TYPE, "user-agent": "tollgate", **call.trace_headers}
         headers |= _forwarded_headers(call.headers)
         headers |= self._credentials(call.provider, url, headers, call.body, deadline)
-        # After a long pause (Lambda freezes idle sandboxes) the provider has closed the connections.
-        if started - self._last_used > _IDLE_SECONDS:
-            self._pool.clear()
         if started >= deadline:
             raise NoResponse("upstream_timeout", reached=False, retries=0, total_seconds=0.0)
         retries = 0
         while True:
-            self._last_used = time.monotonic()
             try:
                 response = self._attempt(
                     call.route.method, url, headers, call.body, deadline, started, retries, counters
@@ -103,30 +99,26 @@ class ProviderClient:
             return NoResponse(code, reached=reached, retries=retries, total_seconds=time.monotonic() - started)
 
         counters.upstream_requests += 1
-        left = max(0.001, deadline - time.monotonic())
-        timeout = urllib3.Timeout(connect=min(_CONNECT_SECONDS, left), total=left)
+        exchange: Exchange | None = None
         try:
-            response = self._pool.urlopen(
-                method, url, body=body, headers=headers, timeout=timeout, preload_content=False, redirect=False
-            )
+            exchange = self._connections.send(method, url, headers, body, deadline)
+        except NotSent as error:
+            raise failure(error.code, reached=False) from None
         except ValueError:  # an invalid header; http.client's message quotes it, and it may be the key
-            response = None
-        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError):
-            raise failure("upstream_unreachable", reached=False) from None
-        except urllib3.exceptions.TimeoutError:
+            pass
+        except TimeoutError:
             raise failure("upstream_timeout", reached=True) from None
-        except urllib3.exceptions.SSLError as error:
-            # A certificate is rejected before anything is sent; other TLS errors may occur later.
-            raise failure("upstream_tls", reached="CERTIFICATE_VERIFY_FAILED" not in str(error)) from None
-        except urllib3.exceptions.HTTPError:
+        except ssl.SSLError:
+            raise failure("upstream_tls", reached=True) from None
+        except (HTTPException, OSError):
             raise failure("upstream_reset", reached=True) from None
-        if response is None:  # raised outside of the except block, so that the exception has no context with the key
+        if exchange is None:  # raised outside of the except block, so that the exception has no context with the key
             raise failure("upstream_unreachable", reached=False)
         first_byte_seconds = time.monotonic() - started
-        received, truncation_code = _read_body(response, deadline)
+        received, truncation_code = _read_body(exchange, deadline)
         return ProviderResponse(
-            status=response.status,
-            headers={name.lower(): value for name, value in response.headers.items()},
+            status=exchange.status,
+            headers=exchange.headers,
             body=received,
             complete=not truncation_code,
             truncation_code=truncation_code,
@@ -148,41 +140,22 @@ def _count_errors(response: ProviderResponse, counters: Counters) -> None:
     counters.upstream_throttles += int(response.status == 429)
 
 
-def _read_body(response: urllib3.BaseHTTPResponse, deadline: float) -> tuple[bytes, str]:
+def _read_body(exchange: Exchange, deadline: float) -> tuple[bytes, str]:
     """The body as far as it was received, and the error code of its truncation; "" if it is complete."""
     parts: list[bytes] = []
     size, truncation_code = 0, ""
     try:
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                truncation_code = "upstream_timeout"
-                break
+        while part := exchange.read(_CHUNK):
+            parts.append(part)
+            size += len(part)
             if size > MAX_RESPONSE_BYTES:
                 truncation_code = "answer_too_large"
                 break
-            _set_read_timeout(response, left)
-            part = response.read1(_CHUNK)
-            if not part:
-                break
-            parts.append(part)
-            size += len(part)
-    except urllib3.exceptions.TimeoutError:
-        truncation_code = "upstream_timeout"
     except urllib3.exceptions.HTTPError:
-        truncation_code = "upstream_cut"
-    if truncation_code:
-        response.close()
-    else:
-        response.release_conn()
+        truncation_code = "upstream_timeout" if time.monotonic() >= deadline else "upstream_cut"
+    finally:
+        exchange.finish()
     return b"".join(parts), truncation_code
-
-
-def _set_read_timeout(response: urllib3.BaseHTTPResponse, seconds: float) -> None:
-    """Limit the next read to the time left. Otherwise each chunk of a slow stream would restart the timeout."""
-    sock = getattr(getattr(response, "connection", None), "sock", None)
-    if sock is not None:
-        sock.settimeout(seconds)
 
 
 def _retry_delay(retries: int, retry_after: str | None) -> float:
