@@ -126,6 +126,20 @@ def test_deep_nesting_is_an_error(tmp_path: Path, text: str) -> None:
     assert "at most 16 deep" in error.text()
 
 
+@pytest.mark.parametrize("text", [b'owner = "\\ud800"', b'owner = "\\udc00\\ud800"', b'owner = "\xed\xa0\x80"'])
+def test_half_a_surrogate_is_an_error(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "test.toml"
+    path.write_bytes(GOOD.encode() + text)
+    with pytest.raises(EnvironmentErrors) as raised:
+        load(path)
+    str(raised.value).encode()
+
+
+@pytest.mark.parametrize("change", [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n")])
+def test_files_of_windows_editors_load(tmp_path: Path, change: Callable[[str], str]) -> None:
+    assert check_load(tmp_path / "test.toml", change(GOOD)) is not None
+
+
 def test_huge_file_is_an_error(tmp_path: Path) -> None:
     assert "1,000,000 bytes" in errors_of(tmp_path, GOOD + "#" * 2_000_000)[""].text()
 
