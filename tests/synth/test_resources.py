@@ -28,6 +28,21 @@ def test_settings_of_the_gateway_function(full: Synthesized, bare: Synthesized) 
     assert "reserved_concurrent_executions" not in bare.one("aws_lambda_function.gateway")
 
 
+def test_functions_invoked_asynchronously_are_not_retried(every: list[Synthesized]) -> None:
+    """Otherwise a failing run counts three times in the alarm. The next scheduled run is the retry."""
+    for stack in every:
+        configs = {
+            config["function_name"]: config for config in stack.all("aws_lambda_function_event_invoke_config").values()
+        }
+        targets = [target["arn"] for target in stack.all("aws_cloudwatch_event_target").values()]
+        targets += [topic["endpoint"] for topic in stack.all("aws_sns_topic_subscription").values()]
+        functions = [target.removesuffix(".arn}") for target in targets if "aws_lambda_function" in target]
+        assert functions == ["${aws_lambda_function.sweeper"]
+        for function in functions:
+            config = configs[f"{function}.function_name}}"]
+            assert (config["maximum_retry_attempts"], config["maximum_event_age_in_seconds"]) == (0, 300)
+
+
 def test_timeouts_are_ordered(every: list[Synthesized]) -> None:
     """The Lambda's timeout runs no cleanup. The provider's timeout must come first, then API Gateway's, then that."""
     for stack in every:
