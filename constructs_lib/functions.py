@@ -16,6 +16,7 @@ from constructs_lib.notifications import Notifications
 from constructs_lib.package import Package, build
 from constructs_lib.permissions import Statement, allow
 from constructs_lib.settings import Environment, runtime_config
+from constructs_lib.settings.runtime import SWEEPER_MEMORY_MB
 from lambda_src.contract import (
     CONFIG_VARIABLE,
     GATEWAY_HANDLER,
@@ -28,7 +29,6 @@ SOURCE_FOLDER: Final = "lambda_src"
 """Also the folder inside the archive, since it is a Python package."""
 BUNDLED_LIBRARIES: Final = ("urllib3",)
 """Lambda's own copy changes with AWS's releases and may be version 1, which lacks methods of our provider client."""
-SWEEPER_MEMORY_MB: Final = 256
 SWEEPER_TIMEOUT_SECONDS: Final = 60
 
 _INFERENCE_PROFILE: Final = re.compile(r"^(us|us-gov|eu|apac|jp|au|ca|global)\.(.+)$")

@@ -127,7 +127,7 @@ def _metrics() -> str:
         [
             "\n## Metrics\n",
             f"Namespace `{METRIC_NAMESPACE}`. The functions write metrics into their log lines (embedded metric "
-            "format), so a request makes no call for them. `make synth` prints the maximum monthly cost.\n",
+            "format), so a request makes no call for them. `make synth` prints what they cost.\n",
             "Every metric has the dimension `environment`. For each dimension in the column `by` there is one more "
             "series per value. Series per consumer exist unless `metering.metrics_per_consumer` is off. No metric has "
             "the key as a dimension: query the logs instead.\n",

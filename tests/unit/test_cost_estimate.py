@@ -1,15 +1,19 @@
-"""The cost estimate of synth against numbers counted by hand."""
+"""The cost estimate of synth against numbers computed by hand from AWS's price pages."""
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from pathlib import Path
+from subprocess import run
 
 import pytest
 
 from constructs_lib import cost_estimate
+from constructs_lib.cost_estimate import CostItem
 from constructs_lib.settings import Environment, load
 
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
 TEXT = """
 [aws]
 region = "eu-west-1"
@@ -47,14 +51,13 @@ def environment(folder: Path, text: str) -> Environment:
     return load(path)
 
 
-def by_name(parsed: Environment) -> dict[str, tuple[int, Decimal]]:
-    return {item.name: (item.count, item.usd) for item in cost_estimate.estimate(parsed)}
+def by_name(items: list[CostItem]) -> dict[str, tuple[int, Decimal]]:
+    return {item.name: (item.count, item.usd) for item in items}
 
 
-def test_estimate_equals_the_count_by_hand(tmp_path: Path) -> None:
-    items = by_name(environment(tmp_path, TEXT))
-    assert SERIES == 83
-    assert items["metric series"] == (83, Decimal("24.90"))
+def test_month_without_requests(tmp_path: Path) -> None:
+    """aws.amazon.com/cloudwatch/pricing, /secrets-manager/pricing, /kms/pricing, /lambda/pricing."""
+    items = by_name(cost_estimate.idle(environment(tmp_path, TEXT)))
     # 19 with one metric; server-errors, client-errors and two upstream-errors with two; the anomaly counts as three.
     single = [
         "latency", "gateway-latency", "lambda-errors", "throttles", "concurrency", "duration",
@@ -62,32 +65,101 @@ def test_estimate_equals_the_count_by_hand(tmp_path: Path) -> None:
         "sweeper-errors", "over-estimate", "unpriced", "refusals", "api-gateway-rejections", "dead-keys",
         "shared-key",
     ]  # fmt: skip
-    assert items["metrics that alarms evaluate"] == (len(single) + 4 * 2 + 3, Decimal("3.00"))
-    assert items["composite alarms"] == (1, Decimal("0.50"))
-    assert items["dashboards"] == (1, Decimal("3.00"))
-    assert items["Contributor Insights rules"] == (2, Decimal("1.00"))
+    assert items.pop("sweeper runs")[0] == 8_640  # 12 an hour, 30 days
+    assert items == {
+        "metrics that alarms evaluate": (len(single) + 4 * 2 + 3, Decimal("3.00")),
+        "composite alarms": (1, Decimal("0.50")),
+        "dashboards": (1, Decimal("3.00")),
+        "Contributor Insights rules": (2, Decimal("1.00")),
+        "secrets": (2, Decimal("0.80")),
+        "KMS keys": (1, Decimal("1.00")),
+    }
+
+
+def test_the_sweeper_costs_three_cents_a_month(tmp_path: Path) -> None:
+    """8,640 runs of 0.25 GB for a second: 2,160 GB-seconds at $0.0000133334, and 0.00864 million at $0.20."""
+    _, usd = by_name(cost_estimate.idle(environment(tmp_path, TEXT)))["sweeper runs"]
+    assert usd == Decimal("0.0288001440") + Decimal("0.001728")
+
+
+def test_million_requests(tmp_path: Path) -> None:
+    """Lambda: 1,000,000 x 5 s x 0.5 GB = 2,500,000 GB-seconds at $0.0000133334 = $33.3335, plus $0.20. DynamoDB: seven
+    million write units at $0.625. Logs: 2 GB at $0.50."""
+    items = by_name(cost_estimate.requests(environment(tmp_path, TEXT)))
+    assert {name: usd for name, (_, usd) in items.items()} == {
+        "API Gateway requests": Decimal("3.50"),
+        "Lambda invocations of 5 s, 512 MB": Decimal("33.5335"),
+        "DynamoDB writes of 7 units": Decimal("4.375"),
+        "log lines, 2,000 bytes": Decimal("1.00"),
+        "X-Ray traces, if every request is sampled": Decimal("5.00"),
+        "Contributor Insights events": Decimal("0.02"),
+    }
+
+
+def test_memory_and_web_acl_cost_per_request(tmp_path: Path) -> None:
+    arn = "arn:aws:wafv2:eu-west-1:111122223333:regional/webacl/api/a1b2c3d4-5678-90ab-cdef-EXAMPLE11111"
+    text = TEXT + f'[gateway]\nmemory_mb = 2048\nwaf_acl_arn = "{arn}"\n'
+    items = by_name(cost_estimate.requests(environment(tmp_path, text)))
+    assert items["Lambda invocations of 5 s, 2048 MB"][1] == Decimal("0.20") + 4 * Decimal("33.3335")
+    assert items["WAF inspections"][1] == Decimal("0.60")
 
 
 def test_disabled_parts_cost_nothing(tmp_path: Path) -> None:
     text = TEXT.replace(
         'kind = "openai"\n[models.one]', 'kind = "openai"\n[metering]\nmetrics_per_consumer = false\n[models.one]'
     )
-    text += '[gateway]\ncontributor_insights = false\n[alerts]\ndisabled = ["unhealthy", "spend-anomaly"]\n'
-    items = by_name(environment(tmp_path, text))
-    assert items["metric series"][0] == SERIES - PER_CONSUMER
+    text += "[gateway]\ncontributor_insights = false\ntracing = false\n"
+    text += '[alerts]\ndisabled = ["unhealthy", "spend-anomaly"]\n'
+    parsed = environment(tmp_path, text)
+    items = by_name(cost_estimate.idle(parsed))
+    assert cost_estimate.series_count(parsed) == SERIES - PER_CONSUMER
     assert items["metrics that alarms evaluate"][0] == 27
     assert items["composite alarms"] == items["Contributor Insights rules"] == (0, Decimal("0"))
+    assert (
+        not {"X-Ray traces, if every request is sampled", "Contributor Insights events"}
+        & by_name(cost_estimate.requests(parsed)).keys()
+    )
 
 
-def test_tiers_of_metric_prices(tmp_path: Path) -> None:
+def test_prompt_log_has_a_kms_key_of_its_own_unless_the_file_names_one(tmp_path: Path) -> None:
+    text = TEXT + "prompt_log = true\n"
+    assert by_name(cost_estimate.idle(environment(tmp_path, text)))["KMS keys"] == (2, Decimal("2.00"))
+    key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    text += f'[gateway]\nkms_key_arn = "{key}"\n'
+    assert by_name(cost_estimate.idle(environment(tmp_path, text)))["KMS keys"] == (1, Decimal("1.00"))
+
+
+def test_metrics_and_their_price_tiers(tmp_path: Path) -> None:
     """10,000 series at 30 cents, the rest at ten: 2,000 consumers with six series each, and the others."""
+    assert SERIES == 83
+    (item,) = cost_estimate.metrics(environment(tmp_path, TEXT))
+    assert item == CostItem("metric series", 83, Decimal("24.90"))
     consumers = "".join(f'[consumers.c{number}]\nplan = "p"\n' for number in range(1_999))
-    items = by_name(environment(tmp_path, TEXT + consumers))
-    count, usd = items["metric series"]
-    assert count == 83 - 6 + 2_000 * 6 == 12_077
-    assert usd == Decimal("3000") + Decimal("207.70")
+    (item,) = cost_estimate.metrics(environment(tmp_path, TEXT + consumers))
+    assert item.count == 83 - 6 + 2_000 * 6 == 12_077
+    assert item.usd == Decimal("3000") + Decimal("207.70")
 
 
-@pytest.mark.parametrize("part", ["at most $32.40 a month", "24.90      83  metric series"])
-def test_text_has_the_total_and_the_items(tmp_path: Path, part: str) -> None:
-    assert part in cost_estimate.text(environment(tmp_path, TEXT))
+@pytest.mark.parametrize(
+    "line",
+    [
+        "tollgate-test at AWS's list prices:",
+        "  $9.33 a month without requests",
+        "  at most $24.90 a month more for metrics once requests arrive",
+        "  $47.43 per million requests of 5 s",
+        "       24.90         83  metric series",
+    ],
+)
+def test_text_has_totals_and_items(tmp_path: Path, line: str) -> None:
+    assert line in cost_estimate.text(environment(tmp_path, TEXT)).splitlines()
+
+
+def test_readme_has_the_estimate_of_the_starter() -> None:
+    estimate = cost_estimate.text(load(CHECKOUT / "environments" / "starter.toml"))
+    assert f"```\n{estimate}\n```" in (CHECKOUT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_estimate_does_not_load_cdktf() -> None:
+    """It is printed before CDKTF is imported, which takes seconds."""
+    program = "import sys; from constructs_lib import cost_estimate; sys.exit('cdktf' in sys.modules)"
+    assert run([sys.executable, "-c", program], cwd=CHECKOUT, check=False).returncode == 0
