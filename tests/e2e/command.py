@@ -1,4 +1,4 @@
-"""The operator's command as operators run it, against the deployed environment of the tests."""
+"""The operator's command against the deployed environment of the tests."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from admin import cli
 
 INSTALLED = Path(sys.executable).parent / "tollgate"
 _LOADER = functools.cache(botocore.loaders.create_loader)
-"""AWS's service descriptions, read once per test session: they are half of what a command costs."""
+"""AWS's service models, loaded once per test session: loading them takes half of a command's time."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a command line ended with."""
+class CommandResult:
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -34,20 +34,20 @@ class Said:
 
     @property
     def json(self) -> Any:
-        """Its data."""
+        """The parsed stdout."""
         return json.loads(self.out)
 
 
 @dataclass(frozen=True)
 class Command:
-    """`tollgate` with the environment variables of a deployment. run: the installed command; here: in this process, for
-    the many ways in which it can be used wrongly."""
+    """`tollgate` with the environment variables of a deployment. `run` starts the installed command; `here` runs it in
+    this process, which is faster."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, *arguments: str, stdin: str = "", accepted: int = 0, **variables: str) -> Said:
-        """Run the installed command; it must end with `accepted`."""
-        done = subprocess.run(
+    def run(self, *arguments: str, stdin: str = "", accepted: int = 0, **variables: str) -> CommandResult:
+        """Run the installed command. accepted: the expected exit code."""
+        process = subprocess.run(
             [str(INSTALLED), *arguments],
             input=stdin,
             env={**os.environ, **self.variables, **variables},
@@ -56,12 +56,14 @@ class Command:
             timeout=60,
             check=False,
         )
-        said = Said(done.returncode, done.stdout, done.stderr)
-        assert said.code == accepted, f"{' '.join(arguments)} ended with {said.code}:\n{said.out}\n{said.err}"
-        return said
+        result = CommandResult(process.returncode, process.stdout, process.stderr)
+        assert result.code == accepted, f"{' '.join(arguments)} exited with {result.code}:\n{result.out}\n{result.err}"
+        return result
 
-    def here(self, *arguments: str, stdin: str = "", accepted: int | tuple[int, ...] = 0, **variables: str) -> Said:
-        """The same command line without a new process; it must end with `accepted`, or one of them."""
+    def here(
+        self, *arguments: str, stdin: str = "", accepted: int | tuple[int, ...] = 0, **variables: str
+    ) -> CommandResult:
+        """Run the command in this process. accepted: the expected exit codes."""
         out, err = io.StringIO(), io.StringIO()
         with (
             mock.patch("botocore.loaders.create_loader", _LOADER),
@@ -71,19 +73,19 @@ class Command:
             contextlib.redirect_stderr(err),
         ):
             code = cli.run(arguments)
-        said = Said(code, out.getvalue(), err.getvalue())
-        assert said.code in (accepted if isinstance(accepted, tuple) else (accepted,)), (
-            f"{' '.join(arguments)} ended with {said.code}:\n{said.out}\n{said.err}"
+        result = CommandResult(code, out.getvalue(), err.getvalue())
+        assert result.code in (accepted if isinstance(accepted, tuple) else (accepted,)), (
+            f"{' '.join(arguments)} exited with {result.code}:\n{result.out}\n{result.err}"
         )
-        return said
+        return result
 
     def json(self, *arguments: str, **options: Any) -> Any:
-        """Data of the installed command."""
+        """The JSON output of the installed command."""
         return self.run("--output", "json", *arguments, **options).json
 
     @contextlib.contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """The installed command while it runs, for those that follow."""
+        """Start the installed command, and kill it at the end of the block."""
         process = subprocess.Popen(
             [str(INSTALLED), *arguments],
             env={**os.environ, **self.variables},

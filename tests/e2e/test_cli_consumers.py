@@ -1,4 +1,4 @@
-"""Consumers as operators see and stop them, and what is left of it: the audit."""
+"""`tollgate consumers` and `tollgate audit`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import pytest
 
 from tests.e2e.command import Command
 from tests.e2e.conftest import System
-from tests.e2e.keys import CHAT, OPERATOR, asked
+from tests.e2e.keys import CHAT, OPERATOR, status_and_code
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 
 
 @pytest.fixture
 def fresh_key(system: System, tollgate: Command) -> Iterator[dict[str, str]]:
-    """A key of `pausable` that no cache of the gateway has seen."""
+    """A key of `pausable` that the gateway has not cached."""
     new = tollgate.here("--output", "json", "keys", "issue", "pausable").json
     yield new
     tollgate.here("keys", "revoke", new["key_id"], "--yes")
 
 
-def test_list_has_every_consumer_with_what_it_spent(system: System, tollgate: Command) -> None:
+def test_list_has_every_consumer_with_its_spend(system: System, tollgate: Command) -> None:
     system.openai("alpha").chat.completions.create(**CHAT)
     rows = {row["consumer"]: row for row in tollgate.here("--output", "json", "consumers", "list").json}
     alpha = rows["alpha"]
@@ -35,39 +35,41 @@ def test_list_has_every_consumer_with_what_it_spent(system: System, tollgate: Co
 
 def test_show_has_policy_spend_keys_and_last_use(system: System, tollgate: Command) -> None:
     system.openai("alpha").chat.completions.create(**CHAT)
-    told = tollgate.here("--output", "json", "consumers", "show", "alpha").json
-    assert told["models"] == ["*"]
-    assert told["tags"] == {"cost_centre": "4711"}
-    assert told["tokens_per_minute"] == 1_000_000
-    assert told["budgets"][0]["limit"] == {"usd": "100", "nano_usd": 100_000_000_000}
-    assert told["budgets"][0]["spent"] == told["month"]
-    assert told["keys"][0]["key_id"] == system.key_id("alpha")
-    assert told["last_used"] == datetime.now(UTC).date().isoformat()
-    said = tollgate.run("consumers", "show", "desk").out
+    shown = tollgate.here("--output", "json", "consumers", "show", "alpha").json
+    assert shown["models"] == ["*"]
+    assert shown["tags"] == {"cost_centre": "4711"}
+    assert shown["tokens_per_minute"] == 1_000_000
+    assert shown["budgets"][0]["limit"] == {"usd": "100", "nano_usd": 100_000_000_000}
+    assert shown["budgets"][0]["spent"] == shown["month"]
+    assert shown["keys"][0]["key_id"] == system.key_id("alpha")
+    assert shown["last_used"] == datetime.now(UTC).date().isoformat()
+    result = tollgate.run("consumers", "show", "desk").out
     for words in ("floor=3", "░░░░", "expires", "2031-01-01", "every model"):
-        assert words in said
+        assert words in result
 
 
-def test_a_paused_consumer_is_refused_and_resumes(system: System, tollgate: Command, fresh_key: dict[str, str]) -> None:
-    said = tollgate.run("consumers", "pause", "pausable", "--reason", "key in a public repository", "--yes")
-    assert "holds within 60 s" in said.err
-    assert "stay enabled" in said.err
-    assert asked(system, fresh_key["value"]) == (403, "consumer_paused")
-    told = tollgate.here("--output", "json", "consumers", "show", "pausable").json
-    assert (told["status"], told["reason"], told["status_by"]) == (
+def test_a_paused_consumer_is_rejected_until_it_is_resumed(
+    system: System, tollgate: Command, fresh_key: dict[str, str]
+) -> None:
+    result = tollgate.run("consumers", "pause", "pausable", "--reason", "key in a public repository", "--yes")
+    assert "applies it within 60 s" in result.err
+    assert "stay enabled" in result.err
+    assert status_and_code(system, fresh_key["value"]) == (403, "consumer_paused")
+    shown = tollgate.here("--output", "json", "consumers", "show", "pausable").json
+    assert (shown["status"], shown["reason"], shown["status_by"]) == (
         "paused", "key in a public repository", OPERATOR,
     )  # fmt: skip
     assert "is paused already" in tollgate.here("consumers", "pause", "pausable", "--yes").err
     issued = tollgate.here("--output", "json", "keys", "issue", "pausable")
-    assert "is paused: the key works after `tollgate consumers resume`" in issued.err
+    assert "is paused: the key works after `tollgate consumers resume pausable`" in issued.err
     assert tollgate.json("consumers", "resume", "pausable")["status"] == "active"
-    # The gateway keeps what it read for a minute; a key that it has not seen is let in at once.
-    assert asked(system, issued.json["value"]) == (200, None)
+    # The gateway caches keys for a minute; it accepts a key that is not in its cache at once.
+    assert status_and_code(system, issued.json["value"]) == (200, None)
     assert "is not paused" in tollgate.here("consumers", "resume", "pausable").err
     tollgate.here("keys", "revoke", issued.json["key_id"], "--yes")
 
 
-def test_every_change_is_audited_with_who_and_from_what_to_what(tollgate: Command) -> None:
+def test_changes_are_audited_with_identity_and_values(tollgate: Command) -> None:
     tollgate.here("consumers", "pause", "issued", "--reason", "audit", "--yes")
     tollgate.here("consumers", "resume", "issued")
     rows = tollgate.here(
@@ -95,14 +97,14 @@ def test_every_change_is_audited_with_who_and_from_what_to_what(tollgate: Comman
         (["audit", "--since", "lately"], 2, "invalid --since 'lately'; accepted:"),
     ],
 )
-def test_mistakes_are_told(arguments: list[str], code: int, words: str, tollgate: Command) -> None:
-    said = tollgate.here(*arguments, accepted=code)
-    assert words in said.err
-    assert said.out == ""
+def test_errors(arguments: list[str], code: int, words: str, tollgate: Command) -> None:
+    result = tollgate.here(*arguments, accepted=code)
+    assert words in result.err
+    assert result.out == ""
 
 
-def test_a_change_that_another_operator_overtook_is_refused(system: System, tollgate: Command) -> None:
-    """Two operators read the same state; the second to write must not undo what the first wrote."""
+def test_a_concurrent_change_is_rejected(system: System, tollgate: Command) -> None:
+    """Two operators read the same state; the second write must not overwrite the first."""
     from admin.budgets.status import consumer_budgets, state_change
     from admin.errors import RefusedError
     from admin.operator_ledger import Audit
@@ -114,8 +116,8 @@ def test_a_change_that_another_operator_overtook_is_refused(system: System, toll
         for name, value in tollgate.variables.items():
             patch.setenv(name, value)
         session = Session(Options(environment="e2e"), Output())
-        seen = consumer_budgets(session, "issued")
+        budgets = consumer_budgets(session, "issued")
         tollgate.here("consumers", "resume", "issued")
         with pytest.raises(RefusedError, match="another operator changed issued"):
-            session.ledger.change([state_change(session, seen, {"raises": []})], Audit("budgets.clear", "issued"))
+            session.ledger.change([state_change(session, budgets, {"raises": []})], Audit("budgets.clear", "issued"))
     assert tollgate.here("--output", "json", "consumers", "show", "issued").json["status"] == "active"

@@ -1,4 +1,4 @@
-"""Doctor, by breaking the deployed environment for real: each break is found, with its fix, and put back."""
+"""`tollgate doctor` finds each change that a test makes to the deployed environment."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 # --- a healthy deployment ------------------------------------------------------------------------------------
 
 
-def test_a_healthy_deployment_ends_with_0(system: System, tollgate: Command) -> None:
-    """The alarms apart: other tests make them ring. Of the rest the environment has but two things to say."""
+def test_a_healthy_deployment_exits_with_0(system: System, tollgate: Command) -> None:
+    """Without the check of alarms, which other tests set to ALARM."""
     parts = ("gateway", "storage", "money", "keys", "subscriptions", "logs", "drift")
     only = [word for part in parts for word in ("--only", part)]
-    said = tollgate.run("--output", "json", "doctor", *only).json
-    assert (said["environment"], said["healthy"], said["errors"]) == ("e2e", True, 0)
-    names = [check["name"] for check in said["checks"]]
+    report = tollgate.run("--output", "json", "doctor", *only).json
+    assert (report["environment"], report["healthy"], report["errors"]) == ("e2e", True, 0)
+    names = [check["name"] for check in report["checks"]]
     assert len(names) == len(set(names)) >= 22
-    quiet = [check for check in said["checks"] if check["part"] in ("gateway", "storage", "logs", "drift")]
-    found = {check["name"]: [each["severity"] for each in check["findings"]] for check in quiet if check["findings"]}
-    # A role for the account's logs and protection from deletion are nothing that tests should ask for.
-    assert found == {"account-role": ["warning"], "table": ["note"]}
+    checks = [check for check in report["checks"] if check["part"] in ("gateway", "storage", "logs", "drift")]
+    severities = {
+        check["name"]: [finding["severity"] for finding in check["findings"]] for check in checks if check["findings"]
+    }
+    # The test environment has no role for API Gateway's logs and no deletion protection.
+    assert severities == {"account-role": ["warning"], "table": ["note"]}
 
 
 _IMPORTED_IN_THREADS = """
@@ -59,76 +61,76 @@ run(sys.argv[1:])
 
 
 @pytest.mark.parametrize("words", [["doctor"], ["dashboard", "--to", "page.html"]])
-def test_threads_import_nothing_of_ours(tollgate: Command, tmp_path: Path, words: list[str]) -> None:
-    """Two threads that import parts of one package at once can end each other (importlib's deadlock error)."""
+def test_threads_import_no_project_module(tollgate: Command, tmp_path: Path, words: list[str]) -> None:
+    """Threads that import parts of one package at the same time can deadlock."""
     variables = {**os.environ, **tollgate.variables, "PYTHONPATH": str(Path.cwd())}
     line = [sys.executable, "-c", _IMPORTED_IN_THREADS, *words]
-    done = subprocess.run(line, env=variables, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 1), done.stderr  # alarms that other tests set off are findings
-    names = re.findall(r"^in a thread: (\S+)$", done.stderr, re.MULTILINE)
+    process = subprocess.run(line, env=variables, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert process.returncode in (0, 1), process.stderr  # 1: other tests set alarms to ALARM
+    names = re.findall(r"^in a thread: (\S+)$", process.stderr, re.MULTILINE)
     ours = [name for name in names if name.startswith(("admin", "constructs_lib", "lambda_src"))]
     assert ("colorsys" in names, ours) == (True, [])
 
 
-def test_people_read_marks_and_fixes(tollgate: Command) -> None:
-    said = tollgate.run("doctor", "--only", "table", "--only", "functions").out
-    assert "✓ functions  gateway and sweeper are active" in said
-    assert "· table      tollgate-e2e-ledger can be deleted by one call" in said
-    assert "→ gateway.deletion_protection = true, then `make deploy ENV=e2e`" in said
-    assert "0 errors, 0 warnings, 1 note" in said
+def test_the_table_has_marks_and_fixes(tollgate: Command) -> None:
+    out = tollgate.run("doctor", "--only", "table", "--only", "functions").out
+    assert "✓ functions  gateway and sweeper are active" in out
+    assert "· table      tollgate-e2e-ledger has no deletion protection" in out
+    assert "→ set gateway.deletion_protection = true, then `make deploy ENV=e2e`" in out
+    assert "0 errors, 0 warnings, 1 note" in out
 
 
 @pytest.mark.parametrize("words", ["doctor --only table", "--output json doctor --only table", "open"])
-def test_a_reader_who_has_enough_ends_it_quietly(tollgate: Command, words: str) -> None:
-    """`… | head -1`: the reader is gone before anything is written."""
+def test_a_closed_pipe_causes_no_message(tollgate: Command, words: str) -> None:
+    """`… | head -1` closes the pipe before everything is written."""
     environment = {**os.environ, **tollgate.variables}
     shell = ["sh", "-c", f"{INSTALLED} {words} | true"]
     assert subprocess.run(shell, env=environment, capture_output=True, text=True, check=True).stderr == ""
 
 
-def test_an_unknown_check_is_named_with_its_neighbours(tollgate: Command) -> None:
+def test_an_unknown_check(tollgate: Command) -> None:
     assert "Did you mean keys" in tollgate.here("doctor", "--only", "kyes", accepted=1).err
 
 
-def test_what_is_not_deployed_is_said_once(tollgate: Command) -> None:
-    said = tollgate.here("--env", "nowhere", "doctor", accepted=253)
-    assert said.err.count("nowhere is not deployed here") == 1
+def test_a_missing_deployment_is_reported_once(tollgate: Command) -> None:
+    result = tollgate.here("--env", "nowhere", "doctor", accepted=253)
+    assert result.err.count("nowhere is not deployed here") == 1
 
 
 # --- the gateway, its logs and its table ---------------------------------------------------------------------
 
 
-def test_a_function_without_room(system: System, tollgate: Command) -> None:
+def test_reserved_concurrency_of_zero(system: System, tollgate: Command) -> None:
     client = system.cloud.client("lambda")
     with temporarily(
         lambda: client.put_function_concurrency(FunctionName=GATEWAY, ReservedConcurrentExecutions=0),
         lambda: client.delete_function_concurrency(FunctionName=GATEWAY),
     ):
         (found,) = findings(tollgate, "functions", accepted=1)
-    assert "may run nowhere" in found["found"]
+    assert "cannot run: its reserved concurrency is 0" in found["found"]
     assert "delete-function-concurrency" in found["fix"]
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "back", "severity", "words"),
+    ("path", "value", "original", "severity", "message"),
     [
-        ("/*/*/throttling/rateLimit", "0", "500", "error", "lets 0 requests a second"),
-        ("/*/*/logging/dataTrace", "true", "false", "error", "prompts and keys included"),
+        ("/*/*/throttling/rateLimit", "0", "500", "error", "its throttle is 0 a second"),
+        ("/*/*/logging/dataTrace", "true", "false", "error", "with prompts and keys"),
         ("/*/*/logging/loglevel", "OFF", "ERROR", "warning", "execution log: OFF"),
-        ("/tracingEnabled", "false", "true", "warning", "tracing of the stage is not on"),
+        ("/tracingEnabled", "false", "true", "warning", "the stage's tracing is off, unlike gateway.tracing"),
     ],
 )
-def test_a_stage_that_is_set_otherwise(
-    system: System, tollgate: Command, path: str, value: str, back: str, severity: str, words: str
+def test_changed_stage_settings(
+    system: System, tollgate: Command, path: str, value: str, original: str, severity: str, message: str
 ) -> None:
-    with stage_changed(system, path, value, back):
+    with stage_changed(system, path, value, original):
         (found,) = findings(tollgate, "stage", accepted=int(severity == "error"))
     assert found["severity"] == severity
-    assert words in found["found"]
+    assert message in found["found"]
     assert findings(tollgate, "stage") == []
 
 
-def test_an_access_log_elsewhere_or_with_the_key_in_it(system: System, tollgate: Command) -> None:
+def test_an_access_log_in_another_group_or_with_key_values(system: System, tollgate: Command) -> None:
     client = system.cloud.client("apigateway")
     names = {"restApiId": system.outputs["api_id"], "stageName": system.outputs["stage_name"]}
     before = client.get_stage(**names)["accessLogSettings"]
@@ -138,15 +140,15 @@ def test_an_access_log_elsewhere_or_with_the_key_in_it(system: System, tollgate:
     assert "writes no access log to /tollgate/e2e/access" in found["found"]
     with stage_changed(system, "/accessLogSettings/format", "$context.identity.apiKey", before["format"]):
         (found,) = findings(tollgate, "stage", accepted=1)
-    assert "the keys' values" in found["found"]
+    assert "includes key values" in found["found"]
 
 
-def test_a_gateway_that_does_not_answer(system: System, tollgate: Command) -> None:
-    """What answers at the address is something else: here API Gateway, of a stage that is none."""
+def test_a_gateway_that_does_not_respond(system: System, tollgate: Command) -> None:
+    """Another API, without a stage, responds at the gateway's URL."""
     client, api_id = system.cloud.client("apigateway"), system.outputs["api_id"]
     other = client.create_rest_api(name="doctor-other")["id"]
     with temporarily(
-        lambda: [client.update_rest_api(restApiId=each, patchOperations=[_name(name)]) for each, name in
+        lambda: [client.update_rest_api(restApiId=api, patchOperations=[_name(name)]) for api, name in
                  ((api_id, "doctor-hidden"), (other, "tollgate-e2e"))],
         lambda: [client.update_rest_api(restApiId=api_id, patchOperations=[_name("tollgate-e2e")]),
                  client.delete_rest_api(restApiId=other)],
@@ -159,10 +161,10 @@ def _name(name: str) -> dict[str, str]:
     return {"op": "replace", "path": "/name", "value": name}
 
 
-def test_an_account_that_may_not_write_logs(system: System, tollgate: Command) -> None:
+def test_an_account_without_role_for_logs(system: System, tollgate: Command) -> None:
     client = system.cloud.client("apigateway")
     (found,) = findings(tollgate, "account-role", accepted=0)
-    assert "no access log is kept" in found["found"]
+    assert "there is no access log" in found["found"]
     role = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::000000000000:role/logs"}]
     gone = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": ""}]
     with temporarily(
@@ -171,14 +173,14 @@ def test_an_account_that_may_not_write_logs(system: System, tollgate: Command) -
         assert findings(tollgate, "account-role", accepted=0) == []
 
 
-def test_logs_for_ever_and_a_dashboard_that_is_gone(system: System, tollgate: Command) -> None:
+def test_a_missing_retention_period_and_dashboard(system: System, tollgate: Command) -> None:
     logs, cloudwatch, group = system.cloud.client("logs"), system.cloud.client("cloudwatch"), access_log_group("e2e")
     with temporarily(
         lambda: logs.delete_retention_policy(logGroupName=group),
         lambda: logs.put_retention_policy(logGroupName=group, retentionInDays=7),
     ):
         (found,) = findings(tollgate, "log-groups", accepted=0)
-    assert found["found"] == "/tollgate/e2e/access keeps its lines for ever"
+    assert found["found"] == "/tollgate/e2e/access has no retention period, so its lines are never deleted"
     body = cloudwatch.get_dashboard(DashboardName="tollgate-e2e")["DashboardBody"]
     with temporarily(
         lambda: cloudwatch.delete_dashboards(DashboardNames=["tollgate-e2e"]),
@@ -188,7 +190,7 @@ def test_logs_for_ever_and_a_dashboard_that_is_gone(system: System, tollgate: Co
     assert found["found"] == "there is no dashboard tollgate-e2e"
 
 
-def test_a_table_that_forgets_or_never_forgets(system: System, tollgate: Command) -> None:
+def test_a_table_without_recovery_and_ttl(system: System, tollgate: Command) -> None:
     client, table = system.cloud.client("dynamodb"), system.outputs["table"]
 
     def recovery(on: bool) -> None:
@@ -203,12 +205,13 @@ def test_a_table_that_forgets_or_never_forgets(system: System, tollgate: Command
         temporarily(lambda: recovery(False), lambda: recovery(True)),
         temporarily(lambda: expiry(False), lambda: expiry(True)),
     ):
-        words = [each["found"] for each in findings(tollgate, "table", accepted=0) if each["severity"] == "warning"]
-    assert "no point-in-time recovery" in words[0]
-    assert "usage rows stay for ever" in words[1]
+        found = findings(tollgate, "table", accepted=0)
+    recovery_warning, ttl_warning = [finding["found"] for finding in found if finding["severity"] == "warning"]
+    assert "no point-in-time recovery" in recovery_warning
+    assert "usage rows are never deleted" in ttl_warning
 
 
-def test_secrets_that_are_missing_empty_or_about_to_go(system: System, tollgate: Command) -> None:
+def test_secrets_that_are_missing_empty_or_scheduled_for_deletion(system: System, tollgate: Command) -> None:
     client = system.cloud.client("secretsmanager")
 
     def secret(name: str) -> Callable[[dict[str, Any]], object]:
@@ -233,68 +236,66 @@ def test_secrets_that_are_missing_empty_or_about_to_go(system: System, tollgate:
         lambda: client.restore_secret(SecretId=name),
     ):
         (found,) = findings(tollgate, "secrets", accepted=1)
-    assert found["found"] == "the secret of anthropic is marked for deletion"
+    assert found["found"] == "the secret of anthropic is scheduled for deletion"
 
 
 # --- alarms ------------------------------------------------------------------------------------------------------
 
 
-def test_alarms_that_ring_or_tell_nobody(system: System, tollgate: Command) -> None:
+def test_alarms_in_alarm_or_without_actions(system: System, tollgate: Command) -> None:
     client = system.cloud.client("cloudwatch")
-    quiet, loud, whole = (f"tollgate-e2e-{name}" for name in ("sweeper-errors", "ledger-failures", "unhealthy"))
+    disabled, metric, composite = (
+        f"tollgate-e2e-{name}" for name in ("sweeper-errors", "ledger-failures", "unhealthy")
+    )
 
     def set_states(state: str) -> None:
-        for name in (loud, whole):
+        for name in (metric, composite):
             client.set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test")
 
     with (
         temporarily(
-            lambda: client.disable_alarm_actions(AlarmNames=[quiet]),
-            lambda: client.enable_alarm_actions(AlarmNames=[quiet]),
+            lambda: client.disable_alarm_actions(AlarmNames=[disabled]),
+            lambda: client.enable_alarm_actions(AlarmNames=[disabled]),
         ),
         temporarily(lambda: set_states("ALARM"), lambda: set_states("OK")),
     ):
         found = findings(tollgate, "alarms", accepted=1)
-    by_name = {each["found"].split()[1]: each for each in found}
-    assert (by_name[quiet]["severity"], by_name[loud]["severity"], by_name[whole]["severity"]) == (
-        "warning",
-        "error",
-        "error",
-    )
-    assert by_name[quiet]["found"].endswith("tells nobody")
-    assert "rings since" in by_name[loud]["found"]
-    assert "DynamoDB" in by_name[loud]["fix"]
+    by_name = {finding["found"].split()[1]: finding for finding in found}
+    assert [by_name[name]["severity"] for name in (disabled, metric, composite)] == ["warning", "error", "error"]
+    assert by_name[disabled]["found"].endswith("notifies nobody: its actions are disabled")
+    assert "is in ALARM since" in by_name[metric]["found"]
+    assert "DynamoDB" in by_name[metric]["fix"]
 
 
-def test_an_alarm_that_is_gone(system: System, tollgate: Command, tmp_path: Path) -> None:
-    """The environment file asks for one more than is deployed; and the composite is one of those that it asks for."""
+def test_missing_alarms(system: System, tollgate: Command, tmp_path: Path) -> None:
+    """The environment file has one alarm more than is deployed, and the composite alarm is deleted."""
     text = (system.deployment.environments or tmp_path).joinpath("e2e.toml").read_text()
     tmp_path.joinpath("e2e.toml").write_text(
         f'{text}\n[functions.more]\nsource = "tests/e2e/echo"\npath = "/tools/more"\n'
     )
     client = system.cloud.client("cloudwatch")
-    (whole,) = client.describe_alarms(AlarmNames=["tollgate-e2e-unhealthy"], AlarmTypes=["CompositeAlarm"])[
+    (composite,) = client.describe_alarms(AlarmNames=["tollgate-e2e-unhealthy"], AlarmTypes=["CompositeAlarm"])[
         "CompositeAlarms"
     ]
     kept = ("AlarmName", "AlarmRule", "AlarmDescription", "AlarmActions", "OKActions", "ActionsEnabled")
-    again = {name: whole[name] for name in kept if name in whole}
-    again["Tags"] = client.list_tags_for_resource(ResourceARN=whole["AlarmArn"])["Tags"]
+    again = {name: composite[name] for name in kept if name in composite}
+    again["Tags"] = client.list_tags_for_resource(ResourceARN=composite["AlarmArn"])["Tags"]
     with temporarily(
         lambda: client.delete_alarms(AlarmNames=["tollgate-e2e-unhealthy"]),
         lambda: client.put_composite_alarm(**again),
     ):
-        # Ends with 1 where other tests have made an outage ring.
-        said = tollgate.here(
+        # 1: other tests set outage alarms to ALARM.
+        report = tollgate.here(
             "--output", "json", "doctor", "--only", "alarms", accepted=(0, 1), TOLLGATE_ENVIRONMENTS=str(tmp_path)
-        )
-    found = [each for check in said.json["checks"] for each in check["findings"]]
-    assert [each["found"] for each in found if "there is no alarm" in each["found"]] == [
+        ).json
+    found = [finding["found"] for check in report["checks"] for finding in check["findings"]]
+    assert [text for text in found if "there is no alarm" in text] == [
         "there is no alarm tollgate-e2e-unhealthy",
         "there is no alarm tollgate-e2e-function-errors-more",
     ]
 
 
-def test_nobody_listens(system: System, tollgate: Command) -> None:
+def test_missing_and_unconfirmed_subscriptions(system: System, tollgate: Command) -> None:
     client = system.cloud.client("sns")
     topic = client.create_topic(Name="doctor-silent")["TopicArn"]
     with (
@@ -302,26 +303,26 @@ def test_nobody_listens(system: System, tollgate: Command) -> None:
         gateway_config_changed(system, lambda config: config.update(topic_arn=topic)),
     ):
         (found,) = findings(tollgate, "subscriptions", accepted=0)
-        assert found["found"] == "nobody has subscribed to alarms and budget events"
+        assert found["found"] == "alarms and budget events have no subscriber"
         assert "alerts.emails in environments/e2e.toml" in found["fix"]
         client.subscribe(TopicArn=topic, Protocol="https", Endpoint="https://localhost:1/hook")
         (found,) = findings(tollgate, "subscriptions", accepted=0)
-    assert found["found"] == "https https://localhost:1/hook has not confirmed its subscription: it hears nothing"
+    assert found["found"] == "https https://localhost:1/hook has not confirmed its subscription, so it receives nothing"
 
 
-# --- checks that cannot look -----------------------------------------------------------------------------------------
+# --- checks that fail -----------------------------------------------------------------------------------------
 
 
 def test_one_check_that_fails_does_not_stop_the_others(system: System, tollgate: Command) -> None:
     words = ("--output", "json", "doctor", "--only", "secrets", "--only", "table", "--only", "sweeper")
     with system.cloud.fault("secretsmanager", "AccessDeniedException", operations=["DescribeSecret"]):
-        said = tollgate.here(*words).json
-    found = {check["name"]: check["findings"] for check in said["checks"]}
-    assert [each["severity"] for each in found["secrets"]] == ["warning"]
-    assert found["secrets"][0]["found"] == "not looked at: DescribeSecret was answered AccessDeniedException"
-    assert [each["severity"] for each in found["table"]] == ["note"]
+        report = tollgate.here(*words).json
+    found = {check["name"]: check["findings"] for check in report["checks"]}
+    assert [finding["severity"] for finding in found["secrets"]] == ["warning"]
+    assert found["secrets"][0]["found"] == "not checked: DescribeSecret returned AccessDeniedException"
+    assert [finding["severity"] for finding in found["table"]] == ["note"]
     with system.cloud.fault("dynamodb", "InternalServerError", status=500, operations=["DescribeTable"]):
-        said = tollgate.here(*words, accepted=1, AWS_MAX_ATTEMPTS="1").json
-    found = {check["name"]: check["findings"] for check in said["checks"]}
-    assert [each["severity"] for each in found["table"]] == ["error"]
+        report = tollgate.here(*words, accepted=1, AWS_MAX_ATTEMPTS="1").json
+    found = {check["name"]: check["findings"] for check in report["checks"]}
+    assert [finding["severity"] for finding in found["table"]] == ["error"]
     assert found["secrets"] == []
