@@ -5,14 +5,15 @@ from __future__ import annotations
 from lambda_src.bookkeeping import SETTLE_SECONDS, Bookkeeping
 from lambda_src.contract import Config
 from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.error_responses import no_response_error, provider_response, truncated_response
-from lambda_src.core.errors import Unavailable
+from lambda_src.core.error_responses import account_error, no_response_error, provider_response, truncated_response
+from lambda_src.core.errors import Unavailable, UpstreamError
 from lambda_src.core.http_event import HttpResponse
-from lambda_src.core.metering import charge_held_amount, meter, provider_error_code
+from lambda_src.core.metering import ACCOUNT_REJECTED, charge_held_amount, meter, provider_error_code
 from lambda_src.core.policy import Model
 from lambda_src.core.provider_call import NoResponse, ProviderCall, ProviderResponse
 from lambda_src.core.request_context import AdmittedRequest, RequestContext
 from lambda_src.core.response_headers import limit_headers
+from lambda_src.core.usage_record import UsageRecord
 from lambda_src.edges.provider_client import ProviderClient
 from lambda_src.edges.secrets import Secrets
 
@@ -43,6 +44,10 @@ class Forwarder:
             self._bookkeeping.settle(context, admitted)
             raise
         body = meter(record, context.route, admitted.parsed, admitted.model, admitted.estimate, response)
+        if record.error_code == ACCOUNT_REJECTED:
+            rejection = self._account_error(record, response, admitted.model)
+            self._bookkeeping.settle(context, admitted)
+            raise rejection
         returned = provider_response(response, body)
         if not response.complete and response.status < 300:
             returned = truncated_response(context.request, context.route, record, admitted.parsed, returned)
@@ -61,9 +66,22 @@ class Forwarder:
             self._bookkeeping.book_unbilled(record, context.deadline)
             raise error from None
         record.settlement, record.status, record.upstream_status = "settled", response.status, response.status
-        record.error_code = provider_error_code(response.status)
+        record.error_code = provider_error_code(response)
+        rejection = None
+        if record.error_code == ACCOUNT_REJECTED:
+            rejection = self._account_error(record, response, model)
         self._bookkeeping.book_unbilled(record, context.deadline)
+        if rejection is not None:
+            raise rejection
         return provider_response(response, response.body)
+
+    @staticmethod
+    def _account_error(record: UsageRecord, response: ProviderResponse, model: Model) -> UpstreamError:
+        """The error for a provider that rejects our account: an outage of ours, and an error of that provider."""
+        error = account_error(response.status, model.provider)
+        record.status = error.status
+        record.counters.upstream_errors += int(response.status != 429)  # a 429 is counted already
+        return error
 
     def _send(self, context: RequestContext, body: bytes, model: Model) -> ProviderResponse:
         record, request = context.record, context.request

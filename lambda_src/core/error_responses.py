@@ -7,7 +7,7 @@ from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import sse_events
 from lambda_src.core.errors import GatewayError, UpstreamError, bedrock_error
 from lambda_src.core.http_event import HttpRequest, HttpResponse
-from lambda_src.core.metering import error_event
+from lambda_src.core.metering import ACCOUNT_REJECTED, error_event
 from lambda_src.core.model_list import is_anthropic_client
 from lambda_src.core.provider_call import NoResponse, ProviderResponse
 from lambda_src.core.usage_record import UsageRecord
@@ -53,6 +53,17 @@ def no_response_error(failure: NoResponse, provider: str) -> UpstreamError:
         failure.code,
         f"provider {provider} {'did not respond in time' if timed_out else 'closed the connection without response'}; "
         "it may have billed the request, so the held amount is charged. Request fewer output tokens or a faster model.",
+        retry=False,
+    )
+
+
+def account_error(status: int, provider: str) -> UpstreamError:
+    """The error for a provider that rejects the gateway's account with it. status: the provider's."""
+    return UpstreamError(
+        502,
+        ACCOUNT_REJECTED,
+        f"provider {provider} rejected the gateway's own credentials or account (status {status}); nothing was "
+        "charged, and your key is valid. Report this to the gateway's operator.",
         retry=False,
     )
 

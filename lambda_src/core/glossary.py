@@ -45,6 +45,7 @@ ERROR_CODES: Final = {
     "upstream_throttled": "429: the provider rejected the request with 429",
     "upstream_refused": "the provider responded with another 4xx or a redirect",
     "upstream_error": "the provider responded with a 5xx",
+    "provider_account_rejected": "502: the provider rejected our credentials or account; nothing was charged",
     "upstream_unreachable": "502: no connection to the provider; nothing was charged",
     "upstream_tls": "502: the provider's certificate is invalid, or its TLS connection failed",
     "upstream_timeout": "504: the provider timed out; charged for the part received, or the held amount",

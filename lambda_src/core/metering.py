@@ -12,7 +12,7 @@ from lambda_src.core.errors import GatewayError
 from lambda_src.core.estimate import Estimate
 from lambda_src.core.policy import Model
 from lambda_src.core.provider_call import ProviderResponse
-from lambda_src.core.tokens import Tokens
+from lambda_src.core.tokens import Tokens, as_object
 from lambda_src.core.usage_record import UsageRecord
 
 
@@ -26,7 +26,7 @@ def meter(
     """
     record.upstream_status = record.status = response.status
     if response.status >= 300:
-        record.usage_source, record.error_code = "none", provider_error_code(response.status)
+        record.usage_source, record.error_code = "none", provider_error_code(response)
         return response.body
     parsed = DIALECTS[route.dialect].parse_response(route, request, response.body, response.complete)
     usage = parsed.usage
@@ -45,11 +45,44 @@ def meter(
     return parsed.body
 
 
-def provider_error_code(status: int) -> str | None:
-    """The error code for a provider's error status. The provider's response itself is passed on unchanged."""
-    if status < 300:
+def provider_error_code(response: ProviderResponse) -> str | None:
+    """The error code for a provider's error response; None for a success."""
+    if response.status < 300:
         return None
-    return "upstream_throttled" if status == 429 else "upstream_error" if status >= 500 else "upstream_refused"
+    if concerns_our_account(response):
+        return ACCOUNT_REJECTED
+    if response.status == 429:
+        return "upstream_throttled"
+    return "upstream_error" if response.status >= 500 else "upstream_refused"
+
+
+ACCOUNT_REJECTED = "provider_account_rejected"
+_NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "billing_error"})
+"""Error codes and types for an account without credit (platform.openai.com/docs/guides/error-codes)."""
+_NO_CREDIT_MESSAGE = "Your credit balance is too low"
+"""Anthropic's invalid_request_error of an account without credit starts so."""
+_MODERATION = (b"moderation", b"flagged", b"content_policy", b"content policy", b"safety")
+"""Texts in 403 responses that are about the caller's input (openrouter.ai/docs/api-reference/errors)."""
+
+
+def concerns_our_account(response: ProviderResponse) -> bool:
+    """Whether an error response is about the gateway's credentials, permissions or balance with the provider.
+
+    The caller cannot fix it, and the provider's text would make them look for the error in their own key.
+    """
+    if response.status == 403:
+        return not any(word in response.body.lower() for word in _MODERATION)
+    if response.status not in (400, 429):
+        return response.status in (401, 402)
+    try:
+        error = as_object(as_object(json.loads(response.body)).get("error"))
+    except (ValueError, RecursionError):
+        return False
+    message = error.get("message")
+    no_credit = isinstance(message, str) and message.startswith(_NO_CREDIT_MESSAGE)
+    return no_credit or any(
+        name in _NO_CREDIT for name in (error.get("code"), error.get("type")) if isinstance(name, str)
+    )
 
 
 def cost(model: Model, tokens: Tokens, service_tier: str) -> int:
