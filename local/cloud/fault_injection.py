@@ -2,7 +2,7 @@
 
 AWS: docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html. A test injects them through
 `local.cloud.client.Cloud.fault`.
-Test: tests/gateway/test_faults.py::test_transient_aws_error_is_retried
+Test: tests/gateway/test_faults.py::test_aws_access_denied_is_not_retried
 """
 
 from __future__ import annotations

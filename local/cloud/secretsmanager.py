@@ -2,7 +2,7 @@
 
 AWS: docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html. GetSecretValue then answers
 ResourceNotFoundException. MiniStack creates a version without a value.
-Test: tests/e2e/test_cli_doctor.py::test_secrets_that_are_missing_empty_or_about_to_go
+Test: tests/e2e/test_cli_doctor.py::test_secrets_that_are_missing_empty_or_scheduled_for_deletion
 """
 
 from __future__ import annotations

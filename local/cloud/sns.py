@@ -2,7 +2,7 @@
 
 AWS: docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html ("PendingConfirmation" in place of the ARN).
 MiniStack always lists an ARN.
-Test: tests/e2e/test_cli_doctor.py::test_nobody_listens
+Test: tests/e2e/test_cli_doctor.py::test_missing_and_unconfirmed_subscriptions
 """
 
 from __future__ import annotations

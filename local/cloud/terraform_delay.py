@@ -4,7 +4,7 @@ AWS: docs.aws.amazon.com/general/latest/gr/rande.html (endpoints are a network a
 as soon as it has the response's headers. If its writer has not seen the end of the body by then, which happens when a
 response comes within a millisecond, it drops the connection and sends the request again: the resource exists already,
 and the apply fails.
-Test: tests/e2e/test_operations.py::test_a_second_plan_is_empty
+Test: tests/e2e/test_operations.py::test_second_plan_is_empty
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 AWS: docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html and
 docs.aws.amazon.com/lambda/latest/dg/services-apigateway.html (a throttled function is a 500). MiniStack's event has no
 key id, another request id than the access log, and the address that the caller claims; its integration has no timeout.
-Test: tests/e2e/test_answers.py::test_a_function_of_ones_own_behind_the_same_keys
+Test: tests/e2e/test_sdks.py::test_custom_function_requires_the_same_keys
 """
 
 from __future__ import annotations

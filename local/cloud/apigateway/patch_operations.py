@@ -2,7 +2,7 @@
 
 AWS: docs.aws.amazon.com/apigateway/latest/api/patch-operations.html. Values are strings and take the type of their
 field; `~1` in a path is a slash. MiniStack keeps the strings: a key disabled by UpdateApiKey would go on working.
-Test: tests/e2e/test_refusals.py::test_a_disabled_key_is_refused
+Test: tests/e2e/test_rejections.py::test_disabled_key_is_rejected
 """
 
 from __future__ import annotations

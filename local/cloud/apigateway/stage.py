@@ -4,7 +4,7 @@ AWS: docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html (o
 rejected ones), docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gatewayResponse-definition.html. If a
 path does not exist, API Gateway checks an `Authorization` header as a signature (github.com/aws/chalice/issues/828).
 MiniStack writes no access log and does not know `$context.extendedRequestId`.
-Test: tests/e2e/test_operations.py::test_access_and_usage_log_tell_the_same_story
+Test: tests/e2e/test_operations.py::test_access_log_and_usage_log_agree
 """
 
 from __future__ import annotations

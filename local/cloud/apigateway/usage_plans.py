@@ -4,7 +4,7 @@ AWS: docs.aws.amazon.com/apigateway/latest/api/API_CreateApiKey.html (generates 
 Terraform sends) and its neighbours: GetApiKey (no value without includeValue), DeleteApiKey (the key leaves its
 plans), CreateUsagePlan (no quota unless given), GetUsagePlanKeys (nameQuery is a prefix of the key's present name),
 GetUsage. MiniStack differs in each, and has no GetUsage.
-Test: tests/e2e/test_cli_keys.py::test_show_tells_todays_use_where_the_plan_has_a_quota
+Test: tests/e2e/test_cli_keys.py::test_show_has_todays_requests_if_the_plan_has_a_quota
 """
 
 from __future__ import annotations

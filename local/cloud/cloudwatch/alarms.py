@@ -4,7 +4,7 @@ AWS: docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.
 missing data). MiniStack drops metric math, evaluates only when somebody calls PutMetricData, over the metrics of all
 dimensions, and does not change the state when data stops. AWS evaluates every minute, this module every
 EVALUATION_SECONDS.
-Test: tests/e2e/test_alarms.py::test_an_alarm_rings_is_told_and_ends
+Test: tests/e2e/test_alarms.py::test_alarm_starts_notifies_and_ends
 """
 
 from __future__ import annotations

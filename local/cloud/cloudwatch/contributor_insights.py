@@ -1,7 +1,7 @@
 """Contributor Insights rules: stored, described and deleted. Nothing evaluates them.
 
 AWS: docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutInsightRule.html. MiniStack has no such operation.
-Test: tests/e2e/test_operations.py::test_a_second_plan_is_empty
+Test: tests/e2e/test_operations.py::test_second_plan_is_empty
 """
 
 from __future__ import annotations

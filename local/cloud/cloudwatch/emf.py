@@ -2,7 +2,7 @@
 
 AWS: docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html. A line
 that breaks the schema stays a log line and gives no metric. MiniStack stores the line and extracts nothing.
-Test: tests/e2e/test_alarms.py::test_an_alarm_rings_is_told_and_ends
+Test: tests/e2e/test_alarms.py::test_alarm_starts_notifies_and_ends
 """
 
 from __future__ import annotations

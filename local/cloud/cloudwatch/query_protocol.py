@@ -2,7 +2,7 @@
 
 AWS: docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/making-api-requests.html. The Terraform provider uses this
 protocol. MiniStack reads and returns only some fields of an alarm, so that every plan would show a change.
-Test: tests/e2e/test_operations.py::test_a_second_plan_is_empty
+Test: tests/e2e/test_operations.py::test_second_plan_is_empty
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 AWS: docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html (by ApiName and Stage)
 and docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html (by FunctionName). MiniStack publishes nothing
 for API Gateway, and for Lambda only invocations through its Invoke operation.
-Test: tests/e2e/test_alarms.py::test_an_alarm_rings_is_told_and_ends
+Test: tests/e2e/test_alarms.py::test_alarm_starts_notifies_and_ends
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 AWS: docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html (Lambda's own lines are below the
 functions' system log level WARN). MiniStack adds START, END and REPORT lines as text, gives events no id, and opens a
 log stream for each invocation.
-Test: tests/e2e/test_cli_providers.py::test_a_dry_run_asks_no_provider
+Test: tests/e2e/test_cli_providers.py::test_a_dry_run_calls_no_provider
 """
 
 from __future__ import annotations

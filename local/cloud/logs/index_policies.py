@@ -2,7 +2,7 @@
 
 AWS: docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutIndexPolicy.html. MiniStack has no such
 operation.
-Test: tests/e2e/test_operations.py::test_a_second_plan_is_empty
+Test: tests/e2e/test_operations.py::test_second_plan_is_empty
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 AWS: docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntaxForMetricFilters.html. Implemented are
 patterns like `{ ($.error_type != "-") && ($.status = "4*") }`. MiniStack stores filters and counts nothing.
-Test: tests/e2e/test_alarms.py::test_an_alarm_rings_is_told_and_ends
+Test: tests/e2e/test_alarms.py::test_alarm_starts_notifies_and_ends
 """
 
 from __future__ import annotations
