@@ -19,7 +19,7 @@ import botocore.loaders
 import botocore.session
 import urllib3
 
-from local.cloud.process import STOP_SECONDS, CloudError, group_lives, is_ready, start_server, stop_group
+from local.cloud.process import STOP_SECONDS, CloudError, group_runs, is_ready, start_server, stop_group
 
 DEFAULT_REGION: Final = "eu-west-1"
 DEFAULT_STATE_DIR: Final = Path("build/local")
@@ -125,7 +125,7 @@ class Cloud:
 def running(state_dir: Path = DEFAULT_STATE_DIR) -> Cloud | None:
     """The cloud that `up` has started, or None if it does not run."""
     recorded = _recorded(state_dir)
-    if recorded is None or not group_lives(recorded.pid, _work(state_dir)) or not is_ready(recorded.port):
+    if recorded is None or not group_runs(recorded.pid, _work(state_dir)) or not is_ready(recorded.port):
         return None
     return recorded
 

@@ -93,18 +93,18 @@ def is_ready(port: int) -> bool:
 def stop_group(group: int, work: Path) -> None:
     """End the server and its Lambda workers, if they run: SIGTERM, then SIGKILL after STOP_SECONDS."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
-        if not group_lives(group, work):
+        if not group_runs(group, work):
             return
         try:
             os.killpg(group, signum)
         except ProcessLookupError:
             return
         deadline = time.monotonic() + STOP_SECONDS
-        while time.monotonic() < deadline and group_lives(group, work):
+        while time.monotonic() < deadline and group_runs(group, work):
             time.sleep(0.05)
 
 
-def group_lives(group: int, work: Path) -> bool:
+def group_runs(group: int, work: Path) -> bool:
     """Whether a process of that group runs and is the embedded cloud's: a reused process id must never be killed."""
     listing = subprocess.run(
         ["ps", "-A", "-ww", "-o", "pgid=,stat=,command="], capture_output=True, text=True, check=True
@@ -119,12 +119,12 @@ def group_lives(group: int, work: Path) -> bool:
 
 def _environment(work: Path, port: int, region: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    unproxied = ",".join(filter(None, [os.environ.get("NO_PROXY"), os.environ.get("no_proxy"), "localhost,127.0.0.1"]))
+    no_proxy = ",".join(filter(None, [os.environ.get("NO_PROXY"), os.environ.get("no_proxy"), "localhost,127.0.0.1"]))
     return kept | {
         "HOME": str(work),
         "TMPDIR": str(work),
-        "NO_PROXY": unproxied,
-        "no_proxy": unproxied,
+        "NO_PROXY": no_proxy,
+        "no_proxy": no_proxy,
         "PYTHONUNBUFFERED": "1",
         "GATEWAY_PORT": str(port),
         "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,

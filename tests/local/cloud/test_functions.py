@@ -47,17 +47,17 @@ def test_function_runs_its_archive_and_not_the_checkout(cloud: Cloud) -> None:
     name = deploy_function(
         cloud, code, "lambda_src.handler.handler", Timeout=20, Environment={"Variables": {"GREETING": "hello"}}
     )
-    seen = invoke(cloud, name, {"a": 1})
-    assert seen["event"] == {"a": 1}
-    assert not Path(seen["file"]).is_relative_to(CHECKOUT)
-    assert seen["file"] == f"{seen['cwd']}/lambda_src/handler.py"
-    assert str(CHECKOUT) not in seen["path"]
-    assert seen["checkout"] == [], "visible through the editable package in .venv"
-    assert isinstance(seen["tables"], list)
-    assert 0 < seen["left"] <= 20_000
+    result = invoke(cloud, name, {"a": 1})
+    assert result["event"] == {"a": 1}
+    assert not Path(result["file"]).is_relative_to(CHECKOUT)
+    assert result["file"] == f"{result['cwd']}/lambda_src/handler.py"
+    assert str(CHECKOUT) not in result["path"]
+    assert result["checkout"] == [], "visible through the editable package in .venv"
+    assert isinstance(result["tables"], list)
+    assert 0 < result["left"] <= 20_000
 
 
-def test_function_has_its_own_variables_alone(cloud: Cloud) -> None:
+def test_function_sees_only_its_own_variables(cloud: Cloud) -> None:
     name = deploy_function(
         cloud, archive({"app.py": WHERE}), Timeout=20, Environment={"Variables": {"GREETING": "hello"}}
     )
@@ -96,7 +96,7 @@ def test_twenty_invocations_run_at_once(cloud: Cloud) -> None:
     assert took < 20 * 0.5 / 2
 
 
-def test_json_format_logs_the_functions_lines_alone(cloud: Cloud) -> None:
+def test_json_format_logs_only_the_functions_lines(cloud: Cloud) -> None:
     group = f"/tollgate/{uuid.uuid4().hex[:8]}/usage"
     cloud.client("logs").create_log_group(logGroupName=group)
     settings = {"LogFormat": "JSON", "LogGroup": group, "SystemLogLevel": "WARN"}

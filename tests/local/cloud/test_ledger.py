@@ -1,4 +1,4 @@
-"""What the ledger relies on of DynamoDB: conditions, transactions, the sparse index, write units, under 40 threads."""
+"""The DynamoDB behaviour that the ledger relies on: conditions, transactions, the sparse index and write units."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +43,7 @@ def table(client: Any) -> str:
 
 
 def reserve(client: Any, table: str, hold: int, limit: int) -> dict[str, Any] | None:
-    """A conditional update: the new item, or None when it does not fit the item that the refusal shows."""
+    """A conditional update: the new item, or None if the item in the error has too little room."""
     values = {":zero": {"N": "0"}, ":hold": {"N": str(hold)}, ":room": {"N": str(limit - hold)}}
     try:
         answer: dict[str, Any] = client.update_item(
@@ -55,21 +55,21 @@ def reserve(client: Any, table: str, hold: int, limit: int) -> dict[str, Any] | 
             ReturnValues="ALL_NEW",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-    except client.exceptions.ConditionalCheckFailedException as refusal:
-        fits = int(refusal.response["Item"]["committed"]["N"]) <= limit - hold
-        return {"committed": {"N": "refused although it fits"}} if fits else None
+    except client.exceptions.ConditionalCheckFailedException as error:
+        fits = int(error.response["Item"]["committed"]["N"]) <= limit - hold
+        return {"committed": {"N": "rejected although it fits"}} if fits else None
     attributes: dict[str, Any] = answer["Attributes"]
     return attributes
 
 
-def test_forty_threads_pass_a_limit_exactly_as_often_as_it_fits(client: Any, table: str) -> None:
+def test_concurrent_reservations_never_exceed_the_limit(client: Any, table: str) -> None:
     with ThreadPoolExecutor(40) as pool:
-        answers = list(pool.map(lambda _: reserve(client, table, 7, 100), range(200)))
-    passed = sorted(int(answer["committed"]["N"]) for answer in answers if answer is not None)
-    assert passed == [7 * n for n in range(1, 15)]
+        reserved = list(pool.map(lambda _: reserve(client, table, 7, 100), range(200)))
+    committed = sorted(int(item["committed"]["N"]) for item in reserved if item is not None)
+    assert committed == [7 * n for n in range(1, 15)]
 
 
-def test_a_transaction_names_the_reason_of_each_item(client: Any, table: str) -> None:
+def test_cancelled_transaction_has_a_reason_for_each_item(client: Any, table: str) -> None:
     client.put_item(TableName=table, Item={**KEY, "committed": {"N": "5"}})
     row = {"pk": {"S": "USAGE#acme"}, "sk": {"S": "1"}}
     put = {"Put": {"TableName": table, "Item": row, "ConditionExpression": "attribute_not_exists(pk)"}}
@@ -84,16 +84,16 @@ def test_a_transaction_names_the_reason_of_each_item(client: Any, table: str) ->
         }
     }
     client.transact_write_items(TransactItems=[put, release])
-    with pytest.raises(ClientError) as refusal:
+    with pytest.raises(ClientError) as cancelled:
         client.transact_write_items(TransactItems=[put, release])
-    reasons = refusal.value.response["CancellationReasons"]
-    assert refusal.value.response["Error"]["Code"] == "TransactionCanceledException"
+    reasons = cancelled.value.response["CancellationReasons"]
+    assert cancelled.value.response["Error"]["Code"] == "TransactionCanceledException"
     assert [reason["Code"] for reason in reasons] == ["ConditionalCheckFailed", "ConditionalCheckFailed"]
     assert reasons[1]["Item"]["committed"] == {"N": "0"}
     assert "Item" not in reasons[0]
 
 
-def test_a_cancelled_transaction_changes_nothing(client: Any, table: str) -> None:
+def test_cancelled_transaction_changes_nothing(client: Any, table: str) -> None:
     first = {"Put": {"TableName": table, "Item": {"pk": {"S": "a"}, "sk": {"S": "a"}}}}
     second = {
         "ConditionCheck": {"TableName": table, "Key": KEY, "ConditionExpression": "attribute_exists(pk)"},
@@ -103,7 +103,7 @@ def test_a_cancelled_transaction_changes_nothing(client: Any, table: str) -> Non
     assert client.scan(TableName=table)["Count"] == 0
 
 
-def test_forty_threads_settle_each_request_once(client: Any, table: str) -> None:
+def test_concurrent_settlements_count_each_request_once(client: Any, table: str) -> None:
     client.put_item(TableName=table, Item={**KEY, "spent": {"N": "0"}})
 
     def settle(number: int) -> bool:
@@ -131,7 +131,7 @@ def test_forty_threads_settle_each_request_once(client: Any, table: str) -> None
     assert client.get_item(TableName=table, Key=KEY)["Item"]["spent"] == {"N": "150"}
 
 
-def test_the_index_holds_account_items_alone_and_their_keys(client: Any, table: str) -> None:
+def test_sparse_index_has_only_the_keys_of_account_items(client: Any, table: str) -> None:
     client.put_item(TableName=table, Item={**KEY, "account": {"S": "ACCOUNT"}, "committed": {"N": "5"}})
     client.put_item(TableName=table, Item={"pk": {"S": "USAGE#acme"}, "sk": {"S": "1"}})
     found = client.query(
@@ -144,7 +144,7 @@ def test_the_index_holds_account_items_alone_and_their_keys(client: Any, table: 
 
 
 @pytest.mark.parametrize(("bytes_of_value", "units"), [(10, 1.0), (900, 1.0), (1_024, 2.0), (3_000, 3.0), (5_000, 5.0)])
-def test_a_write_costs_a_unit_per_started_kilobyte(client: Any, table: str, bytes_of_value: int, units: float) -> None:
+def test_write_costs_a_unit_per_started_kilobyte(client: Any, table: str, bytes_of_value: int, units: float) -> None:
     item = {**KEY, "v": {"S": "x" * (bytes_of_value - len("v"))}}
     put = client.put_item(TableName=table, Item=item, ReturnConsumedCapacity="TOTAL")
     update = client.update_item(
@@ -158,7 +158,7 @@ def test_a_write_costs_a_unit_per_started_kilobyte(client: Any, table: str, byte
     assert update["ConsumedCapacity"]["CapacityUnits"] == units
 
 
-def test_a_transaction_costs_twice_and_an_index_once_more(client: Any, table: str) -> None:
+def test_transaction_costs_twice_and_an_index_once_more(client: Any, table: str) -> None:
     account = {**KEY, "account": {"S": "ACCOUNT"}}
     first = client.put_item(TableName=table, Item=account, ReturnConsumedCapacity="INDEXES")["ConsumedCapacity"]
     assert (first["CapacityUnits"], first["GlobalSecondaryIndexes"]["accounts"]["CapacityUnits"]) == (2.0, 1.0)
@@ -172,5 +172,5 @@ def test_a_transaction_costs_twice_and_an_index_once_more(client: Any, table: st
     (cost,) = client.transact_write_items(
         TransactItems=[{"Put": row}, {"Update": update}], ReturnConsumedCapacity="TOTAL"
     )["ConsumedCapacity"]
-    # One kilobyte and three, twice each; the account's keys do not change, so the index costs nothing.
+    # 1 KB and 3 KB, twice each. The index costs nothing: the account's keys do not change.
     assert cost["CapacityUnits"] == 8.0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local.cloud.client import Cloud, down, running, up
-from local.cloud.process import CloudError, group_lives, is_ready, start_server
+from local.cloud.process import CloudError, group_runs, is_ready, start_server
 from tests.local.cloud.stack import archive, deploy_function
 
 BUSY = "import time\ndef handler(event, context):\n    time.sleep(60)\n"
@@ -101,7 +101,7 @@ def test_busy_worker_ends_with_the_cloud() -> None:
 def test_other_process_group_is_not_the_clouds(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as other:
         assert members(other.pid)
-        assert not group_lives(other.pid, tmp_path)
+        assert not group_runs(other.pid, tmp_path)
 
 
 def test_server_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

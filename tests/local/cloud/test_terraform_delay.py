@@ -1,4 +1,4 @@
-"""Terraform's requests are answered no sooner than AWS would; everybody else's at once."""
+"""Responses to Terraform are delayed; those to other clients are not."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from local.cloud.terraform_delay import SECONDS
 TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.11.4 (+https://www.terraform.io) terraform-provider-aws/5.100.0"
 
 
-def quickest(cloud: Cloud, user_agent: str) -> float:
-    """Seconds of the quickest of a few requests."""
+def fastest(cloud: Cloud, user_agent: str) -> float:
+    """Seconds of the fastest of a few requests."""
     pool = urllib3.PoolManager(headers={"user-agent": user_agent})
-    taken = []
+    durations = []
     for _ in range(10):
-        began = time.monotonic()
+        started = time.monotonic()
         assert pool.request("GET", f"{cloud.endpoint}/_ministack/health").status == 200
-        taken.append(time.monotonic() - began)
-    return min(taken)
+        durations.append(time.monotonic() - started)
+    return min(durations)
 
 
 def test_only_terraform_waits(cloud: Cloud) -> None:
-    """An apply that is answered too soon sends requests twice, and fails on what it made itself."""
-    assert quickest(cloud, TERRAFORM) >= SECONDS
-    assert quickest(cloud, "boto3/1.43") < SECONDS
+    """Without the delay, an apply sends requests twice and fails: the resource exists already."""
+    assert fastest(cloud, TERRAFORM) >= SECONDS
+    assert fastest(cloud, "boto3/1.43") < SECONDS
