@@ -32,7 +32,7 @@ def test_saved_queries_are_listed_with_their_purpose(tollgate: Command) -> None:
     assert listed.keys() == {query.name for query in QUERIES}
     assert all(query["purpose"] for query in listed.values())
     (parameter,) = listed["one-request"]["parameters"]
-    assert parameter == {"name": "request_id", "meaning": "the answer's header x-tollgate-request-id"}
+    assert parameter == {"name": "request_id", "meaning": "the response header x-tollgate-request-id"}
     assert "/tollgate/e2e/access" in listed["one-request"]["log_groups"]
 
 
