@@ -11,7 +11,7 @@ import pytest
 
 from lambda_src.contract import ROUTES, STANDARD_TIER, Route
 from lambda_src.core.dialects import DIALECTS
-from lambda_src.core.dialects.bedrock import stream_events
+from lambda_src.core.dialects.event_stream import stream_events
 from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import estimate_tokens, sse_events, tokens_to_charge
 from lambda_src.core.policy import Model

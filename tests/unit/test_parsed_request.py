@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -64,6 +65,14 @@ def test_invalid_json_is_rejected(body: bytes, content_type: str, status: int, c
         parse_json(body, content_type)
     assert (raised.value.status, raised.value.code) == (status, code)
     assert text in raised.value.message
+
+
+def test_duplicate_fields_are_found_in_linear_time() -> None:
+    fields = ",".join(f'"{number}":0' for number in range(200_000))
+    started = time.process_time()
+    with pytest.raises(BadRequest, match='the field "199999" is given twice'):
+        parse_json(f'{{{fields},"199999":0}}'.encode(), JSON)
+    assert time.process_time() - started < 5, "2 MB take 0.1 s; quadratic time would take minutes"
 
 
 @pytest.mark.parametrize("value", [1, 7, 100_000_000])

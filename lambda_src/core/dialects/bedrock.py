@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 from __future__ import annotations
 
 from lambda_src.contract import Route
+from lambda_src.core.dialects.event_stream import stream_events
 from lambda_src.core.dialects.parsed_request import (
     TOOLS_ALLOWANCE,
     JsonObject,
@@ -89,27 +90,6 @@ def _parse_stream(body: bytes) -> ParsedResponse:
         elif kind == "contentBlockDelta":
             delivered_bytes += text_size(payload.get("delta"))
     return ParsedResponse(_usage(usage, tier), delivered_bytes, body, failed=not usage)
-
-
-def stream_events(body: bytes) -> list[tuple[str, JsonObject]]:
-    """The events of a binary event stream as (type, payload), up to the first truncated or damaged one.
-
-    https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html describes the framing.
-    """
-    # Imported here: only Bedrock streams need it.
-    from botocore.eventstream import EventStreamBuffer, ParserError
-
-    buffer = EventStreamBuffer()
-    buffer.add_data(body)
-    events: list[tuple[str, JsonObject]] = []
-    try:
-        for event in buffer:
-            message = event.to_response_dict()
-            kind = message["headers"].get(":event-type") or message["headers"].get(":exception-type") or ""
-            events.append((str(kind), json_object(message["body"]) or {}))
-    except ParserError:
-        return events
-    return events
 
 
 def _tier(body: JsonObject) -> str | None:

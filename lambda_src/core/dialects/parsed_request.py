@@ -189,11 +189,11 @@ def byte_size(value: object) -> int:
 
 
 def _unique_fields(pairs: list[tuple[str, object]]) -> JsonObject:
-    unique = dict(pairs)
-    if len(unique) != len(pairs):
-        names = [name for name, _ in pairs]
-        duplicate = next(name for name in unique if names.count(name) > 1)
-        raise BadRequest("invalid_json", f"the field {shorten(duplicate)} is given twice in one object. Give it once.")
+    unique: JsonObject = {}
+    for name, value in pairs:
+        if name in unique:
+            raise BadRequest("invalid_json", f"the field {shorten(name)} is given twice in one object. Give it once.")
+        unique[name] = value
     return unique
 
 

@@ -1,0 +1,59 @@
+"""AWS's binary event stream, in which Bedrock sends streamed responses.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html describes the framing. botocore's reader
+copies the rest of the stream for each message, so its time is quadratic.
+"""
+
+from __future__ import annotations
+
+import struct
+from zlib import crc32
+
+from lambda_src.core.dialects.parsed_request import JsonObject
+from lambda_src.core.dialects.parsed_response import json_object
+
+_PRELUDE = struct.Struct(">III")
+"""Length of the message, length of its headers, and the checksum of these two."""
+_CHECKSUM_BYTES = 4
+_STRING = 7
+_VALUE_BYTES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
+"""Bytes of a header's value by type. The other types, bytes and strings, have a length of two bytes."""
+_KIND_HEADERS = (b":event-type", b":exception-type")
+
+
+def stream_events(body: bytes) -> list[tuple[str, JsonObject]]:
+    """The events of a stream as (type, payload), up to the first truncated or damaged one."""
+    events: list[tuple[str, JsonObject]] = []
+    view, start = memoryview(body), 0
+    while len(body) - start >= _PRELUDE.size:
+        length, headers_length, checksum = _PRELUDE.unpack_from(view, start)
+        payload, end = start + _PRELUDE.size + headers_length, start + length - _CHECKSUM_BYTES
+        if payload > end or end + _CHECKSUM_BYTES > len(body) or crc32(view[start : start + 8]) != checksum:
+            break
+        if crc32(view[start:end]) != int.from_bytes(view[end : start + length], "big"):
+            break
+        kind = _kind(body[start + _PRELUDE.size : payload])
+        if kind is None:
+            break
+        events.append((kind, json_object(body[payload:end]) or {}))
+        start += length
+    return events
+
+
+def _kind(headers: bytes) -> str | None:
+    """The type of an event or an exception, "" for other messages; None if the headers are malformed."""
+    kinds: dict[bytes, str] = {}
+    position = 0
+    try:
+        while position < len(headers):
+            value = position + 2 + headers[position]
+            name, value_type = headers[position + 1 : value - 1], headers[value - 1]
+            if value_type in _VALUE_BYTES:
+                position = value + _VALUE_BYTES[value_type]
+                continue
+            position = value + 2 + int.from_bytes(headers[value : value + 2], "big")
+            if value_type == _STRING and name in _KIND_HEADERS:
+                kinds[name] = headers[value + 2 : position].decode()
+    except (IndexError, UnicodeDecodeError):
+        return None
+    return next((kinds[name] for name in _KIND_HEADERS if name in kinds), "") if position == len(headers) else None
