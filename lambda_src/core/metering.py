@@ -31,16 +31,17 @@ def meter(
     parsed = DIALECTS[route.dialect].parse_response(route, request, response.body, response.complete)
     usage = parsed.usage
     record.model_served, record.usage_raw = usage.model, usage.raw
-    record.service_tier = usage.service_tier or request.service_tier or STANDARD_TIER
     if not response.complete:
         record.error_code = response.truncation_code
     elif parsed.failed and not usage.reported:
         record.error_code = "upstream_incomplete"
     if not (response.complete or usage.reported or parsed.delivered_bytes or usage.tokens.total):
         charge_held_amount(record, held)  # nothing was received that an estimate could start from
+        record.service_tier = usage.service_tier or request.service_tier or STANDARD_TIER
         return parsed.body
     record.tokens = tokens_to_charge(parsed, held.typical_input, held.output_bound)
     record.usage_source = "reported" if usage.reported else "estimated"
+    record.service_tier = usage.service_tier or _unconfirmed_tier(model, record.tokens, request.service_tier)
     record.cost_nano_usd = cost(model, record.tokens, record.service_tier)
     return parsed.body
 
@@ -90,9 +91,12 @@ def cost(model: Model, tokens: Tokens, service_tier: str) -> int:
     prices = model.prices
     if service_tier in prices.tiers:
         return prices.cost(tokens, service_tier)
-    if service_tier == "auto":
-        return prices.cost(tokens)
     return max(prices.cost(tokens, tier) for tier in prices.tiers)
+
+
+def _unconfirmed_tier(model: Model, tokens: Tokens, requested: str | None) -> str:
+    """The tier to charge if the response names none: the more expensive of the requested tier and standard."""
+    return max((requested or STANDARD_TIER, STANDARD_TIER), key=lambda tier: cost(model, tokens, tier))
 
 
 def charge_held_amount(record: UsageRecord, estimate: Estimate) -> None:

@@ -132,7 +132,6 @@ def test_strict_rejects_hosted_tools_unless_the_model_is_free() -> None:
     [
         (None, False, 1_000),
         (None, True, 2_000),
-        ("auto", True, 2_000),
         ("standard", False, 1_000),
         ("flex", False, 1_000),  # it may be served at the standard tier
         ("priority", False, 2_000),

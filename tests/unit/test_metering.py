@@ -157,8 +157,11 @@ def test_response_that_ignores_stream_is_parsed() -> None:
         ("default", "priority", "standard", 10_000),
         ("priority", "auto", "priority", 20_000),
         ("scale", None, "scale", 20_000),  # no price here: the most expensive tier
-        (None, "flex", "flex", 5_000),
-        (None, "auto", "auto", 10_000),
+        ("auto", None, "standard", 10_000),
+        ("flex", "flex", "flex", 5_000),
+        (None, "flex", "standard", 10_000),  # unconfirmed: the more expensive of flex and standard
+        (None, "priority", "priority", 20_000),
+        (None, "standard", "standard", 10_000),
         (None, None, "standard", 10_000),
     ],
 )
@@ -168,6 +171,52 @@ def test_tier_in_the_response_determines_the_price(
     body = {**usage(prompt_tokens=10, completion_tokens=0), "service_tier": served}
     record = metered(response(body), service_tier=requested)
     assert (record.service_tier, record.cost_nano_usd) == (tier, nano_usd)
+
+
+def test_unconfirmed_tier_is_the_more_expensive_one_for_these_tokens() -> None:
+    """Tiers may have other ratios of input and output prices: here flex costs less for input and more for output."""
+    flex = HALF | {"output": 3 * PER_TOKEN["output"]}
+    prices = Prices({"standard": (Rates(0, PER_TOKEN),), "flex": (Rates(0, flex),)})
+    model = Model(name="m", provider="p", upstream="m", price_version="1", max_output_tokens=100, prices=prices)
+    request = ParsedRequest(body={}, model="m", service_tier="flex")
+    charged = []
+    for counts in ({"prompt_tokens": 100, "completion_tokens": 1}, {"prompt_tokens": 1, "completion_tokens": 100}):
+        record = UsageRecord(request_id="r", at_ms=0, environment="e")
+        meter(record, ROUTE["chat"], request, model, ESTIMATE, response(usage(**counts)))
+        charged.append((record.service_tier, record.cost_nano_usd))
+    assert charged == [("standard", 100 * 1_000 + 4_000), ("flex", 500 + 100 * 12_000)]
+
+
+@pytest.mark.parametrize(
+    ("final_tier", "tier"), [(None, "standard"), ("flex", "flex"), ("default", "standard"), ("priority", "priority")]
+)
+def test_a_stream_that_repeats_the_requested_tier_does_not_confirm_it(final_tier: str | None, tier: str) -> None:
+    """OpenAI's `response.created` has the requested tier, and the final event has the one that served the request."""
+    final = {"usage": {"input_tokens": 10, "output_tokens": 0}, "service_tier": final_tier}
+    events: list[dict[str, object]] = [
+        {"type": "response.created", "response": {"service_tier": "flex"}},
+        {"type": "response.output_text.delta", "delta": "abcd"},
+    ]
+    for usage_of_final in (final, {**final, "usage": None}):
+        body = [*events, {"type": "response.completed", "response": usage_of_final}]
+        raw = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in body)
+        record = metered(response(raw), route="responses", stream=True, service_tier="flex")
+        assert record.service_tier == tier
+    truncated = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+    record = metered(response(truncated, complete=False), route="responses", stream=True, service_tier="flex")
+    assert record.service_tier == "standard"
+
+
+@pytest.mark.parametrize(("route", "tier"), [("messages", "fast"), ("converse", "flex")])
+def test_unnamed_tier_of_other_dialects(route: str, tier: str) -> None:
+    counts = {"messages": {"input_tokens": 10, "output_tokens": 1}, "converse": {"inputTokens": 10, "outputTokens": 1}}
+    fast = {name: price * 6 for name, price in PER_TOKEN.items()}
+    prices = Prices({"standard": (Rates(0, PER_TOKEN),), "flex": (Rates(0, HALF),), "fast": (Rates(0, fast),)})
+    model = Model(name="m", provider="p", upstream="m", price_version="1", max_output_tokens=100, prices=prices)
+    record = UsageRecord(request_id="r", at_ms=0, environment="e")
+    request = ParsedRequest(body={}, model="m", service_tier=tier)
+    meter(record, ROUTE[route], request, model, ESTIMATE, response({"usage": counts[route]}))
+    assert record.cost_nano_usd == {"messages": 84_000, "converse": 14_000}[route]
 
 
 def test_tier_may_be_in_another_chunk_than_usage() -> None:
@@ -209,9 +258,7 @@ def test_held_amount_is_charged_as_an_estimate() -> None:
 
 
 def test_cost_by_service_tier() -> None:
-    assert [cost(MODEL, Tokens(input=2), tier) for tier in ("standard", "flex", "auto", "new")] == [
-        2_000, 1_000, 2_000, 4_000,
-    ]  # fmt: skip
+    assert [cost(MODEL, Tokens(input=2), tier) for tier in ("standard", "flex", "new")] == [2_000, 1_000, 4_000]
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_other_stream_options_are_kept() -> None:
 
 @pytest.mark.parametrize(
     ("tier", "parsed", "varies"),
-    [(None, None, True), ("auto", "auto", True), ("default", "standard", False), ("flex", "flex", False)],
+    [(None, None, True), ("auto", None, True), ("default", "standard", False), ("flex", "flex", False)],
 )
 def test_openai_service_tiers(tier: str | None, parsed: str | None, varies: bool) -> None:
     request = parse("responses", {"model": "m", "service_tier": tier})

@@ -5,7 +5,7 @@ https://platform.openai.com/docs/api-reference
 
 from __future__ import annotations
 
-from lambda_src.contract import Route
+from lambda_src.contract import STANDARD_TIER, Route
 from lambda_src.core.dialects.openai_response import parse_response
 from lambda_src.core.dialects.parsed_request import (
     TOOLS_ALLOWANCE,
@@ -52,7 +52,7 @@ def parse_request(route: Route, body: JsonObject, size: int, path_model: str | N
     reject_fields(body, _OTHER_MODELS)
     parsed = ParsedRequest(body=body, model=model_name(body), text_bytes=size, stream=boolean_field(body, "stream"))
     parsed.service_tier = _service_tier(body)
-    parsed.may_vary_tier = parsed.service_tier in (None, "auto")
+    parsed.may_vary_tier = parsed.service_tier is None
     parsed.input_classes.add("cache_write_5m")
     if as_object(body.get("prompt_cache_options")).get("ttl") not in (None, "30m"):
         parsed.input_classes.add("cache_write_1h")
@@ -71,7 +71,7 @@ def _service_tier(body: JsonObject) -> str | None:
         raise BadRequest(
             "invalid_parameter", f"service_tier is {shorten(tier)}; accepted: a string.", param="service_tier"
         )
-    return "standard" if tier == "default" else tier
+    return {"default": STANDARD_TIER, "auto": None}.get(tier or "auto", tier)
 
 
 def _embeddings(parsed: ParsedRequest) -> None:

@@ -32,7 +32,7 @@ def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: b
 def _parse_stream(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
     events = sse_events(body)
     failed = not complete or not _has_end(route, events)
-    usage, usage_event = _stream_usage(route, events, failed)
+    usage, usage_event = _stream_usage(route, parsed, events, failed)
     if usage_event is not None and not parsed.usage_requested:
         events.remove(usage_event)
         body = b"".join(events)
@@ -40,7 +40,9 @@ def _parse_stream(route: Route, parsed: ParsedRequest, body: bytes, complete: bo
     return ParsedResponse(usage, delivered_bytes, body, failed)
 
 
-def _stream_usage(route: Route, events: list[bytes], failed: bool) -> tuple[ReportedUsage, bytes | None]:
+def _stream_usage(
+    route: Route, parsed: ParsedRequest, events: list[bytes], failed: bool
+) -> tuple[ReportedUsage, bytes | None]:
     """Usage from the last event that has it, and that event if it contains nothing else."""
     for event in reversed(events):
         if b'"usage"' not in event:
@@ -49,12 +51,21 @@ def _stream_usage(route: Route, events: list[bytes], failed: bool) -> tuple[Repo
         response = _response_of(route, data)
         if isinstance(response.get("usage"), dict):
             usage_only = route.name == "chat" and data.get("choices") == []
-            tier = _tier(response) or _last_value(route, events, "service_tier")
+            tier = _tier(response) or _stream_tier(route, parsed, events)
             # A running count, in a chunk with text, is complete only if the stream did not fail.
             final = usage_only or not failed or route.name == "responses"
             return _usage(response, True, tier=tier, final=final), event if usage_only else None
-    model, tier = _last_value(route, events, "model"), _last_value(route, events, "service_tier")
+    model, tier = _last_value(route, events, "model"), _stream_tier(route, parsed, events)
     return ReportedUsage(Tokens(), reported=False, model=model, service_tier=tier), None
+
+
+def _stream_tier(route: Route, parsed: ParsedRequest, events: list[bytes]) -> str | None:
+    """The service tier that a stream names. `response.created` repeats the requested one, which confirms nothing."""
+    tier = _last_value(route, events, "service_tier")
+    if route.name != "responses" or tier != parsed.service_tier:
+        return tier
+    final = [event for event in events[-3:] if (event_data(event) or {}).get("type") in _FINAL_EVENTS]
+    return _last_value(route, final, "service_tier")
 
 
 def _last_value(route: Route, events: list[bytes], field: str) -> str | None:
