@@ -14,10 +14,12 @@ from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from admin import streams
-from admin.errors import CliError, RefusedError, from_botocore_error, from_client_error
+from admin.environment_file import missing_file
+from admin.errors import CliError, ConfigurationError, RefusedError, from_botocore_error, from_client_error
 from admin.output import Format, Output
 from admin.session import ENVIRONMENT_VARIABLE, Options, Session
 
@@ -77,10 +79,32 @@ COMMANDS: Final = {
 """Module, member and help of each command, in the order of the help."""
 
 
+class RootGroup(TyperGroup):
+    """The root command. It turns boto3's errors into those of the command, and says if --env names no file."""
+
+    def invoke(self, context: Any) -> Any:
+        """Run the command line. Raises CliError."""
+        try:
+            return super().invoke(context)
+        except ConfigurationError as error:
+            raise _without_file(context, error) from None
+        except _boto_errors() as error:
+            known = from_client_error(error) if hasattr(error, "operation_name") else from_botocore_error(error)
+            raise (_without_file(context, known) if isinstance(known, ConfigurationError) else known) from None
+
+
+def _without_file(context: Any, error: ConfigurationError) -> ConfigurationError:
+    """`error`, headed by the environments that have a file if this one has none: its name is likely wrong."""
+    session = context.obj
+    missing = missing_file(session.environment) if isinstance(session, Session) and session.options.environment else ""
+    return ConfigurationError(f"{missing}\n{error}") if missing else error
+
+
 def application(only: str | None = None) -> typer.Typer:
     """The command with all subcommands loaded, or only the one named `only`."""
     app = typer.Typer(
         name="tollgate",
+        cls=RootGroup,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -158,8 +182,6 @@ def run(arguments: Sequence[str]) -> int:
         return ended.code if isinstance(ended.code, int) else 0
     except CliError as error:
         return _report(error)
-    except _boto_errors() as error:
-        return _report(from_client_error(error) if hasattr(error, "operation_name") else from_botocore_error(error))
     except OSError as error:
         return _report(_io_error(error))
     return 0

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from admin.environment_file import environment_files as environment_files
+from admin.environment_file import environment_names, read_environment
 from admin.errors import ConfigurationError, UsageError, unknown
 from admin.operator_ledger import OperatorLedger
 from admin.output import Output
@@ -32,9 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 ENVIRONMENT_VARIABLE: Final = "TOLLGATE_ENV"
-FOLDER_VARIABLE: Final = "TOLLGATE_ENVIRONMENTS"
 ENDPOINT_VARIABLE: Final = "TOLLGATE_LOCAL_ENDPOINT"
-CHECKOUT: Final = Path(__file__).resolve().parent.parent
 _LONGEST_NAME: Final = 31
 LONGEST_ENVIRONMENT: Final = 20
 """The limit of the environment file loader, whose imports are too slow for the command."""
@@ -50,15 +47,6 @@ class Options:
     profile: str | None = None
     region: str | None = None
     endpoint_url: str | None = None
-
-
-def environment_files() -> Path:
-    """Folder of the environment files: TOLLGATE_ENVIRONMENTS, else ./environments, else the checkout's."""
-    configured = os.environ.get(FOLDER_VARIABLE)
-    if configured:
-        return Path(configured)
-    here = Path("environments")
-    return here if here.is_dir() else CHECKOUT / "environments"
 
 
 def _is_url(text: str) -> bool:
@@ -87,7 +75,7 @@ class Session:
         """Name of the environment. Raises UsageError if it is missing or invalid."""
         name = self.options.environment
         if name is None:
-            known = ", ".join(sorted(path.stem for path in environment_files().glob("*.toml"))) or "none"
+            known = ", ".join(environment_names()) or "none"
             raise UsageError(
                 f"no environment given: pass --env NAME or set {ENVIRONMENT_VARIABLE}. Environment files: {known}."
             )
@@ -142,18 +130,9 @@ class Session:
         return url
 
     def _file_aws(self) -> dict[str, str]:
-        """The texts of the environment file's `[aws]` section; empty without a file.
-
-        Raises ConfigurationError if the file cannot be read, because it may name another region or account.
-        """
-        path = environment_files() / f"{self.environment}.toml"
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigurationError(f"{path} cannot be read: {error}; accepted: a TOML file in UTF-8.") from None
-        section = document.get("aws", {})
+        """The texts of the environment file's `[aws]` section; empty without a file. Raises ConfigurationError if the
+        file cannot be read."""
+        section = read_environment(self.environment).get("aws", {})
         items = section.items() if isinstance(section, dict) else ()
         return {name: value for name, value in items if isinstance(value, str)}
 
@@ -215,7 +194,7 @@ class Session:
             raise ConfigurationError(
                 f"{self.environment} is not deployed here: no function {name} in {self.region}"
                 f"{f' at {self.endpoint}' if self.endpoint else ''}. Deploy it (`make deploy "
-                f"ENV={self.environment}`), or pass another --env, --region or --profile.{self._similar_files()}"
+                f"ENV={self.environment}`), or pass another --env, --region or --profile."
             ) from None
         variables = function.get("Environment", {}).get("Variables")
         if variables is None:  # an error replaces them (docs.aws.amazon.com/lambda/latest/api/API_Environment.html)
@@ -225,15 +204,6 @@ class Session:
                 "The key policy must allow IAM policies to grant access."
             )
         return load_config(variables)
-
-    def _similar_files(self) -> str:
-        """A hint at environment files with a similar name, if this environment has no file."""
-        names = sorted(path.stem for path in environment_files().glob("*.toml"))
-        if not names or self.environment in names:
-            return ""
-        similar = get_close_matches(self.environment, names, n=1, cutoff=0.5)
-        hint = f"did you mean {similar[0]}?" if similar else f"there are {', '.join(names)}."
-        return f" No environment file has that name: {hint}"
 
     @cached_property
     def ledger(self) -> OperatorLedger:

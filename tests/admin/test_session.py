@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from admin.output import Output
 from admin.session import LONGEST_ENVIRONMENT, Options, Session
@@ -94,3 +97,55 @@ def test_values_of_other_types_in_the_aws_section_are_ignored(environments: Path
     (environments / "odd.toml").write_text("[aws]\nregion = 1\n")
     (environments / "odder.toml").write_text('aws = "eu-west-1"\n')
     assert {Session(Options(environment=name), Output()).region for name in ("odd", "odder")} == {"eu-south-1"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "words", "error"),
+    [
+        ({}, [], "Unable to locate credentials"),
+        ({"AWS_CONFIG_FILE": os.devnull}, [], "no AWS region"),
+        ({}, ["--profile", "nobody"], "nobody"),
+        ({"AWS_ACCESS_KEY_ID": "x"}, [], "credentials"),
+        ({"AWS_MAX_ATTEMPTS": "none"}, [], "AWS_MAX_ATTEMPTS"),
+    ],
+)
+def test_errors_of_an_environment_without_a_file_are_headed_by_those_that_have_one(
+    environments: Path, variables: dict[str, str], words: list[str], error: str
+) -> None:
+    heading = f"no environment file flied in {environments}; there are filed. Did you mean filed?\n"
+    said = Command(variables).here("--env", "flied", *words, "providers", "list", accepted=253).err
+    assert said.startswith(heading)
+    assert error in said.removeprefix(heading)
+    unlike = Command(variables).here("--env", "zzz", *words, "providers", "list", accepted=253).err
+    assert unlike.startswith(f"no environment file zzz in {environments}; there are filed.\n")
+    assert (
+        "no environment file"
+        not in Command(variables).here("--env", "filed", *words, "providers", "list", accepted=(253, 254)).err
+    )
+
+
+def test_an_undeployed_environment_without_a_file(monkeypatch: pytest.MonkeyPatch, environments: Path) -> None:
+    client: Any = boto3.client("lambda", "eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
+    monkeypatch.setattr(Session, "functions", client)
+    with Stubber(client) as stub:
+        stub.add_client_error("get_function_configuration", "ResourceNotFoundException")
+        said = Command({"AWS_REGION": "eu-west-1"}).here("--env", "flied", "providers", "list", accepted=253).err
+    assert said.startswith(
+        f"no environment file flied in {environments}; there are filed. Did you mean filed?\nflied is"
+    )
+
+
+def test_service_errors_of_an_environment_without_a_file_have_no_heading() -> None:
+    """An environment can be deployed without a file on this machine."""
+    credentials = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1"}
+    said = (
+        Command(credentials)
+        .here("--env", "flied", "--endpoint-url", "http://127.0.0.1:9", "providers", "list", accepted=254)
+        .err
+    )
+    assert "no environment file" not in said
+
+
+def test_without_any_file_there_is_no_heading(environments: Path) -> None:
+    (environments / "filed.toml").unlink()
+    assert "no environment file" not in Command().here("--env", "flied", "providers", "list", accepted=253).err

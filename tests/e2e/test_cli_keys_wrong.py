@@ -134,7 +134,7 @@ def test_hostile_consumers_are_unknown(consumer: str, tollgate: Command) -> None
         (["keys", "rotate", "desk/wrong", "--grace", "999999w", "--yes"], 2, "--grace '999999w' is too long"),
         (["keys", "revoke", "desk/wrong"], 2, "pass --yes to continue"),
         (["--env", "nowhere", "keys", "list"], 253, "nowhere is not deployed here"),
-        (["--env", "e2", "keys", "list"], 253, "No environment file has that name: did you mean e2e?"),
+        (["--env", "e2", "keys", "list"], 253, "there are e2e. Did you mean e2e?"),
         (["--region", "us-east-2", "keys", "list"], 253, "no function tollgate-e2e-gateway in us-east-2"),
     ],
 )
