@@ -70,7 +70,7 @@ def api_gateway(bench: Bench, provider: StandInProvider) -> Iterator[ApiGateway]
                                              "input_image", "output", "output_audio"), 10**17)}  # fmt: skip
         bench.add_model(name, kind, upstream="standin-small", prices={"standard": [rates]})
     key = bench.add_consumer("app", budgets=[{"usd_nano": 10**12, "per": "day"}])
-    gateway = bench.gateway(upstream_timeout_seconds=1.0, upstream_retries=0)
+    gateway = bench.gateway(upstream_timeout_seconds=2.0, upstream_retries=0)
     provider.clear()
     with ApiGateway(gateway, key) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
