@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import quote
 
 from constructs_lib.aws import Construct, IamPolicy, addressed
 from constructs_lib.function import Function
 from constructs_lib.kms_keys import account_in
 from constructs_lib.ledger import LedgerTable
 from constructs_lib.notifications import Notifications
-from constructs_lib.permissions import Statement, allow, document
+from constructs_lib.permissions import Statement, allow, document, in_partitions
 from constructs_lib.plans import Plans
 from constructs_lib.rest_api import RestApi
 from constructs_lib.secrets import ProviderSecrets
 from constructs_lib.settings import Environment
 from constructs_lib.stage import Stage
-from lambda_src.contract import ACCOUNTS_INDEX
+from lambda_src.contract import ACCOUNTS_INDEX, ENVIRONMENT_TAG
 
 MAX_PLANS_NAMED: Final = 20
 """A managed policy has at most 6,144 characters (docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
@@ -139,11 +140,26 @@ class Access(Construct):
         ]
 
     def _change_keys(self, plans: Plans) -> list[Statement]:
-        """Change keys. IAM cannot separate the keys of environments in one region; it can separate the plans."""
+        """Create keys with the environment's tag, change keys that have it, and put keys on the environment's plans.
+
+        A list of keys has no tags, so operators can list the keys of all environments in the region. Creating a key
+        with tags needs PUT on the key's tags; tagging an existing key needs PATCH on the key too
+        (docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-tagging-iam-policy.html).
+        """
         ids = [plan.id for plan in plans.plans.values()] if len(plans.plans) <= MAX_PLANS_NAMED else ["*"]
-        keys = ["/apikeys", "/apikeys/*"] + [f"/usageplans/{plan_id}/keys*" for plan_id in ids]
-        actions = [f"apigateway:{method}" for method in ("GET", "POST", "PATCH", "DELETE")]
-        return [allow("ChangeKeys", actions, [self._api_arn(path) for path in keys])]
+        keys, every_key = self._api_arn("/apikeys"), self._api_arn("/apikeys/*")
+        tags = self._api_arn(f"/tags/{quote(every_key, safe='*')}")
+        get, post, delete = "apigateway:GET", "apigateway:POST", "apigateway:DELETE"
+        return [
+            allow("ListKeys", [get], [keys]),
+            allow("CreateKeys", [post], [keys]) | self._if_tagged("aws:RequestTag"),
+            allow("TagKeys", ["apigateway:PUT"], [tags]),
+            allow("ChangeKeys", [get, "apigateway:PATCH", delete], [every_key]) | self._if_tagged("aws:ResourceTag"),
+            allow("AssignKeys", [get, post, delete], [self._api_arn(f"/usageplans/{plan}/keys*") for plan in ids]),
+        ]
+
+    def _if_tagged(self, condition_key: str) -> Statement:
+        return {"Condition": {"StringEquals": {f"{condition_key}/{ENVIRONMENT_TAG}": self._environment.name}}}
 
 
 def _secrets_statement(secrets: ProviderSecrets, name: str, actions: Sequence[str]) -> list[Statement]:
@@ -157,9 +173,6 @@ def _read_ledger(ledger: LedgerTable) -> Statement:
 
 
 def _change_ledger(ledger: LedgerTable) -> Statement:
-    """Put items; the command writes each change in one transaction with its audit row, and never updates or deletes.
-
-    Limited by partition (docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html).
-    """
-    condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [*_OPERATOR_PARTITIONS, *_AUDIT_PARTITIONS]}}
-    return allow("PutItems", ["dynamodb:PutItem"], [ledger.table.arn]) | {"Condition": condition}
+    """Put items; the command writes each change in one transaction with its audit row, and never updates or deletes."""
+    put = allow("PutItems", ["dynamodb:PutItem"], [ledger.table.arn])
+    return in_partitions(put, [*_OPERATOR_PARTITIONS, *_AUDIT_PARTITIONS])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from typing import Final
 
 from constructs_lib.aws import (
     Construct,
@@ -16,13 +18,25 @@ from constructs_lib.aws import (
     addressed,
 )
 from constructs_lib.ledger_items import Item
-from constructs_lib.permissions import Statement, allow
+from constructs_lib.permissions import Statement, allow, in_partitions
 from constructs_lib.settings import Environment
 from constructs_lib.settings.runtime import table_name
-from lambda_src.contract import ACCOUNTS_INDEX, ACCOUNTS_INDEX_KEY, PK, SK, TTL_ATTRIBUTE
+from lambda_src.contract import (
+    ACCOUNTS_INDEX,
+    ACCOUNTS_INDEX_KEY,
+    PK,
+    SK,
+    TTL_ATTRIBUTE,
+    account_pk,
+    event_pk,
+    rollup_pk,
+    seen_pk,
+    usage_pk,
+)
 
-_ACTIONS = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-"""A transaction needs the permissions of its operations; there is none for transactions."""
+_PUTS: Final = (usage_pk("*", "*"), event_pk("*"))
+_UPDATES: Final = (account_pk("*"), rollup_pk("*"), event_pk("*"))
+"""Partitions that both Lambdas write. Policies, keys, models and audit rows are in others."""
 
 
 class LedgerTable(Construct):
@@ -68,11 +82,20 @@ class LedgerTable(Construct):
         )
         addressed(name, resource)
 
-    def read_and_write(self) -> list[Statement]:
-        """The gateway's permissions: no scan, no delete, no change of the table."""
-        return [allow("UseLedger", _ACTIONS, [self.table.arn])]
+    def meter(self) -> list[Statement]:
+        """The gateway's permissions: no scan, no delete, no change of the table; writes by partition."""
+        return self._use(_PUTS, (*_UPDATES, seen_pk("*")))
 
     def sweep(self) -> list[Statement]:
-        """The sweeper's permissions: the gateway's, and the list of accounts."""
+        """The sweeper's permissions: the gateway's without source addresses, and the list of accounts."""
         index = f"{self.table.arn}/index/{ACCOUNTS_INDEX}"
-        return [*self.read_and_write(), allow("ListAccounts", ["dynamodb:Query"], [index])]
+        return [*self._use(_PUTS, _UPDATES), allow("ListAccounts", ["dynamodb:Query"], [index])]
+
+    def _use(self, puts: Iterable[str], updates: Iterable[str]) -> list[Statement]:
+        """Each item of a transaction needs the permission of its own operation; there is none for transactions."""
+        arns = [self.table.arn]
+        return [
+            allow("ReadLedger", ["dynamodb:GetItem", "dynamodb:Query"], arns),
+            in_partitions(allow("PutItems", ["dynamodb:PutItem"], arns), puts),
+            in_partitions(allow("UpdateItems", ["dynamodb:UpdateItem"], arns), updates),
+        ]

@@ -16,6 +16,12 @@ def allow(name: str, actions: Iterable[str], resources: Iterable[str]) -> Statem
     return {"Sid": name, "Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
 
 
+def in_partitions(statement: Statement, partitions: Iterable[str]) -> Statement:
+    """`statement` about DynamoDB items, limited to partition keys that match one of the patterns `partitions`
+    (docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html)."""
+    return statement | {"Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(partitions)}}}
+
+
 def traces() -> Statement:
     """Send traces. X-Ray's actions have no resource-level permissions, hence `*`."""
     return allow("SendTraces", XRAY_ACTIONS, ["*"])

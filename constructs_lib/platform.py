@@ -13,6 +13,7 @@ from constructs_lib.aws import (
     TerraformStack,
 )
 from constructs_lib.settings import Environment
+from lambda_src.contract import ENVIRONMENT_TAG
 
 _CHECKOUT: Final = "../../.."
 """Relative to cdktf.out/stacks/NAME, where Terraform runs."""
@@ -22,7 +23,7 @@ def configure(stack: TerraformStack, environment: Environment) -> None:
     """Set backend and provider of `stack`."""
     _backend(stack, environment)
     endpoint = environment.aws.endpoint
-    tags = [AwsProviderDefaultTags(tags={"tollgate:environment": environment.name, **environment.aws.tags})]
+    tags = [AwsProviderDefaultTags(tags={**environment.aws.tags, ENVIRONMENT_TAG: environment.name})]
     if endpoint is None:
         AwsProvider(stack, "aws", region=environment.aws.region, profile=environment.aws.profile, default_tags=tags)
         return

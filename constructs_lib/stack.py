@@ -75,7 +75,7 @@ class TollgateStack(TerraformStack):
 
         self.gateway.grant(
             [
-                *self.ledger.read_and_write(),
+                *self.ledger.meter(),
                 *self.secrets.read(),
                 *self.notifications.publish(),
                 *self.prompts.write(),

@@ -13,7 +13,12 @@ from admin.session import Session
 from lambda_src.contract import ENVIRONMENT_TAG, api_key_description, api_key_name, prefix
 
 if TYPE_CHECKING:
-    from mypy_boto3_apigateway.type_defs import ApiKeyResponseTypeDef, ApiKeyTypeDef, PatchOperationTypeDef
+    from mypy_boto3_apigateway.type_defs import (
+        ApiKeyResponseTypeDef,
+        ApiKeyTypeDef,
+        GetApiKeysRequestPaginateTypeDef,
+        PatchOperationTypeDef,
+    )
 
 CREATES_PER_SECOND: Final = 5
 """CreateApiKey's limit per account (docs.aws.amazon.com/apigateway/latest/developerguide/limits.html)."""
@@ -71,8 +76,10 @@ def create(session: Session, consumer: str, label: str, description: str) -> tup
 
 def gateway_keys(session: Session, name_prefix: str = "") -> list[GatewayKey]:
     """Keys whose names start with `name_prefix`."""
-    paginator, size = session.apigateway.get_paginator("get_api_keys"), {"PageSize": 500}
-    pages = paginator.paginate(nameQuery=name_prefix, includeValues=False, PaginationConfig=size)
+    request: GetApiKeysRequestPaginateTypeDef = {"includeValues": False, "PaginationConfig": {"PageSize": 500}}
+    if name_prefix:
+        request["nameQuery"] = name_prefix
+    pages = session.apigateway.get_paginator("get_api_keys").paginate(**request)
     return [_gateway_key(key) for page in pages for key in page["items"]]
 
 

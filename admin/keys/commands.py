@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from admin import completion
 from admin.errors import UsageError
 from admin.keys.adopt import import_all, importable_keys, write_exported
 from admin.keys.api_gateway import value_of
@@ -38,7 +39,10 @@ app = typer.Typer(help="Issue, rotate and revoke keys of consumers.", no_args_is
 def list_keys(
     context: typer.Context,
     consumer: Annotated[
-        str | None, typer.Argument(metavar="CONSUMER", help="Only keys of this consumer. Default: all.")
+        str | None,
+        typer.Argument(
+            metavar="CONSUMER", help="Only keys of this consumer. Default: all.", autocompletion=completion.consumers
+        ),
     ] = None,
 ) -> None:
     """List keys with their consumer, state and creator. Values are never listed.
@@ -59,7 +63,10 @@ def list_keys(
 def issue_keys(
     context: typer.Context,
     consumer: Annotated[
-        str | None, typer.Argument(metavar="CONSUMER", help="Consumer of the key. Not with --from-csv.")
+        str | None,
+        typer.Argument(
+            metavar="CONSUMER", help="Consumer of the key. Not with --from-csv.", autocompletion=completion.consumers
+        ),
     ] = None,
     label: Annotated[
         str | None,
@@ -201,6 +208,6 @@ def import_keys(
         session.output.say(f"dry run, nothing done: import {summary([key.request for key in importable])}")
         return
     import_all(session, importable)
-    keys = keys_of(session, [key.key_id for key in importable])
+    keys = keys_of(session, [key.key.key_id for key in importable])
     now = session.now()
     session.output.show([shown(key, now) for key in keys], lambda: keys_table(None, keys, now))

@@ -12,7 +12,7 @@ from typing import Final
 from local.cloud import fault_injection, lambda_workers, secretsmanager, sns, terraform_delay
 from local.cloud.apigateway import lambda_proxy, patch_operations, stage, usage_plans
 from local.cloud.cloudwatch import alarms, contributor_insights, emf, metric_data, query_protocol, service_metrics
-from local.cloud.iam import authorization, resources
+from local.cloud.iam import api_gateway_tags, authorization, resources
 from local.cloud.logs import function_logs, index_policies, metric_filters, saved_queries
 from local.cloud.logs.insights import queries
 
@@ -34,6 +34,7 @@ PATCHES: Final = (
     metric_filters,
     authorization,
     resources,
+    api_gateway_tags,
     lambda_workers,
     secretsmanager,
     sns,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError
 from typer.main import get_command
 
 from admin import cli
-from lambda_src.contract import secret_name
+from lambda_src.contract import ENVIRONMENT_TAG, secret_name
 from tests.e2e.command import Command
 from tests.e2e.conftest import CANARY_SECRETS, System
 
@@ -85,10 +86,12 @@ class Person:
 
 @pytest.fixture(scope="module")
 def words(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A consumer that is paused, a key to take in, and a log line that is booked."""
+    """A consumer that is paused, a key to import, and a log line that is booked."""
     folder = tmp_path_factory.mktemp("privilege")
     ids, lines = folder / "ids.csv", folder / "lines.json"
-    stray = system.cloud.client("apigateway").create_api_key(name="privilege-stray", enabled=True)["id"]
+    stray = system.cloud.client("apigateway").create_api_key(
+        name="privilege-stray", enabled=True, tags={ENVIRONMENT_TAG: "e2e"}
+    )["id"]
     ids.write_text(f"consumer,key_id,label\nissued,{stray},taken-in\n")
     tollgate.here("--yes", "consumers", "pause", "retired")
     body = {"model": "standin-small", "messages": [{"role": "user", "content": "Hello"}]}
@@ -135,6 +138,13 @@ def operator(system: System, tollgate: Command, words: dict[str, str]) -> Iterat
         gateway.delete_api_key(apiKey=key["id"])
 
 
+def denied(client: Any, operation: str, arguments: dict[str, Any]) -> None:
+    """Assert that IAM denies the call."""
+    with pytest.raises(ClientError) as caught:
+        getattr(client, operation)(**arguments)
+    assert "AccessDenied" in caught.value.response["Error"]["Code"], operation
+
+
 def everything(system: System) -> list[Any]:
     """All that the ledger holds, in an order that does not change."""
     pages = system.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=system.outputs["table"])
@@ -151,7 +161,7 @@ def test_of_every_verb_it_is_known_who_may_use_it() -> None:
 def test_a_viewer_reads_all_there_is(viewer: Person, verb: str) -> None:
     # Doctor ends with 1 where other tests have made an outage ring.
     said = viewer.tries(READS[verb], accepted=(0, 1) if verb == "doctor" else 0)
-    assert "not looked at" not in said
+    assert "not checked" not in said
     assert "there is no alarm" not in said
 
 
@@ -170,10 +180,10 @@ def secret_of(system: System) -> str:
     return str(found["VersionIdsToStages"])
 
 
-def test_a_viewer_is_told_what_was_not_looked_at(viewer: Person) -> None:
+def test_doctor_reports_what_a_viewer_cannot_check(viewer: Person) -> None:
     """Keys are listed with their values where the caller asks for them: no policy allows one without the other."""
     checks = viewer.command.here("--output", "json", "doctor", "--only", "keys").json["checks"]
-    unseen = {each["name"]: each["findings"] for each in checks if "not looked at" in str(each["findings"])}
+    unseen = {each["name"]: each["findings"] for each in checks if "not checked" in str(each["findings"])}
     assert set(unseen) == {"keys", "dead-keys"}
     assert all("tollgate-e2e-operator" in each["fix"] for found in unseen.values() for each in found)
 
@@ -189,7 +199,7 @@ def test_a_viewer_is_not_told_that_a_key_is_gone(viewer: Person, operator: Perso
 
 @pytest.mark.parametrize("line", ["doctor --only keys", "keys show {alpha}", "usage report", "logs errors", "audit"])
 def test_an_operator_needs_no_second_policy_to_look(operator: Person, line: str) -> None:
-    assert "not looked at" not in operator.tries(line)
+    assert "not checked" not in operator.tries(line)
 
 
 @pytest.mark.parametrize("who", ["viewer", "operator"])
@@ -222,6 +232,50 @@ def test_an_operator_books_no_money(system: System, operator: Person) -> None:
     assert everything(system) == before
 
 
+@pytest.mark.parametrize("tags", [{ENVIRONMENT_TAG: "other"}, {}], ids=["of another environment", "untagged"])
+def test_operators_cannot_use_keys_of_another_environment(
+    system: System, operator: Person, tmp_path: Path, tags: dict[str, str]
+) -> None:
+    gateway, root = operator.client("apigateway"), system.cloud.client("apigateway")
+    key = root.create_api_key(name="privilege-other", tags=tags)["id"]
+    change = [{"op": "replace", "path": "/enabled", "value": "false"}]
+    arn = f"arn:aws:apigateway:{system.cloud.region}::/apikeys/{key}"
+    for operation, arguments in (
+        ("get_api_key", {"apiKey": key, "includeValue": True}),
+        ("update_api_key", {"apiKey": key, "patchOperations": change}),
+        ("delete_api_key", {"apiKey": key}),
+        ("tag_resource", {"resourceArn": arn, "tags": {ENVIRONMENT_TAG: "e2e"}}),
+        ("create_api_key", {"name": "privilege-new", "tags": tags}),
+    ):
+        denied(gateway, operation, arguments)
+    keys = tmp_path / "keys.csv"
+    keys.write_text(f"consumer,key_id,label\nissued,{key},other\n")
+    said = operator.tries(f"keys import {keys}", accepted=254)
+    assert f"its tag {ENVIRONMENT_TAG} is {tags.get(ENVIRONMENT_TAG, 'missing')}" in said
+    assert f"`aws apigateway tag-resource --resource-arn {arn} --tags {ENVIRONMENT_TAG}=e2e`" in said
+    assert root.get_api_key(apiKey=key)["enabled"]
+    root.delete_api_key(apiKey=key)
+
+
+def test_the_command_tags_the_keys_it_issues_and_imports(system: System, operator: Person, tollgate: Command) -> None:
+    gateway = system.cloud.client("apigateway")
+    issued = operator.command.here("--output", "json", "keys", "issue", "issued", "--label", "tagged").json["key_id"]
+    assert gateway.get_api_key(apiKey=issued)["tags"] == {ENVIRONMENT_TAG: "e2e"}
+    untagged = gateway.create_api_key(name="privilege-untagged")["id"]
+    keys = Path(operator.words["ids"]).with_name("untagged.csv")
+    keys.write_text(f"consumer,key_id,label\nissued,{untagged},untagged\n")
+    tollgate.here("--yes", "keys", "import", str(keys))
+    assert gateway.get_api_key(apiKey=untagged)["tags"] == {ENVIRONMENT_TAG: "e2e"}
+    operator.tries(f"keys revoke {untagged}")
+
+
+def test_a_key_that_is_gone_is_not_an_access_error(system: System, operator: Person) -> None:
+    """IAM denies operators a key that does not exist, since it has no tag."""
+    issued = operator.command.here("--output", "json", "keys", "issue", "issued", "--label", "gone").json["key_id"]
+    system.cloud.client("apigateway").delete_api_key(apiKey=issued)
+    operator.tries(f"keys revoke {issued}")
+
+
 @pytest.mark.parametrize("who", ["viewer", "operator"])
 def test_nobody_reads_a_secret_or_the_table_as_a_whole_or_rewrites_history(
     system: System, request: pytest.FixtureRequest, who: str
@@ -230,7 +284,7 @@ def test_nobody_reads_a_secret_or_the_table_as_a_whole_or_rewrites_history(
     table, alpha = system.outputs["table"], system.key_id("alpha")
     row = {"TableName": table, "Key": {"pk": {"S": "AUDIT#2026-11"}, "sk": {"S": "x"}}}
     book = {"TableName": table, "Item": {"pk": {"S": "ACCOUNT#alpha"}, "sk": {"S": "ACCOUNT"}}}
-    denied: list[tuple[str, str, dict[str, Any]]] = [
+    calls: list[tuple[str, str, dict[str, Any]]] = [
         ("secretsmanager", "get_secret_value", {"SecretId": secret_name("e2e", "anthropic")}),
         ("dynamodb", "scan", {"TableName": table}),
         ("dynamodb", "delete_item", row),
@@ -245,8 +299,6 @@ def test_nobody_reads_a_secret_or_the_table_as_a_whole_or_rewrites_history(
         ("iam", "attach_user_policy", {"UserName": f"least-{who}", "PolicyArn": system.outputs["operator_policy_arn"]}),
     ]
     if who == "viewer":
-        denied.append(("apigateway", "get_api_key", {"apiKey": alpha, "includeValue": True}))
-    for service, operation, arguments in denied:
-        with pytest.raises(ClientError) as caught:
-            getattr(someone.client(service), operation)(**arguments)
-        assert "AccessDenied" in caught.value.response["Error"]["Code"], operation
+        calls.append(("apigateway", "get_api_key", {"apiKey": alpha, "includeValue": True}))
+    for service, operation, arguments in calls:
+        denied(someone.client(service), operation, arguments)

@@ -60,11 +60,34 @@ def test_operators_change_keys_and_states_only(full: Synthesized, bare: Synthesi
     assert operator["SetSecrets"]["Resource"] == managed_policy(full, "viewer")["SeeSecrets"]["Resource"]
     assert "secretsmanager:GetSecretValue" not in str(operator)
     assert "SetSecrets" not in managed_policy(bare, "operator")
-    plans = [resource for resource in operator["ChangeKeys"]["Resource"] if "/usageplans/" in resource]
-    assert plans == [
+    assert operator["AssignKeys"]["Resource"] == [
         "arn:aws:apigateway:eu-west-3::/usageplans/${aws_api_gateway_usage_plan.starter.id}/keys*",
         "arn:aws:apigateway:eu-west-3::/usageplans/${aws_api_gateway_usage_plan.unlimited.id}/keys*",
     ]
+
+
+def test_operators_change_only_keys_with_their_environments_tag(full: Synthesized) -> None:
+    """Otherwise operators of one environment could delete the keys of another one in the same region."""
+    operator, tag = managed_policy(full, "operator"), "tollgate:environment"
+    keys = "arn:aws:apigateway:eu-west-3::/apikeys"
+    by_resource: dict[str, set[str]] = {}
+    for sid, statement in operator.items():
+        for resource in statement["Resource"]:
+            if "apikeys" in resource:
+                by_resource.setdefault(resource, set()).add(sid)
+    tags = "arn:aws:apigateway:eu-west-3::/tags/arn%3Aaws%3Aapigateway%3Aeu-west-3%3A%3A%2Fapikeys%2F*"
+    assert by_resource == {keys: {"ListKeys", "CreateKeys"}, f"{keys}/*": {"ChangeKeys"}, tags: {"TagKeys"}}
+    assert operator["CreateKeys"]["Condition"] == {"StringEquals": {f"aws:RequestTag/{tag}": "full"}}
+    assert operator["ChangeKeys"]["Condition"] == {"StringEquals": {f"aws:ResourceTag/{tag}": "full"}}
+    assert operator["TagKeys"]["Action"] == ["apigateway:PUT"], "tagging another key needs PATCH on it"
+    assert full.json["provider"]["aws"][0]["default_tags"][0]["tags"][tag] == "full", "Terraform's keys have the tag"
+
+
+def test_settings_cannot_override_the_tag_that_policies_test(tmp_path: Path) -> None:
+    text = '[aws]\nregion = "eu-west-1"\ntags = { "tollgate:environment" = "other" }\n'
+    (tmp_path / "mine.toml").write_text(text)
+    stack = synthesize(tmp_path / "mine.toml", tmp_path / "out")
+    assert stack.json["provider"]["aws"][0]["default_tags"][0]["tags"] == {"tollgate:environment": "mine"}
 
 
 @pytest.mark.parametrize("policy", ["viewer", "operator"])
@@ -111,9 +134,28 @@ def test_gateway_has_exactly_the_ledger_permissions_it_uses(full: Synthesized) -
     )
     called = set(re.findall(r'_call\(\s*"(\w+)"', source)) - {"TransactWriteItems"}
     in_transactions = {f"{verb}Item" for verb in re.findall(r'\{"(Put|Update|Delete|ConditionCheck)":', source)}
-    statement = statement_of(full, "UseLedger")
-    assert {action.removeprefix("dynamodb:") for action in statement["Action"]} == called | in_transactions
-    assert statement["Resource"] == ["${aws_dynamodb_table.ledger.arn}"]
+    statements = [statement_of(full, sid) for sid in ("ReadLedger", "PutItems", "UpdateItems")]
+    actions = {action.removeprefix("dynamodb:") for statement in statements for action in statement["Action"]}
+    assert actions == called | in_transactions
+    assert {resource for statement in statements for resource in statement["Resource"]} == {
+        "${aws_dynamodb_table.ledger.arn}"
+    }
+
+
+def test_functions_write_to_their_own_partitions_only(every: list[Synthesized]) -> None:
+    """Policies (CONSUMER#), keys (KEY#), models (MODELS) and audit rows (AUDIT#) are not among them.
+    tests/e2e/test_least_privilege_functions.py runs the functions' code with these policies."""
+    own = {"PutItem": {"USAGE#*#*", "EVENT#*"}, "UpdateItem": {"ACCOUNT#*", "ROLLUP#*", "EVENT#*"}}
+    for stack in every:
+        for role, seen in (("gateway", {"SEEN#*"}), ("sweeper", set[str]())):
+            writes = {}
+            for statement in stack.statements(role):
+                for action in statement["Action"]:
+                    service, _, operation = action.partition(":")
+                    if service == "dynamodb" and operation not in ("GetItem", "Query"):
+                        keys = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+                        writes[operation] = set(keys)
+            assert writes == own | {"UpdateItem": own["UpdateItem"] | seen}
 
 
 def test_gateway_reads_only_the_secrets_of_its_providers(full: Synthesized) -> None:

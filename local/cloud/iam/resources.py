@@ -68,7 +68,7 @@ def extract_resource_arn(service: str, method: str, path: str, headers: Any, bod
 def dynamodb_service_context(body: bytes) -> Any:
     """Condition keys of a request other than a transaction."""
     request = json.loads(body)
-    keys = _leading_keys(request) if "Item" in request else ()
+    keys = _leading_keys(request) if {"Item", "Key"} & request.keys() else ()
     return _service_context(body) | ({LEADING_KEYS: list(keys)} if keys else {})
 
 

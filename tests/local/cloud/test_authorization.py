@@ -76,6 +76,9 @@ def test_partitions_of_a_table(user: Callable[..., Any], table: str) -> None:
     dynamodb.put_item(TableName=TABLE, Item=item("KEY#1"))
     assert denied(dynamodb.put_item, TableName=TABLE, Item=item("MODELS"))
     assert denied(dynamodb.get_item, TableName=TABLE, Key=item("KEY#1"))
+    updates = user(allow(["dynamodb:UpdateItem"], [table], **keys))("dynamodb")
+    updates.update_item(TableName=TABLE, Key=item("KEY#1"))
+    assert denied(updates.update_item, TableName=TABLE, Key=item("MODELS"))
     good, other = ({"Put": {"TableName": TABLE, "Item": item(pk)}} for pk in ("AUDIT#1", "MODELS"))
     dynamodb.transact_write_items(TransactItems=[good])
     assert denied(dynamodb.transact_write_items, TransactItems=[good, other])
@@ -88,6 +91,27 @@ def test_methods_and_paths_of_api_gateway(user: Callable[..., Any], cloud: Cloud
     assert "items" in gateway.get_api_keys()
     assert denied(gateway.get_api_key, apiKey=cloud.client("apigateway").create_api_key(name="identity")["id"])
     assert denied(gateway.create_api_key)
+
+
+def test_tags_of_api_keys(user: Callable[..., Any], cloud: Cloud) -> None:
+    root, tags = f"arn:aws:apigateway:{cloud.region}::", {"team": "ours"}
+    create = allow(["apigateway:POST"], [f"{root}/apikeys"], StringEquals={"aws:RequestTag/team": "ours"})
+    methods = [f"apigateway:{method}" for method in ("GET", "PATCH", "DELETE")]
+    change = allow(methods, [f"{root}/apikeys/*"], StringEquals={"aws:ResourceTag/team": "ours"})
+    tagging = allow(["apigateway:PUT"], [f"{root}/tags/arn%3Aaws%3Aapigateway%3A{cloud.region}%3A%3A%2Fapikeys%2F*"])
+    assert denied(user(create, change)("apigateway").create_api_key, name="a", tags=tags), "tags need PUT"
+    gateway = user(create, change, tagging)("apigateway")
+    assert denied(gateway.create_api_key, name="a")
+    assert denied(gateway.create_api_key, name="a", tags={"team": "theirs"})
+    ours = gateway.create_api_key(name="a", tags=tags)["id"]
+    theirs = cloud.client("apigateway").create_api_key(name="b", tags={"team": "theirs"})["id"]
+    gateway.tag_resource(resourceArn=f"{root}/apikeys/{ours}", tags={"more": "x"})
+    assert gateway.get_api_key(apiKey=ours)["tags"] == {"team": "ours", "more": "x"}
+    for key in (theirs, "missing"):
+        assert denied(gateway.get_api_key, apiKey=key)
+        assert denied(gateway.delete_api_key, apiKey=key)
+    assert denied(gateway.tag_resource, resourceArn=f"{root}/apikeys/{theirs}", tags=tags)
+    gateway.delete_api_key(apiKey=ours)
 
 
 def test_every_log_group_of_a_query_must_be_allowed(user: Callable[..., Any], cloud: Cloud) -> None:
