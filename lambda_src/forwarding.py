@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from hashlib import sha256
+
 from lambda_src.bookkeeping import SETTLE_SECONDS, Bookkeeping
 from lambda_src.contract import Config
 from lambda_src.core.dialects.parsed_request import ParsedRequest
@@ -16,6 +19,8 @@ from lambda_src.core.response_headers import limit_headers
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.edges.provider_client import ProviderClient
 from lambda_src.edges.secrets import Secrets
+
+_IDEMPOTENCY_KEY = "idempotency-key"
 
 
 class Forwarder:
@@ -92,7 +97,7 @@ class Forwarder:
             provider=provider,
             route=context.route,
             model=model.upstream,
-            headers=request.headers,
+            headers=_scoped_headers(request.headers, record),
             trace_headers=context.trace.headers,
             body=body,
         )
@@ -106,3 +111,16 @@ class Forwarder:
         if response.status == 401 and provider.secret is not None:
             self._secrets.forget(provider.secret)
         return response
+
+
+def _scoped_headers(headers: Mapping[str, str], record: UsageRecord) -> dict[str, str]:
+    """The caller's headers, with an idempotency key that no other consumer can send.
+
+    Consumers share the provider's account: with the same key, one could receive another's stored response.
+    """
+    scoped = dict(headers)
+    key = scoped.pop(_IDEMPOTENCY_KEY, "")
+    if key and key.isascii() and key.isprintable():
+        parts = (record.environment, record.consumer, key)
+        scoped[_IDEMPOTENCY_KEY] = sha256("\n".join(parts).encode()).hexdigest()
+    return scoped

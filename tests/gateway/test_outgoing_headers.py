@@ -145,6 +145,18 @@ def test_invalid_caller_header_is_dropped(
     assert not {"idempotency-key", "traceparent"} & set(provider.calls()[-1].ids)
 
 
-def test_valid_caller_header_is_forwarded(gateway: Gateway, provider: StandInProvider) -> None:
-    assert send(gateway, request("key-free", chat(), headers={"Idempotency-Key": "order ~ 17"})).status == 200
-    assert provider.calls()[-1].ids["idempotency-key"] == "order ~ 17"
+def test_idempotency_keys_belong_to_one_consumer(bench: Bench, gateway: Gateway, provider: StandInProvider) -> None:
+    """Consumers share the provider's account: a shared key would return one consumer's response to another."""
+
+    def forwarded(key: str, value: str) -> str:
+        assert send(gateway, request(key, chat(), headers={"Idempotency-Key": value})).status == 200
+        return provider.calls()[-1].ids["idempotency-key"]
+
+    keys = [bench.add_consumer(name) for name in ("idem", "idem-2")]
+    first = forwarded(keys[0], "order ~ 17")
+    # sha256 of "bench", "idem" and "order ~ 17", each on its own line
+    assert first == "559113bfbb0677e97059b165115410a3f694e65ad2d38d7dbb787038cfe71cfb"
+    assert forwarded(keys[0], "order ~ 17") == first
+    others = {forwarded(keys[1], "order ~ 17"), forwarded(keys[0], "order ~ 18"), forwarded(keys[0], first)}
+    assert len(others | {first}) == 4
+    assert len(forwarded(keys[0], "x" * 5_000)) == 64
