@@ -72,6 +72,9 @@ ROUTES: Final = (
 )
 """`/bedrock` routes are deployed only if the environment has a `bedrock` provider."""
 
+MODEL_ROUTES: Final = ("models", "model")
+"""Routes that the gateway answers itself. Their requests have a usage line and no usage row."""
+
 EVENT_STREAM_MEDIA_TYPE: Final = "application/vnd.amazon.eventstream"
 """The API's only binary media type, used by Bedrock streams."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lambda_src.bookkeeping import Bookkeeping
-from lambda_src.contract import HEADER_PROMPT_LOG, Config, Route
+from lambda_src.contract import HEADER_PROMPT_LOG, MODEL_ROUTES, Config, Route
 from lambda_src.core import admission, model_list
 from lambda_src.core.account import Hold
 from lambda_src.core.admission import Caller
@@ -20,9 +20,9 @@ from lambda_src.core.error_responses import error_response
 from lambda_src.core.errors import BadRequest, GatewayError, Unavailable
 from lambda_src.core.estimate import estimate
 from lambda_src.core.http_event import HttpRequest, HttpResponse
-from lambda_src.core.policy import Model
+from lambda_src.core.policy import Model, Policy
 from lambda_src.core.request_context import AdmittedRequest, RequestContext, elapsed_ms
-from lambda_src.core.response_headers import common_headers, parse_tags
+from lambda_src.core.response_headers import common_headers, merge_tags, parse_tags
 from lambda_src.core.trace import parse_trace
 from lambda_src.core.usage_line import usage_line
 from lambda_src.core.usage_record import UsageRecord
@@ -100,9 +100,9 @@ class Gateway:
         request, route, record = context.request, context.route, context.record
         record.route = route.name
         caller = self._identify(context)
-        record.tags = {**caller.policy.tags, **parse_tags(request.headers)}
+        record.tags = merge_tags(caller.policy.tags, parse_tags(request.headers))
         models = self.bookkeeping.read(lambda: self.policy_cache.models(context.started + ADMIT_SECONDS))
-        if route.name in ("models", "model"):
+        if route.name in MODEL_ROUTES:
             return self._list_models(context, caller, models)
         if len(request.body) > self.config.max_request_bytes:
             raise BadRequest(
@@ -118,10 +118,12 @@ class Gateway:
         record.price_version = model.price_version
         if route.dialect != "bedrock":
             parsed.overrides["model"] = model.upstream
-        admitted = self._admit(context, caller, parsed, model) if route.billable else None
-        context.log_prompt = _wants_prompt_log(request, caller)
-        if admitted is None:
+        if not route.billable:
+            self._count_request(context, caller.policy)
+            context.log_prompt = _wants_prompt_log(request, caller)
             return self.forwarder.forward_unbilled(context, parsed, model)
+        admitted = self._admit(context, caller, parsed, model)
+        context.log_prompt = _wants_prompt_log(request, caller)
         return self.forwarder.forward_billed(context, admitted)
 
     def _identify(self, context: RequestContext) -> Caller:
@@ -144,10 +146,22 @@ class Gateway:
             raise
 
     def _list_models(self, context: RequestContext, caller: Caller, models: dict[str, Model]) -> HttpResponse:
+        self._count_request(context, caller.policy)
         body = model_list.models_body(context.request, context.route, caller.policy, models, self._kinds)
         context.record.status, context.record.settlement = 200, "settled"
-        self.bookkeeping.book_unbilled(context.record, context.deadline)
         return HttpResponse(status=200, body=body, headers={"content-type": "application/json"})
+
+    def _count_request(self, context: RequestContext, policy: Policy) -> None:
+        """Count a request without a hold. LimitReached if the consumer's requests per minute are exhausted."""
+        admission.check_requests_allowed(policy)
+        limit, at_ms = policy.requests_per_minute, context.request.at_ms
+        if limit is None:
+            return
+        deadline = context.started + ADMIT_SECONDS
+        try:
+            self.bookkeeping.read(lambda: self.ledger.count_request(policy.consumer, limit, at_ms, deadline))
+        except NoRoomError as failure:
+            raise admission.request_limit_error(policy, failure.account, at_ms) from None
 
     def _admit(self, context: RequestContext, caller: Caller, parsed: ParsedRequest, model: Model) -> AdmittedRequest:
         """Place a hold. Every check that can fail without it comes first, so that no failure leaves a hold behind."""
@@ -194,7 +208,7 @@ class Gateway:
         record.latency_ms = elapsed_ms(context.started)
         if error.code == "ledger_unavailable":
             record.ledger_failed = True
-        elif record.settlement == "refused" and record.consumer != "-":
+        elif record.settlement == "refused" and record.consumer != "-" and record.route not in MODEL_ROUTES:
             self.bookkeeping.book_unbilled(record, context.deadline)
         return error_response(context.request, error)
 

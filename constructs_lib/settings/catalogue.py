@@ -145,7 +145,7 @@ class ConsumerSettings(Section):
         default=None, description="Input and output tokens per minute. Default: no limit."
     )
     requests_per_minute: Count | None = Field(
-        default=None, description="Requests per minute that are sent to providers. Default: no limit."
+        default=None, description="Requests per minute, model lists and token counts included. Default: no limit."
     )
     max_output_tokens: Positive | None = Field(
         default=None, description="Maximum output tokens per request. Default: the model's maximum."

@@ -115,6 +115,10 @@ class Account:
             if (name[:2] in ("c|", "s|") and name not in kept) or (name[:2] in ("t|", "r|") and int(name[2:]) < oldest)
         )
 
+    def stale_minutes(self, now_ms: int) -> tuple[str, ...]:
+        """Those of `stale_attributes` that count tokens and requests."""
+        return tuple(name for name in self.stale_attributes(now_ms) if name[:2] in ("t|", "r|"))
+
 
 def _counter(kind: str, window: Window, at: datetime) -> str:
     return f"{kind}|{window}|{labels(at)[window]}"
@@ -152,6 +156,12 @@ def reserve(hold: Hold, policy: Policy) -> Update:
         absent=(name,),
         at_most=at_most,
     )
+
+
+def count_request(at_ms: int, limit: int) -> Update:
+    """The update that counts a request without a hold, on condition that it does not exceed `limit` per minute."""
+    name = f"r|{minute(at_ms)}"
+    return Update(sets={ACCOUNTS_INDEX_KEY: ACCOUNTS_INDEX_KEY}, adds={name: 1}, at_most={name: limit - 1})
 
 
 def settle(hold: Hold, cost: int, tokens: int, now_ms: int, stale: Iterable[str] = ()) -> Update:

@@ -94,6 +94,11 @@ def check_within_limits(estimate: Estimate, policy: Policy) -> None:
             f"this request needs about {estimate.tokens} tokens; accepted: {policy.consumer}'s limit of "
             f"{policy.tokens_per_minute} per minute. Send a shorter request, or ask an operator to raise the limit.",
         )
+    check_requests_allowed(policy)
+
+
+def check_requests_allowed(policy: Policy) -> None:
+    """Raise LimitReached if the consumer may not send any request."""
     if policy.requests_per_minute is not None and policy.requests_per_minute < 1:
         raise LimitReached(
             "requests_per_minute_exceeded",
@@ -113,14 +118,24 @@ def limit_error(estimate: Estimate, policy: Policy, account: Account, at_ms: int
         never = datetime.max.replace(tzinfo=at.tzinfo)
         budget, remaining = max(exhausted, key=lambda pair: resets_at(pair[0].per, at) or never)
         return _budget_error(estimate, policy, budget, remaining, at)
-    seconds = max(1, 60 - at.second)
-    used, limit, name = account.tokens(at_ms), policy.tokens_per_minute, "tokens_per_minute"
+    used, limit = account.tokens(at_ms), policy.tokens_per_minute
     if limit is None or used + estimate.tokens <= limit:
-        used, limit, name = account.requests(at_ms), policy.requests_per_minute, "requests_per_minute"
+        return request_limit_error(policy, account, at_ms)
+    return _rate_limit_error(policy, "tokens_per_minute", f"{used} of {limit}", estimate.tokens, at)
+
+
+def request_limit_error(policy: Policy, account: Account, at_ms: int) -> LimitReached:
+    """The error for a request above `requests_per_minute`."""
+    used = f"{account.requests(at_ms)} of {policy.requests_per_minute}"
+    return _rate_limit_error(policy, "requests_per_minute", used, 1, utc_datetime(at_ms))
+
+
+def _rate_limit_error(policy: Policy, name: str, used: str, more: int, at: datetime) -> LimitReached:
+    seconds = max(1, 60 - at.second)
     return LimitReached(
         f"{name}_exceeded",
-        f"{policy.consumer} has used {used} of {limit} {name.replace('_', ' ')}; this request needs about "
-        f"{estimate.tokens if name.startswith('tokens') else 1} more. The limit resets in {seconds} s.",
+        f"{policy.consumer} has used {used} {name.replace('_', ' ')}; this request needs about {more} more. The limit "
+        f"resets in {seconds} s.",
         retry_after=seconds,
         retry=True,
     )

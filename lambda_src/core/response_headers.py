@@ -46,6 +46,18 @@ def parse_tags(headers: Mapping[str, str]) -> dict[str, str]:
     return tags
 
 
+def merge_tags(policy: Mapping[str, str], caller: Mapping[str, str]) -> dict[str, str]:
+    """The policy's tags and the caller's. A caller's tag with a name of the policy, in any case, becomes `caller.NAME`,
+    so that callers cannot charge another cost centre."""
+    reserved = {name.casefold() for name in policy}
+    merged: dict[str, str] = {}
+    for name, value in caller.items():
+        while name.casefold() in reserved:
+            name = f"caller.{name}"
+        merged[name] = value
+    return {**policy, **merged}
+
+
 def common_headers(record: UsageRecord, cors_origin: str | None = None) -> dict[str, str]:
     """Headers of every response: request id, cost and, if web pages of `cors_origin` may read it, CORS headers."""
     headers = {HEADER_REQUEST_ID: record.request_id, HEADER_COST: usd(record.cost_nano_usd)}

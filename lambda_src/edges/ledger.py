@@ -1,6 +1,7 @@
 """Ledger operations. All are idempotent.
 
 reserve         one conditional update of the account: add a hold, if it exceeds no limit
+count_request   one conditional update of the account: count a request without a hold, if it exceeds no limit
 settle          one transaction: usage row (once per request id), account (hold → spent), rollup
 book_unbilled   one transaction: usage row and rollup of a request without hold and cost
 withdraw        book_unbilled, and the end of a hold that may or may not have been placed
@@ -11,12 +12,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 from lambda_src.contract import (
     ACCOUNT_SK,
     ACCOUNTS_INDEX,
     ACCOUNTS_INDEX_KEY,
+    MODEL_ROUTES,
     PK,
     TTL_ATTRIBUTE,
     account_pk,
@@ -67,20 +70,24 @@ class Ledger(DynamoDBTable):
         The caller must have checked that the hold does not exceed a whole limit: conditions always pass for a counter
         that does not exist. After an AwsError the hold may or may not have been placed.
         """
-        parameters = build_update(
-            self._table, item_key(account_pk(consumer), ACCOUNT_SK), accounts.reserve(hold, policy)
-        )
-        parameters |= {"ReturnValues": "ALL_NEW", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
         try:
-            response = self._call("UpdateItem", parameters, deadline)
-        except AwsError as error:
-            if error.code != "ConditionalCheckFailedException":
-                raise
-            before = Account(deserialize_item(error.details.get("Item", {})))
-            if before.hold(hold.request_id) == hold:
-                return before  # placed by an earlier attempt whose response was lost
-            raise NoRoomError(before) from None
-        return Account(deserialize_item(response["Attributes"]))
+            return self._update_within_limits(consumer, accounts.reserve(hold, policy), deadline)
+        except NoRoomError as failure:
+            if failure.account.hold(hold.request_id) == hold:
+                return failure.account  # placed by an earlier attempt whose response was lost
+            raise
+
+    def count_request(self, consumer: str, limit: int, at_ms: int, deadline: float) -> None:
+        """Count a request without a hold. NoRoomError if `limit`, its maximum per minute, is exhausted.
+
+        `limit` must be at least 1, as for `reserve`. A repeated attempt whose first response was lost counts twice.
+        """
+        account = self._update_within_limits(consumer, accounts.count_request(at_ms, limit), deadline)
+        stale = account.stale_minutes(int(self.now() * 1000))
+        if stale:  # no settle removes them if the consumer sends no other requests
+            removal = Update(sets={}, adds={}, removes=stale)
+            with suppress(AwsError):  # the next request tries again
+                self._call("UpdateItem", self._account_update(consumer, removal), deadline)
 
     def settle(
         self, record: UsageRecord, hold: Hold, stale: tuple[str, ...], deadline: float, *, tokens: int | None = None
@@ -102,6 +109,8 @@ class Ledger(DynamoDBTable):
 
     def replay(self, record: UsageRecord, deadline: float) -> Outcome:
         """Book the record of a usage line, unless its row exists: the ledger was down, or restored from a backup."""
+        if record.route in MODEL_ROUTES:
+            return "replayed"  # these requests have no rows
         hold = self.account(record.consumer, deadline).hold(record.request_id)
         if record.settlement == "refused" and hold is not None:
             return self.withdraw(record, hold, deadline)
@@ -174,6 +183,21 @@ class Ledger(DynamoDBTable):
 
     # --- helpers ----------------------------------------------------------------------------------------
 
+    def _account_update(self, consumer: str, update: Update) -> dict[str, object]:
+        return build_update(self._table, item_key(account_pk(consumer), ACCOUNT_SK), update)
+
+    def _update_within_limits(self, consumer: str, update: Update, deadline: float) -> Account:
+        """The account after `update`. NoRoomError if its condition fails."""
+        parameters = self._account_update(consumer, update)
+        parameters |= {"ReturnValues": "ALL_NEW", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        try:
+            response = self._call("UpdateItem", parameters, deadline)
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            raise NoRoomError(Account(deserialize_item(error.details.get("Item", {})))) from None
+        return Account(deserialize_item(response["Attributes"]))
+
     def _settle_without_hold(self, record: UsageRecord, hold: Hold | None, deadline: float) -> Outcome:
         """Book a record whose hold is gone although it has no row, for example because the account was deleted."""
         try:
@@ -200,8 +224,7 @@ class Ledger(DynamoDBTable):
     def _release(self, consumer: str, hold: Hold, deadline: float) -> None:
         """End a hold whose request has a row: a duplicate reserve may arrive after the settle."""
         try:
-            parameters = build_update(self._table, item_key(account_pk(consumer), ACCOUNT_SK), accounts.release(hold))
-            self._call("UpdateItem", parameters, deadline)
+            self._call("UpdateItem", self._account_update(consumer, accounts.release(hold)), deadline)
         except AwsError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
