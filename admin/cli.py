@@ -17,17 +17,31 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from admin import streams
+from admin import completion, streams
 from admin.environment_file import missing_file
 from admin.errors import CliError, ConfigurationError, RefusedError, from_botocore_error, from_client_error
 from admin.output import Format, Output
 from admin.session import ENVIRONMENT_VARIABLE, Options, Session
 
 
+def _print_version(requested: bool) -> None:
+    if requested:
+        from importlib.metadata import version
+
+        typer.echo(f"tollgate {version('tollgate')}")
+        raise typer.Exit
+
+
 def root(
     context: typer.Context,
     env: Annotated[
-        str | None, typer.Option(envvar=ENVIRONMENT_VARIABLE, metavar="NAME", help="Name of the environment.")
+        str | None,
+        typer.Option(
+            envvar=ENVIRONMENT_VARIABLE,
+            metavar="NAME",
+            help="Name of the environment.",
+            autocompletion=completion.environments,
+        ),
     ] = None,
     profile: Annotated[str | None, typer.Option(metavar="NAME", help="AWS profile.")] = None,
     region: Annotated[
@@ -44,6 +58,9 @@ def root(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Confirm changes without a prompt.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would change, without changing anything.")
+    ] = False,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Issue, meter, limit, watch and revoke the keys of an AI gateway.
@@ -107,7 +124,7 @@ def application(only: str | None = None) -> typer.Typer:
         cls=RootGroup,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": _HELP_OPTIONS},
         epilog="Exit codes: 0 success, 1 finding or rejection, 2 usage error, 253 credentials or configuration, "
         "254 AWS service, 130 Ctrl-C. The options above are accepted anywhere in the command line.",
     )
@@ -123,13 +140,20 @@ def application(only: str | None = None) -> typer.Typer:
     return app
 
 
-def _unwrap(command: Any) -> None:
+_HELP_OPTIONS: Final = ["-h", "--help"]
+
+
+def _format_help(command: Any) -> None:
     """Let the terminal wrap the paragraphs of help texts, and keep the indentation of examples, which Typer removes
-    from text that follows the first paragraph."""
+    from text that follows the first paragraph. Flags, which take no value, have no `<bool>` after their names."""
+    help_option = command.get_help_option(typer.Context(command, help_option_names=_HELP_OPTIONS))
+    for option in (*command.params, help_option):
+        if getattr(option, "is_flag", False):
+            option.metavar = ""
     text = re.sub(r"(?<=\S)\n(?=\S)", " ", command.help)
     command.help = re.sub(r"\A(.+\n)\n(?=Examples:)", r"\1\n\n", text)
     for subcommand in getattr(command, "commands", {}).values():
-        _unwrap(subcommand)
+        _format_help(subcommand)
 
 
 def _placeholder() -> None:
@@ -137,7 +161,7 @@ def _placeholder() -> None:
 
 
 _TAKE_A_VALUE: Final = ("--env", "--profile", "--region", "--endpoint-url", "--output")
-_FLAGS: Final = ("--yes", "-y", "--dry-run")
+_FLAGS: Final = ("--yes", "-y", "--dry-run", "--version")
 
 
 def global_options_first(arguments: Sequence[str]) -> list[str]:
@@ -176,7 +200,7 @@ def run(arguments: Sequence[str]) -> int:
     """The exit code of a command line."""
     try:
         command = get_command(application(_command_name(arguments)))
-        _unwrap(command)
+        _format_help(command)
         command(global_options_first(arguments), prog_name="tollgate")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0

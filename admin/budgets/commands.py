@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from admin import completion
 from admin.budgets.forecast import Forecast, daily_spend, forecasts, forecasts_table
 from admin.budgets.raises import amount_of, clear, raise_by, window_of
 from admin.budgets.status import consumer_budgets, selected_budgets
@@ -19,7 +20,12 @@ from lambda_src.contract import Window
 app = typer.Typer(help="Show and forecast budgets, or raise one temporarily.", no_args_is_help=True)
 
 Consumer = Annotated[
-    str | None, typer.Argument(metavar="CONSUMER", help="Only this consumer's budgets. Default: all consumers.")
+    str | None,
+    typer.Argument(
+        metavar="CONSUMER",
+        help="Only this consumer's budgets. Default: all consumers.",
+        autocompletion=completion.consumers,
+    ),
 ]
 
 
@@ -47,7 +53,10 @@ def _show(session: Session, consumer: str | None) -> None:
 @json_output(BudgetShown, many=True)
 def raise_budget(
     context: typer.Context,
-    consumer: Annotated[str, typer.Argument(metavar="CONSUMER", help="Consumer whose budget to raise.")],
+    consumer: Annotated[
+        str,
+        typer.Argument(metavar="CONSUMER", help="Consumer whose budget to raise.", autocompletion=completion.consumers),
+    ],
     usd: Annotated[
         str | None, typer.Option("--usd", metavar="AMOUNT", help="Dollars to add, such as 20 or 0.25.")
     ] = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from admin import completion
 from admin.budgets.status import ConsumerBudgets, all_consumer_budgets, consumer_budgets, state_change
 from admin.consumers.view import ConsumerDetails, ConsumerShown, consumers_table, details, details_view, shown
 from admin.errors import UsageError
@@ -16,7 +17,12 @@ from admin.session import Session, session_of
 
 app = typer.Typer(help="Show consumers with their budgets and keys; pause and resume them.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a consumer in the environment file.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="Name of a consumer in the environment file.", autocompletion=completion.consumers
+    ),
+]
 
 
 @app.command("list")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from admin import completion
 from admin.keys.issue import IssuedKey
 from admin.keys.ledger import LedgerKey, all_keys, find
 from admin.keys.rotate import rotate, rotation_pair
@@ -16,7 +17,9 @@ from admin.session import Session, session_of
 from admin.times import duration, future_time, iso_time
 from lambda_src.contract import STATE_SK, consumer_pk
 
-KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id of the key, or CONSUMER/LABEL.")]
+KeyArgument = Annotated[
+    str, typer.Argument(metavar="KEY", help="Id of the key, or CONSUMER/LABEL.", autocompletion=completion.keys)
+]
 Expires = Annotated[str | None, typer.Option(metavar="TIME", help="Expiry: 90d, 2026-12-31 (00:00 UTC) or a time.")]
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from admin import completion
 from admin.errors import RefusedError, ServiceError, unknown
 from admin.operator_ledger import Audit
 from admin.output import json_output, table
@@ -131,7 +132,8 @@ class SecretSet:
 @secret.command("set")
 @json_output(SecretSet)
 def set_secret(
-    context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", help="The provider.")]
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The provider.", autocompletion=completion.providers)],
 ) -> None:
     """Set a provider's key, from stdin or from a prompt without echo.
 
@@ -216,7 +218,9 @@ def _put(session: Session, name: str, secret_id: str, value: str) -> SecretSet:
 @json_output(ProviderCheck, many=True)
 def check_providers(
     context: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Only this provider.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Only this provider.", autocompletion=completion.providers)
+    ] = None,
 ) -> None:
     """Call each provider once through the gateway, with a few tokens of its cheapest model.
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
+from admin import completion
 from admin.errors import UsageError
 from admin.output import json_output
 from admin.report import files, rollups, rows, terminal
@@ -26,8 +27,10 @@ app = typer.Typer(help="Report usage and cost, and look at single requests.", no
 ReportFormat = Literal["table", "json", "csv", "html", "md"]
 Since = Annotated[str, typer.Option(metavar="DAY", help=SINCE_HELP)]
 Until = Annotated[str | None, typer.Option(metavar="DAY", help=UNTIL_HELP)]
-Consumer = Annotated[str | None, typer.Option(metavar="NAME", help="Only this consumer.")]
-Model = Annotated[str | None, typer.Option(metavar="NAME", help="Only this model.")]
+Consumer = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Only this consumer.", autocompletion=completion.consumers)
+]
+Model = Annotated[str | None, typer.Option(metavar="NAME", help="Only this model.", autocompletion=completion.models)]
 _ENDINGS: Final[dict[str, ReportFormat]] = {".json": "json", ".csv": "csv", ".html": "html", ".md": "md"}
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
+from admin import completion
 from admin.errors import UsageError
 from admin.formatting import csv_safe
 from admin.output import json_output, printable
@@ -60,7 +61,9 @@ def export(
     context: typer.Context,
     since: Annotated[str, typer.Option(metavar="DAY", help=SINCE_HELP)],
     until: Annotated[str | None, typer.Option(metavar="DAY", help=UNTIL_HELP)] = None,
-    consumer: Annotated[str | None, typer.Option(metavar="NAME", help="Only this consumer.")] = None,
+    consumer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this consumer.", autocompletion=completion.consumers)
+    ] = None,
     only: Annotated[Only | None, typer.Option(help="Only requests of this kind.")] = None,
     form: Annotated[
         ExportFormat | None,

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from admin import completion
 from admin.errors import RefusedError, UsageError
 from admin.formatting import milliseconds
 from admin.logs.replay import NOBODY
@@ -46,8 +47,12 @@ _GATEWAY_PATHS: Final = frozenset(route.path for route in ROUTES)
 @json_output(RequestDetails, many=True)
 def tail(
     context: typer.Context,
-    consumer: Annotated[str | None, typer.Option(metavar="NAME", help="Only this consumer.")] = None,
-    model: Annotated[str | None, typer.Option(metavar="NAME", help="Only this model.")] = None,
+    consumer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this consumer.", autocompletion=completion.consumers)
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this model.", autocompletion=completion.models)
+    ] = None,
     errors: Annotated[
         bool, typer.Option("--errors", help="Only requests that failed or were rejected (status 400 and up).")
     ] = False,
@@ -156,7 +161,10 @@ def show(
         str, typer.Option(metavar="DURATION", help=f"How far back to search the logs: {DURATION_FORMAT}.")
     ] = "7d",
     consumer: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Its consumer, if the logs have expired.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Its consumer, if the logs have expired.", autocompletion=completion.consumers
+        ),
     ] = None,
     day: Annotated[
         str | None, typer.Option(metavar="DAY", help="Its UTC day, such as 2026-11-23; with --consumer.")

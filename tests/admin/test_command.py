@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +72,17 @@ def test_the_command_is_installed() -> None:
 )
 def test_common_options_are_accepted_anywhere(given: list[str], expected: list[str]) -> None:
     assert global_options_first(given) == expected
+
+
+@pytest.mark.parametrize("words", [["--version"], ["keys", "list", "--version"]])
+def test_the_version_is_that_of_the_package(words: list[str]) -> None:
+    version = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert Command().here(*words).out == f"tollgate {version}\n"
+
+
+@pytest.mark.parametrize("words", [[], ["keys", "show"], ["usage", "tail"], ["doctor"]])
+def test_flags_have_no_value_in_the_help(words: list[str]) -> None:
+    assert "<bool>" not in Command().here(*words, "--help").out
 
 
 def test_usage_errors_exit_with_2() -> None:

@@ -16,10 +16,12 @@ import pytest
 from tests.e2e.command import INSTALLED, Command
 
 
-def completed(words: str, position: int) -> list[str]:
-    """What bash would offer, asked as its completion script asks."""
-    variables = {"_TOLLGATE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(position)}
-    return Command(variables).run().out.split()
+def completed(words: str, position: int, **variables: str) -> list[str]:
+    """The completions that bash offers, requested as its completion script does."""
+    request = {"_TOLLGATE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(position)}
+    result = Command(request | variables).run()
+    assert result.err == ""
+    return result.out.split()
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -32,6 +34,48 @@ def test_verbs_and_options_are_completed() -> None:
     assert completed("tollgate prov", 1) == ["providers"]
     assert completed("tollgate --env prod logs q", 4) == ["queries", "query"]
     assert completed("tollgate logs query x --si", 4) == ["--since"]
+
+
+FILE = """
+[providers.openai]
+[models."gpt-5.1"]
+[models.nova]
+[consumers.search]
+key_names = ["ci", "laptop"]
+[consumers.desk]
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("tollgate --env ", ["odd", "prod"]),
+        ("tollgate --env prod keys issue ", ["desk", "search"]),
+        ("tollgate --env prod consumers pause s", ["search"]),
+        ("tollgate --env prod keys revoke ", ["desk/", "search/", "search/ci", "search/laptop"]),
+        ("tollgate --env prod keys revoke search/c", ["search/ci"]),
+        ("tollgate --env prod usage report --model ", ["gpt-5.1", "nova"]),
+        ("tollgate --env prod usage report --consumer d", ["desk"]),
+        ("tollgate --env prod providers check ", ["openai"]),
+        ("tollgate --env odd keys issue ", []),
+        ("tollgate --env ../prod keys issue ", []),
+        ("tollgate --env none keys issue ", []),
+        ("tollgate keys issue ", []),
+    ],
+)
+def test_names_of_the_environment_file_are_completed(tmp_path: Path, words: str, names: list[str]) -> None:
+    (tmp_path / "prod.toml").write_text(FILE)
+    (tmp_path / "odd.toml").write_text("[consumers\n")
+    folder = str(tmp_path)
+    given = len(words.split()) - (not words.endswith(" "))
+    assert sorted(completed(words, given, TOLLGATE_ENVIRONMENTS=folder, TOLLGATE_ENV="")) == names
+
+
+def test_sections_of_other_types_complete_nothing(tmp_path: Path) -> None:
+    (tmp_path / "prod.toml").write_text('consumers = "none"\nmodels = 1\n')
+    variables = {"TOLLGATE_ENVIRONMENTS": str(tmp_path), "TOLLGATE_ENV": "prod"}
+    assert completed("tollgate keys revoke ", 3, **variables) == []
+    assert completed("tollgate usage report --model ", 4, **variables) == []
 
 
 @pytest.mark.parametrize("words", ["--help", "keys issue --help"])
