@@ -100,6 +100,8 @@ class Gateway:
         request, route, record = context.request, context.route, context.record
         record.route = route.name
         caller = self._identify(context)
+        if request.invalid is not None:
+            raise request.invalid
         record.tags = merge_tags(caller.policy.tags, parse_tags(request.headers))
         models = self.bookkeeping.read(lambda: self.policy_cache.models(context.started + ADMIT_SECONDS))
         if route.name in MODEL_ROUTES:
