@@ -3,7 +3,6 @@ by the sweeper or by a replay of the usage log."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,6 +10,7 @@ from typing import TypeVar
 from lambda_src.contract import Config
 from lambda_src.core.account import Account, Hold
 from lambda_src.core.errors import Unavailable
+from lambda_src.core.json_text import json_text
 from lambda_src.core.policy import Policy
 from lambda_src.core.request_context import AdmittedRequest, RequestContext, elapsed_ms
 from lambda_src.core.usage_line import usage_line
@@ -107,7 +107,7 @@ class Bookkeeping:
 
 
 def _warn(kind: str, error: AwsError) -> None:
-    print(json.dumps({"kind": kind, "level": "ERROR", "code": error.code}))
+    print(json_text({"kind": kind, "level": "ERROR", "code": error.code}))
 
 
 def _settle_deadline(deadline: float) -> float:

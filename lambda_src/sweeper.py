@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Any
 from lambda_src.configuration import load_config
 from lambda_src.contract import METRIC_NAMESPACE, POLICY_SK, STATE_SK, Config, consumer_pk
 from lambda_src.core.account import Account
+from lambda_src.core.json_text import json_text
 from lambda_src.core.metrics import LEDGER_FAILURES, LEDGER_THROTTLES, OVERDUE_HOLDS, Metric, emf_metadata
 from lambda_src.core.policy import policy_from_item
 from lambda_src.core.usage_line import usage_line
@@ -45,7 +45,7 @@ class Sweeper:
                 self._sweep_account(consumer, deadline, counts)
             except AwsError as error:
                 counts["failed"] += 1
-                print(json.dumps({"kind": "sweep_failed", "level": "ERROR", "consumer": consumer, "code": error.code}))
+                print(json_text({"kind": "sweep_failed", "level": "ERROR", "consumer": consumer, "code": error.code}))
         counts["skipped"] = len(consumers) - counts["accounts"]
         return counts
 
@@ -64,7 +64,7 @@ class Sweeper:
         }
         at_ms = int(self._ledger.now() * 1000)
         line["_aws"] = emf_metadata(at_ms, METRIC_NAMESPACE, self._config.metrics_per_consumer, line, values)
-        return json.dumps(line)
+        return json_text(line)
 
     def _sweep_account(self, consumer: str, deadline: float, counts: dict[str, int]) -> None:
         account = self._ledger.account(consumer, deadline)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 from lambda_src.contract import HEADER_SHOULD_RETRY, ProviderKind
+from lambda_src.core.json_text import json_text
+
+_MAX_MESSAGE, _MAX_PARAM = 2_000, 100
+"""Characters of an error, whatever a caller's value that it quotes."""
 
 # Error types of OpenAI and Anthropic by HTTP status.
 _OPENAI_TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -51,11 +54,12 @@ class GatewayError(Exception):
         retry_after: int | None = None,
         retry: bool | None = None,
     ) -> None:
+        message = message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 1] + "…"
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
-        self.param = param
+        self.param = None if param is None else param[:_MAX_PARAM]
         self.retry_after = retry_after
         self.retry = retry
 
@@ -70,7 +74,7 @@ class GatewayError(Exception):
 
     def body(self, dialect: ProviderKind, request_id: str) -> bytes:
         """The error as JSON in the format of the caller's dialect."""
-        return json.dumps(_FORMATTERS[dialect](self, request_id), ensure_ascii=False).encode()
+        return json_text(_FORMATTERS[dialect](self, request_id)).encode()
 
 
 class BadRequest(GatewayError):

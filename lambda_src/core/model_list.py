@@ -34,7 +34,8 @@ def models_body(
                 return json.dumps(entry).encode()
         raise BadRequest(
             "model_not_found",
-            f"this key may not use model {request.path_model!r}; accepted: a model that GET /v1/models lists.",
+            f"this key may not use model {(request.path_model or '')[:200]!r}; accepted: a model that GET /v1/models "
+            "lists.",
             status=404,
         )
     body: dict[str, object] = {"object": "list", "data": entries}

@@ -6,11 +6,12 @@ before it is searched, but `MARGIN` characters beyond the kept part, so that no 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import TypeVar
+
+from lambda_src.core.json_text import json_text, valid_text
 
 MARGIN = 1_024
 """Characters. A longer secret may be kept in part if no pattern matches its beginning."""
@@ -88,9 +89,8 @@ class Redaction:
         """A text, or a JSON value as JSON, masked and truncated to `max_bytes`; and whether it was truncated."""
         limit = _Limit(max_bytes)
         masked = self._truncated(value, limit) if isinstance(value, str) else self._masked(value, limit, 0)
-        text = masked if isinstance(masked, str) else json.dumps(masked, ensure_ascii=False, separators=(",", ":"))
-        # JSON can escape half a surrogate pair, which UTF-8 cannot encode.
-        raw = text.encode(errors="replace")
+        text = valid_text(masked) if isinstance(masked, str) else json_text(masked)
+        raw = text.encode()
         return raw[:max_bytes].decode(errors="ignore"), limit.truncated or len(raw) > max_bytes
 
     def _masked(self, value: object, limit: _Limit, depth: int) -> object:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from lambda_src.contract import METRIC_NAMESPACE
+from lambda_src.core.json_text import json_text
 from lambda_src.core.metric_values import metric_values
 from lambda_src.core.metrics import ERRORS, REFUSALS, emf_metadata
 from lambda_src.core.usage_record import LINE_FIELDS, UsageRecord
@@ -27,6 +27,7 @@ def usage_line(record: UsageRecord, per_consumer: bool, metrics_at_ms: int | Non
         "level": "ERROR" if record.failed else "INFO",
         "time": utc_datetime(record.at_ms).isoformat(timespec="milliseconds"),
         **record.values(_FIELDS),
+        "usage_raw": None if record.usage_json is None else record.usage_raw,
         "gateway_ms": record.gateway_ms,
         **{metric.name: value for metric, value in values.items()},
     }
@@ -35,4 +36,4 @@ def usage_line(record: UsageRecord, per_consumer: bool, metrics_at_ms: int | Non
     line["_aws"] = emf_metadata(
         record.at_ms if metrics_at_ms is None else metrics_at_ms, METRIC_NAMESPACE, per_consumer, line, values
     )
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+    return json_text(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -10,6 +9,7 @@ from typing import Any, Final, Literal
 
 from lambda_src.contract import LATENCY_BOUNDS_MS
 from lambda_src.core.counters import Counters
+from lambda_src.core.json_text import json_text
 from lambda_src.core.tokens import Tokens
 from lambda_src.core.windows import label, utc_datetime
 
@@ -17,7 +17,7 @@ Settlement = Literal["settled", "unsettled", "refused"]
 UsageSource = Literal["reported", "estimated", "none"]
 
 _RAW_USAGE_LIMIT = 1_500
-"""Largest provider usage object that a row stores, in bytes; real ones are a few hundred bytes."""
+"""Largest provider usage object that a line and a row contain, in characters of JSON; real ones have a few hundred."""
 
 
 def _field(default: Any, meaning: str, *, row: bool = True) -> Any:
@@ -71,7 +71,9 @@ class UsageRecord:
     settlement: Settlement = field(default="refused", metadata=_SETTLEMENT)
     tokens: Tokens = field(default_factory=Tokens)
     usage_source: UsageSource = field(default="none", metadata=_USAGE_SOURCE)
-    usage_raw: Mapping[str, object] | None = _field(None, "the provider's own usage object")
+    usage_raw: Mapping[str, object] | None = _field(
+        None, "the provider's own usage object; omitted if it is larger than 1,500 characters"
+    )
     held_nano_usd: int = _field(0, "amount reserved before the request was sent")
     cost_nano_usd: int = _field(0, "amount charged")
     price_version: str | None = _field(None, "version of the prices")
@@ -105,17 +107,22 @@ class UsageRecord:
         """The gateway's own part of the latency."""
         return self.latency_ms - self.upstream_ms
 
+    @property
+    def usage_json(self) -> str | None:
+        """The provider's usage object as JSON; None if it is missing, too large or nested too deeply."""
+        try:
+            text = json_text(self.usage_raw) if self.usage_raw else None
+        except RecursionError:
+            return None
+        return text if text is not None and len(text) <= _RAW_USAGE_LIMIT else None
+
     def values(self, names: tuple[str, ...]) -> dict[str, object]:
         """The named fields and the tokens by class."""
         return {name: getattr(self, name) for name in names} | self._tokens()
 
     def row(self) -> dict[str, object]:
         """Attributes of the usage row except its key. Omits zeros and unknown values: rows are billed by size."""
-        raw = json.dumps(self.usage_raw, separators=(",", ":")) if self.usage_raw else None
-        values = self.values(ROW_FIELDS) | {
-            "tags": dict(self.tags),
-            "usage_raw": raw if raw is not None and len(raw) <= _RAW_USAGE_LIMIT else None,
-        }
+        values = self.values(ROW_FIELDS) | {"tags": dict(self.tags), "usage_raw": self.usage_json}
         return {
             name: value
             for name, value in values.items()

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from lambda_src.core.json_text import json_text
 from lambda_src.edges.sigv4 import Credentials, signed_headers
 
 _RETRIED_CODES = frozenset(
@@ -69,13 +70,13 @@ class AwsClient:
             "content-type": "application/x-amz-json-1.0" if service == "dynamodb" else "application/x-amz-json-1.1",
             "x-amz-target": target,
         }
-        body = self._send(service, headers, json.dumps(payload).encode(), deadline)
+        body = self._send(service, headers, json_text(payload).encode(), deadline)
         return dict(json.loads(body)) if body else {}
 
     def query(self, service: str, fields: Mapping[str, str], *, deadline: float) -> bytes:
         """The XML response to a query-protocol operation, for SNS."""
         headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
-        return self._send(service, headers, urlencode(fields).encode(), deadline)
+        return self._send(service, headers, urlencode(fields, errors="replace").encode(), deadline)
 
     def signed_headers(
         self, service: str, region: str, url: str, headers: Mapping[str, str], body: bytes

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from lambda_src.contract import TTL_ATTRIBUTE, Window, event_pk
 from lambda_src.core.account import Account
+from lambda_src.core.json_text import json_text
 from lambda_src.core.policy import Policy
 from lambda_src.core.pricing import usd
 from lambda_src.core.windows import label, utc_datetime
@@ -102,7 +102,7 @@ class BudgetNotifier:
                 values[TTL_ATTRIBUTE] = at + _KEPT_SECONDS
             if self._ledger.put_new(event_pk(event.consumer), event.sk, values, deadline):
                 new.append(event)
-                print(json.dumps({"kind": "budget_event", "level": "WARN", **asdict(event)}))
+                print(json_text({"kind": "budget_event", "level": "WARN", **asdict(event)}))
                 self._publish(event.consumer, event.sk, event.subject, values["event"], deadline)
             if len(self._known) > 10_000:
                 self._known.clear()
@@ -143,4 +143,4 @@ def sns_message(event: BudgetEvent) -> str:
     }
     context = {name: str(value) for name, value in asdict(event).items()} | {"spent_usd": spent, "limit_usd": limit}
     metadata = {"summary": event.subject, "eventType": "budget_event", "additionalContext": context}
-    return json.dumps({"version": "1.0", "source": "custom", "content": content, "metadata": metadata})
+    return json_text({"version": "1.0", "source": "custom", "content": content, "metadata": metadata})

@@ -6,7 +6,6 @@ deleted or disabled there before it calls this Lambda.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -14,6 +13,7 @@ from typing import Any, TypeVar, cast
 from lambda_src.contract import KEY_SK, MODELS_PK, POLICY_SK, SK, STATE_SK, consumer_pk, key_pk
 from lambda_src.core.admission import Caller
 from lambda_src.core.errors import Denied
+from lambda_src.core.json_text import json_text
 from lambda_src.core.policy import Model, key_from_item, model_from_item, policy_from_item
 from lambda_src.edges.ledger import Ledger
 
@@ -72,5 +72,5 @@ class PolicyCache:
             try:
                 models[name] = model_from_item(name, item)
             except KeyError as missing:  # requests for it are rejected like those for a model that does not exist
-                print(json.dumps({"kind": "model_unpriced", "level": "ERROR", "model": name, "lacks": str(missing)}))
+                print(json_text({"kind": "model_unpriced", "level": "ERROR", "model": name, "lacks": str(missing)}))
         return models

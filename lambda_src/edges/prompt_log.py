@@ -5,7 +5,6 @@ The first request that needs it imports this module. No failure here fails a req
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 import time
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 
 from lambda_src.contract import Config, Route
 from lambda_src.core.dialects.parsed_response import json_object
+from lambda_src.core.json_text import json_text
 from lambda_src.core.redaction import Redaction
 from lambda_src.core.stream_text import stream_texts
 from lambda_src.core.usage_record import UsageRecord
@@ -70,11 +70,11 @@ class PromptLogger:
             "response": response_text,
             "response_truncated": response_truncated,
         }
-        text = json.dumps(line, ensure_ascii=False)
+        text = json_text(line)
         while len(text.encode()) > _MAX_EVENT_BYTES:  # control characters take six bytes each in JSON
             line |= {name: str(line[name])[: len(str(line[name])) // 2] for name in ("prompt", "response")}
             line |= {"prompt_truncated": True, "response_truncated": True}
-            text = json.dumps(line, ensure_ascii=False)
+            text = json_text(line)
         return text
 
     def _redacted(self, value: object, raw: bytes) -> tuple[str, bool]:
@@ -108,7 +108,7 @@ def _response_value(record: UsageRecord, route: Route, response: bytes) -> objec
 
 
 def _warn(record: UsageRecord, code: str) -> None:
-    print(json.dumps({"kind": "prompt_log_failed", "level": "WARN", "request_id": record.request_id, "code": code}))
+    print(json_text({"kind": "prompt_log_failed", "level": "WARN", "request_id": record.request_id, "code": code}))
 
 
 @contextmanager

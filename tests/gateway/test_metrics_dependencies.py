@@ -76,7 +76,7 @@ def test_cached_secret_serves_during_an_outage_and_failures_count(
     aws = FailingAws(bench.cloud.environment())
     gateway = Gateway(bench.config(), aws)
     send(gateway, request("key-free", chat()))
-    aws.denied = '"SecretId": "bench/openai"'
+    aws.denied = '"SecretId":"bench/openai"'
     monkeypatch.setattr("lambda_src.edges.secrets.FRESH_SECONDS", 0.0)
     monkeypatch.setattr("lambda_src.edges.secrets.STALE_SECONDS", -1.0)
     assert send(gateway, request("key-free", chat())).status == 200

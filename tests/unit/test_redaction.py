@@ -176,7 +176,7 @@ def test_no_part_of_a_secret_at_the_cut_is_kept(secret: str) -> None:
 def test_text_is_truncated_to_bytes_but_not_inside_a_character() -> None:
     assert PLAIN.redact_and_truncate("é" * 30, 7) == ("ééé", True)
     assert PLAIN.redact_and_truncate("fits", 4) == ("fits", False)
-    assert PLAIN.redact_and_truncate({"half": "\ud800"}, 100) == ('{"half":"?"}', False)
+    assert PLAIN.redact_and_truncate({"half": "\ud800"}, 100) == ('{"half":"\ufffd"}', False)
     kept, truncated = PLAIN.redact_and_truncate([{"a": "b" * 50} for _ in range(100)], 200)
     assert truncated
     assert len(kept) <= 200

@@ -11,6 +11,7 @@ from lambda_src.core.dialects.parsed_request import (
     JsonObject,
     ParsedRequest,
     boolean_field,
+    brief,
     byte_size,
     find_values,
     for_each_part,
@@ -64,7 +65,7 @@ def _tools(parsed: ParsedRequest, body: JsonObject) -> None:
     for tool in objects(body.get("tools")):
         kind = tool.get("type", "custom")
         if not isinstance(kind, str) or not kind.startswith(_CLIENT_TOOLS):
-            parsed.hosted_tool = f"the tool {kind}"
+            parsed.hosted_tool = f"the tool {brief(kind)}"
         elif kind != "custom":
             parsed.added_tokens += BUILT_IN_ALLOWANCE
 
@@ -72,7 +73,7 @@ def _tools(parsed: ParsedRequest, body: JsonObject) -> None:
 def _service_tier(body: JsonObject) -> str | None:
     """The tier that determines the price. Fast mode has its own prices; all tiers that can be requested share one."""
     if body.get("speed") not in (None, "standard"):
-        return str(body["speed"])
+        return brief(body["speed"])
     return "standard" if body.get("service_tier") == "standard_only" else None
 
 
@@ -102,7 +103,7 @@ def _part(parsed: ParsedRequest, part: JsonObject) -> None:
     elif kind == "document" and source.get("type") == "text":
         return
     elif kind not in _TEXT_PARTS:
-        parsed.unbounded_input = f"a content block of type {kind}"
+        parsed.unbounded_input = f"a content block of type {brief(kind)}"
 
 
 def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:

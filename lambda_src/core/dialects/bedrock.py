@@ -11,12 +11,14 @@ from lambda_src.core.dialects.parsed_request import (
     TOOLS_ALLOWANCE,
     JsonObject,
     ParsedRequest,
+    brief,
     byte_size,
     find_values,
     for_each_part,
     integer_field,
     objects,
     reject_fields,
+    valid_model_name,
 )
 from lambda_src.core.dialects.parsed_response import ParsedResponse, json_object, text_size
 from lambda_src.core.errors import BadRequest
@@ -31,7 +33,8 @@ def parse_request(route: Route, body: JsonObject, size: int, path_model: str | N
         raise BadRequest(
             "model_missing", "the path names no model; accepted: /bedrock/model/NAME/converse.", param="modelId"
         )
-    parsed = ParsedRequest(body=body, model=path_model, text_bytes=size, stream=route.name == "converse_stream")
+    name = valid_model_name(path_model, "modelId")
+    parsed = ParsedRequest(body=body, model=name, text_bytes=size, stream=route.name == "converse_stream")
     parsed.max_output = integer_field(as_object(body.get("inferenceConfig")), "maxTokens")
     parsed.service_tier = _tier(body)
     if body.get("promptVariables") is not None:
@@ -65,7 +68,7 @@ def _part(parsed: ParsedRequest, part: JsonObject) -> None:
     elif "toolAddition" in part:
         parsed.hosted_tool = "a tool added by a message"
     elif not any(name in part for name in _TEXT_PARTS):
-        parsed.unbounded_input = f"a content block with {', '.join(map(str, part)) or 'no fields'}"
+        parsed.unbounded_input = f"a content block with {brief(', '.join(part) or 'no fields')}"
 
 
 def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:

@@ -12,6 +12,7 @@ from lambda_src.core.dialects.parsed_request import (
     JsonObject,
     ParsedRequest,
     boolean_field,
+    brief,
     byte_size,
     for_each_part,
     integer_field,
@@ -26,6 +27,7 @@ from lambda_src.core.tokens import as_object
 
 __all__ = ["parse_request", "parse_response"]
 
+_MAX_TIER = 100
 _CLIENT_TOOLS = ("function", "custom")
 _TEXT_PARTS = ("text", "input_text", "output_text", "refusal", "summary_text", "reasoning_text")
 _RESPONSE_ITEMS = ("message", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output",
@@ -67,9 +69,11 @@ def parse_request(route: Route, body: JsonObject, size: int, path_model: str | N
 
 def _service_tier(body: JsonObject) -> str | None:
     tier = body.get("service_tier")
-    if tier is not None and not isinstance(tier, str):
+    if tier is not None and not (isinstance(tier, str) and len(tier) <= _MAX_TIER):
         raise BadRequest(
-            "invalid_parameter", f"service_tier is {shorten(tier)}; accepted: a string.", param="service_tier"
+            "invalid_parameter",
+            f"service_tier is {shorten(tier)}; accepted: a string of at most {_MAX_TIER} characters.",
+            param="service_tier",
         )
     return {"default": STANDARD_TIER, "auto": None}.get(tier or "auto", tier)
 
@@ -132,9 +136,9 @@ def _item(parsed: ParsedRequest, item: JsonObject) -> None:
     """Parse an input item. Without a type it is a message, or a reference to a stored item if it has no role."""
     kind = item.get("type", "message" if "role" in item else "item_reference")
     if kind in _ACTION_ITEMS:
-        parsed.hosted_tool = f"the input item {kind}"
+        parsed.hosted_tool = f"the input item {brief(kind)}"
     elif kind not in _RESPONSE_ITEMS:
-        parsed.unbounded_input = f"an input item of type {kind}"
+        parsed.unbounded_input = f"an input item of type {brief(kind)}"
     elif kind == "reasoning" and not item.get("encrypted_content"):
         parsed.unbounded_input = "reasoning stored by the provider"
     for_each_part([item], "content", lambda part: _part(parsed, part))
@@ -146,7 +150,7 @@ def _tools(parsed: ParsedRequest, *names: str) -> None:
         parsed.added_tokens += TOOLS_ALLOWANCE
     for tool in objects(parsed.body.get("tools")):
         if tool.get("type") not in _CLIENT_TOOLS:
-            parsed.hosted_tool = f"the tool {tool.get('type')}"
+            parsed.hosted_tool = f"the tool {brief(tool.get('type'))}"
 
 
 def _part(parsed: ParsedRequest, part: JsonObject) -> None:
@@ -165,4 +169,4 @@ def _part(parsed: ParsedRequest, part: JsonObject) -> None:
         # A second of audio is 10 tokens and more than 10 bytes in any format, so its bytes bound its tokens.
         parsed.input_classes.add("input_audio")
     elif kind not in _TEXT_PARTS:
-        parsed.unbounded_input = f"a content part of type {kind}"
+        parsed.unbounded_input = f"a content part of type {brief(kind)}"

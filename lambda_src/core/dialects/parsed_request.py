@@ -61,9 +61,11 @@ class ParsedRequest:
             return raw
         # Escaped as ASCII: the caller may have sent half a surrogate pair, which UTF-8 cannot encode.
         try:
-            return json.dumps(self.body | self.overrides, separators=(",", ":")).encode()
+            return json.dumps(self.body | self.overrides, separators=(",", ":"), allow_nan=False).encode()
         except RecursionError:
             raise too_deep() from None
+        except ValueError:  # 1e999 is valid JSON, and infinite in Python
+            raise BadRequest("invalid_json", "the body has a number beyond 1e308. Send a smaller one.") from None
 
 
 def parse_json(body: bytes, content_type: str) -> JsonObject:
@@ -122,14 +124,18 @@ def reject_fields(body: JsonObject, reasons: Mapping[str, str]) -> None:
 
 def model_name(body: JsonObject) -> str:
     """The field `model`. BadRequest if it is missing or not a valid name."""
-    name = body.get("model")
-    if name is None:
+    if body.get("model") is None:
         raise BadRequest(
             "model_missing", "the request names no model; accepted: a name from GET /v1/models.", param="model"
         )
+    return valid_model_name(body["model"], "model")
+
+
+def valid_model_name(name: object, param: str) -> str:
+    """`name`. BadRequest if it is not a valid name of a model. param: the field that has it."""
     if not isinstance(name, str) or not 0 < len(name) <= 200:
         raise BadRequest(
-            "invalid_model", f"model is {shorten(name)}; accepted: a name from GET /v1/models.", param="model"
+            "invalid_model", f"model is {shorten(name)}; accepted: a name from GET /v1/models.", param=param
         )
     return name
 
@@ -203,7 +209,12 @@ def _reject_constant(name: str) -> object:
 
 def shorten(value: object) -> str:
     """A caller's value as JSON, truncated for an error message."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    return brief(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def brief(value: object) -> str:
+    """A caller's value as text, truncated for an error message."""
+    text = str(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
