@@ -34,6 +34,7 @@ from lambda_src.edges.policy_cache import PolicyCache
 from lambda_src.edges.provider_client import ProviderClient
 from lambda_src.edges.secrets import Secrets
 from lambda_src.edges.source_addresses import AddressCounter
+from lambda_src.edges.time_limit import time_limit
 from lambda_src.forwarding import Forwarder
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ ADMIT_SECONDS = 6.0
 """Time limit of all ledger calls before the provider is called."""
 ADDRESS_SECONDS = 0.5
 """Time limit for counting a new source address."""
+_MASKING_SECONDS = 0.2
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,79}", re.ASCII)
 
 
@@ -233,12 +235,17 @@ class Gateway:
 
 
 def _loggable_model_name(name: str, patterns: Iterable[str]) -> str | None:
-    """A rejected model name, redacted, so that operators see what callers request; None if it is no valid name."""
+    """A rejected model name, redacted, so that operators see what callers request; None if it is no valid name, or if
+    a pattern takes too long."""
     if not _MODEL_NAME.fullmatch(name):
         return None
     from lambda_src.core.redaction import Redaction
 
-    return Redaction(patterns).redact(name)
+    try:
+        with time_limit(_MASKING_SECONDS):
+            return Redaction(patterns).redact(name)
+    except TimeoutError:
+        return None
 
 
 def _wants_prompt_log(request: HttpRequest, caller: Caller) -> bool:

@@ -26,6 +26,7 @@ ERROR_CODES: Final = {
     "invalid_json": "400: the body is not a JSON object, or is ambiguous: a field is given twice",
     "invalid_encoding": "400: the body is not UTF-8, or not valid base64",
     "invalid_parameter": "400: invalid value, or another spelling, of a field that affects the cost",
+    "repeated_header": "400: two values of a header that must have one, such as x-api-key or content-type",
     "invalid_tags": "400: x-tollgate-tags is malformed",
     "not_supported": "400: the field would change the price in a way that the gateway cannot know",
     "background_not_supported": "400: background responses cannot be metered",

@@ -5,12 +5,8 @@ The first request that needs it imports this module. No failure here fails a req
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from lambda_src.contract import Config, Route
 from lambda_src.core.dialects.parsed_response import json_object
@@ -20,6 +16,7 @@ from lambda_src.core.stream_text import stream_texts
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.core.windows import label, utc_datetime
 from lambda_src.edges.aws import AwsClient, AwsError
+from lambda_src.edges.time_limit import time_limit
 
 TIMEOUT_SECONDS = 1.0
 _REDACTION_SECONDS = 0.5
@@ -42,7 +39,7 @@ class PromptLogger:
         """Write the line of a request. prompt, response: the bodies that the caller sent and received."""
         deadline = time.monotonic() + TIMEOUT_SECONDS
         try:
-            with _time_limit(_REDACTION_SECONDS):
+            with time_limit(_REDACTION_SECONDS):
                 line = self._line(record, route, prompt, response)
             self._put(line, record.at_ms, deadline)
         except AwsError as error:
@@ -109,22 +106,3 @@ def _response_value(record: UsageRecord, route: Route, response: bytes) -> objec
 
 def _warn(record: UsageRecord, code: str) -> None:
     print(json_text({"kind": "prompt_log_failed", "level": "WARN", "request_id": record.request_id, "code": code}))
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError after `seconds`, which also interrupts `re`. Only in the main thread, where Lambda runs."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def on_alarm(*_: object) -> None:
-        raise TimeoutError
-
-    previous_handler = signal.signal(signal.SIGALRM, on_alarm)
-    previous_delay, previous_interval = signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, previous_delay, previous_interval)
-        signal.signal(signal.SIGALRM, previous_handler)

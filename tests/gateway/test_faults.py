@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -209,3 +210,12 @@ def test_unknown_model_names_are_logged_only_if_harmless(
     assert response.status == 404
     (line,) = log.lines()
     assert line["model_asked"] == logged
+
+
+def test_slow_pattern_does_not_delay_the_rejection_of_a_model(bench: Bench, log: UsageLog) -> None:
+    gateway = bench.gateway(prompt_log_patterns=("(a+)+$",))
+    started = time.monotonic()
+    response = send(gateway, request("key-free", chat("a" * 70 + ":")))
+    assert (response.status, time.monotonic() - started < 5) == (404, True)
+    (line,) = log.lines()
+    assert line["model_asked"] is None
