@@ -5,7 +5,9 @@ The deploy validates them. Its loader imports too much for a command that starts
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,7 +17,11 @@ from admin.errors import ConfigurationError
 from admin.output import printable
 
 FOLDER_VARIABLE: Final = "TOLLGATE_ENVIRONMENTS"
+ENDPOINT_VARIABLE: Final = "TOLLGATE_LOCAL_ENDPOINT"
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
+_LOCAL_STATE: Final = Path("build", "local")
+"""Where `make up` records the embedded cloud of a checkout."""
+_CLOUD_MODULE: Final = "local.cloud"
 
 
 def environment_files() -> Path:
@@ -58,3 +64,17 @@ def missing_file(name: str) -> str:
     hint = f" Did you mean {printable(similar[0])}?" if similar else ""
     known = ", ".join(map(printable, names))
     return f"no environment file {name} in {printable(environment_files())}; there are {known}.{hint}"
+
+
+def local_endpoint() -> str | None:
+    """Endpoint of the embedded cloud that `make up` started in the checkout of the environment files; None if it does
+    not run. Its port may belong to another checkout's cloud by now, so the recorded process counts."""
+    state = environment_files().resolve().parent / _LOCAL_STATE
+    try:
+        endpoint = json.loads((state / "variables.json").read_text())[ENDPOINT_VARIABLE]
+        process = int(json.loads((state / "cloud.json").read_text())["pid"])
+        command = ["ps", "-ww", "-o", "stat=,command=", "-p", str(process)]
+        status, _, line = subprocess.run(command, capture_output=True, text=True, check=False).stdout.partition(" ")
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return str(endpoint) if _CLOUD_MODULE in line and not status.startswith("Z") else None

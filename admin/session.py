@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from admin.environment_file import ENDPOINT_VARIABLE, environment_names, local_endpoint, read_environment
 from admin.environment_file import environment_files as environment_files
-from admin.environment_file import environment_names, read_environment
 from admin.errors import ConfigurationError, UsageError, unknown
 from admin.operator_ledger import OperatorLedger
 from admin.output import Output
@@ -31,12 +31,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 ENVIRONMENT_VARIABLE: Final = "TOLLGATE_ENV"
-ENDPOINT_VARIABLE: Final = "TOLLGATE_LOCAL_ENDPOINT"
 _LONGEST_NAME: Final = 31
 LONGEST_ENVIRONMENT: Final = 20
 """The limit of the environment file loader, whose imports are too slow for the command."""
 _ATTEMPTS: Final = "8"
-_LOOPBACK: Final = ("http://localhost:", "http://127.0.0.1:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +55,11 @@ def _is_url(text: str) -> bool:
         return False
     printable = text.isprintable() and " " not in text
     return printable and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _client(service: str) -> Any:
@@ -105,7 +108,7 @@ class Session:
         session = boto3.session.Session(profile_name=profile, region_name=region)
         if session.region_name is None:
             raise ConfigurationError("no AWS region: pass --region, set AWS_REGION, or use a profile that has one.")
-        if (self.endpoint or "").startswith(_LOOPBACK) and session.get_credentials() is None:
+        if self.endpoint is not None and _is_loopback(self.endpoint) and session.get_credentials() is None:
             return boto3.session.Session(
                 "test", "test", region_name=session.region_name
             )  # the embedded cloud accepts any credentials
@@ -118,7 +121,11 @@ class Session:
 
     @cached_property
     def endpoint(self) -> str | None:
-        """Endpoint URL for every AWS service; None for AWS itself. Raises ConfigurationError if it is invalid."""
+        """Endpoint URL for every AWS service; None for AWS itself. If the environment file names a port of this
+        machine, which any checkout may use, it is the embedded cloud of this checkout.
+
+        Raises ConfigurationError if the URL is invalid, or no embedded cloud is running.
+        """
         passed = self.options.endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
         in_file = self._file_aws().get("endpoint")
         url = passed or (in_file and os.environ.get(ENDPOINT_VARIABLE)) or in_file
@@ -127,7 +134,15 @@ class Session:
                 f"invalid endpoint URL {url!r}; accepted: a URL such as http://127.0.0.1:4566. It comes from "
                 f"--endpoint-url, AWS_ENDPOINT_URL, {ENDPOINT_VARIABLE} or the environment file."
             )
-        return url
+        if url is None or passed or os.environ.get(ENDPOINT_VARIABLE) or not _is_loopback(url):
+            return url
+        running = local_endpoint()
+        if running is None:
+            raise ConfigurationError(
+                f"no embedded cloud of this checkout is running: start it with `make up ENV={self.environment}`. To "
+                f"use another one, pass --endpoint-url, or set AWS_ENDPOINT_URL or {ENDPOINT_VARIABLE}."
+            )
+        return running
 
     def _file_aws(self) -> dict[str, str]:
         """The texts of the environment file's `[aws]` section; empty without a file. Raises ConfigurationError if the
