@@ -92,6 +92,7 @@ COMMANDS: Final = {
         "Write the deployed CloudWatch dashboard as one HTML page that opens without a network.",
     ),
     "audit": ("audit", "audit", "List the changes that operators made, newest first."),
+    "kms-policy": ("kms_policy", "kms_policy", "Print the key policy that gateway.kms_key_arn needs."),
 }
 """Module, member and help of each command, in the order of the help."""
 

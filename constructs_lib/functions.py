@@ -11,6 +11,7 @@ from typing import Final
 from constructs_lib.aws import Construct
 from constructs_lib.function import Function
 from constructs_lib.kms_keys import account_in
+from constructs_lib.kms_policy import function_log_group
 from constructs_lib.ledger import LedgerTable
 from constructs_lib.notifications import Notifications
 from constructs_lib.package import Package, build
@@ -96,7 +97,7 @@ def custom_functions(
             package=build(checkout / settings.source, build_folder / f"{environment.name}-{name}.zip"),
             handler=settings.handler,
             description=f"Custom function {name} of {environment.prefix}",
-            log_group_name=f"/tollgate/{environment.name}/functions/{name}",
+            log_group_name=function_log_group(environment.name, name),
             memory_mb=settings.memory_mb,
             timeout_seconds=settings.timeout_seconds,
             variables=settings.environment,

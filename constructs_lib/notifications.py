@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from constructs_lib.aws import Construct, SnsTopic, SnsTopicSubscription, addressed
 from constructs_lib.kms_keys import account_in, own_key
+from constructs_lib.kms_policy import let_alarms_publish
 from constructs_lib.permissions import Statement, allow, use_key
 from constructs_lib.settings import Environment
 from constructs_lib.settings.terraform_names import identifier
@@ -45,13 +46,11 @@ class Notifications(Construct):
         ]
 
     def _key(self, environment: Environment, account_of: str) -> str:
-        alarms: Statement = {
-            "Sid": "LetAlarmsPublish",
-            "Effect": "Allow",
-            "Principal": {"Service": "cloudwatch.amazonaws.com"},
-            "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
-            "Resource": "*",
-        }
-        description = f"Alerts of {environment.prefix}"
-        account, partition = account_in(account_of), environment.aws.partition
-        return own_key(self, "alerts", description=description, account=account, partition=partition, user=alarms)
+        return own_key(
+            self,
+            "alerts",
+            description=f"Alerts of {environment.prefix}",
+            account=account_in(account_of),
+            partition=environment.aws.partition,
+            user=let_alarms_publish(),
+        )

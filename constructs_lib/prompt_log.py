@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from constructs_lib.aws import Construct
 from constructs_lib.kms_keys import account_in, own_key
+from constructs_lib.kms_policy import let_logs_encrypt
 from constructs_lib.logs import LogGroup
 from constructs_lib.permissions import Statement
 from constructs_lib.settings import Environment
@@ -33,16 +34,13 @@ class PromptLog(Construct):
         return [] if self.logs is None else [self.logs.write() | {"Sid": "WritePrompts"}]
 
     def _key(self, environment: Environment, account: str) -> str:
-        """docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html"""
         aws = environment.aws
         group_arn = f"arn:{aws.partition}:logs:{aws.region}:{account}:log-group:{prompt_log_group(environment.name)}"
-        user: Statement = {
-            "Sid": "LetLogsEncrypt",
-            "Effect": "Allow",
-            "Principal": {"Service": f"logs.{aws.region}.{aws.domain}"},
-            "Action": ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
-            "Resource": "*",
-            "Condition": {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": group_arn}},
-        }
-        description = f"Prompts and responses of {environment.prefix}"
-        return own_key(self, "prompts", description=description, account=account, partition=aws.partition, user=user)
+        return own_key(
+            self,
+            "prompts",
+            description=f"Prompts and responses of {environment.prefix}",
+            account=account,
+            partition=aws.partition,
+            user=let_logs_encrypt(aws, [group_arn]),
+        )

@@ -22,6 +22,7 @@ from constructs_lib.aws import (
     addressed,
     configured,
 )
+from constructs_lib.kms_policy import execution_log_group
 from constructs_lib.logs import LogGroup
 from constructs_lib.permissions import trusted_by
 from constructs_lib.rest_api import RestApi
@@ -48,7 +49,7 @@ class Stage(Construct):
             self,
             "execution",
             environment=environment,
-            group_name=f"API-Gateway-Execution-Logs_{api.id}/{gateway.stage}",
+            group_name=execution_log_group(api.id, gateway.stage),
         )
         account = self._account_role(environment) if gateway.manage_account_role else []
         self.deployment = addressed("gateway", self._deployment(api))

@@ -124,8 +124,8 @@ class GatewaySettings(Section):
     tracing: bool = Field(default=True, description="X-Ray tracing of the stage and the Lambda.")
     kms_key_arn: KmsKeyArn | None = Field(
         default=None,
-        description="Your KMS key for table, logs, secrets, topic and Lambda. Its policy must allow CloudWatch Logs "
-        "and CloudWatch alarms to use it. Default: AWS's keys, and a key made for the topic.",
+        description="Your KMS key for table, logs, secrets, topic and Lambda. `tollgate kms-policy` prints the key "
+        "policy that it needs. Default: AWS's keys, and a key made for the topic.",
     )
     contributor_insights: bool = Field(
         default=True,

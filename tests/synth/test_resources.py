@@ -161,8 +161,8 @@ def test_prompt_log_gets_a_kms_key_by_default(tmp_path: Path) -> None:
     assert (group["kms_key_id"], group["retention_in_days"]) == ("${aws_kms_key.prompts.arn}", 7)
     statement = readable(stack.one("aws_kms_key.prompts"))["policy"]["Statement"][1]
     assert statement["Principal"] == {"Service": "logs.eu-west-1.amazonaws.com"}
-    (context,) = statement["Condition"]["ArnEquals"].values()
-    assert context.endswith(":log-group:/tollgate/spoken/prompts")
+    ((group_arn,),) = statement["Condition"]["ArnLike"].values()
+    assert group_arn.endswith(":log-group:/tollgate/spoken/prompts")
 
 
 def test_kms_key_encrypts_all_stored_data(full: Synthesized) -> None:
