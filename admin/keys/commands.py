@@ -12,6 +12,7 @@ from admin.errors import UsageError
 from admin.keys.adopt import import_all, importable_keys, write_exported
 from admin.keys.api_gateway import value_of
 from admin.keys.bulk import issue_file, summary
+from admin.keys.find_value import find_by_value
 from admin.keys.issue import IssuedKey, issue, key_request
 from admin.keys.ledger import all_keys, find, keys_of
 from admin.keys.lifecycle import Expires, KeyArgument, disable_key, enable_key, print_issued, revoke_key, rotate_key
@@ -150,6 +151,7 @@ def show_key(
     session.output.show(shown_details, lambda: details_table(ledger_key, shown_details, session.now()))
 
 
+app.command("find")(find_by_value)
 app.command("rotate")(rotate_key)
 app.command("revoke")(revoke_key)
 app.command("disable")(disable_key)
