@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from admin.keys.api_gateway import GatewayKey, gateway_keys
 from admin.keys.ledger import LedgerKey, all_keys
 from admin.keys.view import with_consumer_expiry
 from admin.session import Session, environment_files
@@ -21,7 +22,7 @@ from lambda_src.contract import (
 )
 
 if TYPE_CHECKING:
-    from mypy_boto3_apigateway.type_defs import ApiKeyTypeDef, StageResponseTypeDef
+    from mypy_boto3_apigateway.type_defs import StageResponseTypeDef
 
     from constructs_lib.settings import Environment
 
@@ -106,8 +107,7 @@ class Deployed:
     @cached_property
     def accounts(self) -> dict[str, dict[str, Any]]:
         """Account items by consumer."""
-        table = self.session.ledger
-        items = table.get_many(table.listed(LISTED_ACCOUNT))
+        items = self.session.ledger.get_many(self.session.ledger.listed(LISTED_ACCOUNT))
         return {pk.removeprefix(account_pk("")): item for (pk, sk), item in items.items() if sk == ACCOUNT_SK}
 
     @cached_property
@@ -123,10 +123,9 @@ class Deployed:
         return {key.key_id: with_consumer_expiry(key, policies.get(key.consumer, {})) for key in all_keys(self.session)}
 
     @cached_property
-    def gateway_keys(self) -> dict[str, ApiKeyTypeDef]:
+    def gateway_keys(self) -> dict[str, GatewayKey]:
         """The region's API keys by id, without their values."""
-        pages = self.session.apigateway.get_paginator("get_api_keys").paginate(includeValues=False)
-        return {key["id"]: key for page in pages for key in page["items"]}
+        return {key.key_id: key for key in gateway_keys(self.session)}
 
     @cached_property
     def plans_of_keys(self) -> dict[str, set[str]]:

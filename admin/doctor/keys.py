@@ -27,9 +27,9 @@ def places(deployed: Deployed) -> Iterator[Finding]:
         )
     name_prefix = f"{prefix(deployed.session.environment)}-"
     for key_id, api_key in sorted(deployed.gateway_keys.items()):
-        if api_key.get("name", "").startswith(name_prefix) and key_id not in ledger and key_id not in plans:
+        if api_key.name.startswith(name_prefix) and key_id not in ledger and key_id not in plans:
             yield note(
-                f"key {key_id} ({api_key['name']}) is only in API Gateway, so it does not work",
+                f"key {key_id} ({api_key.name}) is only in API Gateway, so it does not work",
                 f"repeat its `keys issue` to finish it, or `aws apigateway delete-api-key --api-key {key_id}`",
             )
 
@@ -53,7 +53,7 @@ def dead_keys(deployed: Deployed) -> Iterator[Finding]:
     for key_id, key in deployed.keys.items():
         if key_id not in deployed.gateway_keys:
             continue
-        enabled, state = deployed.gateway_keys[key_id].get("enabled"), key.state(deployed.now)
+        enabled, state = deployed.gateway_keys[key_id].enabled, key.state(deployed.now)
         if state != "active" and enabled:
             verb = "disable" if state == "disabled" else "revoke"
             yield warning(
