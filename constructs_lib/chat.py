@@ -22,12 +22,15 @@ _GUARDRAIL: Final = "arn:{}:iam::aws:policy/CloudWatchReadOnlyAccess"
 
 
 class ChatChannels(Construct):
-    """The channels of `[alerts]`, and the role that lets them draw an alarm's graph."""
+    """The channels of `[alerts]`, and the role that lets them draw an alarm's graph.
+
+    None with aws.endpoint: the embedded cloud has no chat, and Terraform would create the channels on AWS.
+    """
 
     def __init__(self, scope: Construct, *, environment: Environment, notifications: Notifications) -> None:
         super().__init__(scope, "chat")
         slack, teams = environment.alerts.slack, environment.alerts.teams
-        if slack is None and teams is None:
+        if (slack is None and teams is None) or environment.aws.endpoint is not None:
             return
         role_arn = self._role(f"{environment.prefix}-chat")
         guardrail = _GUARDRAIL.format(environment.aws.partition)

@@ -31,7 +31,7 @@ encrypted SNS topic, which forwards them to the recipients in `[alerts]` of the 
 Microsoft Teams. `tollgate doctor` checks everything once and says what to do.
 
 An alarm notification links to its section below. Sections: [alarms](#alarms), [metrics](#metrics), [logs](#logs),
-[saved queries](#saved-queries), [tracing](#tracing).
+[saved queries](#saved-queries), [tracing](#tracing), [destroying an environment](#destroying-an-environment).
 """
 
 _TRACING: Final = """
@@ -58,6 +58,21 @@ maps it like this:
 | `tollgate.*` | `consumer`, `key_id`, `cost_nano_usd`, `settlement`, `request_id` |
 """
 
+_DESTROYING: Final = """
+## Destroying an environment
+
+API Gateway writes the logs of all REST APIs of an account and region with one role. The environment with
+`gateway.manage_account_role = true` creates it. `make destroy` of this environment deletes the role, and so does a
+deploy after the setting became false. AWS keeps the ARN of the deleted role, and no REST API of the region writes logs,
+without any error. The check `account-role` of `tollgate doctor` reports it. To avoid it:
+
+1. First destroy the region's environments that do not manage the role.
+2. If other REST APIs remain (`aws apigateway get-rest-apis`), give them another role: set `gateway.manage_account_role`
+   in a remaining environment and deploy it, or `aws apigateway update-account --patch-operations
+   op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN`.
+3. Then destroy the environment that manages the role.
+"""
+
 _SEVERITIES: Final = {
     "outage": "callers are not served; act now",
     "urgent": "money or service is being lost; act today",
@@ -69,7 +84,7 @@ _INSTANCES: Final = {"environment": "", "provider": " One per provider.", "funct
 
 def page() -> str:
     """The whole page."""
-    return "".join([_INTRODUCTION, _alarms(), _metrics(), _logs(), _queries(), _TRACING])
+    return "".join([_INTRODUCTION, _alarms(), _metrics(), _logs(), _queries(), _TRACING, _DESTROYING])
 
 
 def _alarms() -> str:

@@ -60,7 +60,7 @@ def configure(stack: TerraformStack, environment: Environment) -> None:
 
 def _backend(stack: TerraformStack, environment: Environment) -> None:
     backend = environment.aws.backend
-    if backend.bucket is None:
+    if backend.bucket is None or environment.aws.endpoint is not None:  # the embedded cloud has no S3
         LocalBackend(stack, path=backend.path or f"{_CHECKOUT}/terraform.{environment.prefix}.tfstate")
         return
     S3Backend(

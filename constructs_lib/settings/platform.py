@@ -144,7 +144,8 @@ class GatewaySettings(Section):
     manage_account_role: bool = Field(
         default=False,
         description="Manage the IAM role that lets API Gateway write logs. An account has one per region, a new "
-        "account none: enable this in one stack per account and region.",
+        "account none: enable this in one stack per account and region. It replaces an existing role, and a destroy "
+        "leaves none: docs/monitoring.md has the order.",
     )
     deletion_protection: bool = Field(
         default=False,
