@@ -92,12 +92,14 @@ class Provider:
         endpoint of Bedrock Runtime.
     secret: name or ARN of the Secrets Manager secret that holds the provider's API key; None: no key is sent.
     region: AWS region that requests are signed for (`bedrock` only).
+    allow_members: request fields to forward in `strict` mode although their effect on the cost is unknown.
     """
 
     kind: ProviderKind
     base_url: str
     secret: str | None = None
     region: str | None = None
+    allow_members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

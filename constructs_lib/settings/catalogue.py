@@ -44,6 +44,12 @@ class ProviderSettings(Section):
     )
     keyless: bool = Field(default=False, description="Send no key, for a model served in your own network.")
     region: Region | None = Field(default=None, description="Region of Bedrock. Default: aws.region.")
+    allow_members: UniqueList[Text] = Field(
+        default=(),
+        description='Request fields to forward although their effect on the cost is unknown, such as "data_sources". '
+        'metering.estimate = "strict" rejects other unknown fields. The hold excludes the cost that an allowed field '
+        "adds, so that a budget can be exceeded.",
+    )
 
 
 class RateSettings(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,6 +18,9 @@ from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
 
 LOWEST_USD: Final = Decimal("0.0001")
 """Per million tokens. Every provider charges more."""
+
+_SEARCH_MODEL: Final = re.compile(r"(^|/)sonar|-search-(preview|api)|(^|/)compound")
+"""Models of OpenAI, Perplexity and Groq that search without being asked to."""
 
 Tiers = Mapping[str, list[dict[str, int]]]
 """Service tier → rates by rising `above`: nano-USD per million tokens by token class."""
@@ -43,6 +47,8 @@ def _find_prices(environment: Environment, name: str) -> ModelPrices | None:
     model = environment.models[name]
     if model.free:
         return ModelPrices({STANDARD_TIER: [{"above": 0, **dict.fromkeys(TOKEN_CLASSES, 0)}]}, "free")
+    if model.prices is None and _is_search_fee_missing(environment, name):
+        return None
     if model.prices is None:
         price_list = _price_list(environment, model)
         price = find_price(price_list, model.upstream or name) if price_list else None
@@ -51,6 +57,12 @@ def _find_prices(environment: Environment, name: str) -> ModelPrices | None:
     tiers.update((tier, _steps(rates)) for tier, rates in sorted(model.prices.tiers.items()))
     digest = hashlib.sha256(json.dumps(tiers, sort_keys=True).encode()).hexdigest()
     return ModelPrices(tiers, f"{environment.name}-{digest[:12]}")
+
+
+def _is_search_fee_missing(environment: Environment, name: str) -> bool:
+    """Whether strict budgets would miss the fee of a model that searches the web in each request."""
+    upstream = environment.models[name].upstream or name
+    return environment.metering.estimate == "strict" and _SEARCH_MODEL.search(upstream.lower()) is not None
 
 
 def _price_list(environment: Environment, model: ModelSettings) -> str | None:
@@ -87,6 +99,13 @@ def price_errors(environment: Environment) -> Iterator[SettingError]:
 
 
 def _missing_price(environment: Environment, name: str, model: ModelSettings) -> SettingError:
+    if _is_search_fee_missing(environment, name):
+        return SettingError(
+            ("models", name, "prices"),
+            None,
+            "prices in USD per million tokens; the price table has none, because the model charges a fee per search",
+            'add prices = { input = "0.25", output = "2.00" } that cover the fee, or set metering.estimate = "typical"',
+        )
     price_list, base_url = _price_list(environment, model), environment.providers[model.provider].base_url
     if price_list is None and base_url is not None:
         return _unknown_price_list(environment, name, model, base_url)

@@ -57,4 +57,5 @@ def _provider(environment: Environment, name: str, settings: ProviderSettings) -
         base_url=settings.base_url or default_url,
         secret=provider_secret(environment, name),
         region=region,
+        allow_members=settings.allow_members,
     )

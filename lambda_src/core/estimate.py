@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lambda_src.contract import STANDARD_TIER, Config
-from lambda_src.core.dialects.parsed_request import ParsedRequest
+from lambda_src.core.dialects.parsed_request import ParsedRequest, brief
 from lambda_src.core.dialects.parsed_response import estimate_tokens
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.policy import Model, Policy
@@ -56,6 +56,7 @@ def estimate(parsed: ParsedRequest, model: Model, policy: Policy, config: Config
     if config.estimate == "typical":
         amount = model.prices.bound(tiers[:1], typical_input, ("input",), typical_output, outputs)
     else:
+        _reject_unknown_members(parsed, model, config)
         max_input, inputs = _max_input(parsed, model, config), parsed.input_classes
         if parsed.unbounded_input is not None:  # it may include images and audio
             inputs = inputs | {"input_image", "input_audio"}
@@ -81,6 +82,20 @@ def _max_output(parsed: ParsedRequest, model: Model, policy: Policy, config: Con
         )
     # Not capped at the model's maximum: the environment file may not know it, and then the cap would be no bound.
     return parsed.max_output, False
+
+
+def _reject_unknown_members(parsed: ParsedRequest, model: Model, config: Config) -> None:
+    provider = config.providers.get(model.provider)
+    allowed = () if provider is None else provider.allow_members
+    unknown = [name for name in parsed.unknown_members if name not in allowed]
+    if unknown and not model.free:
+        names = ", ".join(brief(name) for name in unknown[:5]) + (" …" if len(unknown) > 5 else "")
+        raise BadRequest(
+            "not_supported",
+            f"the request has fields whose effect on the cost is unknown: {names}; accepted: fields that Tollgate "
+            f"knows. Leave them out, or ask an operator to add them to allow_members in [providers.{model.provider}].",
+            param=unknown[0],
+        )
 
 
 def _max_input(parsed: ParsedRequest, model: Model, config: Config) -> int:

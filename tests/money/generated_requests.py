@@ -68,7 +68,7 @@ def _openai_parts(text: str, image: str) -> st.SearchStrategy[Part]:
     return st.one_of(
         texts.map(lambda t: ({"type": text, "text": t}, _size(t), set(), False)),
         st.integers(0, 3_000).map(lambda size: picture(_data_url(size))),
-        words.map(lambda word: picture("https://e.test/" + word)),
+        words.map(lambda word: picture(f"https://e.test/{word}.png")),
         st.integers(0, 900).map(audio),
         st.sampled_from(["file", "input_file", "mystery", "video"]).map(of_unknown_size),
     )

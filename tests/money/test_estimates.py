@@ -229,7 +229,9 @@ def test_nested_tool_results_are_counted(route: str, depth: int) -> None:
     }[route]
     for _ in range(depth):
         inner = wrapper.replace("%s", inner)
-    assert held(route, '{"model":"m","messages":[{"role":"user","content":[%s]}]}'.replace("%s", inner)) >= IMAGE_TOKENS
+    name = '"model":"m",' if route == "messages" else ""  # Bedrock's is in the path
+    body = f'{{{name}"messages":[{{"role":"user","content":[{inner}]}}]}}'
+    assert held(route, body) >= IMAGE_TOKENS
 
 
 def test_extended_context_is_not_bounded_by_the_normal_window() -> None:

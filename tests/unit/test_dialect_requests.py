@@ -120,7 +120,7 @@ def test_references_make_the_input_unbounded(route: str, body: dict[str, Any], p
         ("messages", {"tools": [{"type": None}]}, "the tool None"),
         ("messages", {"mcp_servers": [{}]}, "mcp_servers"),
         ("messages", {"container": "c"}, "container"),
-        ("messages", {"compaction": {}, "context_management": {"edits": [{"type": "compact_2"}]}}, "compaction"),
+        ("messages", {"context_management": {"edits": [{"type": "compact_2"}]}}, "the context edit compact_2"),
         ("messages", {"compaction": {"type": "x"}}, "compaction"),
         ("converse", {"additionalModelRequestFields": {"a": 1}}, "additionalModelRequestFields"),
         ("converse", {"toolConfig": {"tools": [{"systemTool": {}}]}}, "a system tool"),
@@ -162,9 +162,9 @@ def test_rejected_predictions_are_billed_as_output() -> None:
 
 
 IMAGES = {
-    "chat": message(*[{"type": "image_url", "image_url": {"url": "https://e.test"}}] * 2),
+    "chat": message(*[{"type": "image_url", "image_url": {"url": "https://e.test/a.png"}}] * 2),
     "responses": items({"role": "user", "content": [{"type": "input_image", "image_url": "data:image/png,AA"}] * 2}),
-    "messages": message(*[{"type": "image", "source": {"type": "url", "url": "u"}}] * 2),
+    "messages": message(*[{"type": "image", "source": {"type": "url", "url": "https://e.test/a.gif"}}] * 2),
     "converse": message({"image": {}}, {"toolResult": {"content": [{"image": {}}]}}),
 }
 

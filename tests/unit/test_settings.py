@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ import pytest
 from constructs_lib.ledger_items import key_item, model_item, policy_item
 from constructs_lib.settings import Environment, load, relocated, runtime_config
 from constructs_lib.settings.model_prices import model_prices
-from lambda_src.contract import Provider
+from lambda_src.configuration import load_config
+from lambda_src.contract import CONFIG_VARIABLE, Provider
 from lambda_src.core.policy import key_from_item, model_from_item, parse_optional_time, policy_from_item
 from lambda_src.edges.dynamodb_attributes import deserialize_item
 
@@ -36,6 +39,7 @@ kind = "openai"
 kind = "openai"
 base_url = "https://llm.example/v1"
 secret = "shared/llm"
+allow_members = ["data_sources", "guided_json"]
 [providers.local]
 kind = "openai"
 base_url = "http://localhost:8099/v1"
@@ -109,7 +113,12 @@ def test_providers_have_url_and_secret(environment: Environment) -> None:
         "openai": Provider(
             kind="openai", base_url="https://api.openai.com/v1", secret="tollgate/test/providers/openai"
         ),
-        "compatible": Provider(kind="openai", base_url="https://llm.example/v1", secret="shared/llm"),
+        "compatible": Provider(
+            kind="openai",
+            base_url="https://llm.example/v1",
+            secret="shared/llm",
+            allow_members=("data_sources", "guided_json"),
+        ),
         "local": Provider(kind="openai", base_url="http://localhost:8099/v1"),
         "bedrock": Provider(
             kind="bedrock", base_url="https://bedrock-runtime.us-west-2.amazonaws.com", region="us-west-2"
@@ -118,6 +127,11 @@ def test_providers_have_url_and_secret(environment: Environment) -> None:
             kind="anthropic", base_url="https://api.anthropic.com", secret="tollgate/test/providers/anthropic"
         ),
     }
+
+
+def test_gateway_reads_the_configuration_that_the_constructs_write(environment: Environment) -> None:
+    config = runtime_config(environment)
+    assert load_config({CONFIG_VARIABLE: json.dumps(asdict(config))}) == config
 
 
 def test_stated_prices_become_nano_usd_for_every_class(environment: Environment) -> None:

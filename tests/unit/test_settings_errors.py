@@ -46,7 +46,13 @@ CASES = {
                        ["a(b", "regular expression", "unterminated subpattern"]),
     "bad region": ('"eu-west-1"', '"Ireland"', "aws.region", ['"Ireland"', "such as eu-west-1"]),
     "bad name": ("consumers.acme", 'consumers."Acme Inc"', 'consumers."Acme Inc"', ["lower-case letters", "rename"]),
+    "more reserved than the account has": ("", "[gateway]\nreserved_concurrency = 5\naccount_concurrency = 104\n",
+                        "gateway.reserved_concurrency", ["5", "at most 4", "Service Quotas"]),
+    "reserved in a new account": ("", "[gateway]\nreserved_concurrency = 1\naccount_concurrency = 10\n",
+                        "gateway.reserved_concurrency", ["1", "at most 0"]),
     "unknown plan": ('plan = "starter"', 'plan = "startr"', "consumers.acme.plan", ["startr", 'mean "starter"']),
+    "search model at the price of its base model": ('provider = "openai"', 'provider = "openai"\nupstream = '
+                        '"gpt-4o-mini-search-preview"', "models.gpt-5-mini.prices", ["fee per search", "typical"]),
     "unknown provider": ('provider = "openai"', 'provider = "x"', "models.gpt-5-mini.provider",
                          ["[providers]: openai", 'add [providers."x"]']),
     "unknown model": ('plan = "starter"', 'plan = "starter"\nmodels = ["gpt5-mini"]', "consumers.acme.models[0]",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from lambda_src.contract import Route
 from lambda_src.core.dialects.parsed_request import (
@@ -16,45 +17,58 @@ from lambda_src.core.dialects.parsed_request import (
     find_values,
     for_each_part,
     integer_field,
+    is_image_url,
     model_name,
     objects,
     reject_case_variants,
     reject_fields,
+    unknown_members,
 )
 from lambda_src.core.dialects.parsed_response import ParsedResponse, event_objects, json_object, sse_events, text_size
 from lambda_src.core.tokens import ReportedUsage, Tokens, as_object, count, count_or_none, name_or_none
 
-_CLIENT_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
-"""Prefixes of the types of tools that the client runs. Anthropic adds a system prompt for them."""
+CLIENT_TOOLS: Final = frozenset({
+    "custom", "bash_20241022", "bash_20250124", "text_editor_20241022", "text_editor_20250124", "text_editor_20250429",
+    "text_editor_20250728", "computer_20241022", "computer_20250124", "computer_20251124", "memory_20250818",
+})  # fmt: skip
+"""Types of tools that the client runs. Anthropic adds a system prompt for them."""
+_CLEARING_EDITS = frozenset({"clear_tool_uses_20250919", "clear_thinking_20251015"})
+"""Types of context edits that only shorten the input."""
 _TEXT_PARTS = ("text", "thinking", "redacted_thinking", "tool_use", "search_result")
 _OTHER_MODELS = {"fallbacks": "a model with other prices might respond"}
-_COST_FIELDS = (
-    "model", "messages", "stream", "max_tokens", "service_tier", "speed", "inference_geo", "tools", "mcp_servers",
-    "container", "compaction", "context_management", "thread", "cache_control", *_OTHER_MODELS,
-)  # fmt: skip
+MEMBERS: Final = frozenset({
+    "model", "messages", "system", "max_tokens", "stream", "stop_sequences", "temperature", "top_k", "top_p",
+    "tools", "tool_choice", "thinking", "output_config", "metadata", "service_tier", "speed", "inference_geo",
+    "mcp_servers", "container", "compaction", "context_management", "thread", "cache_control", "billing_policy",
+    "fallback_credit_token", "diagnostics", "user_profile_id", "workspace_id", *_OTHER_MODELS,
+})  # fmt: skip
+"""Fields whose effect on the cost is known, as in `openai.MEMBERS`."""
+_PART_FIELDS = frozenset({"type", "role", "content", "source", "url", "data", "media_type", "cache_control", "text"})
 
 
 def parse_request(route: Route, body: JsonObject, size: int, path_model: str | None) -> ParsedRequest:
     """Parse a Messages request."""
     del route, path_model
-    reject_case_variants(body, *_COST_FIELDS)
+    reject_case_variants(body, MEMBERS)
     reject_fields(body, _OTHER_MODELS)
     if body.get("inference_geo") not in (None, "global"):
         reject_fields(body, {"inference_geo": "regions have other prices (the workspace's default can be set instead)"})
     parsed = ParsedRequest(body=body, model=model_name(body), text_bytes=size, stream=boolean_field(body, "stream"))
+    parsed.unknown_members = unknown_members(body, MEMBERS)
     parsed.max_output = integer_field(body, "max_tokens")
     parsed.service_tier = _service_tier(body)
     _tools(parsed, body)
     for name in ("mcp_servers", "container", "compaction"):
         if body.get(name):
             parsed.hosted_tool = name
-    if any(
-        "compact" in str(edit.get("type")) for edit in objects(as_object(body.get("context_management")).get("edits"))
-    ):
-        parsed.hosted_tool = "compaction"
+    for edit in objects(as_object(body.get("context_management")).get("edits")):
+        if edit.get("type") not in _CLEARING_EDITS:
+            parsed.hosted_tool = f"the context edit {brief(edit.get('type'))}"
     if body.get("thread") is not None:
         parsed.unbounded_input = "thread"
     _cache(parsed, body)
+    for message in objects(body.get("messages")):
+        reject_case_variants(message, _PART_FIELDS)
     _parts(parsed, objects(body.get("messages")))
     return parsed
 
@@ -63,8 +77,9 @@ def _tools(parsed: ParsedRequest, body: JsonObject) -> None:
     if body.get("tools"):
         parsed.added_tokens += TOOLS_ALLOWANCE
     for tool in objects(body.get("tools")):
+        reject_case_variants(tool, ("type", "cache_control"))
         kind = tool.get("type", "custom")
-        if not isinstance(kind, str) or not kind.startswith(_CLIENT_TOOLS):
+        if not isinstance(kind, str) or kind not in CLIENT_TOOLS:
             parsed.hosted_tool = f"the tool {brief(kind)}"
         elif kind != "custom":
             parsed.added_tokens += BUILT_IN_ALLOWANCE
@@ -93,11 +108,15 @@ def _parts(parsed: ParsedRequest, owners: Iterable[JsonObject]) -> None:
 def _part(parsed: ParsedRequest, part: JsonObject) -> None:
     kind = part.get("type")
     source = as_object(part.get("source"))
+    reject_case_variants(part, _PART_FIELDS)
+    reject_case_variants(source, _PART_FIELDS)
     if kind == "image":
         parsed.images += 1
         parsed.input_classes.add("input_image")
         if source.get("type") == "base64" and str(source.get("media_type")).startswith("image/"):
             parsed.text_bytes -= byte_size(source.get("data"))
+        elif source.get("type") == "url" and not is_image_url(source.get("url")):
+            parsed.unbounded_input = "an image URL whose path does not end in .png, .jpg, .jpeg, .gif or .webp"
     elif kind == "tool_result":
         _parts(parsed, [part])
     elif kind == "document" and source.get("type") == "text":

@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 
 from __future__ import annotations
 
+from typing import Final
+
 from lambda_src.contract import Route
 from lambda_src.core.dialects.event_stream import stream_events
 from lambda_src.core.dialects.parsed_request import (
@@ -17,7 +19,9 @@ from lambda_src.core.dialects.parsed_request import (
     for_each_part,
     integer_field,
     objects,
+    reject_case_variants,
     reject_fields,
+    unknown_members,
     valid_model_name,
 )
 from lambda_src.core.dialects.parsed_response import ParsedResponse, json_object, text_size
@@ -25,6 +29,14 @@ from lambda_src.core.errors import BadRequest
 from lambda_src.core.tokens import ReportedUsage, Tokens, as_object, count, count_or_none, name_or_none
 
 _TEXT_PARTS = ("text", "toolUse", "reasoningContent", "cachePoint", "citationsContent", "searchResult", "json")
+
+
+MEMBERS: Final = frozenset({
+    "messages", "system", "inferenceConfig", "toolConfig", "guardrailConfig", "additionalModelRequestFields",
+    "promptVariables", "additionalModelResponseFieldPaths", "requestMetadata", "performanceConfig", "serviceTier",
+    "outputConfig",
+})  # fmt: skip
+"""Fields whose effect on the cost is known, as in `openai.MEMBERS`."""
 
 
 def parse_request(route: Route, body: JsonObject, size: int, path_model: str | None) -> ParsedRequest:
@@ -35,6 +47,8 @@ def parse_request(route: Route, body: JsonObject, size: int, path_model: str | N
         )
     name = valid_model_name(path_model, "modelId")
     parsed = ParsedRequest(body=body, model=name, text_bytes=size, stream=route.name == "converse_stream")
+    reject_case_variants(body, MEMBERS)
+    parsed.unknown_members = unknown_members(body, MEMBERS)
     parsed.max_output = integer_field(as_object(body.get("inferenceConfig")), "maxTokens")
     parsed.service_tier = _tier(body)
     if body.get("promptVariables") is not None:
@@ -47,8 +61,8 @@ def parse_request(route: Route, body: JsonObject, size: int, path_model: str | N
     if body.get("toolConfig"):
         parsed.added_tokens += TOOLS_ALLOWANCE
     for tool in objects(as_object(body.get("toolConfig")).get("tools")):
-        if "systemTool" in tool:
-            parsed.hosted_tool = "a system tool"
+        if not tool.keys() <= {"toolSpec", "cachePoint"}:
+            parsed.hosted_tool = "a system tool" if "systemTool" in tool else f"the tool {brief(', '.join(tool))}"
     if any(True for _ in find_values(body, "cachePoint")):
         parsed.input_classes |= {"cache_write_5m", "cache_write_1h"}
     for_each_part([body], "system", lambda part: _part(parsed, part))

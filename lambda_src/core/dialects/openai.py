@@ -5,6 +5,8 @@ https://platform.openai.com/docs/api-reference
 
 from __future__ import annotations
 
+from typing import Final
+
 from lambda_src.contract import STANDARD_TIER, Route
 from lambda_src.core.dialects.openai_response import parse_response
 from lambda_src.core.dialects.parsed_request import (
@@ -16,11 +18,13 @@ from lambda_src.core.dialects.parsed_request import (
     byte_size,
     for_each_part,
     integer_field,
+    is_image_url,
     model_name,
     objects,
     reject_case_variants,
     reject_fields,
     shorten,
+    unknown_members,
 )
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.tokens import as_object
@@ -39,20 +43,43 @@ _OTHER_MODELS = {
     "fallbacks": "a model with other prices might respond",
 }
 """Fields of model routers that use OpenAI's API."""
-_COST_FIELDS = (
-    "model", "messages", "input", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens",
-    "max_output_tokens", "service_tier", "tools", "functions", "prediction", "modalities", "background",
-    "web_search_options", "previous_response_id", "conversation", "prompt", "context_management", "reasoning",
-    *_OTHER_MODELS,
-)  # fmt: skip
+_COMMON = frozenset({
+    "model", "user", "metadata", "store", "service_tier", "stream", "stream_options", "temperature", "top_p",
+    "top_logprobs", "safety_identifier", "moderation", "prompt_cache_key", "prompt_cache_options",
+    "prompt_cache_retention", "parallel_tool_calls", "tools", "tool_choice", *_OTHER_MODELS,
+})  # fmt: skip
+MEMBERS: Final = {
+    "chat": _COMMON | {
+        "messages", "n", "max_tokens", "max_completion_tokens", "modalities", "audio", "prediction", "functions",
+        "function_call", "web_search_options", "plugins", "response_format", "reasoning_effort", "verbosity", "stop",
+        "seed", "logprobs", "logit_bias", "frequency_penalty", "presence_penalty", "top_k", "min_p",
+        "repetition_penalty",
+    },
+    "responses": _COMMON | {
+        "input", "instructions", "max_output_tokens", "max_tool_calls", "background", "background_options",
+        "previous_response_id", "conversation", "prompt", "context_management", "reasoning", "text", "include", "image",
+        "truncation", "access_programs",
+    },
+    "embeddings": frozenset({"model", "user", "input", "messages", "dimensions", "encoding_format", *_OTHER_MODELS}),
+}  # fmt: skip
+"""Fields by route whose effect on the cost is known: bounded by the body's size, parsed here, or none.
+
+`strict` rejects every other field. Before you add one, find out whether it can add tokens or fees.
+"""
+_SPELLINGS = frozenset().union(*MEMBERS.values())
+_PART_FIELDS = frozenset({
+    "type", "role", "content", "output", "audio", "text", "image_url", "url", "file", "file_id", "input_audio",
+    "encrypted_content",
+})  # fmt: skip
 
 
 def parse_request(route: Route, body: JsonObject, size: int, path_model: str | None) -> ParsedRequest:
     """Parse an OpenAI request."""
     del path_model  # the name is in the body
-    reject_case_variants(body, *_COST_FIELDS)
+    reject_case_variants(body, _SPELLINGS)
     reject_fields(body, _OTHER_MODELS)
     parsed = ParsedRequest(body=body, model=model_name(body), text_bytes=size, stream=boolean_field(body, "stream"))
+    parsed.unknown_members = unknown_members(body, MEMBERS[route.name])
     parsed.service_tier = _service_tier(body)
     parsed.may_vary_tier = parsed.service_tier is None
     parsed.input_classes.add("cache_write_5m")
@@ -100,11 +127,13 @@ def _chat(parsed: ParsedRequest) -> None:
         parsed.output_classes.add("output_audio")
     _tools(parsed, "functions", "tools")
     for message in objects(body.get("messages")):
+        reject_case_variants(message, _PART_FIELDS)
         if message.get("audio") is not None:
             parsed.unbounded_input = "the audio of an earlier response"
         for_each_part([message], "content", lambda part: _part(parsed, part))
     if parsed.stream:
         options = as_object(body.get("stream_options"))
+        reject_case_variants(options, ("include_usage",))
         parsed.usage_requested = boolean_field(options, "include_usage")
         parsed.overrides["stream_options"] = options | {"include_usage": True}
 
@@ -125,6 +154,7 @@ def _responses(parsed: ParsedRequest) -> None:
     for name in ("prompt", "context_management"):  # a stored prompt may include tools
         if body.get(name):
             parsed.hosted_tool = name
+    reject_case_variants(as_object(body.get("reasoning")), ("mode",))
     if as_object(body.get("reasoning")).get("mode") not in (None, "standard"):
         parsed.hosted_tool = "a reasoning mode other than standard"
     _tools(parsed, "tools")
@@ -134,6 +164,7 @@ def _responses(parsed: ParsedRequest) -> None:
 
 def _item(parsed: ParsedRequest, item: JsonObject) -> None:
     """Parse an input item. Without a type it is a message, or a reference to a stored item if it has no role."""
+    reject_case_variants(item, _PART_FIELDS)
     kind = item.get("type", "message" if "role" in item else "item_reference")
     if kind in _ACTION_ITEMS:
         parsed.hosted_tool = f"the input item {brief(kind)}"
@@ -149,22 +180,28 @@ def _tools(parsed: ParsedRequest, *names: str) -> None:
     if any(parsed.body.get(name) for name in names):
         parsed.added_tokens += TOOLS_ALLOWANCE
     for tool in objects(parsed.body.get("tools")):
+        reject_case_variants(tool, ("type",))
         if tool.get("type") not in _CLIENT_TOOLS:
             parsed.hosted_tool = f"the tool {brief(tool.get('type'))}"
 
 
 def _part(parsed: ParsedRequest, part: JsonObject) -> None:
+    reject_case_variants(part, _PART_FIELDS)
     kind = part.get("type")
     if kind in ("image_url", "input_image"):
         parsed.images += 1
         parsed.input_classes.add("input_image")
         image = part.get("image_url")
-        url = as_object(image).get("url") if isinstance(image, dict) else image
+        if isinstance(image, dict):
+            reject_case_variants(image, ("url",))
+        url = image.get("url") if isinstance(image, dict) else image
         if isinstance(url, str) and url[:5].lower() == "data:":
             if url[5:11].lower() == "image/":
                 parsed.text_bytes -= byte_size(url)
             else:  # some servers accept documents and videos here
                 parsed.unbounded_input = "an image part whose data is not an image"
+        elif url is not None and not is_image_url(url):
+            parsed.unbounded_input = "an image URL whose path does not end in .png, .jpg, .jpeg, .gif or .webp"
     elif kind == "input_audio":
         # A second of audio is 10 tokens and more than 10 bytes in any format, so its bytes bound its tokens.
         parsed.input_classes.add("input_audio")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -29,6 +30,7 @@ class ParsedRequest:
     added_tokens: input tokens that the provider adds to explain tools to the model.
     unbounded_input: the part that refers to input of unknown size, such as a file id; None: no such part.
     extended_context: whether the request extends the model's context window.
+    unknown_members: top-level fields whose effect on the cost is unknown.
     hosted_tool: the tool or feature that the provider runs at a cost without a bound; None: none.
     input_classes, output_classes: token classes that input and output may be billed in.
     service_tier: the requested tier; None: the provider's default. may_vary_tier: the provider may choose the tier.
@@ -47,6 +49,7 @@ class ParsedRequest:
     added_tokens: int = 0
     unbounded_input: str | None = None
     extended_context: bool = False
+    unknown_members: tuple[str, ...] = ()
     hosted_tool: str | None = None
     input_classes: set[str] = field(default_factory=lambda: {"input", "cache_read"})
     output_classes: set[str] = field(default_factory=lambda: {"output"})
@@ -102,13 +105,19 @@ def too_deep() -> BadRequest:
     return BadRequest("invalid_json", "the body is nested too deeply. Send a flatter one.")
 
 
-def reject_case_variants(body: JsonObject, *names: str) -> None:
-    """Reject fields that differ from `names` only by case. Some providers ignore case, so that such a field could
-    bypass a limit."""
-    for given in body:
-        name = given.casefold()
-        if name != given and name in names:
+def reject_case_variants(body: JsonObject, names: Iterable[str]) -> None:
+    """Reject fields that differ from one of `names` only by case. Some providers ignore case, so that such a field
+    could bypass a limit."""
+    names = frozenset(names)
+    variants = {given.casefold(): given for given in body if given not in names}
+    for name in names if variants else ():
+        if given := variants.get(name.casefold()):
             raise BadRequest("invalid_parameter", f"{shorten(given)} is not a field; accepted: {name}.", param=given)
+
+
+def unknown_members(body: JsonObject, known: frozenset[str]) -> tuple[str, ...]:
+    """The names of the request's top-level fields that are not `known`."""
+    return tuple(name for name in body if name not in known)
 
 
 def reject_fields(body: JsonObject, reasons: Mapping[str, str]) -> None:
@@ -162,6 +171,14 @@ def boolean_field(body: JsonObject, name: str) -> bool:
     if not isinstance(value, bool):
         raise BadRequest("invalid_parameter", f"{name} is {shorten(value)}; accepted: true or false.", param=name)
     return value
+
+
+_IMAGE_URL = re.compile(r"https?://[^/?#]+/[^?#]*\.(png|jpe?g|gif|webp)([?#].*)?", re.IGNORECASE | re.DOTALL)
+
+
+def is_image_url(url: object) -> bool:
+    """Whether a remote URL's path ends like an image's. Servers also accept URLs of documents and videos for images."""
+    return isinstance(url, str) and _IMAGE_URL.fullmatch(url) is not None
 
 
 def objects(value: object) -> Iterable[JsonObject]:
