@@ -191,3 +191,9 @@ def test_sdks_retry_only_throttled_requests(full: Synthesized, response_type: st
 def test_defaults_cover_all_other_error_responses(full: Synthesized) -> None:
     assert {"default_4xx", "default_5xx"} <= set(full.all("aws_api_gateway_gateway_response"))
     assert "status_code" not in full.one("aws_api_gateway_gateway_response.default_5xx")
+
+
+def test_rejected_keys_are_told_that_new_keys_take_seconds(full: Synthesized) -> None:
+    """API Gateway's control plane takes seconds: whoever tries a key right after `keys issue` gets this response."""
+    response = full.one("aws_api_gateway_gateway_response.invalid_api_key")
+    assert "works after some seconds" in response["response_templates"]["application/json"]
