@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
+from unicodedata import normalize
 
 from lambda_src.contract import NANO_PER_USD
 from lambda_src.core.pricing import usd
@@ -20,9 +21,12 @@ _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
 
 
 def csv_safe(cell: object) -> object:
-    """A cell that no spreadsheet runs: text that begins like a formula gets an apostrophe before it."""
-    risky = isinstance(cell, str) and cell.startswith(_FORMULA) and cell != _NO_NAME
-    return f"'{cell}" if risky else cell
+    """A cell that no spreadsheet runs: text that begins like a formula gets an apostrophe before it. Spreadsheets
+    ignore spaces before a formula, and take full-width characters for the usual ones."""
+    if not isinstance(cell, str) or cell == _NO_NAME:
+        return cell
+    visible = (character for character in normalize("NFKC", cell) if character.isprintable() and character != " ")
+    return f"'{cell}" if cell.startswith(_FORMULA) or next(visible, "").startswith(_FORMULA) else cell
 
 
 def markdown_safe(text: object) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from admin.errors import RefusedError, UsageError
 
@@ -36,6 +37,21 @@ def json_output(document: type[DataclassInstance], *, many: bool = False) -> Cal
 def printable(text: object) -> str:
     """`text` without control characters: names and tags come from callers and could contain terminal escapes."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(text))
+
+
+_UNUSUAL: Final = re.compile(r"[^\n\x20-\x7e]")
+
+
+def json_text(value: object, **options: Any) -> str:
+    """`value` as JSON with an escape for each character that a terminal could act on: controls and the marks that
+    change the direction of text. options: of `json.dumps`."""
+    text = json.dumps(value, ensure_ascii=False, default=str, **options)
+    return _UNUSUAL.sub(lambda match: match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1], text)
+
+
+def printable_lines(text: str) -> str:
+    """`text` without control characters other than newlines."""
+    return _UNUSUAL.sub(lambda match: printable(match[0]), text)
 
 
 @dataclass(frozen=True)
@@ -74,11 +90,11 @@ class Output:
     def show_json(self, document: DataclassInstance | Sequence[DataclassInstance]) -> None:
         """Print data as JSON."""
         plain = [asdict(item) for item in document] if isinstance(document, Sequence) else asdict(document)
-        sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.write(json_text(plain, indent=2) + "\n")
 
     def say(self, text: str, style: str | None = None) -> None:
         """Print a message, without markup."""
-        self.stderr.print(text, style=style, markup=False, soft_wrap=not self.stderr.is_terminal)
+        self.stderr.print(printable_lines(text), style=style, markup=False, soft_wrap=not self.stderr.is_terminal)
 
     def confirm(self, question: str) -> bool:
         """True if the operator, or --yes, confirms; False in a dry run.
@@ -94,7 +110,7 @@ class Output:
             raise UsageError(
                 f"{question}\nstdin is not a terminal: pass --yes to continue, or --dry-run to see what would change."
             )
-        self.stderr.print(f"{question} [y/N] ", end="", markup=False)
+        self.stderr.print(f"{printable_lines(question)} [y/N] ", end="", markup=False)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise RefusedError("nothing changed")
         return True

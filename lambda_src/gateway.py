@@ -17,7 +17,7 @@ from lambda_src.core.counters import Counters
 from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.parsed_request import ParsedRequest, parse_json, set_max_output, too_deep
 from lambda_src.core.error_responses import error_response
-from lambda_src.core.errors import BadRequest, GatewayError, Unavailable
+from lambda_src.core.errors import BadRequest, GatewayError, LimitReached, Unavailable
 from lambda_src.core.estimate import estimate
 from lambda_src.core.http_event import HttpRequest, HttpResponse
 from lambda_src.core.policy import Model, Policy
@@ -46,6 +46,7 @@ ADDRESS_SECONDS = 0.5
 """Time limit for counting a new source address."""
 _MASKING_SECONDS = 0.2
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,79}", re.ASCII)
+_LOGGED_MESSAGE = 500
 
 
 class Gateway:
@@ -209,6 +210,8 @@ class Gateway:
     def _reject(self, context: RequestContext, error: GatewayError) -> HttpResponse:
         record = context.record
         record.status, record.error_code = error.status, error.code
+        if isinstance(error, LimitReached):  # other messages may quote the request
+            record.error_message = error.message[:_LOGGED_MESSAGE]
         record.latency_ms = elapsed_ms(context.started)
         if error.code == "ledger_unavailable":
             record.ledger_failed = True

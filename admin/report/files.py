@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -13,6 +12,7 @@ from typing import Final
 
 from admin.errors import UsageError
 from admin.formatting import csv_safe, markdown_safe
+from admin.output import json_text
 from admin.report.rows import DIMENSIONS, UsageReport, UsageRow
 from admin.report.terminal import notes
 
@@ -36,7 +36,7 @@ def replacing(to: Path) -> Iterator[Path]:
 
 def as_json(report: UsageReport) -> str:
     """The document that --output json prints."""
-    return json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n"
+    return json_text(asdict(report), indent=2) + "\n"
 
 
 def as_csv(report: UsageReport) -> str:

@@ -34,7 +34,8 @@ class UsageRow:
     estimated: requests charged by estimate, since the provider reported no usage.
     unsettled: requests that were never settled, charged at the held amount.
     over_estimate: requests that cost more than the held amount.
-    unpriced: requests rejected because the model has no price or the consumer may not use it.
+    model_not_found: requests rejected because no priced model has this name or the consumer may not use it.
+    unpriced: requests rejected because the service tier has no price or the cost has no upper bound.
     tokens_in: input tokens of every class.
     tokens_cached: input tokens read from a provider's cache.
     tokens_out: output tokens, reasoning included.
@@ -55,6 +56,7 @@ class UsageRow:
     estimated: int | None
     unsettled: int | None
     over_estimate: int | None
+    model_not_found: int | None
     unpriced: int | None
     tokens_in: int | None
     tokens_cached: int | None
@@ -172,7 +174,8 @@ def row_of(group: Mapping[str, str], totals: UsageTotals) -> UsageRow:
         estimated=totals["estimated"],
         unsettled=totals["unsettled"],
         over_estimate=totals["over_estimate"],
-        unpriced=totals.unpriced,
+        model_not_found=totals.noted("model_not_found"),
+        unpriced=totals.noted("unpriced"),
         tokens_in=totals.tokens_in,
         tokens_cached=totals["tokens_cache_read"],
         tokens_out=totals.tokens_out,

@@ -10,8 +10,11 @@ from lambda_src.contract import LATENCY_BOUNDS_MS, TOKEN_CLASSES
 OUTPUT_CLASSES: Final = tuple(f"tokens_{name}" for name in TOKEN_CLASSES if name.startswith("output"))
 INPUT_CLASSES: Final = tuple(f"tokens_{name}" for name in TOKEN_CLASSES if not name.startswith("output"))
 COST: Final = "cost_nano_usd"
-UNPRICED_CODES: Final = ("model_not_found", "service_tier_not_priced", "unbounded_cost")
-"""Rejections for lack of a price, or of a model that the consumer may use: callers get the same error for both."""
+REJECTION_CODES: Final = {
+    "model_not_found": ("model_not_found",),
+    "unpriced": ("service_tier_not_priced", "unbounded_cost"),
+}
+"""Error codes of each kind of rejected requests in COST_NOTES."""
 COST_NOTES: Final = {
     "estimated": (
         "charged by estimate",
@@ -25,9 +28,13 @@ COST_NOTES: Final = {
         "above the held amount",
         "The cost exceeded the hold, so a budget may have been exceeded by the difference.",
     ),
+    "model_not_found": (
+        "for an unknown model or one that is not allowed",
+        "Rejected and not charged: no model with a price has this name, or the consumer may not use it.",
+    ),
     "unpriced": (
         "without a price",
-        "Rejected and not charged: the model has no price, or the consumer may not use it.",
+        "Rejected and not charged: the service tier has no price, or the cost has no upper bound.",
     ),
 }
 """Counts of requests whose cost is not exactly what the provider reported: title and meaning."""
@@ -75,10 +82,10 @@ class UsageTotals:
         """All tokens."""
         return self.tokens_in + self.tokens_out
 
-    @property
-    def unpriced(self) -> int:
-        """Requests rejected because the model has no price, or because the consumer may not use it."""
-        return sum(self[f"code_{code}"] for code in UNPRICED_CODES)
+    def noted(self, name: str) -> int:
+        """Requests of a kind in COST_NOTES."""
+        codes = REJECTION_CODES.get(name)
+        return self[name] if codes is None else sum(self[f"code_{code}"] for code in codes)
 
     def with_prefix(self, prefix: str) -> dict[str, int]:
         """Sums of the attributes with this prefix, by the rest of their names, the largest first."""

@@ -12,7 +12,7 @@ import typer
 
 from admin import completion
 from admin.errors import UsageError
-from admin.output import json_output
+from admin.output import json_output, printable_lines
 from admin.report import files, rollups, rows, terminal
 from admin.report.labels import key_labels
 from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, parse_period
@@ -105,7 +105,7 @@ def _html(session: Session, days: Period, consumer: str | None, model: str | Non
 def write(session: Session, text: str, to: Path | None) -> None:
     """Write `text` to the file `to`, completely or not at all, or to stdout."""
     if to is None:
-        sys.stdout.write(text)
+        sys.stdout.write(printable_lines(text.replace("\r\n", "\n")) if sys.stdout.isatty() else text)
         return
     with files.replacing(to) as passing:
         passing.write_text(text, encoding="utf-8", newline="")

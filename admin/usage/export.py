@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +14,7 @@ import typer
 from admin import completion
 from admin.errors import UsageError
 from admin.formatting import csv_safe
-from admin.output import json_output, printable
+from admin.output import json_output, json_text, printable
 from admin.report import rollups
 from admin.report.files import replacing
 from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, parse_period
@@ -121,13 +120,11 @@ def requests(session: Session, names: Sequence[str], days: Period, only: Only | 
 def _has(figures: UsageTotals, only: Only | None) -> bool:
     if only is None:
         return figures.requests > 0
-    if only == "unpriced":
-        return figures.unpriced > 0
-    return figures[{"refused": "refusals", "over-estimate": "over_estimate"}.get(only, only)] > 0
+    return figures.noted("refusals" if only == "refused" else only.replace("-", "_")) > 0
 
 
 def _text(exported: Iterator[RequestDetails], form: ExportFormat, path: Path) -> int:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
         return _TEXTS[form](exported, file)
 
 
@@ -135,7 +132,7 @@ def _csv(exported: Iterator[RequestDetails], file: SupportsWrite[str]) -> int:
     writer, count = csv.writer(file, lineterminator="\r\n"), 0
     writer.writerow(COLUMNS)
     for details in exported:
-        tags = json.dumps(details.tags, ensure_ascii=False) if details.tags else ""
+        tags = json_text(details.tags) if details.tags else ""
         cells = asdict(details) | {"tags": tags}
         writer.writerow([csv_safe(cell) for cell in cells.values()])
         count += 1
@@ -145,7 +142,7 @@ def _csv(exported: Iterator[RequestDetails], file: SupportsWrite[str]) -> int:
 def _jsonl(exported: Iterator[RequestDetails], file: SupportsWrite[str]) -> int:
     count = 0
     for details in exported:
-        file.write(json.dumps(asdict(details), ensure_ascii=False, separators=(",", ":")) + "\n")
+        file.write(json_text(asdict(details), separators=(",", ":")) + "\n")
         count += 1
     return count
 

@@ -16,8 +16,9 @@ import typer
 from admin import completion
 from admin.errors import RefusedError, UsageError
 from admin.formatting import milliseconds
+from admin.keys.ledger import keys_of
 from admin.logs.replay import NOBODY
-from admin.output import json_output, printable, table
+from admin.output import json_output, json_text, printable, table
 from admin.report.period import Period
 from admin.report.rollups import select_consumers
 from admin.session import Session, session_of
@@ -117,7 +118,7 @@ def _usage_line(message: str) -> dict[str, Any] | None:
 
 def _print(session: Session, details: RequestDetails) -> None:
     if session.output.form == "json":
-        print(json.dumps(asdict(details), ensure_ascii=False))
+        print(json_text(asdict(details)))
     else:
         from rich.text import Text
 
@@ -144,11 +145,13 @@ class RequestShown:
     """One request in full.
 
     request: the request from its usage row, or from the usage log if it has no row.
+    key_name: CONSUMER/LABEL of its key; null if the ledger does not know the key.
     booked: whether the ledger has a row of it.
     access: API Gateway's access log line of the request; null if it has expired or has not arrived yet.
     """
 
     request: RequestDetails
+    key_name: str | None
     booked: bool
     access: dict[str, Any] | None
 
@@ -209,7 +212,7 @@ def _in_partition(session: Session, request_id: str, consumer: str, day: str) ->
     session.policy(consumer)
     for row in session.ledger.query(usage_pk(consumer, day)):
         if str(row[SK]).endswith(f"#{request_id}"):
-            return RequestShown(request=request(row), booked=True, access=None)
+            return _shown(session, request(row), booked=True, access=None)
     raise RefusedError(f"{consumer} has no request {request_id} on {day} (UTC). Check the day and the consumer.")
 
 
@@ -227,8 +230,13 @@ def _in_logs(session: Session, request_id: str, since: datetime) -> RequestShown
         raise RefusedError(_not_found(session, request_id, access))
     logged = request(usage)
     row = session.ledger.get(usage_pk(logged.consumer, logged.time[:10]), usage_sk(int(usage["at_ms"]), request_id))
-    traces = {"trace_id": usage.get("trace_id"), "w3c_trace_id": usage.get("w3c_trace_id")}
-    return RequestShown(request=request({**row, **traces}) if row else logged, booked=bool(row), access=access)
+    logged_only = {name: usage.get(name) for name in ("error_message", "trace_id", "w3c_trace_id")}
+    return _shown(session, request({**row, **logged_only}) if row else logged, booked=bool(row), access=access)
+
+
+def _shown(session: Session, details: RequestDetails, booked: bool, access: dict[str, Any] | None) -> RequestShown:
+    name = next((key.name for key in keys_of(session, [details.key_id])), None)
+    return RequestShown(request=details, key_name=name, booked=booked, access=access)
 
 
 def _definitive(lines: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
@@ -259,6 +267,7 @@ def _not_found(session: Session, request_id: str, access: dict[str, Any] | None)
 
 def _table(shown: RequestShown) -> Any:
     rows = [(name, value) for name, value in asdict(shown.request).items() if value not in (None, 0, {}, "")]
+    rows.append(("key_name", shown.key_name or "not in the ledger"))
     rows.append(("booked", "yes" if shown.booked else "no: replay it with `tollgate logs replay`"))
     access = {name: _readable(name, value) for name, value in (shown.access or {}).items()}
     rows += [(f"access {name}", value) for name, value in access.items() if value not in (None, "-")]

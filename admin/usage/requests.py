@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
-from admin.report.totals import UNPRICED_CODES
+from admin.report.totals import REJECTION_CODES
 from lambda_src.contract import SK
 from lambda_src.core.pricing import usd
 from lambda_src.core.windows import utc_datetime
 
-Only = Literal["errors", "refused", "estimated", "unsettled", "over-estimate", "unpriced"]
+Only = Literal["errors", "refused", "estimated", "unsettled", "over-estimate", "model-not-found", "unpriced"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,7 @@ class RequestDetails:
     stream: whether the response was a stream.
     status: HTTP status that the caller got; 0 if unknown.
     error_code: why it was rejected or failed.
+    error_message: the limit that rejected it, what was left and requested, and the reset; usage rows lack it.
     upstream_status: HTTP status of the provider.
     settlement: settled (charged as metered), unsettled (charged at the held amount) or refused (not sent).
     usage_source: reported by the provider, estimated, or none.
@@ -63,6 +64,7 @@ class RequestDetails:
     stream: bool = False
     status: int = 0
     error_code: str | None = None
+    error_message: str | None = None
     upstream_status: int | None = None
     settlement: str | None = None
     usage_source: str | None = None
@@ -106,7 +108,8 @@ class RequestDetails:
             "estimated": self.usage_source == "estimated",
             "unsettled": self.settlement == "unsettled",
             "over-estimate": self.nano_usd > self.held_nano_usd,
-            "unpriced": self.error_code in UNPRICED_CODES,
+            "model-not-found": self.error_code in REJECTION_CODES["model_not_found"],
+            "unpriced": self.error_code in REJECTION_CODES["unpriced"],
         }[only]
 
 

@@ -67,6 +67,9 @@ class UsageRecord:
         0, "HTTP status of the response; on Bedrock routes 400, 408, 424 replace 429, 504, 502 to prevent retries"
     )
     error_code: str | None = _field(None, "stable error code, also for the provider's errors")
+    error_message: str | None = _field(
+        None, "error message of a request that a limit rejected: the limit, what is left, the reset", row=False
+    )
     upstream_status: int | None = _field(None, "HTTP status of the provider's response")
     settlement: Settlement = field(default="refused", metadata=_SETTLEMENT)
     tokens: Tokens = field(default_factory=Tokens)

@@ -106,7 +106,8 @@ def test_totals_count_every_token_class() -> None:
     totals.add([(f"tokens_{name}", 10**place) for place, name in enumerate(("input", "cache_read", "input_image"))])
     totals.add([("tokens_output", 2_000), ("tokens_output_audio", 30_000), ("tokens_reasoning", 700_000)])
     totals.add([("code_model_not_found", 3), ("code_service_tier_not_priced", 4), ("code_budget_exceeded", 5)])
-    assert (totals.tokens_in, totals.tokens_out, totals.unpriced) == (111, 32_000, 7)
+    assert (totals.tokens_in, totals.tokens_out) == (111, 32_000)
+    assert (totals.noted("model_not_found"), totals.noted("unpriced"), totals.noted("estimated")) == (3, 4, 0)
     assert list(totals.with_prefix("code_")) == ["budget_exceeded", "service_tier_not_priced", "model_not_found"]
 
 
@@ -191,12 +192,40 @@ def test_csv_rows_are_not_formulas() -> None:
     assert "key" not in lines[0]
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        " =1",
+        "\xa0=1",
+        "\u3000@A1",
+        "\u2003+1",
+        "\ufeff=1",
+        "\u200b=1",
+        "\u202e=1",
+        "\xad-1",
+        "\x00=1",
+        "\x85=1",
+        "\u2028=1",
+        "＝1+1",
+        "＋1",
+        "－1",
+        "＠A1",
+        "\xa0＝1",
+        " \u200b\xa0﹣1",
+    ],
+)
 def test_formulas_are_quoted(cell: str) -> None:
     assert csv_safe(cell) == f"'{cell}"
 
 
-@pytest.mark.parametrize("cell", ["search", "a-b", "-", -5, 0, None, ""])
+@pytest.mark.parametrize("cell", ["search", "a-b", "-", -5, 0, None, "", "ü", " ", "１+1", "\xa0a=1"])
 def test_other_cells_are_unchanged(cell: object) -> None:
     assert csv_safe(cell) == cell
 

@@ -124,7 +124,8 @@ def test_a_report_equals_the_costs_that_callers_got(tollgate: Command, called: C
     rows = {row["model"]: row for row in shown["rows"]}
     assert Decimal(rows["standin-small"]["usd"]) == called.cost
     assert rows["standin-small"]["requests"] == 2
-    assert (rows["standin-500"]["errors"], rows["-"]["refusals"], rows["-"]["unpriced"]) == (1, 1, 1)
+    assert (rows["standin-500"]["errors"], rows["-"]["refusals"], rows["-"]["model_not_found"]) == (1, 1, 1)
+    assert rows["-"]["unpriced"] == 0, "a model that the consumer may not use has a price"
     assert Decimal(shown["total"]["usd"]) == called.cost
     assert shown["total"]["requests"] == 4
     assert shown["days"] == [
@@ -150,7 +151,7 @@ def test_a_report_without_filter_has_every_consumer(tollgate: Command, called: C
 
 def test_the_table_has_totals_marks_and_a_sparkline(tollgate: Command, called: Called) -> None:
     result = tollgate.run("usage", "report", "--consumer", "metered", "--since", "3d").out
-    assert "1 estimated, 1 unsettled, 1 unpriced" in result
+    assert "1 estimated, 1 unsettled, 1 model not found" in result
     assert "total" in result
     assert f"highest on {EARLIER}: $2.00" in result
 

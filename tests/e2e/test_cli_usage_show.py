@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import openai
 import pytest
 
 from lambda_src.contract import ACCOUNT_SK, ACCOUNTS_INDEX_KEY, LISTED_ACCOUNT, PK, SK, access_log_group, account_pk
@@ -48,6 +49,24 @@ def test_a_request_that_the_sweeper_booked(tollgate: Command, swept: str) -> Non
     with tollgate.running("usage", "tail", "--consumer", "limited", "--errors", "--since", "1h") as process:
         assert process.stdout is not None
         assert any(line.rstrip("\n").endswith(swept) for line in process.stdout)
+
+
+def test_a_request_that_a_budget_rejected(system: System, tollgate: Command) -> None:
+    """The row has the code only; the message with the figures is in the usage line."""
+    with pytest.raises(openai.RateLimitError) as rejected:
+        system.openai("poor", max_retries=0).chat.completions.create(
+            model="standin-small", messages=[{"role": "user", "content": "Hello"}], max_tokens=1000
+        )
+    request_id = rejected.value.response.headers["x-tollgate-request-id"]
+    shown = tollgate.here("--output", "json", "usage", "show", request_id).json
+    assert shown["booked"] is True
+    assert shown["key_name"].startswith("poor/")
+    message = shown["request"]["error_message"]
+    assert "this request may cost up to" in message
+    assert "poor's budget of 0.001 USD per day" in message
+    table = tollgate.run("usage", "show", request_id).out
+    assert shown["key_name"] in table
+    assert message[:60] in table
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from admin.report.page.data import PageData
-from admin.report.totals import COST_NOTES, UsageTotals
+from admin.report.totals import COST_NOTES
 
 
 def notes(data: PageData) -> list[tuple[int, str, str, str, str]]:
@@ -12,14 +12,10 @@ def notes(data: PageData) -> list[tuple[int, str, str, str, str]]:
     return [
         (count, title, meaning, _most(data, name), name.replace("_", "-"))
         for name, (title, meaning) in COST_NOTES.items()
-        if (count := _count(data.total, name))
+        if (count := data.total.noted(name))
     ]
 
 
 def _most(data: PageData, name: str) -> str:
-    counts = sorted((-_count(totals, name), consumer) for consumer, totals in data.by_consumer.items())
+    counts = sorted((-totals.noted(name), consumer) for consumer, totals in data.by_consumer.items())
     return ", ".join(f"{consumer} ({-count:,})" for count, consumer in counts[:3] if count)
-
-
-def _count(totals: UsageTotals, name: str) -> int:
-    return totals.unpriced if name == "unpriced" else totals[name]
