@@ -1,4 +1,4 @@
-"""Numbers and names as people and files read them."""
+"""Numbers and texts for people, spreadsheets and Markdown."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from lambda_src.contract import NANO_PER_USD
 from lambda_src.core.pricing import usd
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""A spreadsheet takes a cell that begins so for a formula (owasp.org/www-community/attacks/CSV_Injection)."""
+"""Spreadsheets run cells that start with one of these as formulas (owasp.org/www-community/attacks/CSV_Injection)."""
 _NO_NAME: Final = "-"
-"""What stands where there is no model; alone it is no formula."""
+"""Placeholder for a missing model. Spreadsheets don't run it."""
 _A_DOLLAR: Final = 999_500_000
-"""From here on three digits round to a dollar."""
+"""The smallest amount that rounds to a dollar at three significant digits."""
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
 
 
 def csv_safe(cell: object) -> object:
-    """A cell that no spreadsheet runs: text that begins like a formula gets an apostrophe before it. Spreadsheets
-    ignore spaces before a formula, and take full-width characters for the usual ones."""
+    """`cell`, with an apostrophe before text that a spreadsheet would run as a formula. Spreadsheets ignore spaces
+    before a formula, and treat full-width characters like the usual ones."""
     if not isinstance(cell, str) or cell == _NO_NAME:
         return cell
     visible = (character for character in normalize("NFKC", cell) if character.isprintable() and character != " ")
@@ -30,13 +30,13 @@ def csv_safe(cell: object) -> object:
 
 
 def markdown_safe(text: object) -> str:
-    """Text without a meaning in Markdown, on one line."""
+    """`text` on one line, with Markdown's special characters escaped."""
     plain = "".join(character if character.isprintable() else " " for character in str(text))
     return _MARKDOWN.sub(r"\\\1", plain)
 
 
 def money(nano: int) -> str:
-    """Nano-USD for people: cents from a dollar on, else three digits that count: "$1,234.50", "$0.00425"."""
+    """Nano-USD as dollars: to the cent from a dollar on, else to three significant digits: $1,234.50, $0.00425."""
     if nano >= _A_DOLLAR or nano == 0:
         cents = (nano + NANO_PER_USD // 200) // (NANO_PER_USD // 100)
         return f"${cents // 100:,}.{cents % 100:02d}"
@@ -45,11 +45,10 @@ def money(nano: int) -> str:
     return f"${short}0" if len(short) == 3 else f"${short}"
 
 
-def same_places(amounts: Sequence[str | None]) -> list[str]:
-    """Exact decimals with zeros behind them until all have as many places, two at least, so that one can compare them
-    down a column; None is empty."""
-    places = max(2, *(len(each.partition(".")[2]) for each in amounts if each), 0)
-    return ["" if each is None else _padded(each, places) for each in amounts]
+def align_decimals(amounts: Sequence[str | None]) -> list[str]:
+    """Exact decimals, padded with zeros to the same number of places, at least two. "" for None."""
+    places = max(2, *(len(amount.partition(".")[2]) for amount in amounts if amount), 0)
+    return ["" if amount is None else _padded(amount, places) for amount in amounts]
 
 
 def _padded(amount: str, places: int) -> str:
@@ -58,7 +57,7 @@ def _padded(amount: str, places: int) -> str:
 
 
 def compact(value: float) -> str:
-    """A number in three digits and a letter: 950, 12.3k, 4.56M, 0.0000504."""
+    """A number in three significant digits with a suffix: 950, 12.3k, 4.56M, 0.0000504."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= 0.9995 * size:
             return f"{value / size:.3g}{letter}"
@@ -66,7 +65,7 @@ def compact(value: float) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """A latency: 850 ms, 1.25 s, 2 min 5 s; – where nothing was timed."""
+    """A latency: 850 ms, 1.25 s, 2 min 5 s; – for None."""
     if value is None:
         return "–"
     if value < 1_000:
@@ -77,7 +76,7 @@ def milliseconds(value: float | None) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """A share: 0 %, 0.3 %, 12 %; – of nothing."""
+    """A share: 0 %, 0.3 %, 12 %; – if `whole` is 0."""
     if whole == 0:
         return "–"
     share = 100 * part / whole

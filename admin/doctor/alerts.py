@@ -59,10 +59,10 @@ def _alarm(deployed: Deployed, alarm: Mapping[str, Any], *, outage: bool) -> Ite
         )
     since = _utc(alarm.get("StateUpdatedTimestamp"), deployed.now)
     if alarm.get("StateValue") == "ALARM":
-        in_alarm = f"alarm {name} is in ALARM since {since:%Y-%m-%d %H:%M} UTC"
+        in_alarm = f"alarm {name} has been in ALARM since {since:%Y-%m-%d %H:%M} UTC"
         yield (error if outage else warning)(in_alarm, _first_step(alarm))
     if alarm.get("StateValue") == "INSUFFICIENT_DATA" and deployed.now - since > NO_DATA_LIMIT:
-        yield warning(f"alarm {name} has no data since {since:%Y-%m-%d %H:%M} UTC", deployed.deploy)
+        yield warning(f"alarm {name} has had no data since {since:%Y-%m-%d %H:%M} UTC", deployed.deploy)
 
 
 def _first_step(alarm: Mapping[str, Any]) -> str:

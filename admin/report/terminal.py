@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from admin.formatting import compact, milliseconds, money, same_places
+from admin.formatting import align_decimals, compact, milliseconds, money
 from admin.output import table
 from admin.report.labels import labelled
 from admin.report.rows import UsageReport, UsageRow
@@ -40,7 +40,7 @@ def report_table(report: UsageReport, labels: Mapping[str, str]) -> Any:
     if not report.rows:
         return Group(f"{title}\n\nno requests in this period")
     columns = [*report.by, *(name for name in _NUMBERS if name != "status"), "notes"]
-    *costs, total_cost = same_places([row.usd for row in (*report.rows, report.total)])
+    *costs, total_cost = align_decimals([row.usd for row in (*report.rows, report.total)])
     rows = [
         [*row_names(report.by, row, labels), *numbers(row, cost), notes(row)]
         for row, cost in zip(report.rows, costs, strict=True)
@@ -88,7 +88,7 @@ def top_table(title: str, rows: Sequence[tuple[str, UsageRow]], total: int) -> A
     """Names by spend, with bars. total: nano-USD."""
     highest = max((row.nano_usd or 0 for _, row in rows), default=0)
     cells = []
-    costs = same_places([row.usd for _, row in rows])
+    costs = align_decimals([row.usd for _, row in rows])
     for place, ((name, row), cost) in enumerate(zip(rows, costs, strict=True), start=1):
         nano = row.nano_usd or 0
         share = f"{100 * nano / total:.1f} %" if total else "–"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from admin.errors import UsageError
-from admin.formatting import compact, csv_safe, markdown_safe, milliseconds, money, percent, same_places
+from admin.formatting import align_decimals, compact, csv_safe, markdown_safe, milliseconds, money, percent
 from admin.report import rollups, rows
 from admin.report.files import as_csv, as_markdown, replacing
 from admin.report.period import Period, parse_period
@@ -282,9 +282,9 @@ def test_milliseconds_and_percent() -> None:
 
 def test_amounts_in_a_column_have_equal_decimals() -> None:
     """If they had not, a right-aligned 0.25 below 0.000207 would look like the smaller amount."""
-    assert same_places(["0.000207", "12", None, "0.25"]) == ["0.000207", "12.000000", "", "0.250000"]
-    assert same_places(["3", "0"]) == ["3.00", "0.00"]
-    assert same_places([]) == []
+    assert align_decimals(["0.000207", "12", None, "0.25"]) == ["0.000207", "12.000000", "", "0.250000"]
+    assert align_decimals(["3", "0"]) == ["3.00", "0.00"]
+    assert align_decimals([]) == []
 
 
 @pytest.mark.parametrize("name", ["", ".", "/", ".."])

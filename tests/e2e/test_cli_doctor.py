@@ -263,7 +263,7 @@ def test_alarms_in_alarm_or_without_actions(system: System, tollgate: Command) -
     by_name = {finding["found"].split()[1]: finding for finding in found}
     assert [by_name[name]["severity"] for name in (disabled, metric, composite)] == ["warning", "error", "error"]
     assert by_name[disabled]["found"].endswith("notifies nobody: its actions are disabled")
-    assert "is in ALARM since" in by_name[metric]["found"]
+    assert "has been in ALARM since" in by_name[metric]["found"]
     assert "DynamoDB" in by_name[metric]["fix"]
 
 

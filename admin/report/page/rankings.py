@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from admin.formatting import compact, money, percent, same_places
+from admin.formatting import align_decimals, compact, money, percent
 from admin.html.charts import BarRow, percent_width
 from admin.report.labels import labelled
 from admin.report.page.data import PageData, model_name
@@ -53,5 +53,5 @@ def top(totals: GroupTotals, count: int = _LISTED) -> list[Any]:
 def consumer_rows(data: PageData) -> list[list[str]]:
     """Exact values of the first hundred consumers."""
     rows = [row_of({"consumer": name}, data.by_consumer[name]) for name in top(data.by_consumer, _IN_THE_TABLE)]
-    costs = same_places([row.usd for row in rows])
+    costs = align_decimals([row.usd for row in rows])
     return [[str(row.consumer), *numbers(row, cost)] for row, cost in zip(rows, costs, strict=True)]
