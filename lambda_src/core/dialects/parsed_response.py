@@ -95,7 +95,8 @@ def sse_events(body: bytes) -> list[bytes]:
 def event_data(event: bytes) -> dict[str, object] | None:
     """The JSON object in an event's data lines; None for `[DONE]`, comments and truncated events."""
     lines = [line[5:].strip() for line in event.splitlines() if line.startswith(_DATA)]
-    return json_object(b"\n".join(lines)) if lines else None
+    data = b"\n".join(lines).strip()
+    return json_object(data) if data.startswith(b"{") else None
 
 
 def event_objects(events: list[bytes]) -> Iterator[dict[str, object]]:
