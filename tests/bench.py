@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 from lambda_src.contract import (
@@ -178,6 +179,11 @@ def request(
 def chat(model: str = "standin-small", text: str = "Say hello.", **more: object) -> dict[str, object]:
     """The body of a chat completion request."""
     return {"model": model, "messages": [{"role": "user", "content": text}], **more}
+
+
+def forwarded_key(consumer: str, idempotency_key: str) -> str:
+    """The idempotency key that the provider receives for a consumer's, by which tests match calls to requests."""
+    return sha256(f"bench\n{consumer}\n{idempotency_key}".encode()).hexdigest()
 
 
 def error_of(response: HttpResponse) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.ledger import Ledger
 from lambda_src.sweeper import Sweeper
 from local.provider.server import StandInProvider
-from tests.bench import Bench, chat, request
+from tests.bench import Bench, chat, forwarded_key, request
 from tests.money.faults import request_id_of
 from tests.money.sandboxes import API_GATEWAY_SECONDS, counters_and_rows, recent_days
 
@@ -136,6 +136,7 @@ def test_handlers_killed_under_load_lose_no_charge(bench: Bench, provider: Stand
     assert len(reached) >= 30
     sweep_later(bench)
     counters, rows = counters_and_rows_by_id(bench, "busy")
+    rows = {forwarded_key("busy", request_id): row for request_id, row in rows.items()}
     assert set(reached) <= set(rows), "every request that reached the provider is charged"
     assert counters["c|total|all"] == counters["s|total|all"] == sum(row["cost_nano_usd"] for row in rows.values())
     for request_id, row in rows.items():

@@ -32,7 +32,7 @@ from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
 from lambda_src.sweeper import Sweeper
-from tests.bench import Bench, chat, request
+from tests.bench import Bench, chat, forwarded_key, request
 from tests.money.faults import Fault, FaultyAws, request_id_of
 from tests.money.sandboxes import API_GATEWAY_SECONDS, counters_and_rows
 
@@ -198,9 +198,10 @@ def compare(ledger: Ledger, calls: list[dict[str, Any]], lines: list[dict[str, A
         for row in consumer_rows:
             assert rows.setdefault(request_id_of(row), row) is row, "a request has two rows"
 
+    sent = {forwarded_key(line["consumer"], line["request_id"]): line["request_id"] for line in lines}
     billed: dict[str, Fraction] = {}
     for call in calls:
-        request_id = call["ids"]["idempotency-key"]
+        request_id = sent[call["ids"]["idempotency-key"]]
         billed[request_id] = billed.get(request_id, Fraction()) + price_of(call)
     assert {request_id for request_id, cost in billed.items() if cost} <= set(rows), "a billed request has no row"
 
