@@ -184,6 +184,7 @@ class Session:
     cloudwatch: cached_property[CloudWatchClient] = _client("cloudwatch")
     dynamodb: cached_property[DynamoDBClient] = _client("dynamodb")
     functions: cached_property[LambdaClient] = _client("lambda")
+    iam: cached_property[Any] = _client("iam")
     logs: cached_property[CloudWatchLogsClient] = _client("logs")
     secretsmanager: cached_property[SecretsManagerClient] = _client("secretsmanager")
     sns: cached_property[SNSClient] = _client("sns")

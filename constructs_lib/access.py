@@ -20,7 +20,7 @@ from constructs_lib.rest_api import RestApi
 from constructs_lib.secrets import ProviderSecrets
 from constructs_lib.settings import Environment
 from constructs_lib.stage import Stage
-from lambda_src.contract import ACCOUNTS_INDEX, ENVIRONMENT_TAG
+from lambda_src.contract import ACCOUNTS_INDEX, ENVIRONMENT_TAG, account_role_name
 
 MAX_PLANS_NAMED: Final = 20
 """A managed policy has at most 6,144 characters (docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
@@ -135,6 +135,12 @@ class Access(Construct):
                 "ReadFunctions",
                 ["lambda:GetFunctionConfiguration", "lambda:GetFunctionConcurrency"],
                 [function.arn for function in functions],
+            ),
+            allow("ReadLimits", ["lambda:GetAccountSettings"], ["*"]),  # has no resource-level permissions
+            allow(
+                "ReadAccountRole",
+                ["iam:GetRole"],
+                [self._arn("iam", f"{self._account}:role/{account_role_name('*')}", region="")],
             ),
             allow("ReadTopic", ["sns:ListSubscriptionsByTopic"], [notifications.arn]),
         ]

@@ -27,7 +27,7 @@ from constructs_lib.logs import LogGroup
 from constructs_lib.permissions import trusted_by
 from constructs_lib.rest_api import RestApi
 from constructs_lib.settings import Environment
-from lambda_src.contract import access_log_group
+from lambda_src.contract import access_log_group, account_role_name
 
 _APPLIED_AT_ONCE: Final = ("name", "description", "endpoint_configuration", "lifecycle")
 """Arguments of the API itself that take effect without a deployment."""
@@ -124,7 +124,7 @@ class Stage(Construct):
             IamRole(
                 self,
                 "account role",
-                name=f"{environment.prefix}-api-gateway-logs",
+                name=account_role_name(environment.name),
                 assume_role_policy=trusted_by("apigateway.amazonaws.com"),
             ),
         )

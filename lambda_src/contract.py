@@ -335,6 +335,11 @@ def access_log_group(environment: str) -> str:
     return f"/tollgate/{environment}/access"
 
 
+def account_role_name(environment: str) -> str:
+    """IAM role with which API Gateway writes logs, in the environment that manages it."""
+    return f"{prefix(environment)}-api-gateway-logs"
+
+
 def secret_name(environment: str, provider: str) -> str:
     """Default Secrets Manager name of a provider's API key."""
     return f"tollgate/{environment}/providers/{provider}"

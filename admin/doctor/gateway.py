@@ -64,17 +64,6 @@ def _method_settings(deployed: Deployed, settings: MethodSettingTypeDef) -> Iter
         yield error("the stage logs whole requests with prompts and keys (data trace)", deployed.deploy)
 
 
-def account_role(deployed: Deployed) -> Iterator[Finding]:
-    """API Gateway has a role for its logs: one per account and region
-    (docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html)."""
-    if not deployed.session.apigateway.get_account().get("cloudwatchRoleArn"):
-        yield warning(
-            f"API Gateway has no role for its logs in {deployed.session.region}, so there is no access log",
-            "gateway.manage_account_role = true in one environment of the account and region, then "
-            f"{deployed.deploy}; or `aws apigateway update-account`",
-        )
-
-
 def answers(deployed: Deployed) -> Iterator[Finding]:
     """API Gateway rejects a request without a key, with the error response of Tollgate."""
     url = f"{deployed.session.invoke_url}/v1/models"
@@ -124,7 +113,6 @@ CHECKS: Final = (
     Check("gateway", "functions", "gateway and sweeper are active", functions),
     Check("gateway", "stage", "throttle, logs and tracing are configured", stage),
     Check("gateway", "answers", "rejects a request without a key with 401 invalid_api_key", answers),
-    Check("logs", "account-role", "API Gateway has a role for its logs", account_role),
     Check("logs", "log-groups", "exist, each with a retention period", log_groups),
     Check("logs", "dashboard", "exists", dashboard),
 )

@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import Final
 
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
+from admin.keys.api_gateway import tag_command
 from admin.keys.ledger import LedgerKey
-from lambda_src.contract import prefix
+from lambda_src.contract import ENVIRONMENT_TAG, prefix
 from lambda_src.core.policy import parse_optional_time
 
 EXPIRY_WARNING: Final = timedelta(days=14)
@@ -31,6 +32,18 @@ def places(deployed: Deployed) -> Iterator[Finding]:
             yield note(
                 f"key {key_id} ({api_key.name}) is only in API Gateway, so it does not work",
                 f"repeat its `keys issue` to finish it, or `aws apigateway delete-api-key --api-key {key_id}`",
+            )
+
+
+def tags(deployed: Deployed) -> Iterator[Finding]:
+    """Every key has the tag that lets the environment's operators change it."""
+    environment = deployed.session.environment
+    for key_id, key in sorted(deployed.keys.items()):
+        api_key = deployed.gateway_keys.get(key_id)
+        if api_key is not None and api_key.tag != environment:
+            yield warning(
+                f"operators cannot change key {key_id} of {key.consumer}: no tag {ENVIRONMENT_TAG}={environment}",
+                f"as an administrator: {tag_command(deployed.session, key_id)}",
             )
 
 
@@ -128,5 +141,6 @@ CHECKS: Final = (
     Check("keys", "dead-keys", "inactive keys of the ledger are disabled in API Gateway", dead_keys),
     Check("keys", "expiring-keys", "none expires within 14 days", expiring),
     Check("keys", "rotations", "all are complete", rotations),
+    Check("keys", "tags", "operators can change each of them", tags),
     Check("keys", "labels", "each names one key", labels),
 )

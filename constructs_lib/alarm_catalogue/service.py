@@ -20,8 +20,9 @@ def _no_requests(condition: Condition, environment: Environment) -> Condition | 
 
 
 def _concurrency(condition: Condition, environment: Environment) -> Condition:
-    limit = environment.gateway.reserved_concurrency
-    default = max(1, round(0.8 * (_DEFAULT_CONCURRENCY if limit is None else limit)))
+    gateway = environment.gateway
+    limits = (gateway.reserved_concurrency, gateway.account_concurrency, _DEFAULT_CONCURRENCY)
+    default = max(1, round(0.8 * next(limit for limit in limits if limit is not None)))
     return replace(condition, threshold=default) if condition.threshold is None else condition
 
 

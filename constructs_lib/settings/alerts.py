@@ -99,8 +99,8 @@ class AlertSettings(Section):
     throttled: Positive = Field(default=5, description="Invocations of the gateway Lambda that AWS throttles.")
     concurrency: Positive | None = Field(
         default=None,
-        description="Concurrent invocations of the gateway Lambda. Default: 80 % of gateway.reserved_concurrency, or "
-        "800 without it (AWS's default limit is 1,000).",
+        description="Concurrent invocations of the gateway Lambda. Default: 80 % of gateway.reserved_concurrency, "
+        "else of gateway.account_concurrency, else 800 (AWS's default limit is 1,000).",
     )
     duration_percent: Percent = Field(
         default=85,

@@ -22,6 +22,9 @@ MAX_PLANS: Final = 300
 """API Gateway's quota per region."""
 MAX_KEYS: Final = 10_000
 """API Gateway's quota per region."""
+MIN_UNRESERVED: Final = 100
+"""Concurrency that Lambda keeps for functions without a reservation
+(docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html). Accounts with a lower limit reserve nothing."""
 MAX_CONFIGURATION_BYTES: Final = 3_800
 """Lambda accepts 4 KB of environment variables, names included; the topic's ARN is unknown before the apply."""
 
@@ -163,6 +166,20 @@ def _terraform_name_errors(environment: Environment) -> Iterator[SettingError]:
             yield SettingError(("consumers", name), None, accepted, "rename it, or issue its keys with `tollgate keys`")
 
 
+def _concurrency_errors(environment: Environment) -> Iterator[SettingError]:
+    reserved, limit = environment.gateway.reserved_concurrency, environment.gateway.account_concurrency
+    if reserved is None or limit is None:
+        return
+    most = max(0, limit - MIN_UNRESERVED)
+    if reserved > most:
+        yield SettingError(
+            ("gateway", "reserved_concurrency"),
+            str(reserved),
+            f"at most {most}: Lambda keeps {MIN_UNRESERVED} of gateway.account_concurrency = {limit} unreserved",
+            "lower or remove it, or have AWS raise the account's limit in Service Quotas",
+        )
+
+
 def _size_errors(environment: Environment) -> Iterator[SettingError]:
     if len(environment.plans) > MAX_PLANS:
         yield SettingError(
@@ -204,6 +221,7 @@ _CHECKS: Final[tuple[Callable[[Environment], Iterable[SettingError]], ...]] = (
     _region_errors,
     function_errors,
     _time_errors,
+    _concurrency_errors,
     _backend_errors,
     _terraform_name_errors,
     _size_errors,

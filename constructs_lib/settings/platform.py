@@ -114,6 +114,11 @@ class GatewaySettings(Section):
         "they can reserve nothing until Service Quotas raises it). Otherwise the apply fails after it has created the "
         "function, and Terraform marks the function as tainted. Default: the account's shared concurrency.",
     )
+    account_concurrency: Positive | None = Field(
+        default=None,
+        description="The account's concurrency limit in this region, if it is not AWS's default of 1,000: `aws lambda "
+        "get-account-settings`. It bounds reserved_concurrency and sets the threshold of the alarm concurrency.",
+    )
     max_request_bytes: Annotated[int, Field(ge=1, le=6_000_000)] = Field(
         default=4_000_000,
         description="Largest request body, in bytes. The gateway rejects larger ones with 413. Lambda's limit is 6 MB.",

@@ -165,7 +165,8 @@ def test_an_account_without_role_for_logs(system: System, tollgate: Command) -> 
     client = system.cloud.client("apigateway")
     (found,) = findings(tollgate, "account-role", accepted=0)
     assert "there is no access log" in found["found"]
-    role = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::000000000000:role/logs"}]
+    arn = "arn:aws:iam::000000000000:role/tollgate-e2e-gateway"
+    role = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": arn}]
     gone = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": ""}]
     with temporarily(
         lambda: client.update_account(patchOperations=role), lambda: client.update_account(patchOperations=gone)

@@ -57,6 +57,8 @@ FOLLOWS = {"usage tail": "usage tail --since 1h --consumer limited --model stand
 BOOKS = {"logs replay": "logs replay {lines}"}
 """Writes money, as only whoever deploys may."""
 
+READS_VALUES = {"keys find": "keys find"}
+"""Reads values of keys, as only operators may."""
 WITHOUT_AWS = {"kms-policy"}
 """Read the environment file alone."""
 
@@ -157,7 +159,7 @@ def everything(system: System) -> list[Any]:
 
 
 def test_of_every_verb_it_is_known_who_may_use_it() -> None:
-    assert set(VERBS) <= {*READS, *FOLLOWS, *CHANGES, *BOOKS, *WITHOUT_AWS}
+    assert set(VERBS) <= {*READS, *FOLLOWS, *CHANGES, *BOOKS, *READS_VALUES, *WITHOUT_AWS}
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb in READS])
@@ -168,10 +170,10 @@ def test_a_viewer_reads_all_there_is(viewer: Person, verb: str) -> None:
     assert "there is no alarm" not in said
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb in CHANGES or verb in BOOKS])
+@pytest.mark.parametrize("verb", [*CHANGES, *BOOKS, *READS_VALUES])
 def test_a_viewer_changes_nothing(system: System, viewer: Person, verb: str) -> None:
     before, secret = everything(system), secret_of(system)
-    line = {**CHANGES, **BOOKS}[verb].replace("{issued}", "{alpha}")
+    line = {**CHANGES, **BOOKS, **READS_VALUES}[verb].replace("{issued}", "{alpha}")
     said = viewer.tries(line, accepted=254)
     assert "not authorized" in said or "AccessDenied" in said
     assert (everything(system), secret_of(system)) == (before, secret)
@@ -187,7 +189,7 @@ def test_doctor_reports_what_a_viewer_cannot_check(viewer: Person) -> None:
     """Keys are listed with their values where the caller asks for them: no policy allows one without the other."""
     checks = viewer.command.here("--output", "json", "doctor", "--only", "keys").json["checks"]
     unseen = {each["name"]: each["findings"] for each in checks if "not checked" in str(each["findings"])}
-    assert set(unseen) == {"keys", "dead-keys"}
+    assert set(unseen) == {"keys", "dead-keys", "tags"}
     assert all("tollgate-e2e-operator" in each["fix"] for found in unseen.values() for each in found)
 
 
@@ -226,6 +228,11 @@ def test_an_operator_changes_what_operators_change(operator: Person) -> None:
     rows = operator.command.here("--output", "json", "audit", "--by", "least-operator").json
     assert {row["by"] for row in rows} == {"arn:aws:iam::000000000000:user/least-operator"}
     assert {row["action"].partition(".")[0] for row in rows} == {"budgets", "consumers", "keys", "providers"}
+
+
+def test_an_operator_finds_the_key_of_a_value(system: System, operator: Person) -> None:
+    found = operator.command.here("keys", "find", stdin=system.key("alpha"))
+    assert system.key_id("alpha") in found.out
 
 
 def test_an_operator_books_no_money(system: System, operator: Person) -> None:

@@ -15,7 +15,7 @@ from constructs_lib.settings.alarm_names import ALARM_SCOPES
 from constructs_lib.settings.alerts import AlertSettings
 from lambda_src.contract import METRIC_NAMESPACE
 from lambda_src.core.metrics import METRICS, dimension_sets
-from tests.synth.reading import Synthesized
+from tests.synth.reading import Synthesized, synthesize
 
 ALWAYS = {
     "server-errors",
@@ -139,9 +139,13 @@ def test_every_alarm_has_a_setting_and_every_setting_an_alarm() -> None:
     assert thresholds == set(AlertSettings.model_fields) - other
 
 
-def test_concurrency_threshold_follows_reserved_concurrency(shipped: dict[str, Synthesized]) -> None:
+def test_concurrency_threshold_follows_the_limits(shipped: dict[str, Synthesized], tmp_path: Path) -> None:
+    """An alarm above the limit of a new account, 10, would never start."""
     assert shipped["prod"].one("aws_cloudwatch_metric_alarm.concurrency")["threshold"] == 320
     assert shipped["dev"].one("aws_cloudwatch_metric_alarm.concurrency")["threshold"] == 800
+    (tmp_path / "new.toml").write_text('[aws]\nregion = "eu-west-1"\n[gateway]\naccount_concurrency = 10\n')
+    new = synthesize(tmp_path / "new.toml", tmp_path / "out")
+    assert new.one("aws_cloudwatch_metric_alarm.concurrency")["threshold"] == 8
 
 
 def test_anomaly_alarm_compares_the_metric_with_its_band(full: Synthesized) -> None:

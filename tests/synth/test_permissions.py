@@ -103,12 +103,12 @@ def test_people_can_use_the_kms_key_through_three_services(full: Synthesized, ba
     assert "UseKey" not in managed_policy(bare, policy)
 
 
-def test_policies_for_people_have_two_wildcard_statements(every: list[Synthesized]) -> None:
+def test_policies_for_people_have_three_wildcard_statements(every: list[Synthesized]) -> None:
     for stack in every:
         operator = managed_policy(stack, "operator")
         assert not [action for statement in operator.values() for action in statement["Action"] if "*" in action]
         unrestricted = {sid for sid, statement in operator.items() if "*" in statement["Resource"]}
-        assert unrestricted == {"FollowQueries", "ReadMetrics"}
+        assert unrestricted == {"FollowQueries", "ReadMetrics", "ReadLimits"}
 
 
 def test_wildcards_in_arns_are_the_known_ones(every: list[Synthesized]) -> None:
