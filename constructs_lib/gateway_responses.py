@@ -60,8 +60,8 @@ GATEWAY_RESPONSES: Final = (
         "authentication_error",
         "invalid_api_key",
         "No valid API key in the x-api-key header: it is missing, unknown, disabled or deleted. Send the key that the "
-        "gateway's operator gave you; with OpenAI's and Anthropic's SDKs, set default_headers. A key that was issued or "
-        "enabled a moment ago works after some seconds.",
+        "gateway's operator gave you; with OpenAI's and Anthropic's SDKs, set default_headers. A new or enabled "
+        "key works after some seconds.",
     ),
     GatewayResponse(
         "MISSING_AUTHENTICATION_TOKEN",
