@@ -17,10 +17,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 
 def test_the_key_of_a_value(system: System, tollgate: Command) -> None:
     for number in range(3):
-        issue_key(tollgate, f"other-{number}")
-    leaked = issue_key(tollgate, "leaked")
+        issue_key(tollgate, f"find-other-{number}")
+    leaked = issue_key(tollgate, "find-leaked")
     found = tollgate.json("keys", "find", stdin=f"{leaked['value']}\n")
-    assert found == tollgate.json("keys", "show", "desk/leaked")
+    assert found == tollgate.json("keys", "show", "desk/find-leaked")
     assert (found["key_id"], found["enabled"], found["value"]) == (leaked["key_id"], True, None)
     table = tollgate.run("keys", "find", stdin=leaked["value"])
     assert leaked["key_id"] in table.out
@@ -28,7 +28,7 @@ def test_the_key_of_a_value(system: System, tollgate: Command) -> None:
 
 
 def test_keys_of_later_pages(tollgate: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    leaked = [issue_key(tollgate, f"paged-{number}") for number in range(3)]
+    leaked = [issue_key(tollgate, f"find-paged-{number}") for number in range(3)]
     monkeypatch.setattr("admin.keys.find_value.PAGE_SIZE", 1)
     for key in leaked:
         assert tollgate.here("--output", "json", "keys", "find", stdin=key["value"]).json["key_id"] == key["key_id"]
@@ -61,8 +61,8 @@ def test_a_key_of_another_environment_is_named(system: System, tollgate: Command
 
 
 def test_revoked_keys_have_no_value(tollgate: Command) -> None:
-    key = issue_key(tollgate, "gone")
-    tollgate.here("keys", "revoke", "desk/gone", "--yes")
+    key = issue_key(tollgate, "find-gone")
+    tollgate.here("keys", "revoke", "desk/find-gone", "--yes")
     assert "It was deleted" in tollgate.here("keys", "find", stdin=key["value"], accepted=1).err
 
 
@@ -71,7 +71,7 @@ def test_a_value_as_an_argument_is_rejected(tollgate: Command) -> None:
 
 
 def test_the_prompt_does_not_echo(tollgate: Command) -> None:
-    key = issue_key(tollgate, "typed")
+    key = issue_key(tollgate, "find-typed")
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [INSTALLED, "keys", "find"], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
