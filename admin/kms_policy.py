@@ -7,8 +7,9 @@ import sys
 
 import typer
 
+from admin.environment_file import environment_files
 from admin.errors import ConfigurationError, RefusedError
-from admin.session import environment_files, session_of
+from admin.session import session_of
 
 
 def kms_policy(context: typer.Context) -> None:

@@ -10,8 +10,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from admin.environment_file import ENDPOINT_VARIABLE, environment_names, local_endpoint, read_environment
-from admin.environment_file import environment_files as environment_files
+from admin.environment_file import (
+    ENDPOINT_VARIABLE,
+    environment_names,
+    local_endpoint,
+    read_environment,
+)
 from admin.errors import ConfigurationError, UsageError, unknown
 from admin.operator_ledger import OperatorLedger
 from admin.output import Output

@@ -8,10 +8,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from admin.environment_file import environment_files
 from admin.keys.api_gateway import GatewayKey, gateway_keys
 from admin.keys.ledger import LedgerKey, all_keys
 from admin.keys.view import with_consumer_expiry
-from admin.session import Session, environment_files
+from admin.session import Session
 from lambda_src.contract import (
     ACCOUNT_SK,
     LISTED_ACCOUNT,

@@ -24,7 +24,6 @@ CONSTRUCTS = [
     "plans",
     "queries",
     "prompts",
-    "access",
 ]
 
 
@@ -39,6 +38,11 @@ def test_construct(full: Synthesized, stored: SnapshotAssertion, construct: str)
     part = full.part(construct)
     assert part
     assert part == stored
+
+
+@pytest.mark.parametrize("address", ["aws_iam_policy.viewer", "aws_iam_policy.operator"])
+def test_access(full: Synthesized, stored: SnapshotAssertion, address: str) -> None:
+    assert full.part("access")[address] == stored
 
 
 def test_table(full: Synthesized, stored: SnapshotAssertion) -> None:
