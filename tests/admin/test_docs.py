@@ -43,7 +43,7 @@ def test_every_command_has_valid_examples(path: tuple[str, ...], command: Any) -
         target = ROOT
         while hasattr(target, "commands"):
             target = target.commands[words.pop(0)]
-        known = {name for each in target.params for name in (*each.opts, *each.secondary_opts)}
+        known = {name for param in target.params for name in (*param.opts, *param.secondary_opts)}
         assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known
 
 
@@ -64,5 +64,5 @@ def words_of(line: str) -> list[str]:
 def test_every_json_field_is_documented(path: tuple[str, ...], command: Any) -> None:
     document, _ = getattr(command.callback, "document", (None, False))
     if document is not None:
-        fields = {each.name for each in dataclasses.fields(document)}
+        fields = {field.name for field in dataclasses.fields(document)}
         assert fields == meanings_of(document).keys(), f"{' '.join(path)}: {document.__name__}"

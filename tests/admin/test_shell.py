@@ -151,7 +151,7 @@ def test_connection_errors(
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     err = Command(variables).here("--env", "nowhere", *words, "doctor", accepted=code).err
-    assert any(each in err for each in said.split("|"))
+    assert any(text in err for text in said.split("|"))
 
 
 NOWHERE = "keys issue nobody --label x --env local --region eu-west-1 --endpoint-url http://127.0.0.1:9"

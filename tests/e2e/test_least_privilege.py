@@ -154,7 +154,7 @@ def everything(system: System) -> list[Any]:
     """All that the ledger holds, in an order that does not change."""
     pages = system.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=system.outputs["table"])
     return sorted(
-        (each for page in pages for each in page["Items"]), key=lambda each: (each["pk"]["S"], each["sk"]["S"])
+        (item for page in pages for item in page["Items"]), key=lambda item: (item["pk"]["S"], item["sk"]["S"])
     )
 
 
@@ -188,9 +188,9 @@ def secret_of(system: System) -> str:
 def test_doctor_reports_what_a_viewer_cannot_check(viewer: Person) -> None:
     """Keys are listed with their values where the caller asks for them: no policy allows one without the other."""
     checks = viewer.command.here("--output", "json", "doctor", "--only", "keys").json["checks"]
-    unseen = {each["name"]: each["findings"] for each in checks if "not checked" in str(each["findings"])}
+    unseen = {check["name"]: check["findings"] for check in checks if "not checked" in str(check["findings"])}
     assert set(unseen) == {"keys", "dead-keys", "tags"}
-    assert all("tollgate-e2e-operator" in each["fix"] for found in unseen.values() for each in found)
+    assert all("tollgate-e2e-operator" in finding["fix"] for findings in unseen.values() for finding in findings)
 
 
 def test_a_viewer_is_not_told_that_a_key_is_gone(viewer: Person, operator: Person) -> None:

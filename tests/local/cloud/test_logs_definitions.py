@@ -12,7 +12,7 @@ def test_saved_query(cloud: Cloud) -> None:
     logs.put_query_definition(**query | {"queryString": "limit 2"}, queryDefinitionId=identifier)
     logs.put_query_definition(name="saved/alpha", queryString="limit 3")
     found = logs.describe_query_definitions(queryDefinitionNamePrefix="saved/")["queryDefinitions"]
-    assert [(each["name"], each["queryString"]) for each in found] == [
+    assert [(query["name"], query["queryString"]) for query in found] == [
         ("saved/alpha", "limit 3"),
         ("saved/errors", "limit 2"),
     ]
