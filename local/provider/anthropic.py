@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Final
 
-from local.provider.generation import Generated, GenerationRequest, generate, input_tokens, last_user_text, pieces
+from local.provider.conversation import read_turn
+from local.provider.generation import Generated, GenerationRequest, generate, input_tokens, pieces
 from local.provider.protocol import (
     JSON,
     SSE,
@@ -32,7 +34,7 @@ _ERROR_TYPES = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-_STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "stop_sequence": "stop_sequence"}
+_STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "stop_sequence": "stop_sequence", "tool_call": "tool_use"}
 _SIGNATURE = "c3RhbmQtaW4="
 
 
@@ -69,11 +71,11 @@ def respond(operation: str, body: JsonObject, body_size: int, script: Script, re
     if not isinstance(messages, list) or not messages:
         raise ProviderError(400, "messages: at least one message is required")
     prompt = {name: body.get(name) for name in ("messages", "system", "tools")}
-    user_text = last_user_text(messages)
+    turn = read_turn(messages, body.get("tools"))
     max_tokens, stops = integer_field(body, "max_tokens"), body.get("stop_sequences")
-    request = GenerationRequest(prompt, user_text, body_size, max_tokens, stops)
+    request = GenerationRequest(prompt, turn, body_size, max_tokens, stops)
     if operation == "count_tokens":
-        return SuccessResponse(JSON, json_bytes({"input_tokens": input_tokens(request)}), user_text=user_text)
+        return SuccessResponse(JSON, json_bytes({"input_tokens": input_tokens(request)}), user_text=turn.user_text)
     if max_tokens is None:
         raise ProviderError(400, "max_tokens: Field required")
     generated = generate(request, script, CLASSES)
@@ -86,20 +88,24 @@ def respond(operation: str, body: JsonObject, body_size: int, script: Script, re
         "type": "message",
         "role": "assistant",
         "model": body["model"],
-        "content": _content(generated),
+        "content": _content(generated, request_id),
         "stop_reason": _STOP_REASONS[choice.finish],
         "stop_sequence": choice.stop,
     }
     if body.get("stream") is not True:
         completion = json_bytes(message | ({"usage": usage} if usage else {}))
-        return SuccessResponse(JSON, completion, None, b"", generated.tokens, usage_reported, tier, user_text)
-    events = tuple(map(sse_event, _events(message, generated, usage)))
+        return SuccessResponse(JSON, completion, None, b"", generated.tokens, usage_reported, tier, turn.user_text)
+    events = tuple(map(sse_event, _events(message, usage)))
     error_event = sse_event({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
-    return SuccessResponse(SSE, b"", events, error_event, generated.tokens, usage_reported, tier, user_text)
+    return SuccessResponse(SSE, b"", events, error_event, generated.tokens, usage_reported, tier, turn.user_text)
 
 
-def _content(generated: Generated) -> list[JsonObject]:
-    text: JsonObject = {"type": "text", "text": generated.choices[0].text}
+def _content(generated: Generated, request_id: str) -> list[JsonObject]:
+    choice = generated.choices[0]
+    text: JsonObject = {"type": "text", "text": choice.text}
+    if choice.call is not None:
+        name, arguments = choice.call.tool.name, choice.call.arguments
+        text = {"type": "tool_use", "id": f"toolu_{request_id}", "name": name, "input": arguments}
     if not generated.reasoning_text:
         return [text]
     return [{"type": "thinking", "thinking": generated.reasoning_text, "signature": _SIGNATURE}, text]
@@ -122,14 +128,16 @@ def _usage(tokens: TokenCounts, tier: str) -> JsonObject:
     }
 
 
-def _events(message: JsonObject, generated: Generated, usage: JsonObject | None) -> Iterator[JsonObject]:
+def _events(message: JsonObject, usage: JsonObject | None) -> Iterator[JsonObject]:
     started = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
     if usage is not None:
         started["usage"] = {**usage, "output_tokens": 1, "output_tokens_details": None}
     yield {"type": "message_start", "message": started}
     yield {"type": "ping"}
-    for index, block in enumerate(_content(generated)):
-        yield from _block(index, block)
+    blocks = message["content"]
+    assert isinstance(blocks, list)  # noqa: S101 - made by _content above
+    for index, block in enumerate(blocks):
+        yield from _tool_block(index, block) if block["type"] == "tool_use" else _block(index, block)
     reason = {"stop_reason": message["stop_reason"], "stop_sequence": message["stop_sequence"]}
     final: JsonObject = {"type": "message_delta", "delta": reason}
     if usage is not None:
@@ -148,4 +156,15 @@ def _block(index: int, block: JsonObject) -> Iterator[JsonObject]:
     if kind == "thinking":
         signed = {"type": "signature_delta", "signature": _SIGNATURE}
         yield {"type": "content_block_delta", "index": index, "delta": signed}
+    yield {"type": "content_block_stop", "index": index}
+
+
+def _tool_block(index: int, block: JsonObject) -> Iterator[JsonObject]:
+    yield {"type": "content_block_start", "index": index, "content_block": {**block, "input": {}}}
+    for piece in pieces(json.dumps(block["input"], ensure_ascii=False)):
+        yield {
+            "type": "content_block_delta",
+            "index": index,
+            "delta": {"type": "input_json_delta", "partial_json": piece},
+        }
     yield {"type": "content_block_stop", "index": index}

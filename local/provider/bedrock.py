@@ -12,7 +12,8 @@ from typing import Final
 
 from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE
 from local.provider import sigv4
-from local.provider.generation import Generated, GenerationRequest, generate, last_user_text, pieces
+from local.provider.conversation import read_turn
+from local.provider.generation import Generated, GenerationRequest, generate, pieces
 from local.provider.protocol import (
     JSON,
     JsonObject,
@@ -28,7 +29,7 @@ from local.provider.script import Script
 
 CLASSES: Final = frozenset({"cache_read", "cache_write_5m", "cache_write_1h"})
 _STRING_HEADER = 7
-_STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "stop_sequence": "stop_sequence"}
+_STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "stop_sequence": "stop_sequence", "tool_call": "tool_use"}
 _EXCEPTIONS = {
     400: "ValidationException",
     403: "AccessDeniedException",
@@ -60,16 +61,16 @@ def success_headers(request_id: str) -> dict[str, str]:
 
 def respond(operation: str, body: JsonObject, body_size: int, script: Script, request_id: str) -> SuccessResponse:
     """The response to a request. Raises ProviderError if Bedrock would reject the request."""
-    del request_id  # Bedrock returns it only in a header
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise ProviderError(400, "The messages field is empty; add at least one message and try again.")
     settings = body.get("inferenceConfig")
     settings = settings if isinstance(settings, dict) else {}
-    user_text = last_user_text(messages)
+    config = body.get("toolConfig")
+    turn = read_turn(messages, config.get("tools") if isinstance(config, dict) else None)
     prompt = {name: body.get(name) for name in ("messages", "system", "toolConfig")}
     max_tokens, stops = integer_field(settings, "maxTokens"), settings.get("stopSequences")
-    request = GenerationRequest(prompt, user_text, body_size, max_tokens, stops)
+    request = GenerationRequest(prompt, turn, body_size, max_tokens, stops)
     generated = generate(request, script, CLASSES)
     tier = _tier(body, script)
     usage_reported = "nousage" not in script.flags
@@ -80,14 +81,14 @@ def respond(operation: str, body: JsonObject, body_size: int, script: Script, re
         metadata["serviceTier"] = {"type": tier}
     stop_reason = _STOP_REASONS[generated.choices[0].finish]
     if operation == "converse":
-        message = {"role": "assistant", "content": _content(generated)}
+        message = {"role": "assistant", "content": _content(generated, request_id)}
         completion = json_bytes({"output": {"message": message}, "stopReason": stop_reason, **metadata})
-        return SuccessResponse(JSON, completion, None, b"", generated.tokens, usage_reported, tier, user_text)
+        return SuccessResponse(JSON, completion, None, b"", generated.tokens, usage_reported, tier, turn.user_text)
     # `metadata` requires usage: a stream without usage has no such event.
-    events = [*_events(generated, stop_reason), *([event("metadata", metadata)] if usage_reported else [])]
+    events = [*_events(generated, stop_reason, request_id), *([event("metadata", metadata)] if usage_reported else [])]
     error_event = event("modelStreamErrorException", {"message": "The model stopped."}, "exception")
     return SuccessResponse(
-        EVENT_STREAM_MEDIA_TYPE, b"", tuple(events), error_event, generated.tokens, usage_reported, tier, user_text
+        EVENT_STREAM_MEDIA_TYPE, b"", tuple(events), error_event, generated.tokens, usage_reported, tier, turn.user_text
     )
 
 
@@ -96,8 +97,12 @@ def _tier(body: JsonObject, script: Script) -> str | None:
     return script.tier or (str(requested["type"]) if isinstance(requested, dict) and "type" in requested else None)
 
 
-def _content(generated: Generated) -> list[JsonObject]:
-    text: JsonObject = {"text": generated.choices[0].text}
+def _content(generated: Generated, request_id: str) -> list[JsonObject]:
+    choice = generated.choices[0]
+    text: JsonObject = {"text": choice.text}
+    if choice.call is not None:
+        name, arguments = choice.call.tool.name, choice.call.arguments
+        text = {"toolUse": {"toolUseId": f"tooluse_{request_id}", "name": name, "input": arguments}}
     if not generated.reasoning_text:
         return [text]
     reasoning = {"text": generated.reasoning_text, "signature": "c3RhbmQtaW4="}
@@ -121,12 +126,18 @@ def _usage(tokens: TokenCounts) -> JsonObject:
     }
 
 
-def _events(generated: Generated, stop_reason: str) -> Iterator[bytes]:
+def _events(generated: Generated, stop_reason: str, request_id: str) -> Iterator[bytes]:
     yield event("messageStart", {"role": "assistant"})
-    deltas: list[list[JsonObject]] = [[{"text": piece} for piece in pieces(generated.choices[0].text)]]
+    choice = generated.choices[0]
+    deltas: list[list[JsonObject]] = [[{"text": piece} for piece in pieces(choice.text)]]
+    if choice.call is not None:
+        deltas = [[{"toolUse": {"input": piece}} for piece in pieces(choice.text)]]
     if generated.reasoning_text:
         deltas.insert(0, [{"reasoningContent": {"text": piece}} for piece in pieces(generated.reasoning_text)])
     for index, block in enumerate(deltas):
+        if choice.call is not None and block is deltas[-1]:
+            start = {"toolUse": {"toolUseId": f"tooluse_{request_id}", "name": choice.call.tool.name}}
+            yield event("contentBlockStart", {"contentBlockIndex": index, "start": start})
         for delta in block:
             yield event("contentBlockDelta", {"contentBlockIndex": index, "delta": delta})
         yield event("contentBlockStop", {"contentBlockIndex": index})

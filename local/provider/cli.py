@@ -4,7 +4,8 @@
 
 `GET /_standin/calls` returns the call log (`DELETE` clears it), `GET /_standin/totals` its sums. Responses echo the
 last user message. Equal requests get equal text and token counts: a token is four bytes of UTF-8, and the input never
-has more tokens than the request has bytes.
+has more tokens than the request has bytes. A prompt with `[[call NAME ARGUMENTS]]`, where ARGUMENTS is JSON, calls the
+declared tool NAME; once the tool's result is there, the response reports it.
 
 Any model name works. `NAME+word+word…` scripts the behaviour, and `standin-word` is short for `standin+word`
 (`standin-slow-3+cut`, `gpt-5-mini+cached+nousage`). Numbers are examples; the default is 2.

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from local.provider.conversation import ToolCall, Turn
 from local.provider.protocol import TokenCounts
 from local.provider.script import Script
 
 _BYTES_PER_TOKEN: Final = 4
 _IMAGE_TOKENS: Final = 85
 _REASONING_TEXT: Final = "Think about what was said, then say it again."
-_MAX_ECHOED_CHARACTERS = 400
+_MAX_ECHOED_CHARACTERS = 410
 _WORDS = re.compile(r"\S+\s*|\s+")
 _SCRIPTED_SHARES = (
     ("cache_read", "cached", 2),
@@ -30,12 +31,12 @@ _BINARY_MEMBERS = ("image_url", "data", "bytes", "file_data")
 class GenerationRequest:
     """The parts of a request that generation depends on, whichever its dialect.
 
-    prompt: JSON whose strings count as input. user_text: the text to echo. body_size: bytes of the request body.
+    prompt: JSON whose strings count as input. turn: what the messages ask for. body_size: bytes of the request body.
     max_tokens: limit per choice. stop_sequences: as in the request: absent, a text or a list.
     """
 
     prompt: object
-    user_text: str
+    turn: Turn
     body_size: int
     max_tokens: int | None = None
     stop_sequences: object = None
@@ -44,11 +45,15 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A generated text. finish: "stop", "length", or "stop_sequence" (then `stop` is the sequence)."""
+    """A generated text or tool call. finish: "stop", "length", "tool_call", or "stop_sequence" (named by `stop`).
+
+    text: the call's arguments if there is a call.
+    """
 
     text: str
     finish: str
     stop: str | None = None
+    call: ToolCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Generated:
 
 
 def generate(request: GenerationRequest, script: Script, classes: frozenset[str]) -> Generated:
-    """An echo of the user's text, cut at the request's token limit and stop sequences.
+    """A tool call, or an echo of the user's text or the tool's result, cut at the request's limit and stop sequences.
 
     classes: the special token classes that the dialect reports; no others are used.
     """
@@ -85,7 +90,11 @@ def generate(request: GenerationRequest, script: Script, classes: frozenset[str]
 
 
 def _choice(request: GenerationRequest, script: Script, number: int, limit: int | None) -> Choice:
-    text = f"You said: {request.user_text[:_MAX_ECHOED_CHARACTERS]}"
+    turn = request.turn
+    if turn.call is not None:
+        return Choice(turn.call.text, "tool_call", call=turn.call)
+    echoed = f"You said: {turn.user_text}" if turn.result is None else f"The tool returned: {turn.result}"
+    text = echoed[:_MAX_ECHOED_CHARACTERS]
     if request.choices > 1:
         text = f"{number + 1}. {text}"
     if "heedless" in script.flags:
@@ -137,23 +146,6 @@ def _token_counts(value: object, member: str = "") -> Iterator[int]:
             yield from _token_counts(element, member)
     elif isinstance(value, int) and not isinstance(value, bool) and member == "tokens":
         yield 1
-
-
-def last_user_text(messages: object) -> str:
-    """The text of the last user message, in any dialect; "" if there is none."""
-    if isinstance(messages, str):
-        return messages
-    for message in reversed(messages if isinstance(messages, list) else []):
-        if isinstance(message, dict) and message.get("role", "user") == "user":
-            return _text(message.get("content"))
-    return ""
-
-
-def _text(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    return " ".join(str(part["text"]) for part in parts if isinstance(part, dict) and "text" in part)
 
 
 def pieces(text: str, limit: int = 16) -> list[str]:

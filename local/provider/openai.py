@@ -11,7 +11,8 @@ import json
 import struct
 from typing import Final
 
-from local.provider.generation import Generated, GenerationRequest, generate, input_tokens, last_user_text, pieces
+from local.provider.conversation import Turn, read_turn
+from local.provider.generation import Choice, Generated, GenerationRequest, generate, input_tokens, pieces
 from local.provider.openai_responses import responses
 from local.provider.protocol import (
     CREATED,
@@ -86,10 +87,8 @@ def _chat(body: JsonObject, body_size: int, script: Script, request_id: str) -> 
         raise ProviderError(400, "Invalid value for 'messages': expected a non-empty array of objects.")
     max_tokens = integer_field(body, "max_completion_tokens") or integer_field(body, "max_tokens")
     prompt = {name: body.get(name) for name in ("messages", "tools", "response_format")}
-    user_text = last_user_text(messages)
-    request = GenerationRequest(
-        prompt, user_text, body_size, max_tokens, body.get("stop"), integer_field(body, "n") or 1
-    )
+    turn = read_turn(messages, body.get("tools"))
+    request = GenerationRequest(prompt, turn, body_size, max_tokens, body.get("stop"), integer_field(body, "n") or 1)
     generated, tier = generate(request, script, CLASSES), _tier(body, script)
     common: JsonObject = {
         "id": f"chatcmpl-{request_id}",
@@ -100,10 +99,10 @@ def _chat(body: JsonObject, body_size: int, script: Script, request_id: str) -> 
     }
     usage = None if "nousage" in script.flags else usage_of(generated.tokens)
     if body.get("stream") is not True:
-        choices = [_choice(generated, index, script) for index in range(len(generated.choices))]
+        choices = [_choice(generated, index, script, request_id) for index in range(len(generated.choices))]
         completion = {**common, "object": "chat.completion", "choices": choices} | ({"usage": usage} if usage else {})
         return SuccessResponse(
-            JSON, json_bytes(completion), None, b"", generated.tokens, usage is not None, tier, user_text
+            JSON, json_bytes(completion), None, b"", generated.tokens, usage is not None, tier, turn.user_text
         )
     options = body.get("stream_options")
     requested = isinstance(options, dict) and options.get("include_usage") is True
@@ -112,7 +111,7 @@ def _chat(body: JsonObject, body_size: int, script: Script, request_id: str) -> 
     usage_reported = usage is not None and (requested or inline)
     events = _chat_events(generated, common, usage if usage_reported else None, inline=inline, requested=requested)
     error_event = sse_data({"error": {"message": "The server had an error.", "type": "server_error", "code": None}})
-    return SuccessResponse(SSE, b"", tuple(events), error_event, generated.tokens, usage_reported, tier, user_text)
+    return SuccessResponse(SSE, b"", tuple(events), error_event, generated.tokens, usage_reported, tier, turn.user_text)
 
 
 def _tier(body: JsonObject, script: Script) -> str:
@@ -123,17 +122,25 @@ def _tier(body: JsonObject, script: Script) -> str:
     return requested if isinstance(requested, str) and requested != "auto" else "default"
 
 
-def _choice(generated: Generated, index: int, script: Script) -> JsonObject:
+def _choice(generated: Generated, index: int, script: Script, request_id: str) -> JsonObject:
     choice = generated.choices[index]
     message: JsonObject = {"role": "assistant", "content": choice.text, "refusal": None, "annotations": []}
-    if "audio" in script.flags:
+    if choice.call is not None:
+        message |= {"content": None, "tool_calls": [_tool_call(choice, request_id)]}
+    elif "audio" in script.flags:
         message |= {"content": None}
         message["audio"] = {"id": f"audio_{index}", "data": _SILENCE, "expires_at": CREATED, "transcript": choice.text}
     return {"index": index, "message": message, "logprobs": None, "finish_reason": _finish(choice.finish)}
 
 
+def _tool_call(choice: Choice, request_id: str) -> JsonObject:
+    assert choice.call is not None  # noqa: S101 - both callers check it
+    function = {"name": choice.call.tool.name, "arguments": choice.text}
+    return {"id": f"call_{request_id}", "type": "function", "function": function}
+
+
 def _finish(finish: str) -> str:
-    return "stop" if finish == "stop_sequence" else finish
+    return {"stop_sequence": "stop", "tool_call": "tool_calls"}.get(finish, finish)
 
 
 def _chat_events(
@@ -148,7 +155,14 @@ def _chat_events(
     chunks = []
     for index, choice in enumerate(generated.choices):
         chunks.append(chunk(index, {"role": "assistant", "content": "", "refusal": None}))
-        chunks.extend(chunk(index, {"content": piece}) for piece in pieces(choice.text))
+        if choice.call is not None:
+            call = _tool_call(choice, str(common["id"]))
+            started = {**call, "index": 0, "function": {"name": choice.call.tool.name, "arguments": ""}}
+            chunks.append(chunk(index, {"tool_calls": [started]}))
+            for piece in pieces(choice.text):
+                chunks.append(chunk(index, {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}))
+        else:
+            chunks.extend(chunk(index, {"content": piece}) for piece in pieces(choice.text))
         chunks.append(chunk(index, {}, _finish(choice.finish)))
     if usage is not None and inline:
         chunks[-1]["usage"] = usage
@@ -186,7 +200,7 @@ def _embeddings(body: JsonObject, body_size: int, script: Script) -> SuccessResp
     dimensions = integer_field(body, "dimensions") or _DEFAULT_DIMENSIONS
     vectors = [_vector(text, dimensions) for text in texts]
     encoded = [_base64(vector) for vector in vectors] if body.get("encoding_format") == "base64" else vectors
-    count = input_tokens(GenerationRequest({"tokens": given}, "", body_size))
+    count = input_tokens(GenerationRequest({"tokens": given}, Turn(), body_size))
     response: JsonObject = {
         "object": "list",
         "data": [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(encoded)],

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import urllib3
 
+from local.provider.conversation import Turn
 from local.provider.generation import GenerationRequest, input_tokens
 from local.provider.server import StandInProvider
 
@@ -77,7 +78,7 @@ def test_input_tokens_never_exceed_the_request_bytes(seed: int) -> None:
     ]
     prompt = source.choices([*parts, "", [], {}, "x"], k=source.randrange(6))
     size = len(json.dumps({"messages": prompt}, ensure_ascii=False).encode())
-    assert 1 <= input_tokens(GenerationRequest({"messages": prompt}, "", size)) <= size
+    assert 1 <= input_tokens(GenerationRequest({"messages": prompt}, Turn(), size)) <= size
 
 
 def test_stop_closes_idle_connections(provider: StandInProvider) -> None:
