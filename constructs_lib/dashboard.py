@@ -56,12 +56,7 @@ class Dashboard(Construct):
         )
 
     def _health(self, alarms: Alarms) -> list[Widget]:
-        totals = {
-            "Requests": self._source(metrics.REQUESTS),
-            "5xx responses": self._source(metrics.ERRORS),
-            "Rejected, 4xx": self._source(metrics.REFUSALS),
-            "Latency p99, ms": self._source(metrics.LATENCY),
-        }
+        totals = [self._source(name) for name in (metrics.REQUESTS, metrics.ERRORS, metrics.REFUSALS, metrics.LATENCY)]
         runbook = self._environment.alerts.runbook_url
         link = f"[what to do about an alarm]({runbook})" if "://" in runbook else f"`{runbook}`"
         return [
@@ -91,11 +86,11 @@ class Dashboard(Construct):
             self._widgets.by("Requests by consumer", metrics.REQUESTS, "consumer"),
             self._widgets.by("Budget use by consumer, percent", metrics.BUDGET_SPENT, "consumer"),
         ]
-        cost = {"spend": self._source(metrics.COST)}
+        anomaly = self._conditions["spend-anomaly"]
         return [
             self._widgets.text("## Spend"),
-            self._widgets.usd("Hourly spend, USD", cost, minutes=HOUR_MINUTES),
-            *self._expression("Hourly spend and expected range, nano-USD", "spend-anomaly"),
+            self._widgets.usd("Hourly spend, USD", [self._source(metrics.COST)], minutes=HOUR_MINUTES),
+            *([self._widgets.expected_usd("Hourly spend and expected range, USD", anomaly)] if anomaly else []),
             self._graph("Highest budget use, percent", metrics.BUDGET_SPENT, metrics.BUDGET_COMMITTED),
             *(by_consumer if self._environment.metering.metrics_per_consumer else []),
             *self._selected_consumer(),
@@ -109,7 +104,7 @@ class Dashboard(Construct):
         by = {"consumer": self._consumer}
         budget = (metrics.BUDGET_SPENT, metrics.BUDGET_COMMITTED)
         return [
-            self._widgets.usd("Selected consumer: spend, USD", {"spend": self._source(metrics.COST, **by)}),
+            self._widgets.usd("Selected consumer: spend, USD", [self._source(metrics.COST, **by)]),
             self._graph("Selected consumer: requests", metrics.REQUESTS, metrics.ERRORS, metrics.REFUSALS, by=by),
             self._graph("Selected consumer: highest budget use, percent", *budget, by=by),
         ]
@@ -135,7 +130,7 @@ class Dashboard(Construct):
             return []
         by = {"model": self._model}
         return [
-            self._widgets.usd("Selected model: spend, USD", {"spend": self._source(metrics.COST, **by)}),
+            self._widgets.usd("Selected model: spend, USD", [self._source(metrics.COST, **by)]),
             self._graph("Selected model: tokens", metrics.TOKENS_IN, metrics.TOKENS_OUT, by=by),
             self._graph("Selected model: latency, ms", metrics.LATENCY, by=by),
         ]
@@ -190,7 +185,7 @@ class Dashboard(Construct):
         ]
 
     def _accounting(self) -> list[Widget]:
-        held = {"held": self._source(metrics.HELD), "charged": self._source(metrics.COST)}
+        held = [self._source(metrics.HELD), self._source(metrics.COST)]
         return [
             self._widgets.text("## Accounting"),
             self._graph(
@@ -200,7 +195,7 @@ class Dashboard(Construct):
                 metrics.OVER_ESTIMATE,
                 metrics.UNPRICED,
             ),
-            self._widgets.usd("Held and charged, USD", held),
+            self._widgets.usd("Held amounts and spend, USD", held),
             self._graph(
                 "Overdue holds and sweeper errors",
                 metrics.OVERDUE_HOLDS,

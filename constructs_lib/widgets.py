@@ -5,7 +5,7 @@ docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Bo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,8 +21,6 @@ Widget = dict[str, Any]
 COLUMNS: Final = 24
 WIDTH: Final = 8
 HEIGHT: Final = 6
-_LABEL_PREFIXES: Final = {"AWS/ApiGateway": "API Gateway: ", "AWS/Lambda": "Lambda: "}
-"""AWS's metrics and Tollgate's share names: there are two `Latency`, and two `Errors`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,39 +46,46 @@ class Widgets:
 
     def expression(self, title: str, condition: Condition, alarm_name: str) -> Widget:
         """The metric math of an alarm, and its threshold unless the alarm is disabled."""
-        visible = condition.threshold is None
         expression = condition.graph_expression or condition.expression
-        rows = [[{"id": "result", "expression": expression, "label": condition.label or title}]]
-        rows += [_row(source, id=name, visible=visible) for name, source in condition.sources.items()]
-        lines = [_line(alarm) for alarm in self.alarms if alarm.name == alarm_name and condition.threshold is not None]
+        rows = [[{"id": "result", "expression": expression, "label": condition.label}]]
+        rows += [_row(source, id=name, visible=False) for name, source in condition.sources.items()]
+        lines = [_line(alarm) for alarm in self.alarms if alarm.name == alarm_name]
         return self._metrics(title, rows, lines, minutes=condition.period_seconds // 60)
+
+    def expected_usd(self, title: str, condition: Condition) -> Widget:
+        """A metric in nano-USD and its anomaly detection band, both in USD."""
+        ((name, source),) = condition.sources.items()
+        edges = {"FIRST": "lowest expected (USD)", "LAST": "highest expected (USD)"}
+        rows: list[list[Any]] = [
+            [{"id": edge.lower(), "expression": f"{edge}({condition.expression}) / {NANO_PER_USD}", "label": label}]
+            for edge, label in edges.items()
+        ]
+        rows += _usd_rows(source, name)
+        return self._metrics(title, rows, [], minutes=condition.period_seconds // 60)
 
     def by(self, title: str, metric: Metric, dimension: str, *, usd: bool = False) -> Widget:
         """A line per value of a dimension, including values that appear later."""
         search = f"SEARCH('{self.search(metric, dimension)}', '{metric.statistic}', {60 * self._minutes})"
-        expression = f"{search} / {NANO_PER_USD}" if usd else search
-        return self._metrics(title, [[{"id": "found", "expression": expression}]], [])
+        # Terraform replaces $${ by ${, which CloudWatch replaces by the dimension's value.
+        found = {"id": "found", "expression": search, "label": f"$${{PROP('Dim.{dimension}')}}", "visible": not usd}
+        rows: list[list[Any]] = [[found]]
+        if usd:  # CloudWatch puts the label of an expression before those of the metrics that it is computed from
+            rows.append([{"id": "usd", "expression": f"found / {NANO_PER_USD}", "label": "USD"}])
+        return self._metrics(title, rows, [])
 
     def search(self, metric: Metric, dimension: str) -> str:
         """Search query for the series of `metric` by `dimension`."""
         schema = f"{{{METRIC_NAMESPACE},environment,{dimension}}}"
         return f'{schema} MetricName="{metric.name}" environment="{self.environment.name}"'
 
-    def usd(self, title: str, sources: Mapping[str, Source], *, minutes: int | None = None) -> Widget:
-        """Metrics in nano-USD, by label, shown in USD."""
-        rows: list[list[Any]] = []
-        for number, (label, source) in enumerate(sources.items()):
-            rows.append([{"id": f"usd{number}", "expression": f"nano{number} / {NANO_PER_USD}", "label": label}])
-            rows.append(_row(source, id=f"nano{number}", visible=False))
-        lines = self._thresholds(list(sources.values()), minutes, scale=NANO_PER_USD)
-        return self._metrics(title, rows, lines, minutes=minutes)
+    def usd(self, title: str, sources: Sequence[Source], *, minutes: int | None = None) -> Widget:
+        """Metrics in nano-USD, shown in USD."""
+        rows = [row for number, source in enumerate(sources) for row in _usd_rows(source, f"nano{number}")]
+        return self._metrics(title, rows, self._thresholds(sources, minutes, scale=NANO_PER_USD), minutes=minutes)
 
-    def numbers(self, title: str, sources: Mapping[str, Source], cost: Source) -> Widget:
-        """Totals of the page's time range, by label."""
-        rows = [_row(source, label=label) for label, source in sources.items()]
-        rows.append([{"id": "usd", "expression": f"nano / {NANO_PER_USD}", "label": "Spend, USD"}])
-        rows.append(_row(cost, id="nano", visible=False))
-        widget = self._metrics(title, rows, [])
+    def numbers(self, title: str, sources: Sequence[Source], cost: Source) -> Widget:
+        """Totals of the page's time range."""
+        widget = self._metrics(title, [*map(_row, sources), *_usd_rows(cost, "nano")], [])
         del widget["properties"]["yAxis"]
         widget["properties"] |= {"view": "singleValue", "setPeriodToTimeRange": True}
         return widget | {"width": COLUMNS, "height": 3}
@@ -146,9 +151,16 @@ def arranged(widgets: Iterable[Widget]) -> list[Widget]:
 
 def _row(source: Source, **options: Any) -> list[Any]:
     dimensions = [part for pair in source.dimensions for part in pair]
-    statistic = "" if source.statistic == "Sum" else f" {source.statistic}"
-    label = f"{_LABEL_PREFIXES.get(source.namespace, '')}{source.name}{statistic}"
-    return [source.namespace, source.name, *dimensions, {"stat": source.statistic, "label": label, **options}]
+    return [source.namespace, source.name, *dimensions, {"stat": source.statistic, "label": source.label, **options}]
+
+
+def _usd_rows(source: Source, name: str) -> list[list[Any]]:
+    """A metric in nano-USD as USD. name: id of the hidden row that the visible one divides."""
+    label = f"{source.subject} (USD)"
+    return [
+        [{"id": f"{name}_usd", "expression": f"{name} / {NANO_PER_USD}", "label": label}],
+        _row(source, id=name, visible=False),
+    ]
 
 
 def _is_maximum(alarm: Alarm) -> bool:

@@ -86,12 +86,13 @@ class AlarmDefinition:
             enough = f"whole >= {MINIMUM_REQUESTS}"
             if self.minimum_setting is not None:
                 enough = f"part >= {getattr(environment.alerts, self.minimum_setting)}"
+            part = condition.sources["measured"]
             condition = replace(
                 condition,
-                sources={"part": condition.sources["measured"], "whole": source(environment, self.percent_of, **by)},
+                sources={"part": part, "whole": source(environment, self.percent_of, **by)},
                 expression=f"IF({enough}, 100 * part / whole, 0)",
                 graph_expression="100 * part / whole",
-                label="percent",
+                label=f"{part.subject} (%)",
             )
         return condition if self.adjust is None else self.adjust(condition, environment)
 

@@ -91,10 +91,44 @@ def test_graphs_of_percentages_have_no_minimum(full: Synthesized) -> None:
     assert {widget["metrics"][0][0]["expression"] for widget in graphs} == {"100 * part / whole"}
 
 
+def visible(widget: dict[str, Any]) -> list[dict[str, Any]]:
+    """Options of the rows that the widget draws."""
+    return [row[-1] for row in widget["metrics"] if row[-1].get("visible", True)]
+
+
+def test_labels_are_words_for_people(every: list[Synthesized]) -> None:
+    """CloudWatch would show the name of a metric without label, such as UpstreamErrors."""
+    for stack in every:
+        for widget in widgets(stack, "metric"):
+            for row in visible(widget):
+                assert row["label"].startswith("$${PROP('Dim.") or not re.search("[a-z][A-Z]", row["label"]), row
+    labels = {widget["title"]: [row["label"] for row in visible(widget)] for widget in widgets(stack, "metric")}
+    assert labels["Concurrency and cold starts"] == ["gateway Lambda: concurrency", "cold starts"]
+    assert labels["Latency, ms"][-2:] == ["latency, p99 (ms)", "API Gateway: latency, p99 (ms)"]
+    assert labels["5xx responses, percent"] == ["API Gateway: 5xx responses (%)"]
+    assert labels["Requests by model"] == ["$${PROP('Dim.model')}"]
+
+
+def test_amounts_are_in_usd(every: list[Synthesized]) -> None:
+    """Each visible row that is computed from nano-USD divides them, and no text says nano."""
+    for stack in every:
+        for widget in widgets(stack, "metric"):
+            assert "nano" not in widget["title"]
+            is_money = "NanoUsd" in json.dumps(widget["metrics"])
+            for row in visible(widget):
+                assert "nano" not in row["label"], widget["title"]
+                if is_money and "expression" in row:
+                    assert row["expression"].endswith(" / 1000000000"), row
+                    assert "USD" in row["label"]
+        for widget in widgets(stack, "log"):
+            columns = widget["query"].partition(" | stats ")[2] or widget["query"]
+            assert "nano_usd" not in columns.replace("sum(cost_nano_usd) / 1000000000 as usd", ""), widget["title"]
+
+
 def test_labels_are_unique_and_axes_begin_at_zero(every: list[Synthesized]) -> None:
     for stack in every:
         for widget in widgets(stack, "metric"):
-            labels = [row[-1]["label"] for row in widget["metrics"] if row[-1].get("visible", True) and len(row) > 1]
+            labels = [row["label"] for row in visible(widget)]
             assert len(labels) == len(set(labels)), widget["title"]
             if widget["view"] == "timeSeries":
                 assert widget["yAxis"]["left"]["min"] == 0

@@ -8,6 +8,7 @@ Test: tests/e2e/test_cli_dashboard.py::test_every_widget_has_data
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from local.cloud.cloudwatch.metric_math import MathError, TimeSeries, Value, eva
 
 HISTORY_SECONDS: Final = 14 * 86_400
 """A multiple of every period that divides a day: older periods have the same grid."""
+DIMENSION: Final = re.compile(r"\$\{PROP\('Dim\.(\w+)'\)\}")
 STATISTICS: Final = ("SampleCount", "Sum", "Average", "Minimum", "Maximum")
 
 
@@ -51,11 +53,29 @@ def _results(query: Mapping[str, Any], value: Value, latest_first: bool) -> Iter
         times = sorted(series.points, reverse=latest_first)
         yield {
             "Id": query["Id"],
-            "Label": query.get("Label") or series.label,
+            "Label": series.label,
             "Timestamps": times,
             "Values": [series.points[at] for at in times],
             "StatusCode": "Complete",
         }
+
+
+def _labelled(value: Value, label: str) -> Value:
+    """`value` with the label of its query. One without dynamic parts comes before the labels of an array's series.
+
+    docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/graph-dynamic-labels.html
+    """
+    if not label or isinstance(value, float | int):
+        return value
+    if isinstance(value, TimeSeries):
+        return replace(value, label=label)
+    if DIMENSION.search(label) is None:
+        return [replace(series, label=f"{label} {series.label}") for series in value]
+    return [replace(series, label=_dynamic(label, series.dimensions)) for series in value]
+
+
+def _dynamic(label: str, dimensions: Mapping[str, str]) -> str:
+    return DIMENSION.sub(lambda match: dimensions.get(match[1], ""), label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +97,12 @@ class QueriedMetrics:
         if query is None:
             raise MathError(f"no query has the Id {query_id!r}")
         if "Expression" in query:
-            return evaluate(query["Expression"], self)
+            return _labelled(evaluate(query["Expression"], self), query.get("Label", ""))
         statistic = query["MetricStat"]
         metric = statistic["Metric"]
         dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(metric.get("Dimensions") or []))
-        return self._series(
-            (metric["Namespace"], metric["MetricName"], dimensions), statistic["Stat"], int(statistic["Period"])
-        )
+        key = metric["Namespace"], metric["MetricName"], dimensions
+        return _labelled(self._series(key, statistic["Stat"], int(statistic["Period"])), query.get("Label", ""))
 
     def history(self, query_id: str) -> tuple[TimeSeries, range]:
         """Result of a query on one metric with two more weeks before, and the starts of the request's periods."""
@@ -100,7 +119,7 @@ class QueriedMetrics:
             matches = all(values.get(name) == value for name, value in fixed.items())
             if key[0] == namespace and sorted(points[0]["Dimensions"]) == sorted(dimensions) and matches:
                 label = " ".join(value for name, value in values.items() if name not in fixed)
-                found.append(replace(self._series(key, stat, period), label=label))
+                found.append(replace(self._series(key, stat, period), label=label, dimensions=values))
         return found
 
     def _series(self, key: tuple[str, str, str], stat: str, period: int) -> TimeSeries:

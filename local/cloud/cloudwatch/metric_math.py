@@ -12,7 +12,7 @@ import math
 import re
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 
@@ -22,10 +22,11 @@ class MathError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TimeSeries:
-    """points: values by the start of their period, in epoch seconds."""
+    """points: values by the start of their period, in epoch seconds. dimensions: of a metric that a search found."""
 
     label: str
     points: Mapping[int, float]
+    dimensions: Mapping[str, str] = field(default_factory=dict)
 
 
 Value = float | TimeSeries | list[TimeSeries]
@@ -84,6 +85,11 @@ def _value(node: ast.expr, metrics: Metrics) -> Value:
             args=[ast.Name(id=query_id), ast.Constant(int() | float() as width)],
         ):
             return _anomaly_band(*metrics.history(query_id), width)
+        case ast.Call(func=ast.Name(id="FIRST" | "LAST" as function), args=[argument]):
+            series = _value(argument, metrics)
+            if not isinstance(series, list):
+                raise MathError(f"{function} takes an array of time series")
+            return series[0 if function == "FIRST" else -1]
     raise MathError(f"metric math {ast.unparse(node)!r} is not implemented in {__name__}")
 
 

@@ -50,6 +50,7 @@ def test_expression(metrics: Metrics, expression: str, expected: Minutes) -> Non
         ("errors - 1", "'errors - 1' is not implemented"),
         ("FILL(errors, 0)", r"'FILL\(errors, 0\)' is not implemented"),
         ("unknown / 2", "no query has the Id 'unknown'"),
+        ("FIRST(errors)", "FIRST takes an array of time series"),
         ("1 / 2", "neither operand of a metric math operator is a metric"),
         ("SEARCH('{N MetricName', 'Sum', 60)", "SEARCH '{N MetricName' must be like"),
         ("SEARCH('{N,d} NOT d=\"x\"', 'Sum', 60)", "must be like"),
@@ -67,6 +68,19 @@ def test_search_finds_exact_dimensions_and_labels_the_others(metrics: Metrics) -
     assert compute(metrics, f"SEARCH('{search.replace('dev', 'test')}', 'Sum', 60)") == []
 
 
+def test_labels_of_an_array_name_each_series(metrics: Metrics) -> None:
+    search = f'{{{metrics.namespace},environment,model}} MetricName="Cost" environment="dev"'
+    label = "${PROP('Dim.model')} in ${PROP('Dim.environment')}"
+    found = {"Id": "found", "Expression": f"SEARCH('{search}', 'Sum', 60)", "Label": label}
+    results = metrics.data(found, {"Id": "tenth", "Expression": "found / 10", "Label": "tenth of"})
+    assert [(result["Id"], result["Label"], result["Values"]) for result in results] == [
+        ("found", "gpt-5 in dev", [100.0]),
+        ("found", "haiku in dev", [7.0]),
+        ("tenth", "tenth of gpt-5 in dev", [10.0]),
+        ("tenth", "tenth of haiku in dev", [0.7]),
+    ]
+
+
 def test_anomaly_band_is_computed_from_earlier_values(cloud: Cloud) -> None:
     """Mean 20 and deviation 10 until the surge, which widens the band after it."""
     metrics = Metrics(cloud)
@@ -76,6 +90,13 @@ def test_anomaly_band_is_computed_from_earlier_values(cloud: Cloud) -> None:
     assert (lower["Values"][0], upper["Values"][0]) == pytest.approx((-10.0, 50.0))
     assert upper["Values"][1] > 500.0
     assert [at.timestamp() for at in upper["Timestamps"]] == [metrics.end - 2 * MINUTE, metrics.end - MINUTE]
+    edges = [
+        {"Id": name.lower(), "Expression": f"{name}(ANOMALY_DETECTION_BAND(m, 3)) / 10", "Label": name}
+        for name in ("FIRST", "LAST")
+    ]
+    *_, first, last = metrics.data(metrics.stat("m", "m"), *edges, minutes=2)
+    assert (first["Label"], last["Label"]) == ("FIRST", "LAST")
+    assert (first["Values"][0], last["Values"][0]) == pytest.approx((-1.0, 5.0))
 
 
 def test_metric_is_found_by_exactly_its_dimensions(metrics: Metrics) -> None:
