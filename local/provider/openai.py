@@ -32,7 +32,7 @@ from local.provider.script import Script
 
 MODELS: Final = ("standin-small", "standin-large", "standin-embedding")
 CLASSES: Final = frozenset({"cache_read", "cache_write_5m", "input_audio", "input_image", "output_audio"})
-_DEFAULT_DIMENSIONS = 8
+_DEFAULT_DIMENSIONS, _MAX_DIMENSIONS = 8, 3_072
 _ERROR_TYPES = {429: "requests", 500: "server_error", 502: "server_error", 503: "server_error", 504: "server_error"}
 _ERROR_CODES = {429: "rate_limit_exceeded"}
 _SILENCE = base64.b64encode(bytes(24)).decode()
@@ -88,7 +88,8 @@ def _chat(body: JsonObject, body_size: int, script: Script, request_id: str) -> 
     max_tokens = integer_field(body, "max_completion_tokens") or integer_field(body, "max_tokens")
     prompt = {name: body.get(name) for name in ("messages", "tools", "response_format")}
     turn = read_turn(messages, body.get("tools"))
-    request = GenerationRequest(prompt, turn, body_size, max_tokens, body.get("stop"), integer_field(body, "n") or 1)
+    alternatives = integer_field(body, "n", maximum=128) or 1
+    request = GenerationRequest(prompt, turn, body_size, max_tokens, body.get("stop"), alternatives)
     generated, tier = generate(request, script, CLASSES), _tier(body, script)
     common: JsonObject = {
         "id": f"chatcmpl-{request_id}",
@@ -197,7 +198,7 @@ def _embeddings(body: JsonObject, body_size: int, script: Script) -> SuccessResp
     texts = given if isinstance(given, list) and given and not isinstance(given[0], int) else [given]
     if given in (None, "", []):
         raise ProviderError(400, "'$.input' is invalid: expected a non-empty string or array.")
-    dimensions = integer_field(body, "dimensions") or _DEFAULT_DIMENSIONS
+    dimensions = integer_field(body, "dimensions", maximum=_MAX_DIMENSIONS) or _DEFAULT_DIMENSIONS
     vectors = [_vector(text, dimensions) for text in texts]
     encoded = [_base64(vector) for vector in vectors] if body.get("encoding_format") == "base64" else vectors
     count = input_tokens(GenerationRequest({"tokens": given}, Turn(), body_size))

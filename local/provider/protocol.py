@@ -92,13 +92,15 @@ class SuccessResponse:
     user_text: str = ""
 
 
-def integer_field(body: JsonObject, name: str, minimum: int = 1) -> int | None:
-    """An integer in a request body; None if absent. Raises ProviderError (400) unless it is at least `minimum`."""
+def integer_field(body: JsonObject, name: str, minimum: int = 1, maximum: int = 10**9) -> int | None:
+    """An integer in a request body; None if absent. Raises ProviderError (400) unless it is within the limits."""
     value = body.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise ProviderError(400, f"Invalid value for '{name}': expected an integer >= {minimum}, got {value!r}.")
+    if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+        raise ProviderError(
+            400, f"Invalid value for '{name}': expected an integer from {minimum} to {maximum}, got {value!r}."
+        )
     return value
 
 

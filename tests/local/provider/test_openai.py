@@ -128,6 +128,11 @@ def test_embeddings(oai: openai.OpenAI) -> None:
     assert (tokens.usage.prompt_tokens, len(tokens.data), len(tokens.data[0].embedding)) == (5, 2, 12)
 
 
+def test_embeddings_have_a_maximum_of_dimensions(oai: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="dimensions"):
+        oai.embeddings.create(model="standin-embedding", input="a", dimensions=10**9)
+
+
 def test_models(oai: openai.OpenAI) -> None:
     assert "standin-small" in [model.id for model in oai.models.list()]
     assert oai.models.retrieve("gpt-5-mini").id == "gpt-5-mini"
@@ -149,6 +154,7 @@ def test_wrong_and_missing_keys(provider: StandInProvider, oai: openai.OpenAI) -
         ({"messages": []}, "messages"),
         ({"model": ""}, "model"),
         ({"n": 0}, "'n'"),
+        ({"n": 129}, "'n'"),
         ({"max_tokens": "many"}, "max_tokens"),
     ],
 )
