@@ -6,7 +6,7 @@ from lambda_src.contract import ProviderKind, Route
 from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import sse_events
 from lambda_src.core.errors import GatewayError, UpstreamError, bedrock_error
-from lambda_src.core.http_event import HttpRequest, HttpResponse
+from lambda_src.core.http_event import HttpRequest, HttpResponse, fitting_body
 from lambda_src.core.metering import ACCOUNT_REJECTED, error_event
 from lambda_src.core.model_list import is_anthropic_client
 from lambda_src.core.provider_call import NoResponse, ProviderResponse
@@ -68,6 +68,9 @@ def account_error(status: int, provider: str) -> UpstreamError:
     )
 
 
+_ERROR_EVENT_BYTES = 16_384
+
+
 def truncated_response(
     request: HttpRequest, route: Route, record: UsageRecord, parsed: ParsedRequest, response: HttpResponse
 ) -> HttpResponse:
@@ -80,10 +83,12 @@ def truncated_response(
         retry=False,
     )
     if parsed.stream:
+        part = fitting_body(response.body, response.headers, room=_ERROR_EVENT_BYTES)
         if route.dialect != "bedrock":  # SDKs would fail on an incomplete event before they read the error event
-            response.body = b"".join(event for event in sse_events(response.body) if event.endswith(b"\n\n"))
-        response.body += error_event(route.dialect, error, request.request_id)
-        response.headers.update(error.headers())
-        return response
+            part = b"".join(event for event in sse_events(part) if event.endswith(b"\n\n"))
+        response.body = part + error_event(route.dialect, error, request.request_id)
+        if len(fitting_body(response.body, response.headers)) == len(response.body):
+            response.headers.update(error.headers())
+            return response
     record.status = error.status
     return error_response(request, error)

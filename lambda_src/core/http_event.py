@@ -21,6 +21,14 @@ _SINGLE_HEADERS = (
 )  # fmt: skip
 """Headers whose value is not a list. Servers choose differently between two values."""
 _HEADER_VALUE = re.compile(r"[\t -~]*")
+MAX_ENCODED_BYTES = 6_291_456 - 16_384
+"""Largest body in Lambda's JSON response, which has at most 6 MB; the rest is for the status and the headers, of which
+API Gateway accepts 10 kB (docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
+_LARGEST_ESCAPE = 6
+_BLOCK = 60_000
+"""Divisible by 3, like the input of base64."""
+_SHORT_ESCAPES = b'"\\\b\t\n\f\r'
+_LONG_ESCAPES = bytes(set(range(32)) - set(_SHORT_ESCAPES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +85,48 @@ class HttpResponse:
         """The response as API Gateway expects it, in base64 if it is a Bedrock stream or not UTF-8."""
         headers = {name: value for name, value in self.headers.items() if _HEADER_VALUE.fullmatch(value)}
         event: dict[str, object] = {"statusCode": self.status, "headers": headers}
-        if not self.headers.get("content-type", "").startswith(EVENT_STREAM_MEDIA_TYPE):
-            try:
-                return event | {"isBase64Encoded": False, "body": self.body.decode()}
-            except UnicodeDecodeError:
-                pass
+        text = _text(self.body, self.headers)
+        if text is not None:
+            return event | {"isBase64Encoded": False, "body": text}
         return event | {"isBase64Encoded": True, "body": base64.b64encode(self.body).decode()}
+
+
+def fitting_body(body: bytes, headers: Mapping[str, str], room: int = 0) -> bytes:
+    """`body` if Lambda can return it in a response with these headers and `room` more bytes, else a beginning that it
+    can return, without a partial character at its end."""
+    limit = MAX_ENCODED_BYTES - room
+    if _LARGEST_ESCAPE * len(body) <= limit:
+        return body
+    is_text = _text(body, headers) is not None
+    if _encoded_bytes(body, is_text) <= limit:
+        return body
+    size = end = 0
+    while (size := size + _encoded_bytes(body[end : end + _BLOCK], is_text)) <= limit:
+        end += _BLOCK
+    return body[:end].decode(errors="ignore").encode() if is_text else body[:end]
+
+
+def _encoded_bytes(body: bytes, is_text: bool) -> int:
+    """Size of `body` in the response that Lambda's runtime for Python 3.13 writes: UTF-8 with JSON escapes, or base64.
+
+    github.com/aws/aws-lambda-python-runtime-interface-client/blob/main/awslambdaric/lambda_runtime_marshaller.py
+    """
+    if not is_text:
+        return -(-len(body) // 3) * 4
+    short, long = (len(body) - len(body.translate(None, escaped)) for escaped in (_SHORT_ESCAPES, _LONG_ESCAPES))
+    # Some versions of its simplejson escape the line separators U+2028 and U+2029, whose UTF-8 has 3 bytes.
+    separators = body.count(b"\xe2\x80\xa8") + body.count(b"\xe2\x80\xa9")
+    return len(body) + short + (_LARGEST_ESCAPE - 1) * long + (_LARGEST_ESCAPE - 3) * separators
+
+
+def _text(body: bytes, headers: Mapping[str, str]) -> str | None:
+    """The body as text; None if it is a Bedrock stream or not UTF-8."""
+    if headers.get("content-type", "").startswith(EVENT_STREAM_MEDIA_TYPE):
+        return None
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _body(event: Mapping[str, Any]) -> bytes | None:

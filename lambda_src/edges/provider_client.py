@@ -15,13 +15,11 @@ import urllib3
 from lambda_src.contract import Provider, Route
 from lambda_src.core.counters import Counters
 from lambda_src.core.dialects.parsed_request import MEDIA_TYPE
+from lambda_src.core.http_event import MAX_ENCODED_BYTES, fitting_body
 from lambda_src.core.provider_call import NoResponse, ProviderCall, ProviderResponse
 from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.provider_connection import Connections, Exchange, NotSent
 from lambda_src.edges.secrets import Secrets
-
-MAX_RESPONSE_BYTES = 4_500_000
-"""Lambda responses have at most 6 MB, including JSON escapes or base64."""
 
 _FORWARDED_HEADERS = ("accept", "openai-beta", "anthropic-version", "anthropic-beta", "idempotency-key")
 _HEADER_VALUE = re.compile(r"[\t -~]*")
@@ -148,14 +146,18 @@ def _read_body(exchange: Exchange, deadline: float) -> tuple[bytes, str]:
         while part := exchange.read(_CHUNK):
             parts.append(part)
             size += len(part)
-            if size > MAX_RESPONSE_BYTES:
-                truncation_code = "answer_too_large"
+            if size > MAX_ENCODED_BYTES:
                 break
     except urllib3.exceptions.HTTPError:
         truncation_code = "upstream_timeout" if time.monotonic() >= deadline else "upstream_cut"
     finally:
         exchange.finish()
-    return b"".join(parts), truncation_code
+    body = b"".join(parts)
+    fitting = fitting_body(body, exchange.headers)
+    if len(fitting) == len(body):
+        return body, truncation_code
+    # The caller gets an error instead of a success, whose usage is read from all that was received.
+    return body if exchange.status < 300 else fitting, "answer_too_large"
 
 
 def _retry_delay(retries: int, retry_after: str | None) -> float:
