@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 from unicodedata import normalize
@@ -45,15 +44,9 @@ def money(nano: int) -> str:
     return f"${short}0" if len(short) == 3 else f"${short}"
 
 
-def align_decimals(amounts: Sequence[str | None]) -> list[str]:
-    """Exact decimals, padded with zeros to the same number of places, at least two. "" for None."""
-    places = max(2, *(len(amount.partition(".")[2]) for amount in amounts if amount), 0)
-    return ["" if amount is None else _padded(amount, places) for amount in amounts]
-
-
-def _padded(amount: str, places: int) -> str:
-    whole, _, part = amount.partition(".")
-    return f"{whole}.{part:0<{places}}"
+def signed_money(nano: int) -> str:
+    """A difference as `money` with its sign: +$1.20, -$0.05, $0.00."""
+    return f"{'+' if nano > 0 else '-' if nano < 0 else ''}{money(abs(nano))}"
 
 
 def compact(value: float) -> str:

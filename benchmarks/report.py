@@ -3,7 +3,8 @@
     .venv/bin/python -m benchmarks.report [--consumers 1000] [--days 90]
 
 Two ledgers on the embedded DynamoDB have the same rollups, one of a single request each, one of 97 requests each. The
-benchmark reads them as `tollgate usage report --by consumer,model` and its HTML page do. It computes read units from
+benchmark reads them as `tollgate usage report --by consumer,model` and its HTML page do, without a previous period and
+with one. It computes read units from
 the sizes of the items by DynamoDB's rules, since the emulator's count is not exact. Target: 97 times the requests take
 the same number of queries, at most 10 % more time and 20 % more read units, since larger numbers have more digits.
 """
@@ -26,6 +27,7 @@ from admin.report import rollups, rows
 from admin.report.page.data import PageData, groupings
 from admin.report.page.page import render_report
 from admin.report.period import Period
+from admin.report.scope import Scope
 from lambda_src.contract import PK, SK, rollup_pk, rollup_sk
 from lambda_src.edges.dynamodb_attributes import serialize_item
 from local.cloud.client import Cloud
@@ -111,15 +113,22 @@ def fill(client: Any, table: str, names: Sequence[str], days: int, models: int, 
         list(pool.map(write, names))
 
 
-def measured(counter: QueryCounter, table: str, names: Sequence[str], days: int) -> Cost:
-    """The fastest of a few reports."""
+def scope_of(days: int, compared: bool) -> Scope:
+    """The last `days`, compared with as many days before or with nothing."""
     period = Period(LAST - timedelta(days=days - 1), LAST)
+    now = datetime(LAST.year, LAST.month, LAST.day, 12, tzinfo=UTC)
+    return Scope(period=period, previous=period.previous(LAST) if compared else None, now=now)
+
+
+def measured(counter: QueryCounter, table: str, names: Sequence[str], days: int, compared: bool = False) -> Cost:
+    """The fastest of a few reports."""
+    scope, by = scope_of(days, compared), ("consumer", "model")
     reader = OperatorLedger(counter.client, table, lambda: "benchmark", lambda: datetime.now(UTC))
     best: Cost | None = None
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        totals = rollups.read_totals(reader, names, period, rows.groupings(("consumer", "model")))
-        rows.build_report("bench", "now", period, ("consumer", "model"), totals)
+        totals = rollups.read_totals(reader, names, scope.periods, rows.groupings(by, scope))
+        rows.build_report("bench", by, scope, totals)
         cost = counter.cost(time.perf_counter() - began)
         best = cost if best is None or cost.seconds < best.seconds else best
     assert best is not None
@@ -128,16 +137,15 @@ def measured(counter: QueryCounter, table: str, names: Sequence[str], days: int)
 
 def page_of(counter: QueryCounter, table: str, names: Sequence[str], days: int) -> tuple[float, int]:
     """Seconds and bytes of the HTML page."""
-    period = Period(LAST - timedelta(days=days - 1), LAST)
+    scope = scope_of(days, compared=True)
     reader = OperatorLedger(counter.client, table, lambda: "benchmark", lambda: datetime.now(UTC))
     began = time.perf_counter()
-    by_field = groupings(period)
-    totals = rollups.read_totals(reader, names, period, list(by_field.values()))
+    by_field = groupings(scope)
+    totals = rollups.read_totals(reader, names, scope.periods, list(by_field.values()))
     fields: dict[str, Any] = dict(zip(by_field, totals, strict=True))
     data = PageData(
         environment="bench",
-        period=period,
-        at=datetime.now(UTC),
+        scope=scope,
         filters=[],
         budgets=[],
         price_versions=[],
@@ -168,6 +176,7 @@ def main() -> int:
         comparisons = [
             (f"{FEW * base.rollups:,} requests", measured(counter, few, names, days), base),
             ("half the days", measured(counter, many, names, days // 2), base),
+            ("half the days and as many before", measured(counter, many, names, days // 2, compared=True), base),
             ("a quarter of the consumers", quarter, base),
             ("one model instead of two, these consumers", measured(counter, many, single, days), quarter),
         ]

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from admin.errors import UsageError
-from admin.formatting import csv_safe, markdown_safe
+from admin.formatting import csv_safe, markdown_safe, milliseconds, money
 from admin.output import json_text
-from admin.report.rows import DIMENSIONS, UsageReport, UsageRow
-from admin.report.terminal import notes
+from admin.report.documents import DIMENSIONS, LABELS, UsageReport, UsageRow
+from admin.report.terminal import COMPARED, compared, is_compared, label_cells, label_columns, notes, summary
 
-_MEASURES: Final = tuple(field.name for field in fields(UsageRow) if field.name not in DIMENSIONS)
+_MEASURES: Final = tuple(field.name for field in fields(UsageRow) if field.name not in (*DIMENSIONS, *LABELS))
 
 
 @contextmanager
@@ -40,30 +40,43 @@ def as_json(report: UsageReport) -> str:
 
 
 def as_csv(report: UsageReport) -> str:
-    """A header and a line per row (RFC 4180); unknown values are empty. A total would be counted twice in a sheet."""
+    """A header and a line per row (RFC 4180). Amounts are exact; unknown values are empty; tags are a JSON object. A
+    total would be counted twice in a sheet."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    columns = [*report.by, *_MEASURES]
-    writer.writerow(columns)
+    labels = [name for name in LABELS if "consumer" in report.by and name not in report.by]
+    writer.writerow([*map(csv_safe, report.by), *labels, *_MEASURES])
     for row in report.rows:
-        writer.writerow([csv_safe(getattr(row, name)) for name in columns])
+        values = {"owner": row.owner, "tags": json_text(row.tags) if row.tags else None}
+        texts = [*(row.value(name) for name in report.by), *(values[name] for name in labels)]
+        # Measures are numbers. A negative one is not a formula.
+        writer.writerow([*map(csv_safe, texts), *(getattr(row, name) for name in _MEASURES)])
     return text.getvalue()
 
 
 def as_markdown(report: UsageReport) -> str:
     """A table for an issue or a wiki page."""
-    measures = ("requests", "errors", "refusals", "tokens_in", "tokens_cached", "tokens_out", "usd", "p95_ms")
-    columns = [*report.by, *(name.replace("_", " ") for name in measures), "notes"]
+    counts = ("requests", "errors", "refusals", "tokens_in", "tokens_cached", "tokens_out")
+    labels, change = label_columns(report), is_compared(report)
+    numbers = [*(name.replace("_", " ") for name in counts), "spend", *(COMPARED if change else ()), "p95"]
+    columns = [*map(markdown_safe, report.by), *labels, *numbers, "notes"]
+    texts = len(report.by) + len(labels)
     lines = [
         f"# {markdown_safe(report.environment)}: usage {report.since} to {report.until}",
         "",
         f"| {' | '.join(columns)} |",
-        f"|{'|'.join([' --- '] * len(report.by) + [' ---: '] * len(measures) + [' --- '])}|",
+        f"|{'|'.join([' --- '] * texts + [' ---: '] * len(numbers) + [' --- '])}|",
     ]
     for row in (*report.rows, report.total):
-        names = [markdown_safe("" if (value := getattr(row, name)) is None else value) for name in report.by]
+        values = ["" if (value := row.value(name)) is None else value for name in report.by]
+        names = [markdown_safe(value) for value in (*values, *label_cells(labels, row))]
         if row is report.total:
-            names = ["**total**", *[""] * (len(report.by) - 1)]
-        numbers = ["" if (value := getattr(row, name)) is None else f"{value}" for name in measures]
-        lines.append(f"| {' | '.join([*names, *numbers, notes(row)])} |")
-    return "\n".join([*lines, "", f"Generated {report.generated_at}; days in UTC.", ""])
+            names = ["**total**", *[""] * (texts - 1)]
+        cells = ["" if (value := getattr(row, name)) is None else f"{value:,}" for name in counts]
+        cells += ["" if row.nano_usd is None else money(row.nano_usd), *(compared(row) if change else ())]
+        cells.append(milliseconds(row.p95_ms))
+        lines.append(f"| {' | '.join([*names, *cells, notes(row)])} |")
+    # A backslash keeps two dollar signs in a paragraph from being a formula.
+    sentences = ["- " + line.replace("$", r"\$") for line in summary(report)]
+    end = f"Generated {report.generated_at}; days in UTC. Amounts are rounded; JSON and CSV are exact."
+    return "\n".join([*lines, "", *sentences, *([""] if sentences else []), end, ""])

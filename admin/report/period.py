@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
 
@@ -15,16 +16,18 @@ LONGEST: Final = 3_650
 """Days. No ledger keeps more, and each is a line of the report."""
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2999, 12, 31)
 """Other days are typing errors, and arithmetic on them could overflow the calendar."""
+_DAY: Final = timedelta(days=1)
 _MAX_INTERVALS: Final = 92
 """A chart of three months has a bar per day; longer ones have a bar per week or month."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The days from `first` to `last`, both included."""
+    """The days from `first` to `last`, both included. rolling: given as a number of days, not by the calendar."""
 
     first: date
     last: date
+    rolling: bool = field(default=False, compare=False)
 
     @property
     def days(self) -> list[str]:
@@ -43,6 +46,23 @@ class Period:
         """For every day the interval it belongs to: the day itself, its week's Monday, or its month."""
         return {day: _interval(date.fromisoformat(day), self.step) for day in self.days}
 
+    def previous(self, today: date) -> Period:
+        """The period to compare with. Days after `today` do not count.
+
+        Whole calendar months: as many months before. A month up to today: the same days of the month before. Any other
+        period, and a rolling one whatever its first day: as many days immediately before.
+        """
+        last = self.last if self.first > today else min(self.last, today)
+        before = self.first - _DAY
+        months = 12 * (last.year - self.first.year) + last.month - self.first.month
+        by_month = self.first.day == 1 and not self.rolling
+        if by_month and (last + _DAY).day == 1:
+            month = 12 * self.first.year + self.first.month - 2 - months
+            return Period(date(month // 12, month % 12 + 1, 1), before)
+        if by_month and last == today and months == 0:
+            return Period(before.replace(day=1), before.replace(day=min(last.day, before.day)))
+        return Period(self.first - (last - self.first + _DAY), before)
+
     def __str__(self) -> str:
         return f"{self.first.isoformat()} to {self.last.isoformat()}"
 
@@ -51,6 +71,17 @@ def _interval(day: date, step: str) -> str:
     if step == "day":
         return day.isoformat()
     return (day - timedelta(days=day.weekday())).isoformat() if step == "week" else day.isoformat()[:7]
+
+
+def joined(periods: Iterable[Period]) -> list[Period]:
+    """The fewest periods with the days of all `periods`, in order."""
+    ranges: list[Period] = []
+    for period in sorted(periods, key=lambda period: period.first):
+        if ranges and period.first <= ranges[-1].last + _DAY:
+            ranges[-1] = Period(ranges[-1].first, max(ranges[-1].last, period.last))
+        else:
+            ranges.append(period)
+    return ranges
 
 
 def parse_period(since: str, until: str | None, today: date) -> Period:
@@ -68,7 +99,7 @@ def parse_period(since: str, until: str | None, today: date) -> Period:
         raise UsageError(f"--since ({first}) is after --until ({last}); swap them.")
     if (last - first).days >= LONGEST:
         raise UsageError(f"the period {first} to {last} is too long; accepted: at most {LONGEST} days.")
-    return Period(first, last)
+    return Period(first, last, rolling=counted is not None)
 
 
 def _day(text: str, option: str, *, last: bool) -> date:

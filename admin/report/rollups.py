@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from admin.errors import unknown
-from admin.report.period import Period
+from admin.report.period import Period, joined
 from admin.report.totals import UsageTotals
 from lambda_src.contract import ACCOUNT_SK, LISTED_ACCOUNT, PK, SK, account_pk, rollup_parts, rollup_pk
 
@@ -59,14 +60,27 @@ def group_by(group: Callable[[RollupKey], Hashable], only: frozenset[str] | None
     ]
 
 
+def within(period: Period, grouping: Grouping, model: str | None = None) -> Grouping:
+    """`grouping`, limited to the rollups of this period, and of this model unless it is None."""
+    first, last = period.first.isoformat(), period.last.isoformat()
+
+    def limited(key: RollupKey, attributes: Attributes) -> Iterable[tuple[Hashable, Iterable[tuple[str, int]]]]:
+        counts = first <= key.day <= last and (model is None or key.model == model)
+        return grouping(key, attributes) if counts else ()
+
+    return limited
+
+
 def read_totals(
-    table: OperatorLedger, names: Sequence[str], period: Period, groupings: Sequence[Grouping], model: str | None = None
+    table: OperatorLedger, names: Sequence[str], periods: Sequence[Period], groupings: Sequence[Grouping]
 ) -> list[GroupTotals]:
-    """Totals for each grouping, over these consumers' rollups in the period, of all models or of one."""
-    between = (f"{period.first.isoformat()}#", f"{period.last.isoformat()}{_AFTER_A_DAY}")
+    """Totals for each grouping, over these consumers' rollups in the periods. Overlapping and adjacent periods are read
+    with one query per consumer."""
+    ranges = [(f"{days.first.isoformat()}#", f"{days.last.isoformat()}{_AFTER_A_DAY}") for days in joined(periods)]
 
     def of_consumer(name: str) -> list[GroupTotals]:
-        return add_up(name, table.query(rollup_pk(name), between=between), groupings, model)
+        items = chain.from_iterable(table.query(rollup_pk(name), between=between) for between in ranges)
+        return add_up(name, items, groupings)
 
     totals: list[GroupTotals] = [{} for _ in groupings]
     with ThreadPoolExecutor(READERS) as pool:
@@ -75,15 +89,11 @@ def read_totals(
     return totals
 
 
-def add_up(
-    consumer: str, items: Iterable[Mapping[str, Any]], groupings: Sequence[Grouping], model: str | None = None
-) -> list[GroupTotals]:
+def add_up(consumer: str, items: Iterable[Mapping[str, Any]], groupings: Sequence[Grouping]) -> list[GroupTotals]:
     """Totals for each grouping, over one consumer's rollups."""
     totals: list[GroupTotals] = [{} for _ in groupings]
     for item in items:
         key = RollupKey(consumer, *rollup_parts(item[SK]))
-        if model is not None and key.model != model:
-            continue
         attributes = [(name, value) for name, value in item.items() if name not in (PK, SK)]
         for grouping, groups in zip(groupings, totals, strict=True):
             for group, counted in grouping(key, attributes):

@@ -1,172 +1,147 @@
-"""The report as rows: one per combination of the dimensions in --by."""
+"""Groups rollups and builds the report from their totals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from types import MappingProxyType
 from typing import Any, Final
 
-from admin.errors import UsageError
-from admin.report.period import Period
+from admin.errors import UsageError, unknown
+from admin.report.documents import DIMENSIONS, TAG, DaySpend, UsageReport, UsageRow
 from admin.report.rollups import Attributes, Grouping, GroupTotals, RollupKey, group_by
+from admin.report.scope import Scope, forecast
 from admin.report.totals import COST, UsageTotals
 from lambda_src.core.pricing import usd
 
-DIMENSIONS: Final = ("consumer", "model", "day", "key", "status")
 PERCENTILES: Final = (50, 95, 99)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageRow:
-    """Usage of one group of requests in the period.
-
-    With `--by status`, all fields after `errors` are null, unless all requests with the same consumer, day, model and
-    key have the same status.
-
-    consumer: its name; null unless in --by.
-    model: its name, or "-" for requests rejected before the model was known; null unless in --by.
-    day: in UTC; null unless in --by.
-    key: key id; null unless in --by.
-    status: HTTP status, or 0 if unknown; null unless in --by.
-    requests: all requests, rejected ones included.
-    errors: responses with status 500 or above.
-    refusals: requests rejected with 4xx before a provider was called.
-    estimated: requests charged by estimate, since the provider reported no usage.
-    unsettled: requests that were never settled, charged at the held amount.
-    over_estimate: requests that cost more than the held amount.
-    model_not_found: requests rejected because no priced model has this name or the consumer may not use it.
-    unpriced: requests rejected because the service tier has no price or the cost has no upper bound.
-    tokens_in: input tokens of every class.
-    tokens_cached: input tokens read from a provider's cache.
-    tokens_out: output tokens, reasoning included.
-    tokens_reasoning: output tokens spent on reasoning.
-    usd: cost as an exact decimal in dollars.
-    nano_usd: the same as an integer of 10⁻⁹ dollars.
-    p50_ms, p95_ms, p99_ms: latency, interpolated within the buckets of a histogram; null without any latency.
-    """
-
-    consumer: str | None = None
-    model: str | None = None
-    day: str | None = None
-    key: str | None = None
-    status: int | None = None
-    requests: int
-    errors: int
-    refusals: int | None
-    estimated: int | None
-    unsettled: int | None
-    over_estimate: int | None
-    model_not_found: int | None
-    unpriced: int | None
-    tokens_in: int | None
-    tokens_cached: int | None
-    tokens_out: int | None
-    tokens_reasoning: int | None
-    usd: str | None
-    nano_usd: int | None
-    p50_ms: int | None
-    p95_ms: int | None
-    p99_ms: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DaySpend:
-    """Spend of one day.
-
-    day: in UTC.
-    requests: number of requests.
-    usd: cost as an exact decimal in dollars.
-    nano_usd: the same as an integer of 10⁻⁹ dollars.
-    """
-
-    day: str
-    requests: int
-    usd: str
-    nano_usd: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageReport:
-    """Usage in a period.
-
-    environment: its name.
-    since, until: first and last day, both included, in UTC.
-    generated_at: ISO 8601, UTC.
-    by: dimensions of the rows.
-    rows: by day if --by includes it, then by cost, the highest first.
-    total: of all rows.
-    days: every day of the period.
-    """
-
-    environment: str
-    since: str
-    until: str
-    generated_at: str
-    by: list[str]
-    rows: list[UsageRow]
-    total: UsageRow
-    days: list[DaySpend]
 
 
 def dimensions(text: str) -> tuple[str, ...]:
     """The dimensions in --by, each once; UsageError for unknown ones."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names or not set(names) <= set(DIMENSIONS):
-        raise UsageError(f"--by is {text!r}; accepted: any of {', '.join(DIMENSIONS)}, separated by commas.")
+    if not names or not all(name in DIMENSIONS or name.removeprefix(TAG) not in (name, "") for name in names):
+        accepted = f"{', '.join(DIMENSIONS)}, {TAG}NAME"
+        raise UsageError(f"--by is {text!r}; accepted: any of {accepted}, separated by commas.")
     return names
 
 
-def groupings(by: Sequence[str]) -> list[Grouping]:
-    """Of the report's rows, of its days, and of everything."""
+def check_tags(by: Iterable[str], policies: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise RefusedError, with similar names, if a tag in --by is of no consumer."""
+    known = {tag for item in policies.values() for tag in item.get("tags", ())}
+    for name in by:
+        tag = name.removeprefix(TAG)
+        if tag not in (name, *known):
+            raise unknown("tag of a consumer", tag, known, list_command="tollgate usage report --by consumer")
+
+
+def groupings(by: Sequence[str], scope: Scope) -> list[Grouping]:
+    """Of the report's rows, of its days, and of everything; then of the previous period's rows and of everything in it;
+    then of the running month."""
+
+    def group(key: RollupKey) -> tuple[str | None, ...]:
+        policy = scope.policies.get(key.consumer, {})
+        return tuple(_value(name, key, policy) for name in by)
+
     days = group_by(lambda key: key.day, frozenset({"requests", COST}))
-    rows = _by_status(by) if "status" in by else group_by(lambda key: tuple(getattr(key, name) for name in by))
-    return [rows, days, group_by(lambda _: None)]
+    rows = _by_status(by, group) if "status" in by else group_by(group)
+    cost = frozenset({COST})
+    return [
+        *map(scope.current, (rows, days, group_by(lambda _: None))),
+        *(
+            scope.before(group_by(grouped, cost))
+            for grouped in ((lambda _: None) if _has_no_previous(by) else group, lambda _: None)
+        ),
+        scope.month_so_far(),
+    ]
+
+
+def _value(name: str, key: RollupKey, policy: Mapping[str, Any]) -> str | None:
+    if name.startswith(TAG):
+        value: str | None = policy.get("tags", {}).get(name.removeprefix(TAG))
+    else:
+        value = policy.get("owner") if name == "owner" else getattr(key, name, None)
+    return value
+
+
+def _has_no_previous(by: Sequence[str]) -> bool:
+    """Whether the rows have no counterpart in the previous period: that has other days, and no cost by status."""
+    return "day" in by or "status" in by
 
 
 _KNOWN: Final = "known"
 """Requests of rollups with a single status: all of their attributes belong to that status."""
 
 
-def _by_status(by: Sequence[str]) -> Grouping:
-    def grouping(key: RollupKey, attributes: Attributes) -> Iterable[tuple[tuple[str, ...], Attributes]]:
+def _by_status(by: Sequence[str], group: Callable[[RollupKey], tuple[str | None, ...]]) -> Grouping:
+    place = by.index("status")
+
+    def grouping(key: RollupKey, attributes: Attributes) -> Iterable[tuple[tuple[str | None, ...], Attributes]]:
         counts = [(name.removeprefix("status_"), count) for name, count in attributes if name.startswith("status_")]
+        names = group(key)
         for status, count in counts:
-            group = tuple(status if name == "status" else getattr(key, name) for name in by)
+            values = (*names[:place], status, *names[place + 1 :])
             if len(counts) == 1:
-                yield group, [*attributes, (_KNOWN, count)]
+                yield values, [*attributes, (_KNOWN, count)]
             else:
-                yield group, [("requests", count), ("errors", count if int(status) >= _SERVER_ERROR else 0)]
+                yield values, [("requests", count), ("errors", count if int(status) >= _SERVER_ERROR else 0)]
 
     return grouping
 
 
-def build_report(
-    environment: str, at: str, period: Period, by: Sequence[str], totals: Sequence[GroupTotals]
-) -> UsageReport:
+def build_report(environment: str, by: Sequence[str], scope: Scope, totals: Sequence[GroupTotals]) -> UsageReport:
     """The report on the totals by `groupings`."""
-    groups, per_day, overall = totals
-    rows = [row_of(dict(zip(by, group, strict=True)), totals) for group, totals in groups.items()]
-    spend = {day: per_day.get(day, UsageTotals()) for day in period.days}
+    groups, per_day, overall, groups_before, overall_before, month = totals
+    none, period, previous = UsageTotals(), scope.period, scope.previous
+    compares = previous is not None and not _has_no_previous(by)
+    # A consumer that has stopped spending is part of the change, too.
+    ended = [group for group, before in groups_before.items() if compares and before.cost and group not in groups]
+    rows = [
+        row_of(
+            dict(zip(by, group, strict=True)),
+            groups.get(group, none),
+            scope.policies,
+            groups_before.get(group, none).cost if compares else None,
+        )
+        for group in (*groups, *ended)
+    ]
+    spend = {day: per_day.get(day, none) for day in period.days}
+    total_before = None if previous is None else overall_before.get(None, none).cost
     return UsageReport(
         environment=environment,
         since=period.first.isoformat(),
         until=period.last.isoformat(),
-        generated_at=at,
+        generated_at=scope.now.isoformat(timespec="seconds"),
         by=list(by),
         rows=sorted(rows, key=_order),
-        total=row_of({}, overall.get(None, UsageTotals())),
+        total=row_of({}, overall.get(None, none), previous=total_before),
         days=[
             DaySpend(day=day, requests=totals.requests, usd=usd(totals.cost), nano_usd=totals.cost)
             for day, totals in spend.items()
         ],
+        previous_since=None if previous is None else previous.first.isoformat(),
+        previous_until=None if previous is None else previous.last.isoformat(),
+        forecast=forecast(scope, month.get(None, none)),
     )
 
 
-def row_of(group: Mapping[str, str], totals: UsageTotals) -> UsageRow:
-    """The row of a group, given by its dimensions."""
+def row_of(
+    group: Mapping[str, Any],
+    totals: UsageTotals,
+    policies: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    previous: int | None = None,
+) -> UsageRow:
+    """The row of a group, given by its dimensions. previous: nano-USD in the previous period, if it is compared."""
     p50, p95, p99 = map(totals.percentile, PERCENTILES)
+    tags = {name.removeprefix(TAG): value for name, value in group.items() if name.startswith(TAG)}
+    labels: dict[str, Any] = (
+        {"tags": {name: value for name, value in tags.items() if value is not None}} if tags else {}
+    )
+    if "consumer" in group:
+        policy = policies.get(group["consumer"], {})
+        labels = {"owner": policy.get("owner"), "tags": dict(policy.get("tags", {}))}
     row = UsageRow(
-        **{name: value for name, value in group.items() if name != "status"},
+        **{name: value for name, value in group.items() if name in DIMENSIONS and name != "status"} | labels,
         status=int(group["status"]) if "status" in group else None,
         requests=totals.requests,
         errors=totals["errors"],
@@ -185,6 +160,7 @@ def row_of(group: Mapping[str, str], totals: UsageTotals) -> UsageRow:
         p50_ms=p50,
         p95_ms=p95,
         p99_ms=p99,
+        **_compared(totals.cost, previous),
     )
     if "status" in group and totals[_KNOWN] != totals.requests:
         unknown: dict[str, Any] = dict.fromkeys(_UNKNOWN_BY_STATUS)
@@ -192,13 +168,30 @@ def row_of(group: Mapping[str, str], totals: UsageTotals) -> UsageRow:
     return row
 
 
+def _compared(cost: int, previous: int | None) -> dict[str, Any]:
+    """The fields that compare a cost with that of the previous period."""
+    if previous is None:
+        return {}
+    change = cost - previous
+    tenths = (2_000 * abs(change) + previous) // (2 * previous) if previous else 0
+    sign = "-" if change < 0 and tenths else ""
+    return {
+        "previous_usd": usd(previous),
+        "previous_nano_usd": previous,
+        "change_usd": usd(change),
+        "change_nano_usd": change,
+        "change_percent": f"{sign}{tenths // 10}.{tenths % 10}" if previous else None,
+    }
+
+
 _SERVER_ERROR: Final = 500
 _UNKNOWN_BY_STATUS: Final = tuple(
-    field.name for field in fields(UsageRow) if field.name not in (*DIMENSIONS, "requests", "errors")
+    field.name for field in fields(UsageRow) if field.name not in (*DIMENSIONS, "tags", "requests", "errors")
 )
 
 
 def _order(row: UsageRow) -> tuple[object, ...]:
     """By day, then by cost and requests, the highest first, then by name."""
-    names = (row.consumer or "", row.model or "", row.key or "", row.status or 0)
-    return (row.day or "", -(row.nano_usd or 0), -row.requests, *names)
+    names = (row.consumer or "", row.model or "", row.key or "", row.status or 0, row.owner or "")
+    tags = sorted((row.tags or {}).items())
+    return (row.day or "", -(row.nano_usd or 0), -row.requests, *names, tags)

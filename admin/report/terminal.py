@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
-from admin.formatting import align_decimals, compact, milliseconds, money
+from admin.formatting import compact, milliseconds, money, signed_money
 from admin.output import table
+from admin.report.documents import LABELS, UsageReport, UsageRow
 from admin.report.labels import labelled
-from admin.report.rows import UsageReport, UsageRow
+from admin.report.scope import MonthForecast
 from admin.report.totals import COST_NOTES
 
 _LEVELS: Final = "▁▂▃▄▅▆▇█"
 _MAX_WIDTH: Final = 60
 _BAR_WIDTH: Final = 24
-_NUMBERS: Final = ("requests", "errors", "rejected", "in", "cached", "out", "USD", "p50", "p95", "p99", "status")
-_SPARE: Final = ("p50", "p99", "cached", "p95", "rejected", "in", "out")
+_NUMBERS: Final = ("requests", "errors", "rejected", "in", "cached", "out", "spend")
+COMPARED: Final = ("previous", "change", "change %")
+_LATENCIES: Final = ("p50", "p95", "p99")
+_RIGHT: Final = (*_NUMBERS, *COMPARED, *_LATENCIES, "status")
+_SPARE: Final = ("p50", "p99", "cached", "tags", "p95", "rejected", "in", "out", "owner", "previous", "change")
 
 
 def sparkline(values: Sequence[int], width: int = _MAX_WIDTH) -> str:
@@ -39,27 +44,70 @@ def report_table(report: UsageReport, labels: Mapping[str, str]) -> Any:
     title = f"{report.environment}: usage {report.since} to {report.until} (UTC)"
     if not report.rows:
         return Group(f"{title}\n\nno requests in this period")
-    columns = [*report.by, *(name for name in _NUMBERS if name != "status"), "notes"]
-    *costs, total_cost = align_decimals([row.usd for row in (*report.rows, report.total)])
+    labelled_by, change = label_columns(report), is_compared(report)
+    columns = [*report.by, *labelled_by, *_NUMBERS, *(COMPARED if change else ()), *_LATENCIES, "notes"]
     rows = [
-        [*row_names(report.by, row, labels), *numbers(row, cost), notes(row)]
-        for row, cost in zip(report.rows, costs, strict=True)
+        [*row_names(report.by, row, labels), *label_cells(labelled_by, row), *numbers(row, change), notes(row)]
+        for row in report.rows
     ]
-    total = ["total", *[""] * (len(report.by) - 1), *numbers(report.total, total_cost), notes(report.total)]
-    return Group(table(title, columns, rows, right=_NUMBERS, spare=_SPARE, total=total), "", *_below(report))
+    total = [
+        "total",
+        *[""] * (len(report.by) + len(labelled_by) - 1),
+        *numbers(report.total, change),
+        notes(report.total),
+    ]
+    spare = [name for name in _SPARE if name not in report.by]
+    return Group(table(title, columns, rows, right=_RIGHT, spare=spare, total=total), "", *_below(report))
+
+
+def label_columns(report: UsageReport) -> list[str]:
+    """Owner and tags, if the rows have consumers, and any of these has one."""
+    names = [name for name in LABELS if "consumer" in report.by and name not in report.by]
+    return [name for name in names if any(getattr(row, name) for row in report.rows)]
+
+
+def is_compared(report: UsageReport) -> bool:
+    """Whether rows have a cost in the previous period."""
+    return any(row.previous_nano_usd is not None for row in report.rows)
+
+
+def label_cells(names: Sequence[str], row: UsageRow) -> list[str]:
+    """The row's owner and tags, as `names` has them."""
+    tags = ", ".join(f"{name}={value}" for name, value in (row.tags or {}).items())
+    return [tags if name == "tags" else row.owner or "" for name in names]
 
 
 def row_names(by: Sequence[str], row: UsageRow, labels: Mapping[str, str]) -> list[object]:
-    """The row's value of each dimension in `by`; a key with its label."""
-    values = ((name, getattr(row, name)) for name in by)
-    return [labelled(value, labels) if name == "key" else value for name, value in values]
+    """The row's value of each dimension in `by`: a key with its label, – for consumers without the owner or the tag."""
+    values = ((name, row.value(name)) for name in by)
+    return [
+        labelled(str(value), labels) if name == "key" else "–" if value is None else value for name, value in values
+    ]
 
 
-def numbers(row: UsageRow, cost: str) -> list[str]:
-    """The cells of a row after its names."""
+def numbers(row: UsageRow, change: bool = True) -> list[str]:
+    """The cells of a row after its names: counts, cost, with `change` the previous cost and the change, latencies."""
     counts = (row.requests, row.errors, row.refusals, row.tokens_in, row.tokens_cached, row.tokens_out)
+    cost = "" if row.nano_usd is None else money(row.nano_usd)
     latencies = map(milliseconds, (row.p50_ms, row.p95_ms, row.p99_ms))
-    return [*("" if count is None else f"{count:,}" for count in counts), cost, *latencies]
+    return [
+        *("" if count is None else f"{count:,}" for count in counts),
+        cost,
+        *(compared(row) if change else ()),
+        *latencies,
+    ]
+
+
+def compared(row: UsageRow) -> list[str]:
+    """The cost in the previous period and the change in dollars and percent; "new" if there was no cost before."""
+    if row.previous_nano_usd is None or row.change_nano_usd is None:
+        return ["", "", ""]
+    share = row.change_percent
+    if share is None:
+        words = "new" if row.change_nano_usd else "–"
+    else:
+        words = f"{Decimal(share):{'+,' if share.strip('-0.') else ','}} %"
+    return [money(row.previous_nano_usd), signed_money(row.change_nano_usd), words]
 
 
 def notes(row: UsageRow) -> str:
@@ -68,9 +116,30 @@ def notes(row: UsageRow) -> str:
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
 
 
+def summary(report: UsageReport) -> list[str]:
+    """Sentences: the previous period, and the forecast of the running month."""
+    lines = []
+    if report.previous_since is not None:
+        before, change, percent = compared(report.total)
+        today = " Today is not over." if report.until >= report.generated_at[:10] else ""
+        days = f"{report.previous_since} to {report.previous_until}"
+        lines.append(f"previous period {days}: {before}, change {change} ({percent}).{today}")
+    if report.forecast is not None:
+        lines.append(forecast_words(report.forecast))
+    return lines
+
+
+def forecast_words(month: MonthForecast) -> str:
+    """The forecast and how it is computed."""
+    return (
+        f"forecast for {month.month}: {money(month.nano_usd)}, a straight line ({money(month.spent_nano_usd)} in "
+        f"{month.days_elapsed} days, times {month.days} days)."
+    )
+
+
 def _below(report: UsageReport) -> list[str]:
     spend = [day.nano_usd for day in report.days]
-    lines = []
+    lines = summary(report)
     if len(spend) > 1:
         highest = max(report.days, key=lambda day: day.nano_usd)
         lines.append(f"spend per day  {sparkline(spend)}  highest on {highest.day}: {money(highest.nano_usd)}")
@@ -81,18 +150,17 @@ def _below(report: UsageReport) -> list[str]:
         for name, (_, meaning) in COST_NOTES.items()
         if getattr(report.total, name)
     ]
-    return lines
+    return [*lines, "Amounts are rounded; JSON and CSV are exact."]
 
 
 def top_table(title: str, rows: Sequence[tuple[str, UsageRow]], total: int) -> Any:
     """Names by spend, with bars. total: nano-USD."""
     highest = max((row.nano_usd or 0 for _, row in rows), default=0)
     cells = []
-    costs = align_decimals([row.usd for _, row in rows])
-    for place, ((name, row), cost) in enumerate(zip(rows, costs, strict=True), start=1):
+    for place, (name, row) in enumerate(rows, start=1):
         nano = row.nano_usd or 0
         share = f"{100 * nano / total:.1f} %" if total else "–"
         tokens = compact((row.tokens_in or 0) + (row.tokens_out or 0))
-        cells.append((place, name, bar(nano, highest), cost, share, f"{row.requests:,}", tokens))
-    columns = ("", "name", "spend", "USD", "share", "requests", "tokens")
-    return table(title, columns, cells, right=("", *columns[3:]), spare=("spend", "tokens"))
+        cells.append((place, name, bar(nano, highest), money(nano), share, f"{row.requests:,}", tokens))
+    columns = ("", "name", "chart", "spend", "share", "requests", "tokens")
+    return table(title, columns, cells, right=("", *columns[3:]), spare=("chart", "tokens"))

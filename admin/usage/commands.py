@@ -14,9 +14,10 @@ from admin import completion
 from admin.errors import UsageError
 from admin.output import json_output, printable_lines
 from admin.report import files, rollups, rows, terminal
+from admin.report.documents import UsageReport, UsageRow
 from admin.report.labels import key_labels
 from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, parse_period
-from admin.report.rows import UsageReport, UsageRow
+from admin.report.scope import Scope
 from admin.session import Session, session_of
 from admin.usage.export import export
 from admin.usage.lines import show, tail
@@ -39,7 +40,7 @@ _ENDINGS: Final[dict[str, ReportFormat]] = {".json": "json", ".csv": "csv", ".ht
 def report(
     context: typer.Context,
     by: Annotated[
-        str, typer.Option(metavar="NAMES", help="Group by any of consumer,model,day,key,status.")
+        str, typer.Option(metavar="NAMES", help="Group by any of consumer,model,day,key,status,owner,tag:NAME.")
     ] = "consumer",
     since: Since = "30d",
     until: Until = None,
@@ -53,11 +54,19 @@ def report(
 ) -> None:
     """Report usage from the ledger's daily rollups: costs, tokens, errors, latencies.
 
-    Costs are exact. Latencies are interpolated within the buckets of a histogram. A report reads one item per consumer,
-    day, model and key, so its cost does not depend on the number of requests.
+    Costs are compared with the previous period: for whole months the months before, for a month up to today the same
+    days of the month before, otherwise (as for 30d) as many days immediately before. A report that includes today and
+    the month so far forecasts the month: spend so far / days elapsed * days of the month. Owners and tags are those in
+    the environment file. The page shows the budgets of the period, if that is past, with today's limits.
+
+    Tables, Markdown and the page round amounts: to the cent from $1, otherwise to three significant digits. JSON and
+    CSV are exact: `usd` in dollars, `nano_usd` in 10⁻⁹ dollars. Latencies are interpolated within the buckets of a
+    histogram. A report reads one item per consumer, day, model and key of the period and the previous one, so its cost
+    does not depend on the number of requests.
 
     Examples:
       tollgate usage report --by consumer,model --since 30d
+      tollgate usage report --by tag:team --since 2026-10 --until 2026-10
       tollgate usage report --by day --consumer search --since 2026-10 --until 2026-10 --format csv
       tollgate usage report --since 90d --to usage.html
     """
@@ -74,7 +83,7 @@ def report(
     if form == "html":
         _html(session, days, consumer, model, to)
         return
-    usage = _report(session, days, by_names, consumer, model)
+    usage = _report(session, days, by_names, consumer, model, days.previous(session.now().date()))
     if form == "table":
         session.output.show(usage, render=lambda: terminal.report_table(usage, _labels(session, usage.rows)))
         return
@@ -82,12 +91,18 @@ def report(
 
 
 def _report(
-    session: Session, days: Period, by: tuple[str, ...], consumer: str | None, model: str | None
+    session: Session,
+    days: Period,
+    by: tuple[str, ...],
+    consumer: str | None,
+    model: str | None,
+    previous: Period | None = None,
 ) -> UsageReport:
     names = rollups.select_consumers(session, consumer)
-    figures = rollups.read_totals(session.ledger, names, days, rows.groupings(by), model)
-    at = session.now().isoformat(timespec="seconds")
-    return rows.build_report(session.environment, at, days, by, figures)
+    rows.check_tags(by, session.policies)
+    scope = Scope(period=days, previous=previous, now=session.now(), model=model, policies=session.policies)
+    totals = rollups.read_totals(session.ledger, names, scope.periods, rows.groupings(by, scope))
+    return rows.build_report(session.environment, by, scope, totals)
 
 
 def _labels(session: Session, used: Sequence[UsageRow]) -> dict[str, str]:

@@ -107,7 +107,7 @@ def _summary(done: RequestsExported) -> Any:
 def requests(session: Session, names: Sequence[str], days: Period, only: Only | None) -> Iterator[RequestDetails]:
     """Requests of these consumers, by consumer and time. Reads only partitions that have any, by the rollups."""
     for name in names:
-        (per_day,) = rollups.read_totals(session.ledger, [name], days, [group_by(lambda key: key.day)])
+        (per_day,) = rollups.read_totals(session.ledger, [name], [days], [group_by(lambda key: key.day)])
         for day in sorted(per_day):
             if not _has(per_day[day], only):
                 continue

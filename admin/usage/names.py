@@ -20,6 +20,6 @@ def check_model(session: Session, model: str | None, consumer: str | None, days:
     if model in known:
         return
     names = rollups.select_consumers(session, consumer)
-    (used,) = rollups.read_totals(session.ledger, names, days, [rollups.group_by(lambda key: key.model)])
+    (used,) = rollups.read_totals(session.ledger, names, [days], [rollups.group_by(lambda key: key.model)])
     if model not in used:
         raise unknown("model", model, known | set(used), list_command="tollgate providers list")

@@ -9,6 +9,7 @@ from admin.budgets.status import BudgetStatus
 from admin.report import rollups
 from admin.report.page.data import PageData, groupings
 from admin.report.period import Period
+from admin.report.scope import Scope
 
 LAST = date(2026, 11, 23)
 NAMES = ["search", "support", "pilot", "batch", "docs-assistant", "mobile-app", "legal", "growth"]
@@ -45,24 +46,33 @@ def rollup(place: int, day: int, model: int) -> dict[str, Any]:
 def page_data(names: list[str], days: int, models: int = len(MODELS)) -> PageData:
     """The data of a report on these consumers and days."""
     period = Period(LAST - timedelta(days=days - 1), LAST)
-    by_field = groupings(period)
+    at = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
+    policies = {name: policy(place) for place, name in enumerate(names)}
+    scope = Scope(period=period, previous=period.previous(LAST), now=at, policies=policies)
+    by_field = groupings(scope)
     totals: list[rollups.GroupTotals] = [{} for _ in by_field]
     budgets = []
     for place, name in enumerate(names):
         items = [rollup(place, day, model) for day in range(days) for model in range(models)]
-        rollups.merge(totals, rollups.add_up(name, items, list(by_field.values())))
+        earlier = [rollup(place, day, model) for day in range(days, 2 * days) for model in range(models)]
+        rollups.merge(totals, rollups.add_up(name, [*earlier, *items], list(by_field.values())))
         spent = sum(item["cost_nano_usd"] for item in items if item["sk"].startswith("2026-11"))
         budgets.append((name, budget(place, spent)))
     return PageData(
         environment="prod",
-        period=period,
-        at=datetime(2026, 11, 23, 14, 5, tzinfo=UTC),
+        scope=scope,
         filters=[],
         budgets=budgets,
         price_versions=["2026-11-02"],
         key_labels={"key000": "ci"},
         **dict(zip(by_field, totals, strict=True)),
     )
+
+
+def policy(place: int) -> dict[str, Any]:
+    """A policy item. Every third consumer has no owner."""
+    owner = ("ada@example.com", "grace@example.com", None)[place % 3]
+    return {"tags": {"team": ("web", "data")[place % 2]}} | ({"owner": owner} if owner else {})
 
 
 def budget(place: int, spent: int) -> BudgetStatus:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from admin.errors import UsageError
-from admin.formatting import align_decimals, compact, csv_safe, markdown_safe, milliseconds, money, percent
+from admin.formatting import compact, csv_safe, markdown_safe, milliseconds, money, percent, signed_money
 from admin.report import rollups, rows
 from admin.report.files import as_csv, as_markdown, replacing
 from admin.report.period import Period, parse_period
 from admin.report.rows import UsageReport, build_report
+from admin.report.scope import Scope
 from admin.report.terminal import bar, sparkline
 from admin.report.totals import UsageTotals, percentile
 
@@ -131,10 +132,13 @@ ITEMS = {
 
 def report_of(*by: str, model: str | None = None) -> UsageReport:
     """The report over ITEMS."""
-    totals: list[rollups.GroupTotals] = [{}, {}, {}]
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    scope = Scope(period=Period(date(2026, 11, 21), TODAY), previous=None, now=now, model=model)
+    groupings = rows.groupings(by, scope)
+    totals: list[rollups.GroupTotals] = [{} for _ in groupings]
     for consumer, items in ITEMS.items():
-        rollups.merge(totals, rollups.add_up(consumer, items, rows.groupings(by), model))
-    return build_report("prod", "2026-11-23T12:00:00+00:00", Period(date(2026, 11, 21), TODAY), by, totals)
+        rollups.merge(totals, rollups.add_up(consumer, items, groupings))
+    return build_report("prod", by, scope, totals)
 
 
 def test_rows_are_ordered_by_cost() -> None:
@@ -174,9 +178,9 @@ def test_cost_of_a_status_is_null_unless_all_requests_have_it() -> None:
     assert (first.day, first.status, first.nano_usd, first.tokens_out) == ("2026-11-22", 200, 30, 5)
 
 
-@pytest.mark.parametrize("by", ["", ",", "consumer,team", "Model"])
+@pytest.mark.parametrize("by", ["", ",", "consumer,team", "Model", "tag:", "tag"])
 def test_unknown_dimensions(by: str) -> None:
-    with pytest.raises(UsageError, match="accepted: any of consumer, model, day, key, status"):
+    with pytest.raises(UsageError, match="accepted: any of consumer, model, day, key, status, owner, tag:NAME"):
         rows.dimensions(by)
 
 
@@ -280,11 +284,8 @@ def test_milliseconds_and_percent() -> None:
     ]  # fmt: skip
 
 
-def test_amounts_in_a_column_have_equal_decimals() -> None:
-    """If they had not, a right-aligned 0.25 below 0.000207 would look like the smaller amount."""
-    assert align_decimals(["0.000207", "12", None, "0.25"]) == ["0.000207", "12.000000", "", "0.250000"]
-    assert align_decimals(["3", "0"]) == ["3.00", "0.00"]
-    assert align_decimals([]) == []
+def test_differences_have_a_sign() -> None:
+    assert [signed_money(nano) for nano in (1_200_000_000, -50_000, 0)] == ["+$1.20", "-$0.00005", "$0.00"]
 
 
 @pytest.mark.parametrize("name", ["", ".", "/", ".."])

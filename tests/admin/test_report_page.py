@@ -140,7 +140,9 @@ def test_requests_without_cost_are_requests() -> None:
 
 def test_weeks_of_two_years_have_different_labels() -> None:
     """Of 100 weeks, two begin on a 23 November."""
-    labels = replace(page_data(NAMES, 3), period=Period(date(2025, 10, 1), date(2026, 11, 23))).labels
+    data = page_data(NAMES, 3)
+    scope = replace(data.scope, period=Period(date(2025, 10, 1), date(2026, 11, 23)))
+    labels = replace(data, scope=scope).labels
     assert (labels[0], labels[-1]) == ("29 Sep 2025", "23 Nov 2026")
     assert len(set(labels)) == len(labels)
     assert page_data(NAMES, 3).labels == ["21 Nov", "22 Nov", "23 Nov"]

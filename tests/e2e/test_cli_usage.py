@@ -149,6 +149,18 @@ def test_a_report_without_filter_has_every_consumer(tollgate: Command, called: C
     assert shown["total"]["nano_usd"] == sum(row["nano_usd"] for row in shown["rows"])
 
 
+def test_a_report_compares_and_describes_consumers(tollgate: Command, called: Called) -> None:
+    """`metered` spent $2.000000007 two days ago and has neither owner nor tags; two other consumers have tags."""
+    words = ("--output", "json", "usage", "report", "--since", "2d", "--consumer", "metered", "--by")
+    (row,) = tollgate.here(*words, "consumer").json["rows"]
+    assert (row["previous_usd"], row["owner"], row["tags"]) == ("2.000000007", None, {})
+    assert row["change_nano_usd"] == row["nano_usd"] - 2_000_000_007
+    (row,) = tollgate.here(*words, "tag:floor").json["rows"]
+    assert (row["consumer"], row["tags"], row["requests"]) == (None, {}, 4)
+    refused = tollgate.run("usage", "report", "--by", "tag:flor", accepted=1)
+    assert "no tag of a consumer 'flor'. Did you mean floor?" in refused.err
+
+
 def test_the_table_has_totals_marks_and_a_sparkline(tollgate: Command, called: Called) -> None:
     result = tollgate.run("usage", "report", "--consumer", "metered", "--since", "3d").out
     assert "1 estimated, 1 unsettled, 1 model not found" in result

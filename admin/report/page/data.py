@@ -1,4 +1,4 @@
-"""What the page json_output, before it is laid out."""
+"""What the page shows, before it is laid out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 from admin.budgets.status import BudgetStatus
 from admin.report.period import Period
 from admin.report.rollups import Grouping, GroupTotals, group_by
+from admin.report.scope import MonthForecast, Scope, forecast
 from admin.report.totals import COST, INPUT_CLASSES, OUTPUT_CLASSES, UsageTotals
 
 NO_REQUESTS: Final = "no requests in this period"
@@ -20,13 +21,13 @@ _AMOUNTS: Final = frozenset({COST, *INPUT_CLASSES, *OUTPUT_CLASSES})
 class PageData:
     """Totals by the groups in their names; an interval is a day, a week or a month.
 
-    filters: consumer and model that the page is limited to. budgets: with their consumers, the highest use first.
+    filters: consumer and model that the page is limited to. before: of the previous period. month: of the running one.
+    budgets: with their consumers, the highest use first; of the period if it is past, else of the current windows.
     price_versions: of the prices in force. key_labels: of the keys in the ranking, by id.
     """
 
     environment: str
-    period: Period
-    at: datetime
+    scope: Scope
     filters: Sequence[str]
     overall: GroupTotals
     by_consumer: GroupTotals
@@ -35,9 +36,27 @@ class PageData:
     by_interval: GroupTotals
     by_consumer_interval: GroupTotals
     by_model_interval: GroupTotals
+    before: GroupTotals
+    by_consumer_before: GroupTotals
+    month: GroupTotals
     budgets: Sequence[tuple[str, BudgetStatus]]
     price_versions: Sequence[str]
     key_labels: Mapping[str, str]
+
+    @property
+    def period(self) -> Period:
+        """The period of the page."""
+        return self.scope.period
+
+    @property
+    def at(self) -> datetime:
+        """When the page was generated."""
+        return self.scope.now
+
+    @property
+    def forecast(self) -> MonthForecast | None:
+        """Of the running month."""
+        return forecast(self.scope, self.month.get(None, UsageTotals()))
 
     @property
     def total(self) -> UsageTotals:
@@ -63,10 +82,10 @@ class PageData:
         return [f"{date.fromisoformat(day):{'%-d %b %Y' if two_years else '%-d %b'}}" for day in self.intervals]
 
 
-def groupings(period: Period) -> dict[str, Grouping]:
+def groupings(scope: Scope) -> dict[str, Grouping]:
     """How the page groups rollups, by the field of PageData that holds the totals."""
-    intervals = period.intervals()
-    return {
+    intervals, cost = scope.period.intervals(), frozenset({COST})
+    current = {
         "overall": group_by(lambda _: None),
         "by_consumer": group_by(lambda key: key.consumer),
         "by_key": group_by(lambda key: (key.consumer, key.key)),
@@ -74,6 +93,11 @@ def groupings(period: Period) -> dict[str, Grouping]:
         "by_interval": group_by(lambda key: intervals[key.day]),
         "by_consumer_interval": group_by(lambda key: (key.consumer, intervals[key.day]), _AMOUNTS),
         "by_model_interval": group_by(lambda key: (key.model, intervals[key.day]), _AMOUNTS),
+    }
+    return {name: scope.current(grouping) for name, grouping in current.items()} | {
+        "before": scope.before(group_by(lambda _: None, cost)),
+        "by_consumer_before": scope.before(group_by(lambda key: key.consumer, cost)),
+        "month": scope.month_so_far(),
     }
 
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from admin.formatting import align_decimals, compact, money, percent
+from admin.formatting import compact, money, percent
 from admin.html.charts import BarRow, percent_width
+from admin.report.documents import LABELS
 from admin.report.labels import labelled
 from admin.report.page.data import PageData, model_name
 from admin.report.rollups import GroupTotals
 from admin.report.rows import row_of
-from admin.report.terminal import numbers
+from admin.report.terminal import label_cells, numbers
+from admin.report.totals import UsageTotals
 
 _LISTED: Final = 10
 _IN_THE_TABLE: Final = 100
+CONSUMER_COLUMNS: Final = (
+    "consumer", "owner", "tags", "requests", "errors", "rejected", "input tokens", "cached", "output tokens", "spend",
+    "previous", "change", "change %", "p50", "p95", "p99",
+)  # fmt: skip
 
 
 def outcomes(data: PageData, prefix: str) -> list[BarRow]:
@@ -50,8 +56,17 @@ def top(totals: GroupTotals, count: int = _LISTED) -> list[Any]:
     return sorted(totals, key=lambda group: (-totals[group].cost, -totals[group].requests, group))[:count]
 
 
+def ended(data: PageData) -> list[str]:
+    """Consumers with spend in the previous period only."""
+    return [name for name, before in data.by_consumer_before.items() if before.cost and name not in data.by_consumer]
+
+
 def consumer_rows(data: PageData) -> list[list[str]]:
-    """Exact values of the first hundred consumers."""
-    rows = [row_of({"consumer": name}, data.by_consumer[name]) for name in top(data.by_consumer, _IN_THE_TABLE)]
-    costs = align_decimals([row.usd for row in rows])
-    return [[str(row.consumer), *numbers(row, cost)] for row, cost in zip(rows, costs, strict=True)]
+    """The first hundred consumers. Those with spend in the previous period only are among them."""
+    none = UsageTotals()
+    rows = [
+        row_of({"consumer": name}, totals, data.scope.policies, data.by_consumer_before.get(name, none).cost)
+        for name, totals in (dict.fromkeys(ended(data), none) | data.by_consumer).items()
+    ]
+    rows.sort(key=lambda row: (-(row.nano_usd or 0), -row.requests, str(row.consumer)))
+    return [[str(row.consumer), *label_cells(LABELS, row), *numbers(row)] for row in rows[:_IN_THE_TABLE]]
