@@ -179,7 +179,7 @@ class Connections:
             except IndexError:  # another thread was faster
                 break
             # Bytes that can be read now belong to no request, or are the end of the connection.
-            if time.monotonic() - since <= IDLE_SECONDS and not select.select([connection.sock], [], [], 0)[0]:
+            if time.monotonic() - since <= IDLE_SECONDS and not _has_data(connection.sock):
                 return connection
             connection.close()
         return None
@@ -222,6 +222,13 @@ def _exchange(
         if send_error is not None:
             raise NotSent("upstream_unreachable") from error
         raise
+
+
+def _has_data(sock: socket.socket) -> bool:
+    """Whether bytes, or the end of the connection, can be read now. TLS may hold the rest of a record decrypted."""
+    if isinstance(sock, ssl.SSLSocket) and sock.pending():
+        return True
+    return bool(select.select([sock], [], [], 0)[0])
 
 
 def _connected_socket(host: str, port: int, until: float) -> socket.socket:

@@ -49,12 +49,13 @@ def request_body(connection: socket) -> bytes | None:
 
 
 @contextmanager
-def serving(behaviour: Behaviour) -> Iterator[tuple[int, list[socket]]]:
+def serving(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[socket]]]:
     """A server on loopback: its port, and the connections it has accepted."""
     accepted: list[socket] = []
 
     def handle(connection: socket) -> None:
         try:
+            connection = connection if tls is None else tls.wrap_socket(connection, server_side=True)
             while (body := request_body(connection)) is not None:
                 behaviour(connection, body)
         except OSError:
@@ -86,8 +87,10 @@ def client(bench: Bench) -> ProviderClient:
     return ProviderClient(aws, Secrets(aws), retries=0)
 
 
-def call(client: ProviderClient, port: int, body: bytes, seconds: float = 5.0) -> ProviderResponse:
-    provider = Provider(kind="openai", base_url=f"http://127.0.0.1:{port}/v1")
+def call(
+    client: ProviderClient, port: int, body: bytes, seconds: float = 5.0, scheme: str = "http"
+) -> ProviderResponse:
+    provider = Provider(kind="openai", base_url=f"{scheme}://127.0.0.1:{port}/v1")
     sent = ProviderCall(provider=provider, route=ROUTE, model="m", headers={}, trace_headers={}, body=body)
     return client.send(sent, time.monotonic() + seconds, Counters())
 
@@ -212,6 +215,24 @@ def certificate(folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     return context
+
+
+def test_bytes_that_tls_has_decrypted_are_not_the_next_response(
+    client: ProviderClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second response in the same TLS record: the socket has no bytes left, and the TLS connection has."""
+    tls = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "provider.pem"))
+
+    def behave(connection: socket, body: bytes) -> None:
+        connection.sendall(ok(body * 1_000)[:9_000])
+        connection.sendall(ok(body * 1_000)[9_000:] + ok(b"for the next caller"))
+
+    with serving(behave, tls) as (port, accepted):
+        for number in range(3):
+            body = b'{"caller":%d}' % number
+            assert call(client, port, body, scheme="https").body == body * 1_000
+        assert len(accepted) == 3, "a connection with more bytes is not used again"
 
 
 def untrusted(connection: socket, folder: Path) -> None:
