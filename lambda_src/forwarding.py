@@ -8,10 +8,24 @@ from hashlib import sha256
 from lambda_src.bookkeeping import SETTLE_SECONDS, Bookkeeping
 from lambda_src.contract import Config
 from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.error_responses import account_error, no_response_error, provider_response, truncated_response
+from lambda_src.core.dialects.parsed_response import json_object
+from lambda_src.core.error_responses import (
+    account_error,
+    error_response,
+    invalid_response_error,
+    no_response_error,
+    provider_response,
+    truncated_response,
+)
 from lambda_src.core.errors import Unavailable, UpstreamError
 from lambda_src.core.http_event import HttpResponse
-from lambda_src.core.metering import ACCOUNT_REJECTED, charge_held_amount, meter, provider_error_code
+from lambda_src.core.metering import (
+    ACCOUNT_REJECTED,
+    INVALID_RESPONSE,
+    charge_held_amount,
+    meter,
+    provider_error_code,
+)
 from lambda_src.core.policy import Model
 from lambda_src.core.provider_call import NoResponse, ProviderCall, ProviderResponse
 from lambda_src.core.request_context import AdmittedRequest, RequestContext
@@ -40,7 +54,7 @@ class Forwarder:
         except NoResponse as failure:
             if failure.reached:
                 charge_held_amount(record, admitted.estimate)
-            error = no_response_error(failure, admitted.model.provider)
+            error = no_response_error(failure, admitted.model.provider, context.route)
             record.status, record.error_code = error.status, error.code
             self._bookkeeping.settle(context, admitted)
             raise error from None
@@ -48,14 +62,14 @@ class Forwarder:
             record.status, record.error_code = error.status, error.code
             self._bookkeeping.settle(context, admitted)
             raise
-        body = meter(record, context.route, admitted.parsed, admitted.model, admitted.estimate, response)
-        if record.error_code == ACCOUNT_REJECTED:
-            rejection = self._account_error(record, response, admitted.model)
-            self._bookkeeping.settle(context, admitted)
-            raise rejection
-        returned = provider_response(response, body)
-        if not response.complete and response.status < 300:
-            returned = truncated_response(context.request, context.route, record, admitted.parsed, returned)
+        parsed = meter(record, context.route, admitted.parsed, admitted.model, admitted.estimate, response)
+        rejection = self._rejection(record, response, admitted.model)
+        if rejection is not None:
+            returned = error_response(context.request, rejection)
+        else:
+            returned = provider_response(context.route, response, parsed)
+            if not response.complete and response.status < 300:
+                returned = truncated_response(context.request, context.route, record, admitted.parsed, returned)
         self._bookkeeping.settle(context, admitted)
         returned.headers.update(limit_headers(record, admitted, context.route.dialect))
         return returned
@@ -66,24 +80,29 @@ class Forwarder:
         try:
             response = self._send(context, parsed.forwarded_body(context.request.body), model)
         except NoResponse as failure:
-            error = no_response_error(failure, model.provider)
+            error = no_response_error(failure, model.provider, context.route)
             record.settlement, record.status, record.error_code = "settled", error.status, error.code
             self._bookkeeping.book_unbilled(record, context.deadline)
             raise error from None
         record.settlement, record.status, record.upstream_status = "settled", response.status, response.status
         record.error_code = provider_error_code(response)
-        rejection = None
-        if record.error_code == ACCOUNT_REJECTED:
-            rejection = self._account_error(record, response, model)
+        if record.error_code is None and (not response.complete or json_object(response.body) is None):
+            record.error_code = INVALID_RESPONSE
+        rejection = self._rejection(record, response, model)
         self._bookkeeping.book_unbilled(record, context.deadline)
         if rejection is not None:
             raise rejection
-        return provider_response(response, response.body)
+        return provider_response(context.route, response, None)
 
     @staticmethod
-    def _account_error(record: UsageRecord, response: ProviderResponse, model: Model) -> UpstreamError:
-        """The error for a provider that rejects our account: an outage of ours, and an error of that provider."""
-        error = account_error(response.status, model.provider)
+    def _rejection(record: UsageRecord, response: ProviderResponse, model: Model) -> UpstreamError | None:
+        """The error in place of a response that the caller cannot use: an error of that provider. None: return it."""
+        if record.error_code == ACCOUNT_REJECTED:
+            error = account_error(response.status, model.provider)
+        elif record.error_code == INVALID_RESPONSE:
+            error = invalid_response_error(model.provider, record.cost_nano_usd)
+        else:
+            return None
         record.status = error.status
         record.counters.upstream_errors += int(response.status != 429)  # a 429 is counted already
         return error

@@ -114,7 +114,6 @@ class Gateway:
                 "request_too_large",
                 f"the body is {len(request.body)} bytes; accepted: at most {self.config.max_request_bytes}. Send a "
                 "shorter request.",
-                status=413,
             )
         parsed = _parse(request, route)
         record.counters.unpriced = parsed.model not in models

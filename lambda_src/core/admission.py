@@ -62,7 +62,6 @@ def choose_model(
             "model_not_found",
             f"this key may not use model {requested!r}; accepted: {accepted}. GET /v1/models lists them.",
             param="model",
-            status=404,
         )
     model_kind = kinds[model.provider]
     if model_kind != kind:
@@ -90,7 +89,7 @@ def check_within_limits(estimate: Estimate, policy: Policy) -> None:
             )
     if policy.tokens_per_minute is not None and estimate.tokens > policy.tokens_per_minute:
         raise LimitReached(
-            "tokens_per_minute_exceeded",
+            "request_exceeds_limit",
             f"this request needs about {estimate.tokens} tokens; accepted: {policy.consumer}'s limit of "
             f"{policy.tokens_per_minute} per minute. Send a shorter request, or ask an operator to raise the limit.",
         )
@@ -101,7 +100,7 @@ def check_requests_allowed(policy: Policy) -> None:
     """Raise LimitReached if the consumer may not send any request."""
     if policy.requests_per_minute is not None and policy.requests_per_minute < 1:
         raise LimitReached(
-            "requests_per_minute_exceeded",
+            "request_exceeds_limit",
             f"{policy.consumer} may not send requests: its limit is 0 per minute. Ask an operator to raise the limit.",
         )
 
@@ -137,7 +136,6 @@ def _rate_limit_error(policy: Policy, name: str, used: str, more: int, at: datet
         f"{policy.consumer} has used {used} {name.replace('_', ' ')}; this request needs about {more} more. The limit "
         f"resets in {seconds} s.",
         retry_after=seconds,
-        retry=True,
     )
 
 
@@ -151,5 +149,4 @@ def _budget_error(estimate: Estimate, policy: Policy, budget: Budget, remaining:
         f"{policy.consumer} has {usd(max(0, remaining))} USD left of {usd(budget.limit)} USD per {budget.per} (amounts "
         f"held for requests in flight count as spent); this request may cost up to {usd(estimate.amount)} USD. "
         f"{next_step}",
-        retry_after=max(1, int((reset - at).total_seconds())) if reset else None,
     )

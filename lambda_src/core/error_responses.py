@@ -1,13 +1,14 @@
-"""Responses that differ from the provider's: errors in the caller's dialect, and truncated responses."""
+"""Responses that differ from the provider's: errors in the caller's dialect, and truncated or invalid responses."""
 
 from __future__ import annotations
 
-from lambda_src.contract import ProviderKind, Route
+from lambda_src.contract import HEADER_SHOULD_RETRY, ProviderKind, Route
 from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.dialects.parsed_response import sse_events
-from lambda_src.core.errors import GatewayError, UpstreamError, bedrock_error
+from lambda_src.core.dialects.parsed_response import ParsedResponse
+from lambda_src.core.error_events import end_stream
+from lambda_src.core.errors import GatewayError, UpstreamError
 from lambda_src.core.http_event import HttpRequest, HttpResponse, fitting_body
-from lambda_src.core.metering import ACCOUNT_REJECTED, error_event
+from lambda_src.core.metering import ACCOUNT_REJECTED, INVALID_RESPONSE
 from lambda_src.core.model_list import is_anthropic_client
 from lambda_src.core.provider_call import NoResponse, ProviderResponse
 from lambda_src.core.usage_record import UsageRecord
@@ -18,53 +19,69 @@ def error_response(request: HttpRequest, error: GatewayError) -> HttpResponse:
     dialect: ProviderKind = request.route.dialect if request.route else "openai"
     if is_anthropic_client(request):
         dialect = "anthropic"
-    headers = {"content-type": "application/json", **error.headers()}
-    status = error.status
-    if dialect == "bedrock":
-        status, headers["x-amzn-errortype"] = bedrock_error(error)
-    return HttpResponse(status=status, body=error.body(dialect, request.request_id), headers=headers)
+    return HttpResponse(
+        status=error.shape(dialect).status,
+        body=error.body(dialect, request.request_id),
+        headers={"content-type": "application/json", **error.headers(dialect)},
+    )
 
 
 _RETURNED_HEADERS = (
-    "content-type", "x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry",
+    "content-type", "x-request-id", "request-id", "retry-after", "retry-after-ms", HEADER_SHOULD_RETRY,
     "openai-processing-ms", "openai-version", "x-amzn-requestid", "x-amzn-errortype",
 )  # fmt: skip
 
 
-def provider_response(response: ProviderResponse, body: bytes) -> HttpResponse:
-    """The provider's response with `body`, without headers that reveal our account with the provider."""
+def provider_response(route: Route, response: ProviderResponse, parsed: ParsedResponse | None) -> HttpResponse:
+    """The provider's response, without headers that reveal our account with the provider.
+
+    parsed: a success; None: an error response, which is returned unchanged unless clients would repeat what the
+    gateway has repeated already. A success has the media type of its bytes, by which SDKs choose their parser.
+    """
     headers = {name: response.headers[name] for name in _RETURNED_HEADERS if name in response.headers}
-    return HttpResponse(status=response.status, body=body, headers=headers)
+    status = response.status
+    if parsed is not None and parsed.media_type is not None:
+        if not headers.get("content-type", "").lower().startswith(parsed.media_type):
+            headers["content-type"] = parsed.media_type
+    elif response.retries and (status == 429 or status >= 500):
+        headers[HEADER_SHOULD_RETRY] = "false"
+        if route.dialect == "bedrock" and status >= 500:  # boto3 ignores the header and repeats every 5xx
+            status, headers["x-amzn-errortype"] = 424, "ModelErrorException"
+    return HttpResponse(status=status, body=response.body if parsed is None else parsed.body, headers=headers)
 
 
-def no_response_error(failure: NoResponse, provider: str) -> UpstreamError:
+def no_response_error(failure: NoResponse, provider: str, route: Route) -> UpstreamError:
     """The error for a call to a provider that sent no response."""
     if not failure.reached:
         return UpstreamError(
-            502,
             failure.code,
             f"provider {provider} could not be reached in {failure.retries + 1} attempts; nothing was charged. Send "
-            "the request again.",
-            retry_after=1,
+            "the request again later.",
         )
-    timed_out = failure.code == "upstream_timeout"
+    problem = "did not respond in time" if failure.code == "upstream_timeout" else "closed the connection too early"
+    charged = "it may have billed the request, so the held amount is charged"
     return UpstreamError(
-        504 if timed_out else 502,
         failure.code,
-        f"provider {provider} {'did not respond in time' if timed_out else 'closed the connection without response'}; "
-        "it may have billed the request, so the held amount is charged. Request fewer output tokens or a faster model.",
-        retry=False,
+        f"provider {provider} {problem}; {charged if route.billable else 'nothing was charged'}. Request fewer output "
+        "tokens or a faster model.",
     )
 
 
 def account_error(status: int, provider: str) -> UpstreamError:
     """The error for a provider that rejects the gateway's account with it. status: the provider's."""
     return UpstreamError(
-        502,
         ACCOUNT_REJECTED,
         f"provider {provider} rejected the gateway's own credentials or account (status {status}); nothing was "
         "charged, and your key is valid. Report this to the gateway's operator.",
-        retry=False,
+    )
+
+
+def invalid_response_error(provider: str, cost: int) -> UpstreamError:
+    """The error for a success response that is none of the provider's API, such as a proxy's HTML page."""
+    return UpstreamError(
+        INVALID_RESPONSE,
+        f"provider {provider} sent a response that is neither JSON nor an event stream; "
+        f"{'it is charged by estimate' if cost else 'nothing was charged'}. Report this to the gateway's operator.",
     )
 
 
@@ -75,20 +92,18 @@ def truncated_response(
     request: HttpRequest, route: Route, record: UsageRecord, parsed: ParsedRequest, response: HttpResponse
 ) -> HttpResponse:
     """The response to return for a truncated one: a stream with an error event at its end, or else an error."""
+    too_large = record.error_code == "answer_too_large"
+    problem = "is larger than the gateway can return" if too_large else "ended before it was complete"
     error = UpstreamError(
-        504 if record.error_code == "upstream_timeout" else 502,
         record.error_code or "upstream_cut",
-        "the provider's response ended before it was complete; the part received is charged by estimate, and a retry "
-        "is charged again. Request fewer output tokens.",
-        retry=False,
+        f"the provider's response {problem}; what was received is charged, and a retry is charged again. Request fewer "
+        "output tokens.",
     )
     if parsed.stream:
         part = fitting_body(response.body, response.headers, room=_ERROR_EVENT_BYTES)
-        if route.dialect != "bedrock":  # SDKs would fail on an incomplete event before they read the error event
-            part = b"".join(event for event in sse_events(part) if event.endswith(b"\n\n"))
-        response.body = part + error_event(route.dialect, error, request.request_id)
+        response.body = end_stream(route, part, error, request.request_id)
         if len(fitting_body(response.body, response.headers)) == len(response.body):
-            response.headers.update(error.headers())
+            response.headers.update(error.headers(route.dialect))
             return response
     record.status = error.status
     return error_response(request, error)

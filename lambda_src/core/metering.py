@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 
-from lambda_src.contract import STANDARD_TIER, ProviderKind, Route
+from lambda_src.contract import STANDARD_TIER, Route
 from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.dialects.parsed_response import tokens_to_charge
-from lambda_src.core.errors import GatewayError
+from lambda_src.core.dialects.parsed_response import ParsedResponse, tokens_to_charge
 from lambda_src.core.estimate import Estimate
 from lambda_src.core.policy import Model
 from lambda_src.core.provider_call import ProviderResponse
@@ -18,8 +17,8 @@ from lambda_src.core.usage_record import UsageRecord
 
 def meter(
     record: UsageRecord, route: Route, request: ParsedRequest, model: Model, held: Estimate, response: ProviderResponse
-) -> bytes:
-    """Write the usage and cost of `response` into `record`. Returns the response body for the caller.
+) -> ParsedResponse | None:
+    """Write the usage and cost of `response` into `record`. Returns the parsed response; None for an error response.
 
     An error response costs nothing. A success is charged by the provider's count or, if that is missing or incomplete,
     by an estimate from the text received: a missing count never means 0.
@@ -27,23 +26,25 @@ def meter(
     record.upstream_status = record.status = response.status
     if response.status >= 300:
         record.usage_source, record.error_code = "none", provider_error_code(response)
-        return response.body
+        return None
     parsed = DIALECTS[route.dialect].parse_response(route, request, response.body, response.complete)
     usage = parsed.usage
     record.model_served, record.usage_raw = usage.model, usage.raw
     if not response.complete:
         record.error_code = response.truncation_code
+    elif parsed.media_type is None:
+        record.error_code = INVALID_RESPONSE
     elif parsed.failed and not usage.reported:
         record.error_code = "upstream_incomplete"
     if not (response.complete or usage.reported or parsed.delivered_bytes or usage.tokens.total):
         charge_held_amount(record, held)  # nothing was received that an estimate could start from
         record.service_tier = usage.service_tier or request.service_tier or STANDARD_TIER
-        return parsed.body
+        return parsed
     record.tokens = tokens_to_charge(parsed, held.typical_input, held.output_bound)
     record.usage_source = "reported" if usage.reported else "estimated"
     record.service_tier = usage.service_tier or _unconfirmed_tier(model, record.tokens, request.service_tier)
     record.cost_nano_usd = cost(model, record.tokens, record.service_tier)
-    return parsed.body
+    return parsed
 
 
 def provider_error_code(response: ProviderResponse) -> str | None:
@@ -58,6 +59,7 @@ def provider_error_code(response: ProviderResponse) -> str | None:
 
 
 ACCOUNT_REJECTED = "provider_account_rejected"
+INVALID_RESPONSE = "upstream_invalid"
 _NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "billing_error"})
 """Error codes and types for an account without credit (platform.openai.com/docs/guides/error-codes)."""
 _NO_CREDIT_MESSAGE = "Your credit balance is too low"
@@ -104,12 +106,3 @@ def charge_held_amount(record: UsageRecord, estimate: Estimate) -> None:
     record.cost_nano_usd = estimate.amount
     record.tokens = Tokens(input=estimate.tokens)
     record.usage_source = "estimated"
-
-
-def error_event(kind: ProviderKind, error: GatewayError, request_id: str) -> bytes:
-    """The event that ends a truncated stream, so that SDKs raise an error. Empty for Bedrock, whose format has none."""
-    if kind == "bedrock":
-        return b""
-    body = error.body(kind, request_id)
-    prefix = b"\n\nevent: error\ndata: " if kind == "anthropic" else b"\n\ndata: "
-    return prefix + json.dumps(json.loads(body)).encode() + b"\n\n"

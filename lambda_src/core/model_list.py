@@ -36,7 +36,6 @@ def models_body(
             "model_not_found",
             f"this key may not use model {(request.path_model or '')[:200]!r}; accepted: a model that GET /v1/models "
             "lists.",
-            status=404,
         )
     body: dict[str, object] = {"object": "list", "data": entries}
     if anthropic:

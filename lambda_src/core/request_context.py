@@ -36,9 +36,7 @@ class RequestContext:
     def route(self) -> Route:
         """The request's route. BadRequest if the API has none for its method and path."""
         if self.request.route is None:
-            raise BadRequest(
-                "not_found", "this API has no such method and path. Start with GET /v1/models.", status=404
-            )
+            raise BadRequest("not_found", "this API has no such method and path. Start with GET /v1/models.")
         return self.request.route
 
 

@@ -64,7 +64,7 @@ class UsageRecord:
     service_tier: str | None = _field(None, "service tier that was charged")
     stream: bool = _field(False, "whether the caller requested an event stream")
     status: int = _field(
-        0, "HTTP status of the response; on Bedrock routes 400, 408, 424 replace 429, 504, 502 to prevent retries"
+        0, "HTTP status of the outcome; docs/errors.md lists where the caller's status differs, to prevent retries"
     )
     error_code: str | None = _field(None, "stable error code, also for the provider's errors")
     error_message: str | None = _field(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import ssl
 import time
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -48,7 +47,7 @@ class ProviderClient:
         headers |= _forwarded_headers(call.headers)
         headers |= self._credentials(call.provider, url, headers, call.body, deadline)
         if started >= deadline:
-            raise NoResponse("upstream_timeout", reached=False, retries=0, total_seconds=0.0)
+            raise NoResponse("upstream_unreachable", reached=False, retries=0, total_seconds=0.0)
         retries = 0
         while True:
             try:
@@ -106,8 +105,6 @@ class ProviderClient:
             pass
         except TimeoutError:
             raise failure("upstream_timeout", reached=True) from None
-        except ssl.SSLError:
-            raise failure("upstream_tls", reached=True) from None
         except (HTTPException, OSError):
             raise failure("upstream_reset", reached=True) from None
         if exchange is None:  # raised outside of the except block, so that the exception has no context with the key

@@ -213,7 +213,7 @@ def _exchange(
         _limit(connection.sock, deadline)
         connection.request(method, target, body=body, headers=dict(headers))
     except TimeoutError as error:
-        raise NotSent("upstream_timeout") from error
+        raise NotSent("upstream_unreachable") from error
     except OSError as error:  # the provider may have responded before it closed the connection
         send_error = error
     try:

@@ -89,7 +89,7 @@ def test_canaries_are_found_nowhere(system: System, tollgate: Command, tmp_path:
     assert send_chat(system, "alpha", CANARY_PROMPT) == 200
     assert send_chat(system, "alpha", CANARY_PROMPT, "standin-500") == 500
     assert send_chat(system, "alpha", CANARY_PROMPT, "no-such-model") == 404
-    assert send_chat(system, "poor", CANARY_PROMPT * 40) == 429
+    assert send_chat(system, "poor", CANARY_PROMPT * 40) == 400
     system.cloud.advance(0)
 
     canaries = {CANARY_PROMPT, *CANARY_SECRETS.values(), *(system.key(consumer) for consumer in ("alpha", "poor"))}

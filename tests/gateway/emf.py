@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from lambda_src.core.glossary import ERROR_CODES
+from lambda_src.core.error_causes import CAUSES
 from lambda_src.core.metrics import METRICS, dimension_sets
 from lambda_src.edges.aws import AwsClient, AwsError
 
@@ -58,7 +58,7 @@ class EmfLog:
         for line in lines:
             SCHEMA.validate(line)
             data_points(line)
-            assert line.get("error_code") in {None, *ERROR_CODES}
+            assert line.get("error_code") in {None, *CAUSES}
         return lines
 
     def line(self) -> Line:

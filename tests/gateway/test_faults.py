@@ -72,30 +72,30 @@ def test_key_missing_from_the_ledger_is_rejected(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "status", "code", "charged"),
+    ("model", "status", "logged", "code", "charged"),
     [
-        ("standin-429", 429, "upstream_throttled", False),
-        ("standin-500", 500, "upstream_error", False),
-        ("standin-slow-3", 504, "upstream_timeout", True),
-        ("standin-reset", 502, "upstream_reset", True),
-        ("standin-cut", 502, "upstream_cut", True),
-        ("standin-garbage", 200, None, True),
-        ("standin-nousage", 200, None, True),
+        ("standin-429", 429, 429, "upstream_throttled", False),
+        ("standin-500", 500, 500, "upstream_error", False),
+        ("standin-slow-3", 400, 504, "upstream_timeout", True),
+        ("standin-reset", 400, 502, "upstream_reset", True),
+        ("standin-cut", 400, 502, "upstream_cut", True),
+        ("standin-garbage", 400, 502, "upstream_invalid", True),
+        ("standin-nousage", 200, 200, None, True),
     ],
 )
 def test_failing_provider(
-    gateway: Gateway, bench: Bench, model: str, status: int, code: str | None, charged: bool
+    gateway: Gateway, bench: Bench, model: str, status: int, logged: int, code: str | None, charged: bool
 ) -> None:
     response = send(gateway, request("key-free", chat(model)))
     assert response.status == status
     (row,) = rows_of(bench, response)
-    assert row.get("error_code") == code
+    assert (row["status"], row.get("error_code")) == (logged, code)
     assert (int(str(row["cost_nano_usd"])) > 0) is charged
     assert row["usage_source"] == ("estimated" if charged else "none")
-    if code is not None and charged:  # other errors are the provider's own, unchanged
-        assert error_of(response)["code"] == code
-        # The provider was called and may have billed the request, so SDKs must not retry it.
+    if code is not None:  # either the provider may have billed the request, or the gateway has repeated it already
         assert response.headers["x-should-retry"] == "false"
+    if charged and code is not None:  # other errors are the provider's own
+        assert error_of(response)["code"] == code
 
 
 def test_transient_failure_is_retried_and_charged_once(gateway: Gateway, bench: Bench) -> None:

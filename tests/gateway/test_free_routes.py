@@ -34,7 +34,7 @@ def test_a_limit_of_zero_requests_applies_to_free_routes(
     calls = len(provider.calls())
     for _ in range(2):
         response = send(gateway, free(key, route))
-        assert response.status == 429
+        assert (response.status, error_of(response)["code"]) == (400, "request_exceeds_limit")
         assert "its limit is 0 per minute" in response.body.decode()
     assert len(provider.calls()) == calls
 

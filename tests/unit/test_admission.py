@@ -117,12 +117,12 @@ def test_error_for_a_model_of_another_dialect_names_its_route() -> None:
         ),
         (
             {"tokens_per_minute": 499},
-            "tokens_per_minute_exceeded",
+            "request_exceeds_limit",
             "about 500 tokens; accepted: acme's limit of 499 per minute",
         ),
         (
             {"requests_per_minute": 0},
-            "requests_per_minute_exceeded",
+            "request_exceeds_limit",
             "acme may not send requests: its limit is 0 per minute",
         ),
     ],
@@ -132,7 +132,8 @@ def test_requests_above_a_whole_limit_are_rejected(limits: dict[str, Any], code:
         check_within_limits(ESTIMATE, policy(**limits))
     assert rejected.value.code == code
     assert text in rejected.value.message
-    assert (rejected.value.retry_after, rejected.value.retry) == (None, False)
+    assert rejected.value.shape("openai").status == 400, "no client repeats a request that can never fit"
+    assert rejected.value.retry_after is None
 
 
 def test_request_equal_to_a_limit_is_accepted() -> None:
@@ -148,8 +149,7 @@ def test_limit_error_names_the_budget_that_resets_last() -> None:
         "acme has 2.999999999 USD left of 20 USD per month (amounts held for requests in flight count as spent); this "
         "request may cost up to 3 USD. The budget resets on 2026-12-01T00:00:00+00:00."
     )
-    assert error.retry_after == 7 * 86_400 + 11 * 3_600 + 29 * 60 + 15
-    assert error.retry is False
+    assert error.headers("openai") == {"x-should-retry": "false"}, "some clients would wait until the reset"
 
 
 def test_total_budget_never_resets_and_an_overspent_one_has_nothing_left() -> None:
@@ -160,13 +160,6 @@ def test_total_budget_never_resets_and_an_overspent_one_has_nothing_left() -> No
     assert error.retry_after is None
 
 
-def test_retry_after_is_at_least_a_second_for_a_budget() -> None:
-    error = limit_error(
-        ESTIMATE, policy(budgets=budgets((3, "day"))), Account({"c|day|2026-11-23": 1}), 1_795_478_399_500
-    )
-    assert error.retry_after == 1
-
-
 def test_budget_with_exactly_enough_left_is_not_named() -> None:
     limits = policy(budgets=budgets((10, "day")), requests_per_minute=4)
     error = limit_error(ESTIMATE, limits, Account({"c|day|2026-11-23": 7 * USD, f"r|{MINUTE}": 4}), AT_MS)
@@ -174,7 +167,7 @@ def test_budget_with_exactly_enough_left_is_not_named() -> None:
     assert error.message == (
         "acme has used 4 of 4 requests per minute; this request needs about 1 more. The limit resets in 15 s."
     )
-    assert (error.retry_after, error.retry) == (15, True)
+    assert error.headers("openai") == {"x-should-retry": "true", "retry-after": "15"}
 
 
 def test_tokens_per_minute_are_named_before_requests_per_minute() -> None:

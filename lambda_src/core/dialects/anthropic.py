@@ -24,7 +24,15 @@ from lambda_src.core.dialects.parsed_request import (
     reject_fields,
     unknown_members,
 )
-from lambda_src.core.dialects.parsed_response import ParsedResponse, event_objects, json_object, sse_events, text_size
+from lambda_src.core.dialects.parsed_response import (
+    SSE_MEDIA_TYPE,
+    ParsedResponse,
+    event_objects,
+    json_object,
+    sse_events,
+    text_size,
+    unreadable,
+)
 from lambda_src.core.tokens import ReportedUsage, Tokens, as_object, count, count_or_none, name_or_none
 
 CLIENT_TOOLS: Final = frozenset({
@@ -129,19 +137,20 @@ def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: b
     """Parse a Messages response. A stream's usage starts in `message_start`; non-null fields of deltas override it."""
     del route
     if parsed.stream and (body.startswith((b"event:", b"data:")) or b"\ndata:" in body):
-        return _parse_stream(body)
+        return _parse_stream(body, complete)
     response = json_object(body)
     if response is None:
-        return ParsedResponse(ReportedUsage(Tokens(), reported=False), len(body), body, failed=not complete)
+        return unreadable(body, complete)
     usage = _usage(response, as_object(response.get("usage")), finished=True)
     return ParsedResponse(usage, text_size(response.get("content")), body, failed=not complete)
 
 
-def _parse_stream(body: bytes) -> ParsedResponse:
+def _parse_stream(body: bytes, complete: bool) -> ParsedResponse:
     message: JsonObject = {}
     usage: JsonObject = {}
-    delivered_bytes, has_final_count, ended = 0, False, False
+    delivered_bytes, has_final_count, found_event, ended = 0, False, False, False
     for event in event_objects(sse_events(body)):
+        found_event = True
         kind = event.get("type")
         if kind == "message_start":
             message = as_object(event.get("message"))
@@ -156,7 +165,10 @@ def _parse_stream(body: bytes) -> ParsedResponse:
             has_final_count = has_final_count or (counts.get("output_tokens") is not None and stopped)
         elif kind == "message_stop":
             ended = True
-    return ParsedResponse(_usage(message, usage, finished=has_final_count), delivered_bytes, body, failed=not ended)
+    if complete and not found_event:
+        return unreadable(body, complete)
+    counted = _usage(message, usage, finished=has_final_count)
+    return ParsedResponse(counted, delivered_bytes, body, not ended, SSE_MEDIA_TYPE)
 
 
 def _usage(response: JsonObject, raw: JsonObject, *, finished: bool) -> ReportedUsage:

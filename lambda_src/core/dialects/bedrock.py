@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lambda_src.contract import Route
+from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE, Route
 from lambda_src.core.dialects.event_stream import stream_events
 from lambda_src.core.dialects.parsed_request import (
     TOOLS_ALLOWANCE,
@@ -24,7 +24,7 @@ from lambda_src.core.dialects.parsed_request import (
     unknown_members,
     valid_model_name,
 )
-from lambda_src.core.dialects.parsed_response import ParsedResponse, json_object, text_size
+from lambda_src.core.dialects.parsed_response import ParsedResponse, json_object, text_size, unreadable
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.tokens import ReportedUsage, Tokens, as_object, count, count_or_none, name_or_none
 
@@ -89,24 +89,27 @@ def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: b
     """Parse a Converse response. A stream's usage is in its final `metadata` event."""
     del route
     if parsed.stream:
-        return _parse_stream(body)
+        return _parse_stream(body, complete)
     response = json_object(body)
     if response is None:
-        return ParsedResponse(ReportedUsage(Tokens(), reported=False), len(body), body, failed=not complete)
+        return unreadable(body, complete)
     usage = _usage(as_object(response.get("usage")), _tier(response))
     return ParsedResponse(usage, text_size(response.get("output")), body, failed=not complete)
 
 
-def _parse_stream(body: bytes) -> ParsedResponse:
+def _parse_stream(body: bytes, complete: bool) -> ParsedResponse:
     usage: JsonObject = {}
     tier: str | None = None
     delivered_bytes = 0
-    for kind, payload in stream_events(body):
+    events = stream_events(body)
+    if complete and not events:
+        return unreadable(body, complete)
+    for kind, payload in events:
         if kind == "metadata":
             usage, tier = as_object(payload.get("usage")), _tier(payload)
         elif kind == "contentBlockDelta":
             delivered_bytes += text_size(payload.get("delta"))
-    return ParsedResponse(_usage(usage, tier), delivered_bytes, body, failed=not usage)
+    return ParsedResponse(_usage(usage, tier), delivered_bytes, body, not usage, EVENT_STREAM_MEDIA_TYPE)
 
 
 def _tier(body: JsonObject) -> str | None:

@@ -7,10 +7,12 @@ copies the rest of the stream for each message, so its time is quadratic.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from zlib import crc32
 
 from lambda_src.core.dialects.parsed_request import JsonObject
 from lambda_src.core.dialects.parsed_response import json_object
+from lambda_src.core.json_text import json_text
 
 _PRELUDE = struct.Struct(">III")
 """Length of the message, length of its headers, and the checksum of these two."""
@@ -23,7 +25,33 @@ _KIND_HEADERS = (b":event-type", b":exception-type")
 
 def stream_events(body: bytes) -> list[tuple[str, JsonObject]]:
     """The events of a stream as (type, payload), up to the first truncated or damaged one."""
-    events: list[tuple[str, JsonObject]] = []
+    return [(kind, json_object(body[start:end]) or {}) for kind, start, end in _messages(body)]
+
+
+def complete_length(body: bytes) -> int:
+    """Bytes of the stream's complete messages, which come first."""
+    return max((end + _CHECKSUM_BYTES for _, _, end in _messages(body)), default=0)
+
+
+def exception_message(exception: str, payload: JsonObject) -> bytes:
+    """The message that makes clients raise `exception`."""
+    headers = b"".join(
+        bytes([len(name)]) + name + bytes([_STRING]) + len(value).to_bytes(2, "big") + value
+        for name, value in (
+            (b":exception-type", exception.encode()),
+            (b":content-type", b"application/json"),
+            (b":message-type", b"exception"),
+        )
+    )
+    content = json_text(payload).encode()
+    length = _PRELUDE.size + len(headers) + len(content) + _CHECKSUM_BYTES
+    lengths = struct.pack(">II", length, len(headers))
+    message = lengths + crc32(lengths).to_bytes(4, "big") + headers + content
+    return message + crc32(message).to_bytes(4, "big")
+
+
+def _messages(body: bytes) -> Iterator[tuple[str, int, int]]:
+    """Type, and start and end of the payload, of each message up to the first truncated or damaged one."""
     view, start = memoryview(body), 0
     while len(body) - start >= _PRELUDE.size:
         length, headers_length, checksum = _PRELUDE.unpack_from(view, start)
@@ -35,9 +63,8 @@ def stream_events(body: bytes) -> list[tuple[str, JsonObject]]:
         kind = _kind(body[start + _PRELUDE.size : payload])
         if kind is None:
             break
-        events.append((kind, json_object(body[payload:end]) or {}))
+        yield kind, payload, end
         start += length
-    return events
 
 
 def _kind(headers: bytes) -> str | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from lambda_src.contract import Route
 from lambda_src.core.dialects.parsed_request import JsonObject, ParsedRequest, byte_size, objects
 from lambda_src.core.dialects.parsed_response import (
+    SSE_MEDIA_TYPE,
     ParsedResponse,
     event_data,
     event_objects,
     json_object,
     sse_events,
     text_size,
+    unreadable,
 )
 from lambda_src.core.tokens import ReportedUsage, Tokens, as_object, count, count_or_none, name_or_none
 
@@ -24,20 +26,22 @@ def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: b
         return _parse_stream(route, parsed, body, complete)
     response = json_object(body)
     if response is None:
-        return ParsedResponse(ReportedUsage(Tokens(), reported=False), len(body), body, failed=not complete)
+        return unreadable(body, complete)
     usage = _usage(response, route.name != "embeddings")
     return ParsedResponse(usage, text_size(response.get(_OUTPUT_FIELDS[route.name])), body, failed=not complete)
 
 
 def _parse_stream(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
     events = sse_events(body)
+    if complete and not any(True for _ in event_objects(events)):
+        return unreadable(body, complete)
     failed = not complete or not _has_end(route, events)
     usage, usage_event = _stream_usage(route, parsed, events, failed)
     if usage_event is not None and not parsed.usage_requested:
         events.remove(usage_event)
         body = b"".join(events)
     delivered_bytes = 0 if usage.reported else sum(_text_size(event) for event in event_objects(events))
-    return ParsedResponse(usage, delivered_bytes, body, failed)
+    return ParsedResponse(usage, delivered_bytes, body, failed, SSE_MEDIA_TYPE)
 
 
 def _stream_usage(

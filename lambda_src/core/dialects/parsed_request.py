@@ -80,7 +80,6 @@ def parse_json(body: bytes, content_type: str) -> JsonObject:
         raise BadRequest(
             "unsupported_media_type",
             f"content-type is {shorten(content_type)}; accepted: {MEDIA_TYPE}. Send the request body as JSON.",
-            status=415,
         )
     try:
         parsed = json.loads(body.decode(), object_pairs_hook=_unique_fields, parse_constant=_reject_constant)

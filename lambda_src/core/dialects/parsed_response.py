@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from lambda_src.core.dialects.parsed_request import MEDIA_TYPE
 from lambda_src.core.tokens import ReportedUsage, Tokens
 
 BYTES_PER_TOKEN = 4
 """Of ordinary text. Used only if the provider reports no count."""
 
+SSE_MEDIA_TYPE = "text/event-stream"
 _DATA = b"data:"
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
@@ -23,12 +25,14 @@ class ParsedResponse:
     usage: the provider's count; `usage.reported` is False if it is missing or incomplete.
     delivered_bytes: bytes of generated text that were received, from which missing output is estimated.
     body: the body to return to the caller. failed: the response is truncated, or the stream lacks its final event.
+    media_type: of what was received, by its bytes; None: it is neither JSON nor an event stream.
     """
 
     usage: ReportedUsage
     delivered_bytes: int
     body: bytes
     failed: bool = False
+    media_type: str | None = MEDIA_TYPE
 
 
 def estimate_tokens(size: int) -> int:
@@ -52,6 +56,12 @@ _NOT_TEXT = frozenset(
     {"id", "type", "role", "status", "object", "format", "signature", "data", "finish_reason", "call_id"}
 )
 """Fields whose strings are not generated text."""
+
+
+def unreadable(body: bytes, complete: bool) -> ParsedResponse:
+    """A response that is neither JSON nor an event stream, all of which counts as generated text."""
+    usage = ReportedUsage(Tokens(), reported=False)
+    return ParsedResponse(usage, len(body), body, failed=not complete, media_type=None)
 
 
 def text_size(value: object) -> int:
