@@ -7,6 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ENV ?= local
 VENV := .venv
+CLIENTS := build/clients
 RUN := $(VENV)/bin/python
 CHECKOV := tests/checkov
 # jsii warns about every Node.js newer than itself; tools/machine.py checks the version instead.
@@ -15,7 +16,7 @@ export CHECKPOINT_DISABLE := 1
 export PIPENV_VERBOSITY := -1
 export PIPENV_NOSPIN := 1
 
-.PHONY: help demo up down synth plan deploy destroy test check format compat lock prices docs images setup clean
+.PHONY: help demo up down synth plan deploy destroy test clients check format compat lock prices docs images setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -42,8 +43,11 @@ deploy: setup ## deploy ENV
 destroy: setup ## destroy ENV
 	@$(RUN) -m tools.cdktf destroy $(ENV) $(if $(YES),--auto-approve)
 
-test: setup $(VENV)/checkov/.ready check ## run all checks and tests: format, lint, types, unit, synth, plan, end to end
+test: setup $(VENV)/checkov/.ready $(CLIENTS)/sdks/.ready check ## run all checks and tests: format, lint, types, unit, synth, plan, end to end
 	@$(RUN) -m pytest --numprocesses 2 --dist loadscope
+
+clients: setup $(CLIENTS)/.ready ## run Codex, Claude Code, LangChain and others against a deployment; CLIENT=WORD: some, WRITE=1: update docs
+	@$(RUN) -m tests.clients $(CLIENT) $(if $(WRITE),--write)
 
 check: setup ## check format, lint and types
 	@$(VENV)/bin/ruff format --check --quiet . || { echo "not formatted: run make format"; exit 1; }
@@ -62,7 +66,10 @@ lock: $(VENV)/.pipenv ## update the lock files of the Python and Node packages
 	@$(RUN) -m tools.machine index-free Pipfile.lock
 	@PIPENV_PIPFILE=$(CHECKOV)/Pipfile VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(VENV)/bin/pipenv lock
 	@$(RUN) -m tools.machine index-free $(CHECKOV)/Pipfile.lock
+	@PIPENV_PIPFILE=tests/clients/Pipfile VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(VENV)/bin/pipenv lock
+	@$(RUN) -m tools.machine index-free tests/clients/Pipfile.lock
 	@npm install --package-lock-only --no-fund --no-audit
+	@cd tests/clients && npm install --package-lock-only --no-fund --no-audit
 
 prices: setup ## regenerate constructs_lib/prices.json
 	@$(RUN) -m constructs_lib.price_generator
@@ -109,4 +116,29 @@ $(VENV)/checkov/.ready: $(CHECKOV)/Pipfile.lock $(VENV)/.pipenv
 node_modules/.ready: package-lock.json $(VENV)/.pipenv
 	@echo "installing the CDKTF CLI from package-lock.json"
 	@npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
+	@touch $@
+
+# Clients of the gateway: the official Node.js SDKs for `make test`, and everything else for `make clients`.
+$(CLIENTS)/sdks/.ready: tests/clients/package-lock.json
+	@echo "installing Node.js SDKs from tests/clients/package-lock.json"
+	@mkdir -p $(@D) && cp tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc $(@D)
+	@cd $(@D) && npm ci --omit=dev --ignore-scripts --no-fund --no-audit --loglevel=error
+	@touch $@
+
+# Claude Code's binary is in a package of its own; install.cjs only links it.
+$(CLIENTS)/node/.ready: tests/clients/package-lock.json
+	@echo "installing Node.js clients from tests/clients/package-lock.json (1 GB, about a minute)"
+	@mkdir -p $(@D) && cp tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc $(@D)
+	@cd $(@D) && npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
+	@cd $(@D) && node node_modules/@anthropic-ai/claude-code/install.cjs
+	@touch $@
+
+$(CLIENTS)/python/.ready: tests/clients/Pipfile.lock $(VENV)/.pipenv
+	@echo "installing Python clients from tests/clients/Pipfile.lock (about a minute)"
+	@$(PYTHON) -m venv $(@D)
+	@PIPENV_PIPFILE=tests/clients/Pipfile VIRTUAL_ENV="$(CURDIR)/$(@D)" $(VENV)/bin/pipenv sync >build.log 2>&1 || { cat build.log; exit 1; }
+	@rm -f build.log
+	@touch $@
+
+$(CLIENTS)/.ready: $(CLIENTS)/sdks/.ready $(CLIENTS)/node/.ready $(CLIENTS)/python/.ready
 	@touch $@
