@@ -15,13 +15,17 @@ from ministack.core.responses import get_request_client_ip
 
 @dataclass(slots=True, kw_only=True)
 class StageRequest:
-    """One request to a deployed stage. record: MiniStack's own, which is completed while the request is routed."""
+    """One request to a deployed stage. record: MiniStack's own, which is completed while the request is routed.
+
+    named_key: the key's value that the authorizer returned. key: the API key, once it is checked.
+    """
 
     record: Mapping[str, Any]
     method: str
     user_agent: str | None
     source_ip: str = field(default_factory=get_request_client_ip)
     started: float = field(default_factory=time.time)
+    named_key: str = ""
     key: Mapping[str, Any] | None = None
     status: int | None = None
     response_length: int | None = None

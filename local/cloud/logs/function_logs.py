@@ -1,8 +1,9 @@
 """Log lines of functions with the JSON log format: their own output and nothing else.
 
 AWS: docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html (Lambda's own lines are below the
-functions' system log level WARN). MiniStack adds START, END and REPORT lines as text, gives events no id, and opens a
-log stream for each invocation.
+functions' system log level WARN) and docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+(output is INFO, an exception ERROR). MiniStack knows no levels, adds START, END and REPORT lines as text, gives events
+no id, and opens a log stream for each invocation.
 Test: tests/e2e/test_cli_providers.py::test_a_dry_run_calls_no_provider
 """
 
@@ -27,6 +28,8 @@ def emit_lambda_logs(function: dict[str, Any], request_id: str, text: str, *rest
     logging = config.get("LoggingConfig") or {}
     if logging.get("LogFormat") != "JSON":
         _emit_lambda_logs(function, request_id, text, *rest, **options)
+        return
+    if logging.get("ApplicationLogLevel") == "FATAL":
         return
     stream = {"logGroupName": logging["LogGroup"], "logStreamName": f"[$LATEST]{config['FunctionName']}"}
     cloudwatch_logs._create_log_stream(stream)  # an error where it exists already
