@@ -46,7 +46,7 @@ def open_place(
     Examples:
       tollgate --env prod open
       tollgate --env prod open dashboard --browser
-      curl "$(tollgate --env prod open openai)/models" -H "x-api-key: $KEY"
+      curl "$(tollgate --env prod open openai)/models" -H "Authorization: Bearer $KEY"
     """
     session = session_of(context)
     known = {place.name: place for place in places(session)}

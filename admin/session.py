@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import typer
     from boto3.session import Session as BotoSession
     from mypy_boto3_apigateway import APIGatewayClient
+    from mypy_boto3_apigateway.type_defs import RestApiTypeDef
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
@@ -231,19 +232,32 @@ class Session:
         return OperatorLedger(self.dynamodb, self.config.table, lambda: self.identity, self.now)
 
     @cached_property
-    def api(self) -> tuple[str, str]:
-        """Id of the REST API and name of its stage. Raises ConfigurationError if there is none."""
+    def _rest_api(self) -> RestApiTypeDef:
+        """The REST API. Raises ConfigurationError if there is none."""
         name = prefix(self.environment)
         pages = self.apigateway.get_paginator("get_rest_apis").paginate()
-        ids = [api["id"] for page in pages for api in page["items"] if api["name"] == name]
-        if len(ids) != 1:
+        apis = [api for page in pages for api in page["items"] if api["name"] == name]
+        if len(apis) != 1:
             raise ConfigurationError(
-                f"{len(ids)} REST APIs in {self.region} have the name {name}; expected exactly one. Check --region."
+                f"{len(apis)} REST APIs in {self.region} have the name {name}; expected exactly one. Check --region."
             )
-        stages = self.apigateway.get_stages(restApiId=ids[0])["item"]
+        return apis[0]
+
+    @cached_property
+    def api(self) -> tuple[str, str]:
+        """Id of the REST API and name of its stage. Raises ConfigurationError if there is none."""
+        api = self._rest_api
+        stages = self.apigateway.get_stages(restApiId=api["id"])["item"]
         if not stages:
-            raise ConfigurationError(f"the REST API {name} has no stage: the last deploy did not finish. Run it again.")
-        return ids[0], stages[0]["stageName"]
+            raise ConfigurationError(
+                f"the REST API {api['name']} has no stage: the last deploy did not finish. Run it again."
+            )
+        return api["id"], stages[0]["stageName"]
+
+    @property
+    def has_authorizer(self) -> bool:
+        """Whether an authorizer finds the API keys of requests (`gateway.bearer`)."""
+        return self._rest_api.get("apiKeySource") == "AUTHORIZER"
 
     @property
     def invoke_url(self) -> str:

@@ -23,6 +23,7 @@ PROGRAMS: Final = {
     "empty interpreter": "pass",
     "gateway Lambda": "import lambda_src.handler",
     "sweeper Lambda": "import lambda_src.sweeper",
+    "authorizer Lambda": "import lambda_src.authorizer",
     "boto3 DynamoDB client": "import boto3; boto3.client('dynamodb', region_name='eu-west-1')",
 }
 ENVIRONMENT: Final = {

@@ -22,7 +22,7 @@ from constructs_lib.settings import Environment
 from constructs_lib.stage import Stage
 from lambda_src.contract import ACCOUNTS_INDEX, ENVIRONMENT_TAG, account_role_name
 
-MAX_PLANS_NAMED: Final = 20
+MAX_PLANS_NAMED: Final = 18
 """A managed policy has at most 6,144 characters (docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
 With more plans than this, operators may add keys to every plan of the region."""
 

@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import Final
 
 from constructs_lib.alarm_catalogue import Alarm, alarms_of, outage_names
-from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS
+from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS, AUTHORIZER_FAILURES
 from constructs_lib.query_catalogue import INSIGHT_RULES
 from constructs_lib.settings import Environment
-from constructs_lib.settings.runtime import SWEEPER_MEMORY_MB, provider_secret
+from constructs_lib.settings.runtime import AUTHORIZER_MEMORY_MB, SWEEPER_MEMORY_MB, provider_secret
 from lambda_src.contract import SWEEP_MINUTES
 from lambda_src.core.metrics import METRICS
 
@@ -59,6 +59,8 @@ WRITES: Final = 7
 LOG_BYTES: Final = 2_000
 """Usage line and access line of a request."""
 SWEEP_SECONDS: Final = 1
+AUTHORIZER_MS: Final = 2
+"""Assumed duration of the authorizer, whose own code takes microseconds."""
 _MILLION: Final = 1_000_000
 _MINUTES_A_MONTH: Final = 30 * 24 * 60
 
@@ -110,6 +112,9 @@ def _request_prices(environment: Environment) -> Iterator[tuple[str, Decimal]]:
         f"Lambda invocations of {REQUEST_SECONDS} s, {memory_mb} MB",
         _lambda_usd(_MILLION, memory_mb, REQUEST_SECONDS),
     )
+    if environment.gateway.bearer:
+        usd = _lambda_usd(_MILLION, AUTHORIZER_MEMORY_MB, Decimal(AUTHORIZER_MS) / 1000)
+        yield f"authorizer invocations of {AUTHORIZER_MS} ms, {AUTHORIZER_MEMORY_MB} MB", usd
     yield f"DynamoDB writes of {WRITES} units", WRITES * WRITE_MILLION
     yield f"log lines, {LOG_BYTES:,} bytes", LOG_GB * LOG_BYTES * _MILLION / 10**9
     if environment.gateway.tracing:
@@ -135,23 +140,23 @@ def text(environment: Environment) -> str:
 
 
 def series_count(environment: Environment) -> int:
-    """Metric series that the gateway, the sweeper and the access log's metric filter can write."""
+    """Metric series that the gateway, the sweeper and the access log's metric filters can write."""
     values = {
         "model": len(environment.models),
         "consumer": len(environment.consumers) if environment.metering.metrics_per_consumer else 0,
         "provider": len(environment.providers),
         "reason": REASONS,
     }
-    return sum(
-        1 + sum(values[dimension] for dimension in metric.by) for metric in (API_GATEWAY_REJECTIONS, *METRICS.values())
-    )
+    metrics = [API_GATEWAY_REJECTIONS, *METRICS.values()]
+    metrics += [AUTHORIZER_FAILURES] if environment.gateway.bearer else []
+    return sum(1 + sum(values[dimension] for dimension in metric.by) for metric in metrics)
 
 
 def _evaluated_metrics(alarm: Alarm) -> int:
     return ANOMALY_METRICS if alarm.condition.threshold is None else len(alarm.condition.sources)
 
 
-def _lambda_usd(invocations: int, memory_mb: int, seconds: int) -> Decimal:
+def _lambda_usd(invocations: int, memory_mb: int, seconds: int | Decimal) -> Decimal:
     gb_seconds = Decimal(invocations) * memory_mb * seconds / 1024
     return LAMBDA_MILLION * invocations / _MILLION + LAMBDA_GB_SECOND * gb_seconds
 

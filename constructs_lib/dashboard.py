@@ -160,7 +160,7 @@ class Dashboard(Construct):
             self._widgets.by("Rejections by reason", metrics.REFUSALS, "reason"),
             self._widgets.by("Errors by reason", metrics.ERRORS, "reason"),
             self._graph("Requests rejected by the gateway", metrics.REFUSALS),
-            self._graph("Requests rejected by API Gateway", sources.API_GATEWAY_REJECTIONS),
+            self._graph("Requests rejected by API Gateway", sources.API_GATEWAY_REJECTIONS, *self._authorizer()),
             self._graph("Requests with revoked or expired keys", metrics.DEAD_KEY_REQUESTS),
             self._graph("Source addresses of one key, maximum", metrics.ADDRESSES_PER_KEY),
             self._graph(
@@ -183,6 +183,9 @@ class Dashboard(Construct):
             self._widgets.table("Latest errors", _QUERIES["errors"]),
             self._widgets.table("Errors by reason and key", _QUERIES["errors-by-reason"]),
         ]
+
+    def _authorizer(self) -> list[AnyMetric]:
+        return [sources.AUTHORIZER_FAILURES] if self._environment.gateway.bearer else []
 
     def _accounting(self) -> list[Widget]:
         held = [self._source(metrics.HELD), self._source(metrics.COST)]

@@ -1,8 +1,9 @@
-"""A Lambda function with its role and log group: the gateway, the sweeper, and custom functions."""
+"""A Lambda function with its role and log group: the gateway, the sweeper, the authorizer, and custom functions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from constructs_lib.aws import (
     AssetType,
@@ -39,6 +40,7 @@ class Function(Construct):
         timeout_seconds: int,
         variables: Mapping[str, str],
         reserved_concurrency: int | None = None,
+        log_level: Literal["INFO", "FATAL"] = "INFO",
     ) -> None:
         super().__init__(scope, f"function-{name}")
         self._name = name
@@ -71,10 +73,10 @@ class Function(Construct):
                 kms_key_arn=environment.gateway.kms_key_arn if variables else None,
                 environment=LambdaFunctionEnvironment(variables=dict(variables)) if variables else None,
                 tracing_config=LambdaFunctionTracingConfig(mode="Active" if self._gateway.tracing else "PassThrough"),
-                # A stricter level would drop the usage lines, which contain the metrics.
+                # Above INFO, Lambda drops usage lines, which contain the metrics.
                 logging_config=LambdaFunctionLoggingConfig(
                     log_format="JSON",
-                    application_log_level="INFO",
+                    application_log_level=log_level,
                     system_log_level="WARN",
                     log_group=self.logs.name,
                 ),
@@ -86,12 +88,15 @@ class Function(Construct):
         """ARN of the function."""
         return self.function.arn
 
-    def grant(self, statements: Sequence[Statement] = ()) -> None:
-        """Let the role write its logs, send traces if tracing is on, and do what `statements` allow. Call it once."""
+    def grant(self, statements: Sequence[Statement] = (), *, kms_key: bool = True) -> None:
+        """Let the role write its logs, send traces if tracing is on, and do what `statements` allow. Call it once.
+
+        kms_key: whether the role may use the environment's KMS key, if there is one.
+        """
         own = [self.logs.write()]
         if self._gateway.tracing:
             own.append(traces())
-        if self._gateway.kms_key_arn is not None:
+        if kms_key and self._gateway.kms_key_arn is not None:
             own.append(use_key(self._gateway.kms_key_arn))
         policy = IamRolePolicy(
             self, "policy", name="least-privilege", role=self.role.name, policy=document([*own, *statements])

@@ -17,11 +17,13 @@ from constructs_lib.notifications import Notifications
 from constructs_lib.package import Package, build
 from constructs_lib.permissions import Statement, allow
 from constructs_lib.settings import Environment, runtime_config
-from constructs_lib.settings.runtime import SWEEPER_MEMORY_MB
+from constructs_lib.settings.runtime import AUTHORIZER_MEMORY_MB, SWEEPER_MEMORY_MB
 from lambda_src.contract import (
+    AUTHORIZER_HANDLER,
     CONFIG_VARIABLE,
     GATEWAY_HANDLER,
     SWEEPER_HANDLER,
+    authorizer_log_group,
     gateway_log_group,
     sweeper_log_group,
 )
@@ -31,12 +33,13 @@ SOURCE_FOLDER: Final = "lambda_src"
 BUNDLED_LIBRARIES: Final = ("urllib3",)
 """Lambda's own copy changes with AWS's releases and may be version 1, which lacks methods of our provider client."""
 SWEEPER_TIMEOUT_SECONDS: Final = 60
+AUTHORIZER_TIMEOUT_SECONDS: Final = 3
 
 _INFERENCE_PROFILE: Final = re.compile(r"^(us|us-gov|eu|apac|jp|au|ca|global)\.(.+)$")
 
 
 def tollgate_package(checkout: Path, build_folder: Path) -> Package:
-    """The package of the gateway and the sweeper."""
+    """The package of the gateway, the sweeper and the authorizer."""
     return build(
         checkout / SOURCE_FOLDER, build_folder / "tollgate.zip", inside=SOURCE_FOLDER, libraries=BUNDLED_LIBRARIES
     )
@@ -82,6 +85,24 @@ def sweeper_function(
         memory_mb=SWEEPER_MEMORY_MB,
         timeout_seconds=SWEEPER_TIMEOUT_SECONDS,
         variables=variables,
+    )
+
+
+def authorizer_function(scope: Construct, environment: Environment, package: Package) -> Function:
+    """The function that finds the API key of a request."""
+    return Function(
+        scope,
+        "authorizer",
+        environment=environment,
+        package=package,
+        handler=AUTHORIZER_HANDLER,
+        description="Tollgate: find the API key of a request",
+        log_group_name=authorizer_log_group(environment.name),
+        memory_mb=AUTHORIZER_MEMORY_MB,
+        timeout_seconds=AUTHORIZER_TIMEOUT_SECONDS,
+        variables={},
+        # A request without a key ends in an exception, which Lambda's runtime logs at ERROR.
+        log_level="FATAL",
     )
 
 

@@ -53,7 +53,13 @@ _NO_ROUTE: Final = (
     "clients) and the HTTP method."
 )
 
-GATEWAY_RESPONSES: Final = (
+_SEND_THE_KEY: Final = "Send the key that the gateway's operator gave you as your SDK's api_key"
+_NOT_CHECKED: Final = (
+    "The gateway could not check your API key. The request reached no provider and nothing was charged: retry it. If "
+    "this persists, tell the gateway's operator."
+)
+
+_HEADER_RESPONSES: Final = (
     GatewayResponse(
         "INVALID_API_KEY",
         401,
@@ -63,6 +69,37 @@ GATEWAY_RESPONSES: Final = (
         "gateway's operator gave you; with OpenAI's and Anthropic's SDKs, set default_headers. A new or enabled "
         "key works after some seconds.",
     ),
+)
+"""The key is in the header `x-api-key`."""
+
+_AUTHORIZER_RESPONSES: Final = (
+    GatewayResponse(
+        "UNAUTHORIZED",
+        401,
+        "authentication_error",
+        "invalid_api_key",
+        f"No API key in the request, or a value that cannot be one. {_SEND_THE_KEY}, or in the header `Authorization: "
+        "Bearer KEY`.",
+    ),
+    GatewayResponse(
+        "INVALID_API_KEY",
+        401,
+        "authentication_error",
+        "invalid_api_key",
+        f"The API key is unknown, disabled, deleted or in no plan. {_SEND_THE_KEY}; a key of the provider does not "
+        "work here. A new or enabled key works after some seconds.",
+    ),
+    # The authorizer failed, timed out or was throttled; or API Gateway could not invoke it or read its response.
+    *(
+        GatewayResponse(
+            response_type, 503, "api_error", "authorizer_unavailable", _NOT_CHECKED, retry=True, retry_after=1
+        )
+        for response_type in ("AUTHORIZER_FAILURE", "AUTHORIZER_CONFIGURATION_ERROR")
+    ),
+)
+"""The authorizer finds the key."""
+
+_COMMON_RESPONSES: Final = (
     GatewayResponse(
         "MISSING_AUTHENTICATION_TOKEN",
         404,
@@ -157,3 +194,8 @@ GATEWAY_RESPONSES: Final = (
     GatewayResponse("DEFAULT_5XX", None, "api_error", "gateway_error", None),
 )
 """Named types first; the two defaults cover all others."""
+
+
+def gateway_responses(*, bearer: bool) -> tuple[GatewayResponse, ...]:
+    """All of them. bearer: whether an authorizer finds the key."""
+    return (*(_AUTHORIZER_RESPONSES if bearer else _HEADER_RESPONSES), *_COMMON_RESPONSES)

@@ -42,6 +42,12 @@ API_GATEWAY_REJECTIONS: Final = Metric(
     "requests that API Gateway rejected before any function received them; a metric filter counts them in the access "
     "log",
 )
+AUTHORIZER_FAILURES: Final = Metric(
+    "AuthorizerFailures",
+    "Count",
+    "Sum",
+    "requests that failed because the authorizer did; a metric filter counts them in the access log",
+)
 API_REQUESTS: Final = StageMetric("Count", "requests")
 API_4XX: Final = StageMetric("4XXError", "4xx responses")
 API_5XX: Final = StageMetric("5XXError", "5xx responses")
@@ -71,6 +77,7 @@ _LABELS: Final = {
     metrics.SECRET_FAILURES: "failed reads of provider keys",
     metrics.ADDRESSES_PER_KEY: "source addresses of one key",
     API_GATEWAY_REJECTIONS: "requests rejected by API Gateway",
+    AUTHORIZER_FAILURES: "failures of the authorizer",
 }
 """Labels of metrics. Other metrics have their name as label: LedgerFailures is `ledger failures`."""
 _UNITS: Final[dict[Unit, str]] = {"Count": "", "Milliseconds": " (ms)", "Percent": " (%)", "None": " (nano-USD)"}

@@ -11,7 +11,7 @@ from typing import Final
 
 from constructs_lib.access_log import ACCESS_FIELDS
 from constructs_lib.alarm_catalogue import DEFINITIONS, UNHEALTHY, UNHEALTHY_TITLE, AlarmDefinition, anchor
-from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS
+from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS, AUTHORIZER_FAILURES
 from constructs_lib.query_catalogue import INDEXED, QUERIES, SavedQuery
 from constructs_lib.settings.alerts import AlertSettings
 from lambda_src.contract import HEADER_PROMPT_LOG, METRIC_NAMESPACE
@@ -134,7 +134,7 @@ def _default(value: object) -> str:
 
 
 def _metrics() -> str:
-    metrics = [*METRICS.values(), API_GATEWAY_REJECTIONS]
+    metrics = [*METRICS.values(), API_GATEWAY_REJECTIONS, AUTHORIZER_FAILURES]
     rows = [
         [f"`{metric.name}`", metric.unit, metric.statistic, ", ".join(metric.by), metric.meaning] for metric in metrics
     ]

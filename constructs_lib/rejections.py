@@ -1,5 +1,5 @@
-"""A metric for the requests that API Gateway rejects, counted in its access log: no function receives them, and AWS's
-4XXError metric counts functions' rejections too."""
+"""Metrics of API Gateway's own error responses, counted in its access log: no function of a route receives such a
+request, and AWS's metrics 4XXError and 5XXError count functions' responses too."""
 
 from __future__ import annotations
 
@@ -11,35 +11,44 @@ from constructs_lib.aws import (
     Construct,
     addressed,
 )
-from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS, source
+from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS, AUTHORIZER_FAILURES, source
 from constructs_lib.settings import Environment
 from constructs_lib.stage import Stage
+from lambda_src.core.metrics import Metric
 
 REJECTED: Final = '{ ($.error_type != "-") && ($.status = "4*") }'
 """Lines with an error type of API Gateway's own. Those with 5xx are failures of a function
 (docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntaxForMetricFilters.html)."""
+AUTHORIZER_FAILED: Final = '{ ($.error_type = "AUTHORIZER_*") }'
+"""Lines with AUTHORIZER_FAILURE or AUTHORIZER_CONFIGURATION_ERROR. A request without a key is UNAUTHORIZED, which is no
+failure. AWS/Lambda's metric Errors counts it as one."""
 
 
 class ApiGatewayRejections(Construct):
-    """The metric filter. It counts from its creation on."""
+    """The metric filters. They count from their creation on."""
 
     def __init__(self, scope: Construct, *, environment: Environment, stage: Stage) -> None:
         super().__init__(scope, "rejections")
-        rejections = source(environment, API_GATEWAY_REJECTIONS)
-        # A metric with dimensions takes no default value: without rejections there is no data, which is no breach.
-        metric = CloudwatchLogMetricFilterMetricTransformation(
-            namespace=rejections.namespace,
-            name=rejections.name,
+        self._count(environment, stage, "api-gateway-rejections", API_GATEWAY_REJECTIONS, REJECTED)
+        if environment.gateway.bearer:
+            self._count(environment, stage, "authorizer-failures", AUTHORIZER_FAILURES, AUTHORIZER_FAILED)
+
+    def _count(self, environment: Environment, stage: Stage, name: str, metric: Metric, pattern: str) -> None:
+        counted = source(environment, metric)
+        # A metric with dimensions takes no default value: without such lines there is no data, which is no breach.
+        transformation = CloudwatchLogMetricFilterMetricTransformation(
+            namespace=counted.namespace,
+            name=counted.name,
             value="1",
-            unit=API_GATEWAY_REJECTIONS.unit,
-            dimensions={name: f"$.{name}" for name, _ in rejections.dimensions},
+            unit=metric.unit,
+            dimensions={dimension: f"$.{dimension}" for dimension, _ in counted.dimensions},
         )
         metric_filter = CloudwatchLogMetricFilter(
             self,
-            "refused",
-            name=f"{environment.prefix}-api-gateway-rejections",
+            name,
+            name=f"{environment.prefix}-{name}",
             log_group_name=stage.access_logs.name,
-            pattern=REJECTED,
-            metric_transformation=metric,
+            pattern=pattern,
+            metric_transformation=transformation,
         )
-        addressed("api-gateway-rejections", metric_filter)
+        addressed(name, metric_filter)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from constructs_lib.authorizer import Authorizer
 from constructs_lib.aws import (
     ApiGatewayGatewayResponse,
     ApiGatewayIntegration,
@@ -19,7 +20,8 @@ from constructs_lib.aws import (
     addressed,
 )
 from constructs_lib.cors import allow_origin, preflight
-from constructs_lib.gateway_responses import GATEWAY_RESPONSES, GatewayResponse
+from constructs_lib.function import Function
+from constructs_lib.gateway_responses import GatewayResponse, gateway_responses
 from constructs_lib.routes import Endpoint
 from constructs_lib.settings import Environment
 from constructs_lib.settings.terraform_names import resource_name, with_parents
@@ -31,10 +33,13 @@ DESCRIPTION: Final = "API for logging and monitoring AI API usage"
 class RestApi(Construct):
     """A regional REST API on which every method requires an API key.
 
+    authorizer: the function that finds the key; None: API Gateway reads it from the header `x-api-key`.
     deployed: the resources that a deployment captures. A change of one needs a new deployment.
     """
 
-    def __init__(self, scope: Construct, *, environment: Environment, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(
+        self, scope: Construct, *, environment: Environment, endpoints: Sequence[Endpoint], authorizer: Function | None
+    ) -> None:
         super().__init__(scope, "api")
         self._environment = environment
         self.deployed: list[TerraformResource] = []
@@ -46,13 +51,16 @@ class RestApi(Construct):
                 name=environment.prefix,
                 description=DESCRIPTION,
                 endpoint_configuration=ApiGatewayRestApiEndpointConfiguration(types=["REGIONAL"]),
-                api_key_source="HEADER",
+                api_key_source="HEADER" if authorizer is None else "AUTHORIZER",
                 binary_media_types=[EVENT_STREAM_MEDIA_TYPE],
                 # A replacement exists before the old API goes, so that clients can switch.
                 lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             ),
         )
         self.deployed.append(self.api)
+        self._authorizer = None if authorizer is None else Authorizer(self, api=self.api, function=authorizer)
+        if self._authorizer is not None:
+            self.deployed.append(self._authorizer.authorizer)
         self._resource_ids = {"/": self.api.root_resource_id}
         for path in with_parents(endpoint.path for endpoint in endpoints):
             self._add_path(path)
@@ -62,7 +70,7 @@ class RestApi(Construct):
             for path in sorted({endpoint.path for endpoint in endpoints}):
                 methods = sorted({endpoint.method for endpoint in endpoints if endpoint.path == path})
                 self._add_preflight(path, methods, environment.gateway.cors_origin)
-        for gateway_response in GATEWAY_RESPONSES:
+        for gateway_response in gateway_responses(bearer=environment.gateway.bearer):
             self._add_gateway_response(gateway_response)
 
     @property
@@ -80,15 +88,19 @@ class RestApi(Construct):
         self.deployed.append(resource)
 
     def _add_endpoint(self, endpoint: Endpoint) -> None:
+        authorizer = self._authorizer
         method = ApiGatewayMethod(
             self,
             f"method {endpoint.name}",
             rest_api_id=self.id,
             resource_id=self._resource_ids[endpoint.path],
             http_method=endpoint.method,
-            authorization="NONE",
+            authorization="NONE" if authorizer is None else "CUSTOM",
+            authorizer_id=None if authorizer is None else authorizer.authorizer.id,
             api_key_required=True,
             request_parameters={f"method.request.path.{name}": True for name in endpoint.parameters},
+            # No deployment before API Gateway may invoke the authorizer: requests would fail.
+            depends_on=None if authorizer is None else [authorizer.permission],
         )
         integration = ApiGatewayIntegration(
             self,

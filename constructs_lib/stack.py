@@ -10,6 +10,7 @@ from constructs_lib.aws import Construct, TerraformStack
 from constructs_lib.chat import ChatChannels
 from constructs_lib.dashboard import Dashboard
 from constructs_lib.functions import (
+    authorizer_function,
     bedrock_access,
     configuration,
     custom_functions,
@@ -54,11 +55,12 @@ class TollgateStack(TerraformStack):
         variables = configuration(environment, self.ledger, self.notifications)
         self.gateway = gateway_function(self, environment, package, variables)
         self.sweeper = sweeper_function(self, environment, package, variables)
+        self.authorizer = authorizer_function(self, environment, package) if environment.gateway.bearer else None
         self.custom_functions = custom_functions(self, environment, checkout, build)
         self.schedule = Schedule(self, environment=environment, sweeper=self.sweeper)
 
         routes = list(endpoints(environment, self.gateway, self.custom_functions))
-        self.api = RestApi(self, environment=environment, endpoints=routes)
+        self.api = RestApi(self, environment=environment, endpoints=routes, authorizer=self.authorizer)
         self.stage = Stage(self, environment=environment, api=self.api)
         self.plans = Plans(self, environment=environment, api=self.api, stage=self.stage)
         self._write_items(environment)
@@ -83,6 +85,10 @@ class TollgateStack(TerraformStack):
             ]
         )
         self.sweeper.grant([*self.ledger.sweep(), *self.notifications.publish()])
+        own_functions = [self.gateway, self.sweeper]
+        if self.authorizer is not None:
+            self.authorizer.grant(kms_key=False)
+            own_functions.append(self.authorizer)
         for function in self.custom_functions.values():
             function.grant()
         self.access = Access(
@@ -91,7 +97,7 @@ class TollgateStack(TerraformStack):
             ledger=self.ledger,
             secrets=self.secrets,
             notifications=self.notifications,
-            functions=[self.gateway, self.sweeper],
+            functions=own_functions,
             api=self.api,
             stage=self.stage,
             plans=self.plans,

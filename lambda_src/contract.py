@@ -147,6 +147,7 @@ SWEEP_MINUTES: Final = 5
 SWEEPER_HANDLER: Final = "lambda_src.sweeper.handler"
 
 # --- the ledger ---------------------------------------------------------------------------------------
+AUTHORIZER_HANDLER: Final = "lambda_src.authorizer.handler"
 
 PK: Final = "pk"
 SK: Final = "sk"
@@ -333,6 +334,11 @@ def sweeper_log_group(environment: str) -> str:
 def access_log_group(environment: str) -> str:
     """Log group of API Gateway's access log, which has the key id and never the value."""
     return f"/tollgate/{environment}/access"
+
+def authorizer_log_group(environment: str) -> str:
+    """Log group of the authorizer."""
+    return f"/tollgate/{environment}/authorizer"
+
 
 
 def account_role_name(environment: str) -> str:

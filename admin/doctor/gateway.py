@@ -14,14 +14,13 @@ from lambda_src.contract import access_log_group, gateway_log_group, prefix
 if TYPE_CHECKING:
     from mypy_boto3_apigateway.type_defs import MethodSettingTypeDef
 
-FUNCTIONS: Final = ("gateway", "sweeper")
 _TIMEOUT_SECONDS: Final = 10.0
 
 
 def functions(deployed: Deployed) -> Iterator[Finding]:
-    """Both functions are active, and their last update succeeded."""
+    """Tollgate's own functions are active, and their last update succeeded."""
     client = deployed.session.functions
-    for part in FUNCTIONS:
+    for part in ("gateway", "sweeper", *(["authorizer"] if deployed.session.has_authorizer else [])):
         name = f"{prefix(deployed.session.environment)}-{part}"
         function = client.get_function_configuration(FunctionName=name)
         if function.get("State", "Active") not in ("Active", "Inactive"):  # Inactive: idle; the next call activates it
@@ -31,9 +30,10 @@ def functions(deployed: Deployed) -> Iterator[Finding]:
         if function.get("LastUpdateStatus") == "Failed":
             yield error(f"the last update of {name} failed: {function.get('LastUpdateStatusReason')}", deployed.deploy)
         if client.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions") == 0:
+            setting = ", or set gateway.reserved_concurrency" if part == "gateway" else ""
             yield error(
                 f"{name} cannot run: its reserved concurrency is 0",
-                f"`aws lambda delete-function-concurrency --function-name {name}`, or set gateway.reserved_concurrency",
+                f"`aws lambda delete-function-concurrency --function-name {name}`{setting}",
             )
 
 
@@ -110,7 +110,7 @@ def dashboard(deployed: Deployed) -> Iterator[Finding]:
 
 
 CHECKS: Final = (
-    Check("gateway", "functions", "gateway and sweeper are active", functions),
+    Check("gateway", "functions", "are active, with a successful last update", functions),
     Check("gateway", "stage", "throttle, logs and tracing are configured", stage),
     Check("gateway", "answers", "rejects a request without a key with 401 invalid_api_key", answers),
     Check("logs", "log-groups", "exist, each with a retention period", log_groups),

@@ -33,7 +33,7 @@ class IssuedKey:
     key_id: API Gateway's id of the key, which is not secret.
     consumer: its consumer.
     label: its name, unique among its consumer's keys.
-    value: the secret that callers send as x-api-key.
+    value: the secret that callers set as their SDK's API key.
     expires: its expiry (ISO 8601, UTC); null if it expires with its consumer.
     replaces: id of the key that it replaces; null if none.
     """

@@ -42,7 +42,7 @@ def outage_names(environment: Environment, alarms: list[Alarm]) -> list[str]:
 def description(alarm: Alarm, environment: Environment) -> str:
     """Text of the notification, with commands ready to paste; CloudWatch takes 1,024 characters."""
     definition, name = alarm.definition, environment.name
-    action = definition.action.replace("`tollgate ", f"`tollgate --env {name} ").replace("/ENVIRONMENT/", f"/{name}/")
+    action = definition.action.replace("`tollgate ", f"`tollgate --env {name} ").replace("ENVIRONMENT", name)
     action = action.replace("/FUNCTION", f"/{alarm.subject}")
     runbook = f"{environment.alerts.runbook_url}#{anchor(definition.name)}"
     return f"{definition.title}. {definition.why} First: {action} Runbook: {runbook}"

@@ -19,6 +19,10 @@ def _no_requests(condition: Condition, environment: Environment) -> Condition | 
     return None if minutes is None else replace(condition, threshold=1, period_seconds=60 * minutes, below=True)
 
 
+def _with_authorizer(condition: Condition, environment: Environment) -> Condition | None:
+    return condition if environment.gateway.bearer else None
+
+
 def _concurrency(condition: Condition, environment: Environment) -> Condition:
     gateway = environment.gateway
     limits = (gateway.reserved_concurrency, gateway.account_concurrency, _DEFAULT_CONCURRENCY)
@@ -155,6 +159,17 @@ DEFINITIONS: Final = (
         severity="outage",
         metric=metrics.SECRET_FAILURES,
         setting="secret_failures",
+    ),
+    AlarmDefinition(
+        name="authorizer-failures",
+        title="Authorizer failures",
+        why="API Gateway rejects requests with 503, because the authorizer does not tell it their API key.",
+        action="`tollgate doctor` checks the function. Its error: `aws lambda invoke --function-name "
+        "tollgate-ENVIRONMENT-authorizer /dev/stdout`, which prints `Unauthorized` if the function works.",
+        severity="outage",
+        metric=sources.AUTHORIZER_FAILURES,
+        setting="authorizer_failures",
+        adjust=_with_authorizer,
     ),
     AlarmDefinition(
         name="quiet",

@@ -112,6 +112,9 @@ class AlertSettings(Section):
         default=10, description="Attempts of ledger calls that DynamoDB throttles, retries included."
     )
     secret_failures: Positive = Field(default=3, description="Failed reads of a provider's key.")
+    authorizer_failures: Positive = Field(
+        default=3, description="Requests that fail because the authorizer fails, if gateway.bearer is true."
+    )
     quiet_minutes: Annotated[int, Field(ge=1, le=1440)] | None = Field(
         default=None,
         description="Minutes without any request, also before the first request. Default: no alarm.",

@@ -10,7 +10,7 @@ from constructs_lib.settings.environment import Environment
 from constructs_lib.settings.terraform_names import resource_name, with_parents
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, display
 
-OWN_FUNCTIONS: Final = ("gateway", "sweeper", "access", "account", "chat", "execution", "prompts")
+OWN_FUNCTIONS: Final = ("gateway", "sweeper", "authorizer", "access", "account", "chat", "execution", "prompts")
 """Names of Tollgate's own Lambdas, roles and log groups."""
 OWN_PATHS: Final = ("v1", "bedrock")
 MAX_VARIABLE_BYTES: Final = 4_096

@@ -94,6 +94,11 @@ class GatewaySettings(Section):
     throttle: ThrottleSettings = Field(
         default=ThrottleSettings(rate=50, burst=100), description="Rate limit for all keys together."
     )
+    bearer: bool = Field(
+        default=True,
+        description="Accept API keys as bearer tokens (`Authorization: Bearer KEY`) too, as SDKs send them. A Lambda "
+        "runs before each request: about $0.20 per million. If false, keys are accepted in `x-api-key` only.",
+    )
     upstream_timeout_seconds: Annotated[float, Field(gt=0, lt=300, allow_inf_nan=False), FromDecimal] = Field(
         default=25.0,
         description="Timeout for a provider's response, in seconds, retries included. Less than timeout_seconds.",

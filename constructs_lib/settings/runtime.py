@@ -9,6 +9,7 @@ from constructs_lib.settings.environment import Environment
 from lambda_src.contract import Config, Provider, prompt_log_group, secret_name
 
 SWEEPER_MEMORY_MB: Final = 256
+AUTHORIZER_MEMORY_MB: Final = 128
 _PUBLIC_URLS: Final = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
 
 

@@ -57,19 +57,15 @@ class Demo:
 
     def openai(self, key: str) -> openai.OpenAI:
         """An OpenAI client that sends `key`."""
-        headers = {"x-api-key": key}
-        url = f"{self.outputs['invoke_url']}/v1"
-        return openai.OpenAI(base_url=url, api_key="unused", default_headers=headers, max_retries=0)
+        return openai.OpenAI(base_url=f"{self.outputs['invoke_url']}/v1", api_key=key, max_retries=0)
 
     def anthropic(self, key: str) -> anthropic.Anthropic:
         """An Anthropic client that sends `key`."""
-        headers = {"x-api-key": key}
-        url = self.outputs["invoke_url"]
-        return anthropic.Anthropic(base_url=url, api_key="unused", default_headers=headers, max_retries=0)
+        return anthropic.Anthropic(base_url=self.outputs["invoke_url"], api_key=key, max_retries=0)
 
     def http(self, method: str, path: str, key: str | None, **options: Any) -> urllib3.BaseHTTPResponse:
         """The response to a plain HTTP request, with `key` unless it is None."""
-        headers = {} if key is None else {"x-api-key": key}
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
         url = f"{self.outputs['invoke_url']}{path}"
         return urllib3.request(method, url, headers=headers, retries=False, **options)
 

@@ -11,21 +11,21 @@ from lambda_src.contract import ProviderKind
 
 _CURL: Final = """\
 # Chat completion of consumer {consumer}
-curl "{url}/v1/chat/completions" -H "x-api-key: {key}" -H "content-type: application/json" \\
+curl "{url}/v1/chat/completions" -H "{header}" -H "content-type: application/json" \\
   -d '{{"model": {model}, "messages": [{{"role": "user", "content": "Hello"}}]}}'
 """
 _OPENAI: Final = """\
 # OpenAI's SDK: .venv/bin/python
 from openai import OpenAI
 
-client = OpenAI(base_url="{url}/v1", api_key="unused", default_headers={{"x-api-key": "{key}"}})
+client = OpenAI(base_url="{url}/v1", {arguments})
 print(client.chat.completions.create(model={model}, messages=[{{"role": "user", "content": "Hello"}}]))
 """
 _ANTHROPIC: Final = """\
 # Anthropic's SDK, consumer {consumer}: .venv/bin/python
 from anthropic import Anthropic
 
-client = Anthropic(base_url="{url}", api_key="unused", default_headers={{"x-api-key": "{key}"}})
+client = Anthropic(base_url="{url}", {arguments})
 print(client.messages.create(model={model}, max_tokens=100, messages=[{{"role": "user", "content": "Hello"}}]))
 """
 _TEMPLATES: Final[Mapping[ProviderKind, tuple[str, ...]]] = {"openai": (_CURL, _OPENAI), "anthropic": (_ANTHROPIC,)}
@@ -41,9 +41,18 @@ def snippets(environment: Environment, outputs: Mapping[str, Any], key_value: Ca
         if pair := next(_pairs(environment, kind), None):
             consumer, model = pair
             key = key_value(next(iter(outputs["key_ids"][consumer].values())))
-            values = {"consumer": consumer, "key": key, "url": outputs["invoke_url"], "model": json.dumps(model)}
+            values = {"consumer": consumer, "url": outputs["invoke_url"], "model": json.dumps(model)}
+            values |= _credentials(key, bearer=environment.gateway.bearer)
             texts += [template.format(**values) for template in templates]
     return texts
+
+
+def _credentials(key: str, *, bearer: bool) -> dict[str, str]:
+    """How curl and the SDKs send `key`."""
+    if bearer:
+        return {"header": f"Authorization: Bearer {key}", "arguments": f'api_key="{key}"'}
+    arguments = f'api_key="unused", default_headers={{"x-api-key": "{key}"}}'
+    return {"header": f"x-api-key: {key}", "arguments": arguments}
 
 
 def _pairs(environment: Environment, kind: ProviderKind) -> Iterator[tuple[str, str]]:

@@ -44,13 +44,11 @@ class System:
 
     def openai(self, consumer: str, **options: Any) -> openai.OpenAI:
         """OpenAI's client for the gateway, with the consumer's key."""
-        headers = {"x-api-key": self.key(consumer)}
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="unused", default_headers=headers, **options)
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key=self.key(consumer), **options)
 
     def anthropic(self, consumer: str, **options: Any) -> anthropic.Anthropic:
         """Anthropic's client for the gateway, with the consumer's key."""
-        headers = {"x-api-key": self.key(consumer)}
-        return anthropic.Anthropic(base_url=self.url, api_key="unused", default_headers=headers, **options)
+        return anthropic.Anthropic(base_url=self.url, api_key=self.key(consumer), **options)
 
     def call(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None

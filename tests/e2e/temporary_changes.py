@@ -13,7 +13,7 @@ from lambda_src.edges.dynamodb_attributes import deserialize_item, serialize_ite
 from tests.e2e.command import Command
 from tests.e2e.conftest import System
 
-GATEWAY = "tollgate-e2e-gateway"
+GATEWAY, AUTHORIZER = "tollgate-e2e-gateway", "tollgate-e2e-authorizer"
 
 
 def findings(tollgate: Command, check: str, *, accepted: int = 0, **variables: str) -> list[dict[str, str]]:

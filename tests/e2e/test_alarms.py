@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 
 ENVIRONMENT = load(Path(__file__).parent / "environments" / "e2e.toml")
 ALARMS = {alarm.name: alarm for alarm in alarms_of(ENVIRONMENT)}
-GATEWAY, SWEEPER, CUSTOM = (f"tollgate-e2e-{name}" for name in ("gateway", "sweeper", "echo"))
+GATEWAY, SWEEPER, AUTHORIZER, CUSTOM = (f"tollgate-e2e-{name}" for name in ("gateway", "sweeper", "authorizer", "echo"))
 
 
 @dataclass
@@ -117,6 +117,15 @@ class Causes:
             assert set(self.chat("standin-small", 6)) == {500}
         finally:
             client.delete_function_concurrency(FunctionName=GATEWAY)
+
+    def authorizer_failures(self) -> None:
+        assert self.system.call("GET", "/v1/models").status == 401, "no failure"
+        client = self.system.cloud.client("lambda")
+        client.put_function_concurrency(FunctionName=AUTHORIZER, ReservedConcurrentExecutions=0)
+        try:
+            assert set(self.chat("standin-small", 2)) == {503}
+        finally:
+            client.delete_function_concurrency(FunctionName=AUTHORIZER)
 
     def concurrency(self) -> None:
         self.chat("standin-slow-3", 4, parallel=4)

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from lambda_src.contract import prompt_log_group
+from lambda_src.contract import AUTHORIZER_HANDLER, prompt_log_group
+from local.provider.server import ConnectionHandler
 from tests.e2e.command import Command
 from tests.e2e.conftest import CANARY_PROMPT, CANARY_SECRETS, System
+from tests.e2e.temporary_changes import AUTHORIZER, temporarily
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 
@@ -19,6 +21,13 @@ PERSONAL = (
     "write to jane.roe@example.com, card 4111 1111 1111 1111, about PROJECT-4711, with sk-proj-0123456789abcdefghij"
 )
 OPT_OUT = "canary-opted-out-5eed"
+KEYS_OF_OTHERS = {
+    "bearer": "sk-proj-CanaryBearer0123456789abcdefghijklmnopqrstuvwxyz",  # could be an API key
+    "short": "sk-canary-short",
+    "long": "sk-canary-long-" + "x" * 200,
+    "basic": "Y2FuYXJ5LXVzZXI6Y2FuYXJ5LXBhc3N3b3Jk",
+    "header": "canary-header-0123456789abcdefghijklmnop",
+}
 
 
 def send_chat(system: System, consumer: str, text: str, model: str = "standin-small", **headers: str) -> int:
@@ -106,6 +115,54 @@ def test_canaries_are_found_nowhere(system: System, tollgate: Command, tmp_path:
     )
     assert [name for name in filled if len(searched[name]) < 500] == [], "too little content to search"
     assert [(place, canary[:9]) for place, text in searched.items() for canary in canaries if canary in text] == []
+
+
+def test_keys_of_other_services_are_found_nowhere(
+    system: System, tollgate: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client may send its real OpenAI key by mistake: alone, next to a valid key, and while the authorizer fails."""
+    received: list[str] = []
+    read_body = ConnectionHandler._body
+
+    def recorded_body(handler: ConnectionHandler) -> bytes:
+        body = read_body(handler)
+        received.append(f"{handler.path} {handler.headers} {body!r}")
+        return body
+
+    monkeypatch.setattr(ConnectionHandler, "_body", recorded_body)
+    schemes = {"basic": "Basic ", "header": ""}
+    given = [
+        {"x-api-key" if name == "header" else "authorization": schemes.get(name, "Bearer ") + value}
+        for name, value in KEYS_OF_OTHERS.items()
+    ]
+    body = {"model": "standin-small", "messages": [{"role": "user", "content": "Hello"}]}
+
+    def statuses(path: str, **more: str) -> set[int]:
+        return {system.call("POST", path, body, headers | more).status for headers in given}
+
+    assert statuses("/v1/chat/completions") == statuses("/tools/echo") == {401}
+    assert statuses("/v1/nothing") == {403, 404}
+    key = {"x-api-key": system.key("logged")}  # its prompts are logged
+    assert statuses("/v1/chat/completions", **key) == statuses("/tools/echo", **key) == {200}
+    client = system.cloud.client("lambda")
+    with temporarily(
+        lambda: client.update_function_configuration(FunctionName=AUTHORIZER, Handler="lambda_src.authorizer.nothing"),
+        lambda: client.update_function_configuration(FunctionName=AUTHORIZER, Handler=AUTHORIZER_HANDLER),
+    ):
+        assert statuses("/v1/chat/completions") == {503}
+    system.cloud.advance(0)
+
+    searched = dict(places(system, tollgate, tmp_path))
+    searched["prompts"] = "\n".join(system.log_lines(prompt_log_group("e2e")))
+    searched["state"] = (system.deployment.stack / "terraform.tfstate").read_text()
+    searched["provider"] = "\n".join(received)
+    filled = ("table", "/tollgate/e2e/usage", "/tollgate/e2e/access", "prompts", "state", "provider")
+    assert [name for name in filled if len(searched[name]) < 500] == [], "too little content to search"
+    assert "/tollgate/e2e/authorizer" in searched
+    leaked = [
+        (place, name) for place, text in searched.items() for name, value in KEYS_OF_OTHERS.items() if value in text
+    ]
+    assert leaked == []
 
 
 def test_prompt_log_is_redacted_and_separate(system: System, tollgate: Command, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_threads_import_no_project_module(tollgate: Command, tmp_path: Path, wor
 
 def test_the_table_has_marks_and_fixes(tollgate: Command) -> None:
     out = tollgate.run("doctor", "--only", "table", "--only", "functions").out
-    assert "✓ functions  gateway and sweeper are active" in out
+    assert "✓ functions  are active, with a successful last update" in out
     assert "· table      tollgate-e2e-ledger has no deletion protection" in out
     assert "→ set gateway.deletion_protection = true, then `make deploy ENV=e2e`" in out
     assert "0 errors, 0 warnings, 1 note" in out

@@ -74,23 +74,16 @@ def test_anthropic_messages_and_token_count(system: System) -> None:
     assert client.messages.count_tokens(model="claude-standin", messages=HELLO).input_tokens > 0
 
 
-def test_bedrock_with_boto3(system: System) -> None:
-    client = boto3.client(
-        "bedrock-runtime",
-        endpoint_url=f"{system.url}/bedrock",
-        region_name="eu-west-1",
-        aws_access_key_id="unused",
-        aws_secret_access_key="unused",
-    )
-    key = system.key("alpha")
+def test_bedrock_with_boto3(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", system.key("alpha"))
+    client = boto3.client("bedrock-runtime", endpoint_url=f"{system.url}/bedrock", region_name="eu-west-1")
 
-    def add_headers(request: AWSRequest, **_: object) -> None:
-        request.headers["x-api-key"] = key
+    def add_header(request: AWSRequest, **_: object) -> None:
         # API Gateway decodes a base64 body only if the client accepts nothing but a binary media type.
         if request.url.endswith("/converse-stream"):
             request.headers["accept"] = "application/vnd.amazon.eventstream"
 
-    client.meta.events.register("before-sign.bedrock-runtime.*", add_headers)
+    client.meta.events.register("before-sign.bedrock-runtime.*", add_header)
     messages = [{"role": "user", "content": [{"text": "Hello"}]}]
     response = client.converse(modelId="nova-standin", messages=messages)
     assert response["output"]["message"]["content"][0]["text"]

@@ -17,7 +17,7 @@ from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.provider_client import ProviderClient
 from lambda_src.edges.secrets import Secrets
 from lambda_src.gateway import Gateway
-from local.provider.server import StandInProvider
+from local.provider.server import ConnectionHandler, StandInProvider
 from tests.bench import Bench, chat, error_of, request
 from tests.gateway.conftest import rows_of, send
 
@@ -121,6 +121,36 @@ def test_unbuildable_request_is_not_sent_and_its_error_hides_the_header(
         assert (caught.value.__cause__, caught.value.__context__) == (None, None)
         assert CANARY not in "".join(traceback.format_exception(caught.value))
     assert len(provider.calls()) == calls
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/v1/chat/completions", "standin-small"),
+        ("/v1/messages", "claude-small"),
+        ("/bedrock/model/{model}/converse", "nova"),
+    ],
+)
+def test_callers_key_is_neither_sent_nor_shown(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, path: str, model: str
+) -> None:
+    """It is in either of two headers, or in both."""
+    received: list[str] = []
+    read_body = ConnectionHandler._body
+
+    def recorded_body(handler: ConnectionHandler) -> bytes:
+        body = read_body(handler)
+        received.append(f"{handler.headers} {body!r}")
+        return body
+
+    monkeypatch.setattr(ConnectionHandler, "_body", recorded_body)
+    bedrock = "bedrock" in path
+    body = {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]} if bedrock else chat(model, max_tokens=20)
+    headers = {"Authorization": f"Bearer {CANARY}", "X-Api-Key": CANARY}
+    response = send(gateway, request("key-free", body, path=path, model=model if bedrock else None, headers=headers))
+    assert (response.status, len(received)) == (200, 1)
+    assert CANARY not in received[0]
+    assert CANARY not in visible_output(capsys, response)
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\r\nx-evil: b", "a\n b", "a\0", "a\x7f", "–", "é", "\udcff"])

@@ -14,6 +14,17 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
 
 
 @pytest.fixture(scope="session")
+def header_only(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    """The same environment without bearer tokens."""
+    folder = tmp_path_factory.mktemp("header")
+    path = folder / "full.toml"
+    text = (ENVIRONMENTS / "full.toml").read_text()
+    assert "bearer = true" in text
+    path.write_text(text.replace("bearer = true", "bearer = false"))
+    return synthesize(path, folder / "out")
+
+
+@pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
     """An environment that sets the region only."""
     return synthesize(ENVIRONMENTS / "bare.toml", tmp_path_factory.mktemp("bare"))
@@ -30,5 +41,5 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesized]:
 
 @pytest.fixture(scope="session")
 def every(full: Synthesized, bare: Synthesized, shipped: dict[str, Synthesized]) -> list[Synthesized]:
-    """All of these environments, for invariants."""
+    """All of these environments, for invariants. `header_only` has the same name as `full`."""
     return [full, bare, *shipped.values()]

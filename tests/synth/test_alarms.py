@@ -15,7 +15,7 @@ from constructs_lib.settings.alarm_names import ALARM_SCOPES
 from constructs_lib.settings.alerts import AlertSettings
 from lambda_src.contract import METRIC_NAMESPACE
 from lambda_src.core.metrics import METRICS, dimension_sets
-from tests.synth.reading import Synthesized, synthesize
+from tests.synth.reading import Synthesized, named, synthesize
 
 ALWAYS = {
     "server-errors",
@@ -29,6 +29,7 @@ ALWAYS = {
     "ledger-failures",
     "ledger-throttles",
     "secret-failures",
+    "authorizer-failures",
     "spend-anomaly",
     "budget",
     "unsettled",
@@ -57,11 +58,13 @@ def test_alerts_disabled_accepts_every_alarm_definition() -> None:
     assert sorted(definition.name for definition in DEFINITIONS) == sorted(ALARM_SCOPES)
 
 
-def test_every_alarm_exists_and_notifies_the_topic(every: list[Synthesized]) -> None:
-    for stack in every:
+def test_every_alarm_exists_and_notifies_the_topic(every: list[Synthesized], header_only: Synthesized) -> None:
+    for stack in (*every, header_only):
         environment = stack.environment
         expected = ALWAYS | {f"upstream-errors-{name}" for name in environment.providers}
         expected |= {f"function-errors-{name}" for name in environment.functions}
+        if not environment.gateway.bearer:
+            expected.remove("authorizer-failures")
         if environment.metering.estimate == "strict":
             expected.add("over-estimate")
         if environment.name in ("full", "prod"):
@@ -99,6 +102,7 @@ def test_thresholds_are_those_of_the_environment(full: Synthesized) -> None:
         "ledger-failures": 19,
         "ledger-throttles": 20,
         "secret-failures": 21,
+        "authorizer-failures": 33,
         "quiet": 1,
         "spend": 23_500_000_000,
         "spend-anomaly": None,
@@ -122,6 +126,7 @@ def test_defaults_ignore_a_single_failure() -> None:
     """It would wake somebody for nothing. Each 503 of the ledger counts two failed calls: reserve and withdraw."""
     alerts = AlertSettings()
     assert min(alerts.server_errors, alerts.throttled, alerts.lambda_errors, alerts.secret_failures) > 1
+    assert alerts.authorizer_failures > 1
     assert alerts.ledger_failures > 2
 
 
@@ -198,6 +203,7 @@ def test_unhealthy_combines_the_outages(full: Synthesized) -> None:
         "throttles",
         "ledger-failures",
         "secret-failures",
+        "authorizer-failures",
         "quiet",
     ]
 
@@ -207,24 +213,28 @@ def test_alarms_read_emitted_metrics(every: list[Synthesized]) -> None:
     for stack in every:
         for name, alarm in metric_alarms(stack).items():
             for namespace, metric, dimensions in metrics_of(alarm):
-                if namespace == METRIC_NAMESPACE and name != "api-gateway-rejections":
+                if namespace == METRIC_NAMESPACE and name not in ("api-gateway-rejections", "authorizer-failures"):
                     assert frozenset(dimensions) in {
                         frozenset(dimension_set) for dimension_set in dimension_sets(METRICS[metric], per_consumer=True)
                     }, name
 
 
-def test_rejections_filter_reads_the_access_log_and_feeds_the_alarm(every: list[Synthesized]) -> None:
-    for stack in every:
-        metric_filter = stack.one("aws_cloudwatch_log_metric_filter.api-gateway-rejections")
+def test_metric_filters_read_the_access_log_and_feed_the_alarms(every: list[Synthesized]) -> None:
+    fields = {"api-gateway-rejections": {"$.error_type", "$.status"}, "authorizer-failures": {"$.error_type"}}
+    filters = [
+        (stack, *named_filter) for stack in every for named_filter in named([stack], "aws_cloudwatch_log_metric_filter")
+    ]
+    assert {name for _, name, _ in filters} == fields.keys()
+    for stack, alarm, metric_filter in filters:
         transformation = metric_filter["metric_transformation"]
-        (metric,) = metrics_of(stack.one("aws_cloudwatch_metric_alarm.api-gateway-rejections"))
+        (metric,) = metrics_of(stack.one(f"aws_cloudwatch_metric_alarm.{alarm}"))
         name = stack.environment.name
         assert metric == (transformation["namespace"], transformation["name"], {"environment": name})
         assert metric_filter["log_group_name"] == "${aws_cloudwatch_log_group.access.name}"
         assert "default_value" not in transformation, "AWS rejects a default value together with dimensions"
         line = json.loads(stack.one("aws_api_gateway_stage.gateway")["access_log_settings"]["format"])
         read = {*transformation["dimensions"].values(), *re.findall(r"\$\.\w+", metric_filter["pattern"])}
-        assert read == {"$.environment", "$.error_type", "$.status"}
+        assert read == {"$.environment", *fields[alarm]}
         assert read <= {f"$.{field}" for field in line}
         assert line["environment"] == name
 

@@ -14,10 +14,40 @@ from tests.synth.reading import Synthesized, named
 # --- keys, plans and routes
 
 
-def test_every_method_requires_a_key(every: list[Synthesized]) -> None:
-    """One open method lets anybody spend the owner's money. A browser's preflight cannot send a key."""
-    for name, method in named(every, "aws_api_gateway_method"):
+def test_every_method_requires_a_key(every: list[Synthesized], header_only: Synthesized) -> None:
+    """One open method lets anybody spend the owner's money: the authorizer checks no key. A browser's preflight sends
+    none."""
+    for name, method in named([*every, header_only], "aws_api_gateway_method"):
         assert method["api_key_required"] is (method["http_method"] != "OPTIONS"), name
+
+
+def test_authorizer_runs_before_every_method(every: list[Synthesized], header_only: Synthesized) -> None:
+    """A method without it would find no key, and reject every request."""
+    for stack in (*every, header_only):
+        bearer = stack.environment.gateway.bearer
+        for name, method in named([stack], "aws_api_gateway_method"):
+            authorized = bearer and method["http_method"] != "OPTIONS"
+            assert method["authorization"] == ("CUSTOM" if authorized else "NONE"), name
+            assert method.get("authorizer_id") == ("${aws_api_gateway_authorizer.gateway.id}" if authorized else None)
+            # A deployment follows its methods, and must not go live before API Gateway may invoke the authorizer.
+            assert method.get("depends_on") == (["aws_lambda_permission.authorizer"] if authorized else None), name
+
+
+def test_authorizer_decides_anew_for_each_request(full: Synthesized) -> None:
+    """With a cache, a revoked key would work until its entry expires. Neither of the two headers is required."""
+    authorizer = full.one("aws_api_gateway_authorizer.gateway")
+    assert authorizer["type"] == "REQUEST"
+    assert authorizer["authorizer_result_ttl_in_seconds"] == 0
+    assert authorizer["identity_source"] == "context.identity.sourceIp"
+    assert authorizer["authorizer_uri"] == "${aws_lambda_function.authorizer.invoke_arn}"
+    assert full.one("aws_api_gateway_rest_api.gateway")["api_key_source"] == "AUTHORIZER"
+
+
+def test_without_bearer_tokens_there_is_no_authorizer(header_only: Synthesized) -> None:
+    """The snapshots of `test_constructs.py` with `header` have the API as it was before bearer tokens."""
+    assert header_only.environment.gateway.bearer is False
+    assert "authorizer" not in header_only.text.lower()
+    assert header_only.one("aws_api_gateway_rest_api.gateway")["api_key_source"] == "HEADER"
 
 
 def test_preflights_allow_the_headers_of_the_sdks(full: Synthesized) -> None:
@@ -83,7 +113,6 @@ def test_api_is_regional_and_described(every: list[Synthesized]) -> None:
     for _, api in named(every, "aws_api_gateway_rest_api"):
         assert api["endpoint_configuration"] == {"types": ["REGIONAL"]}
         assert api["description"] == "API for logging and monitoring AI API usage"
-        assert api["api_key_source"] == "HEADER"
 
 
 def test_throttles_are_explicit(every: list[Synthesized]) -> None:
@@ -170,7 +199,10 @@ def test_error_responses_are_json_for_the_sdks(every: list[Synthesized]) -> None
 @pytest.mark.parametrize(
     ("response_type", "status", "retried"),
     [
+        ("unauthorized", "401", False),
         ("invalid_api_key", "401", False),
+        ("authorizer_failure", "503", True),
+        ("authorizer_configuration_error", "503", True),
         ("access_denied", "403", False),
         ("waf_filtered", "403", False),
         ("request_too_large", "413", False),
@@ -180,12 +212,27 @@ def test_error_responses_are_json_for_the_sdks(every: list[Synthesized]) -> None
         ("missing_authentication_token", "404", False),
     ],
 )
-def test_sdks_retry_only_throttled_requests(full: Synthesized, response_type: str, status: str, retried: bool) -> None:
+def test_sdks_retry_only_requests_that_reached_no_provider(
+    full: Synthesized, response_type: str, status: str, retried: bool
+) -> None:
     """If an SDK retries after a timeout, the provider may charge twice."""
     response = full.one(f"aws_api_gateway_gateway_response.{response_type}")
     assert response["status_code"] == status
     header = response["response_parameters"].get("gatewayresponse.header.x-should-retry")
     assert header == (None if retried else "'false'")
+
+
+def test_errors_about_keys_name_no_header_unless_it_is_the_only_way(
+    full: Synthesized, header_only: Synthesized
+) -> None:
+    """Most tools can set a base URL and a key, and no header."""
+    for name in ("unauthorized", "invalid_api_key"):
+        template = full.one(f"aws_api_gateway_gateway_response.{name}")["response_templates"]["application/json"]
+        assert "as your SDK's api_key" in template
+        assert "x-api-key" not in template
+        assert "default_headers" not in template
+    response = header_only.one("aws_api_gateway_gateway_response.invalid_api_key")
+    assert "x-api-key" in response["response_templates"]["application/json"]
 
 
 def test_defaults_cover_all_other_error_responses(full: Synthesized) -> None:

@@ -17,6 +17,7 @@ CONSTRUCTS = [
     "secrets",
     "function-gateway",
     "function-sweeper",
+    "function-authorizer",
     "function-example",
     "schedule",
     "stage",
@@ -57,16 +58,23 @@ def test_items(full: Synthesized, stored: SnapshotAssertion) -> None:
     assert items == stored
 
 
-def test_one_route(full: Synthesized, stored: SnapshotAssertion) -> None:
+@pytest.fixture(params=["bearer", "header"])
+def key_source(request: pytest.FixtureRequest, full: Synthesized, header_only: Synthesized) -> Synthesized:
+    """The environment with and without bearer tokens."""
+    return full if request.param == "bearer" else header_only
+
+
+def test_one_route(key_source: Synthesized, stored: SnapshotAssertion) -> None:
     """The route `model`, with a path parameter, as an example; `test_routes` covers the differences between routes."""
-    part = full.part("api")
-    assert {address: part[address] for address in part if address.endswith((".model", "gateway"))} == stored
+    part = key_source.part("api")
+    names = (".model", ".gateway", ".authorizer")
+    assert {address: part[address] for address in part if address.endswith(names)} == stored
 
 
 def test_routes(full: Synthesized, stored: SnapshotAssertion) -> None:
     names = {f"${{aws_api_gateway_resource.{name}.id}}": name for name in full.all("aws_api_gateway_resource")}
     routes = {
-        name: [method["http_method"], names[method["resource_id"]], method["api_key_required"]]
+        name: [method["http_method"], names[method["resource_id"]], method["authorization"], method["api_key_required"]]
         for name, method in full.all("aws_api_gateway_method").items()
     }
     assert routes == stored
@@ -77,7 +85,7 @@ def test_one_preflight(full: Synthesized, stored: SnapshotAssertion) -> None:
     assert {address: part[address] for address in part if address.endswith(".v1_messages_options")} == stored
 
 
-def test_refusals(full: Synthesized, stored: SnapshotAssertion) -> None:
+def test_refusals(key_source: Synthesized, stored: SnapshotAssertion) -> None:
     responses = {
         name: {
             "status": response.get("status_code"),
@@ -87,7 +95,7 @@ def test_refusals(full: Synthesized, stored: SnapshotAssertion) -> None:
                 for header, value in response["response_parameters"].items()
             },
         }
-        for name, response in full.all("aws_api_gateway_gateway_response").items()
+        for name, response in key_source.all("aws_api_gateway_gateway_response").items()
     }
     assert responses == stored
 

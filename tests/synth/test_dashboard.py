@@ -7,12 +7,12 @@ import re
 from typing import Any
 
 from constructs_lib.alarm_catalogue import alarms_of
-from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS
+from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS, AUTHORIZER_FAILURES
 from lambda_src.contract import METRIC_NAMESPACE
 from lambda_src.core.metrics import METRICS, dimension_sets
 from tests.synth.reading import Synthesized
 
-EMITTED = {**METRICS, API_GATEWAY_REJECTIONS.name: API_GATEWAY_REJECTIONS}
+EMITTED = {**METRICS, **{metric.name: metric for metric in (API_GATEWAY_REJECTIONS, AUTHORIZER_FAILURES)}}
 
 
 def body(stack: Synthesized) -> dict[str, Any]:
@@ -65,11 +65,12 @@ def test_every_alarm_shows_its_state(every: list[Synthesized]) -> None:
         assert len(shown) <= 100
 
 
-def test_every_metric_is_shown(every: list[Synthesized]) -> None:
+def test_every_metric_is_shown(every: list[Synthesized], header_only: Synthesized) -> None:
     """A metric that is not shown costs money for nothing."""
-    for stack in every:
+    for stack in (*every, header_only):
         shown = {row[1] for row in rows(stack) if row[0] == METRIC_NAMESPACE}
-        assert shown | {metric for metric, _ in searches(stack)} == set(EMITTED)
+        absent = set() if stack.environment.gateway.bearer else {AUTHORIZER_FAILURES.name}
+        assert shown | {metric for metric, _ in searches(stack)} == set(EMITTED) - absent
 
 
 def test_every_dimension_is_shown_or_has_an_alarm(every: list[Synthesized]) -> None:

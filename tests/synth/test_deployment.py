@@ -35,9 +35,10 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> str:
         ('path = "/tools/{proxy+}"', 'path = "/tools"'),
         ("\ntimeout_seconds = 27.5", "\ntimeout_seconds = 28.5"),
         ("https://app.example.com", "https://other.example.com"),
+        ("bearer = true", "bearer = false"),
         ('[providers.bedrock]\nkind = "bedrock"\nregion = "eu-central-1"', '[providers.bedrock]\nkind = "openai"'),
     ],
-    ids=["method", "path", "integration", "gateway response", "routes"],
+    ids=["method", "path", "integration", "gateway response", "authorizer", "routes"],
 )
 def test_a_change_of_the_api_redeploys(tmp_path: Path, before: str, old: str, new: str) -> None:
     assert FULL.count(old) == 1

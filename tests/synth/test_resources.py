@@ -17,8 +17,9 @@ def test_functions_have_the_documented_runtime(every: list[Synthesized]) -> None
     for name, function in named(every, "aws_lambda_function"):
         assert (function["runtime"], function["architectures"]) == ("python3.13", ["arm64"]), name
         assert function["logging_config"]["log_format"] == "JSON"
-        # A stricter level would drop the usage lines, and with them every metric.
-        assert function["logging_config"]["application_log_level"] == "INFO"
+        # A stricter level would drop the usage lines, and with them every metric. The authorizer writes none. A looser
+        # level would log an error for each request without a key.
+        assert function["logging_config"]["application_log_level"] == ("FATAL" if name == "authorizer" else "INFO")
         assert function["logging_config"]["log_group"] == f"${{aws_cloudwatch_log_group.{name}.name}}"
 
 
@@ -26,6 +27,13 @@ def test_settings_of_the_gateway_function(full: Synthesized, bare: Synthesized) 
     function = full.one("aws_lambda_function.gateway")
     assert (function["memory_size"], function["reserved_concurrent_executions"]) == (640, 7)
     assert "reserved_concurrent_executions" not in bare.one("aws_lambda_function.gateway")
+
+
+def test_settings_of_the_authorizer(full: Synthesized) -> None:
+    function = full.one("aws_lambda_function.authorizer")
+    assert (function["memory_size"], function["timeout"]) == (128, 3)
+    assert function["source_code_hash"] == full.one("aws_lambda_function.gateway")["source_code_hash"]
+    assert "environment" not in function, "it needs no configuration, and no secret may be in its reach"
 
 
 def test_functions_invoked_asynchronously_are_not_retried(every: list[Synthesized]) -> None:
@@ -174,7 +182,10 @@ def test_kms_key_encrypts_all_stored_data(full: Synthesized) -> None:
         ("aws_lambda_function", "kms_key_arn"),
     ):
         for name, resource in named([full], resource_type):
-            assert resource[argument] == key, name
+            # Lambda's key encrypts environment variables, and the authorizer has none.
+            assert resource.get(argument) == (
+                None if resource_type.endswith("function") and name == "authorizer" else key
+            )
 
 
 def test_function_without_variables_has_no_kms_key(tmp_path: Path) -> None:
@@ -187,8 +198,9 @@ def test_function_without_variables_has_no_kms_key(tmp_path: Path) -> None:
     )
     functions = synthesize(path, tmp_path / "out").all("aws_lambda_function")
     keys = {name: function.get("kms_key_arn") for name, function in functions.items()}
-    assert keys == {"gateway": key, "sweeper": key, "plain": None, "varied": key}
-    assert [name for name, function in functions.items() if "environment" not in function] == ["plain"]
+    assert keys == {"gateway": key, "sweeper": key, "authorizer": None, "plain": None, "varied": key}
+    without = [name for name, function in functions.items() if "environment" not in function]
+    assert without == ["authorizer", "plain"]
 
 
 def test_sweeper_runs_every_five_minutes(every: list[Synthesized]) -> None:

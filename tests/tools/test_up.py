@@ -71,13 +71,22 @@ def test_requests_have_a_working_key() -> None:
     curl, openai, anthropic = snippets(LOCAL, OUTPUTS, lambda key_id: f"value-of-{key_id}")
     command = shlex.split(curl, comments=True)
     assert command[1] == "http://127.0.0.1:4566/api/v1/chat/completions"
-    assert "x-api-key: value-of-id-search" in command
+    assert "Authorization: Bearer value-of-id-search" in command
     assert '"model": "standin-small"' in command[-1]
     for text, url, model in ((openai, "api/v1", "standin-small"), (anthropic, "api", "claude-standin")):
         compile(text, "snippet", "exec")
         assert f'base_url="http://127.0.0.1:4566/{url}"' in text
         assert f'model="{model}"' in text
-        assert '"x-api-key": "value-of-id-search"' in text
+        assert 'api_key="value-of-id-search"' in text
+
+
+def test_requests_use_the_header_without_bearer_tokens() -> None:
+    gateway = LOCAL.gateway.model_copy(update={"bearer": False})
+    texts = snippets(LOCAL.model_copy(update={"gateway": gateway}), OUTPUTS, str)
+    assert "x-api-key: id-search" in shlex.split(texts[0], comments=True)
+    for text in texts[1:]:
+        compile(text, "snippet", "exec")
+        assert 'default_headers={"x-api-key": "id-search"}' in text
 
 
 def test_no_request_without_a_key_or_a_model() -> None:

@@ -36,13 +36,14 @@ burst = 1
 [consumers.c]
 plan = "p"
 """
-# Counted by hand: ApiGatewayRejections of the access log, and 31 metrics, once each for the environment.
+# Counted by hand: ApiGatewayRejections and AuthorizerFailures of the access log, and 31 metrics, once each for the
+# environment.
 ONCE = 31
 PER_MODEL = 5  # Requests, InputTokens, OutputTokens, CostNanoUsd, Latency
 PER_CONSUMER = 6  # Requests, Errors, Refusals, CostNanoUsd, BudgetSpentPercent, BudgetCommittedPercent
 PER_PROVIDER = 3  # UpstreamLatency, UpstreamRequests, UpstreamErrors
 PER_REASON = 2  # Errors, Refusals
-SERIES = 1 + ONCE + 3 * PER_MODEL + 1 * PER_CONSUMER + 2 * PER_PROVIDER + 12 * PER_REASON
+SERIES = 2 + ONCE + 3 * PER_MODEL + 1 * PER_CONSUMER + 2 * PER_PROVIDER + 12 * PER_REASON
 
 
 def environment(folder: Path, text: str) -> Environment:
@@ -58,16 +59,16 @@ def by_name(items: list[CostItem]) -> dict[str, tuple[int, Decimal]]:
 def test_month_without_requests(tmp_path: Path) -> None:
     """aws.amazon.com/cloudwatch/pricing, /secrets-manager/pricing, /kms/pricing, /lambda/pricing."""
     items = by_name(cost_estimate.idle(environment(tmp_path, TEXT)))
-    # 19 with one metric; server-errors, client-errors and two upstream-errors with two; the anomaly counts as three.
+    # 20 with one metric; server-errors, client-errors and two upstream-errors with two; the anomaly counts as three.
     single = [
         "latency", "gateway-latency", "lambda-errors", "throttles", "concurrency", "duration",
-        "ledger-failures", "ledger-throttles", "secret-failures", "budget", "unsettled", "overdue-holds",
-        "sweeper-errors", "over-estimate", "unpriced", "refusals", "api-gateway-rejections", "dead-keys",
-        "shared-key",
+        "ledger-failures", "ledger-throttles", "secret-failures", "authorizer-failures", "budget", "unsettled",
+        "overdue-holds", "sweeper-errors", "over-estimate", "unpriced", "refusals", "api-gateway-rejections",
+        "dead-keys", "shared-key",
     ]  # fmt: skip
     assert items.pop("sweeper runs")[0] == 8_640  # 12 an hour, 30 days
     assert items == {
-        "metrics that alarms evaluate": (len(single) + 4 * 2 + 3, Decimal("3.00")),
+        "metrics that alarms evaluate": (len(single) + 4 * 2 + 3, Decimal("3.10")),
         "composite alarms": (1, Decimal("0.50")),
         "dashboards": (1, Decimal("3.00")),
         "Contributor Insights rules": (2, Decimal("1.00")),
@@ -84,11 +85,13 @@ def test_the_sweeper_costs_three_cents_a_month(tmp_path: Path) -> None:
 
 def test_million_requests(tmp_path: Path) -> None:
     """Lambda: 1,000,000 x 5 s x 0.5 GB = 2,500,000 GB-seconds at $0.0000133334 = $33.3335, plus $0.20. DynamoDB: seven
-    million write units at $0.625. Logs: 2 GB at $0.50."""
+    million write units at $0.625. Logs: 2 GB at $0.50. Authorizer: 1,000,000 x 0.002 s x 0.125 GB = 250 GB-seconds,
+    plus $0.20."""
     items = by_name(cost_estimate.requests(environment(tmp_path, TEXT)))
     assert {name: usd for name, (_, usd) in items.items()} == {
         "API Gateway requests": Decimal("3.50"),
         "Lambda invocations of 5 s, 512 MB": Decimal("33.5335"),
+        "authorizer invocations of 2 ms, 128 MB": Decimal("0.20333335"),
         "DynamoDB writes of 7 units": Decimal("4.375"),
         "log lines, 2,000 bytes": Decimal("1.00"),
         "X-Ray traces, if every request is sampled": Decimal("5.00"),
@@ -113,12 +116,19 @@ def test_disabled_parts_cost_nothing(tmp_path: Path) -> None:
     parsed = environment(tmp_path, text)
     items = by_name(cost_estimate.idle(parsed))
     assert cost_estimate.series_count(parsed) == SERIES - PER_CONSUMER
-    assert items["metrics that alarms evaluate"][0] == 27
+    assert items["metrics that alarms evaluate"][0] == 28
     assert items["composite alarms"] == items["Contributor Insights rules"] == (0, Decimal("0"))
     assert (
         not {"X-Ray traces, if every request is sampled", "Contributor Insights events"}
         & by_name(cost_estimate.requests(parsed)).keys()
     )
+
+
+def test_without_bearer_tokens_there_is_no_authorizer(tmp_path: Path) -> None:
+    parsed = environment(tmp_path, TEXT + "[gateway]\nbearer = false\n")
+    assert cost_estimate.series_count(parsed) == SERIES - 1
+    assert by_name(cost_estimate.idle(parsed))["metrics that alarms evaluate"][0] == 30
+    assert not [item.name for item in cost_estimate.requests(parsed) if "authorizer" in item.name]
 
 
 def test_prompt_log_has_a_kms_key_of_its_own_unless_the_file_names_one(tmp_path: Path) -> None:
@@ -131,23 +141,23 @@ def test_prompt_log_has_a_kms_key_of_its_own_unless_the_file_names_one(tmp_path:
 
 def test_metrics_and_their_price_tiers(tmp_path: Path) -> None:
     """10,000 series at 30 cents, the rest at ten: 2,000 consumers with six series each, and the others."""
-    assert SERIES == 83
+    assert SERIES == 84
     (item,) = cost_estimate.metrics(environment(tmp_path, TEXT))
-    assert item == CostItem("metric series", 83, Decimal("24.90"))
+    assert item == CostItem("metric series", 84, Decimal("25.20"))
     consumers = "".join(f'[consumers.c{number}]\nplan = "p"\n' for number in range(1_999))
     (item,) = cost_estimate.metrics(environment(tmp_path, TEXT + consumers))
-    assert item.count == 83 - 6 + 2_000 * 6 == 12_077
-    assert item.usd == Decimal("3000") + Decimal("207.70")
+    assert item.count == 84 - 6 + 2_000 * 6 == 12_078
+    assert item.usd == Decimal("3000") + Decimal("207.80")
 
 
 @pytest.mark.parametrize(
     "line",
     [
         "tollgate-test at AWS's list prices:",
-        "  $9.33 a month without requests",
-        "  at most $24.90 a month more for metrics once requests arrive",
-        "  $47.43 per million requests of 5 s",
-        "       24.90         83  metric series",
+        "  $9.43 a month without requests",
+        "  at most $25.20 a month more for metrics once requests arrive",
+        "  $47.63 per million requests of 5 s",
+        "       25.20         84  metric series",
     ],
 )
 def test_text_has_totals_and_items(tmp_path: Path, line: str) -> None:

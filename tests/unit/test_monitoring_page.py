@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from admin.cli import application
 from constructs_lib.alarm_catalogue import DEFINITIONS, UNHEALTHY, anchor
-from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS
+from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS, AUTHORIZER_FAILURES
 from constructs_lib.monitoring_page import PAGE, page
 from constructs_lib.query_catalogue import QUERIES
 from constructs_lib.settings.alerts import AlertSettings
@@ -24,7 +24,7 @@ def test_page_is_up_to_date() -> None:
 
 
 def test_every_metric_alarm_query_and_threshold_is_documented() -> None:
-    for metric in (*METRICS.values(), API_GATEWAY_REJECTIONS):
+    for metric in (*METRICS.values(), API_GATEWAY_REJECTIONS, AUTHORIZER_FAILURES):
         assert f"| `{metric.name}` | {metric.unit} |" in TEXT
         assert metric.meaning in TEXT
     for alarm in DEFINITIONS:
