@@ -16,7 +16,7 @@ export CHECKPOINT_DISABLE := 1
 export PIPENV_VERBOSITY := -1
 export PIPENV_NOSPIN := 1
 
-.PHONY: help demo up down synth plan deploy destroy test clients check format compat lock prices docs images setup clean
+.PHONY: help demo up down synth plan deploy destroy test clients check fuzz format compat lock prices docs images setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -54,6 +54,9 @@ check: setup ## check format, lint and types
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/mypy --no-error-summary
 
+fuzz: setup ## send random input to every reader for SECONDS (600), from SEED (random); not part of `make test`
+	@$(RUN) -m tests.fuzz all "$(SEED)" $(or $(SECONDS),600)
+
 format: setup ## format the code
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix --quiet .
@@ -77,6 +80,7 @@ prices: setup ## regenerate constructs_lib/prices.json
 docs: setup ## regenerate the reference pages in docs
 	@$(RUN) -m constructs_lib.settings schema
 	@$(RUN) -m constructs_lib.monitoring_page
+	@$(RUN) -m constructs_lib.errors_page
 	@$(RUN) -m admin.docs
 
 images: setup ## regenerate the screenshots in docs/images

@@ -159,24 +159,26 @@ _COMMON_RESPONSES: Final = (
     ),
     GatewayResponse(
         "QUOTA_EXCEEDED",
-        429,
-        "rate_limit_error",
+        400,  # after a 429, clients would wait and repeat the request until the next period
+        "billing_error",
         "quota_exceeded",
         "Your key has used up the request quota of its plan. Wait for the next quota period, or ask the gateway's "
         "operator for a larger quota.",
     ),
     GatewayResponse(
         "INTEGRATION_TIMEOUT",
-        504,
-        "timeout_error",
+        # The provider may have billed the request. Clients repeat every 5xx, Codex also a 424, and Claude Code a 400
+        # with any other type.
+        400,
+        "billing_error",
         "gateway_timeout",
         "The response took longer than the gateway's timeout. The provider may have charged for the request, so do not "
         "simply retry it: request less output, or ask the gateway's operator for a longer timeout.",
     ),
     GatewayResponse(
         "INTEGRATION_FAILURE",
-        502,
-        "api_error",
+        400,  # the function may have called the provider before it failed
+        "billing_error",
         "gateway_failed",
         "The gateway's function was unreachable or returned no valid response. Ask the gateway's operator: the usage "
         "log shows the cause.",

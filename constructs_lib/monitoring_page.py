@@ -15,7 +15,7 @@ from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS, AUTHORIZER_FAI
 from constructs_lib.query_catalogue import INDEXED, QUERIES, SavedQuery
 from constructs_lib.settings.alerts import AlertSettings
 from lambda_src.contract import HEADER_PROMPT_LOG, METRIC_NAMESPACE
-from lambda_src.core.glossary import ERROR_CODES, LINE_KINDS, PROMPT_FIELDS, USAGE_FIELDS
+from lambda_src.core.glossary import LINE_KINDS, PROMPT_FIELDS, USAGE_FIELDS
 from lambda_src.core.metrics import METRICS
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "monitoring.md"
@@ -163,8 +163,7 @@ def _logs() -> str:
             *_meanings("field", USAGE_FIELDS),
             "\nKinds of lines, in this log and in the sweeper's (`/tollgate/ENVIRONMENT/sweeper`):\n",
             *_meanings("kind", LINE_KINDS),
-            "\nError codes (`error_code`, and the metrics' dimension `reason`):\n",
-            *_meanings("code", ERROR_CODES),
+            "\n[errors.md](errors.md) explains `error_code`, which is also the metrics' dimension `reason`.\n",
             "\n### Access log `/tollgate/ENVIRONMENT/access`\n",
             f"API Gateway's line per request, including requests that no function received. Indexed: {access}.\n",
             *_meanings("field", {name: meaning for name, (_, meaning) in ACCESS_FIELDS.items()}),

@@ -93,6 +93,7 @@ class Provider:
     secret: name or ARN of the Secrets Manager secret that holds the provider's API key; None: no key is sent.
     region: AWS region that requests are signed for (`bedrock` only).
     allow_members: request fields to forward in `strict` mode although their effect on the cost is unknown.
+    remove_hosted_tools: leave tools that the provider runs out of requests.
     """
 
     kind: ProviderKind
@@ -100,6 +101,7 @@ class Provider:
     secret: str | None = None
     region: str | None = None
     allow_members: tuple[str, ...] = ()
+    remove_hosted_tools: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +147,9 @@ GATEWAY_HANDLER: Final = "lambda_src.handler.handler"
 SWEEP_MINUTES: Final = 5
 """Minutes between two runs of the sweeper."""
 SWEEPER_HANDLER: Final = "lambda_src.sweeper.handler"
+AUTHORIZER_HANDLER: Final = "lambda_src.authorizer.handler"
 
 # --- the ledger ---------------------------------------------------------------------------------------
-AUTHORIZER_HANDLER: Final = "lambda_src.authorizer.handler"
 
 PK: Final = "pk"
 SK: Final = "sk"
@@ -282,6 +284,8 @@ HEADER_BUDGET_LEFT: Final = "x-tollgate-budget-remaining-usd"
 HEADER_TOKENS_LEFT: Final = "x-tollgate-tokens-remaining"
 HEADER_MAX_OUTPUT: Final = "x-tollgate-max-output-tokens"
 """Returned if the gateway inserted a maximum into a request without one."""
+HEADER_REMOVED_TOOLS: Final = "x-tollgate-removed-tools"
+"""Returned if the gateway left tools out of the request: their types."""
 HEADER_TAGS: Final = "x-tollgate-tags"
 """Request header: `name=value, name=value`, stored in the usage record."""
 HEADER_PROMPT_LOG: Final = "x-tollgate-log"
@@ -331,14 +335,14 @@ def sweeper_log_group(environment: str) -> str:
     return f"/tollgate/{environment}/sweeper"
 
 
-def access_log_group(environment: str) -> str:
-    """Log group of API Gateway's access log, which has the key id and never the value."""
-    return f"/tollgate/{environment}/access"
-
 def authorizer_log_group(environment: str) -> str:
     """Log group of the authorizer."""
     return f"/tollgate/{environment}/authorizer"
 
+
+def access_log_group(environment: str) -> str:
+    """Log group of API Gateway's access log, which has the key id and never the value."""
+    return f"/tollgate/{environment}/access"
 
 
 def account_role_name(environment: str) -> str:

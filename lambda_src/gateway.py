@@ -170,6 +170,8 @@ class Gateway:
     def _admit(self, context: RequestContext, caller: Caller, parsed: ParsedRequest, model: Model) -> AdmittedRequest:
         """Place a hold. Every check that can fail without it comes first, so that no failure leaves a hold behind."""
         request, record, policy = context.request, context.record, caller.policy
+        if parsed.hosted_tools and self.config.providers[model.provider].remove_hosted_tools:
+            parsed.remove_hosted_tools()
         estimated = estimate(parsed, model, policy, self.config)
         if estimated.insert_max:
             set_max_output(parsed, context.route.name, estimated.max_output)

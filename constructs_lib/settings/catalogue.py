@@ -50,6 +50,11 @@ class ProviderSettings(Section):
         'metering.estimate = "strict" rejects other unknown fields. The hold excludes the cost that an allowed field '
         "adds, so that a budget can be exceeded.",
     )
+    hosted_tools: Literal["refuse", "remove"] = Field(
+        default="refuse",
+        description='Tools that the provider runs at a cost without a bound, such as web_search: "refuse" the request '
+        'if metering.estimate is "strict", or "remove" them from every request. Codex sends web_search by default.',
+    )
 
 
 class RateSettings(Section):

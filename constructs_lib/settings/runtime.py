@@ -59,4 +59,5 @@ def _provider(environment: Environment, name: str, settings: ProviderSettings) -
         secret=provider_secret(environment, name),
         region=region,
         allow_members=settings.allow_members,
+        remove_hosted_tools=settings.hosted_tools == "remove",
     )

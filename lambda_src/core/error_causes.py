@@ -1,7 +1,7 @@
 """Every cause of an error response: what each client receives, and what the usage log records.
 
 SDKs and frameworks decide by the status whether they send a request again; few read `x-should-retry`. So a failure that
-may have been billed has a status that no client repeats: 400, or 424 for boto3. `make clients` counts the calls.
+may have been billed has a status that no client of the dialect repeats. `make clients` counts the calls.
 docs/errors.md is generated from this table.
 """
 
@@ -65,8 +65,10 @@ _UNAVAILABLE = replace(
 )
 # The gateway has repeated these calls already. boto3 would repeat a 502, whatever the headers say.
 _UNBILLED = replace(_shapes((502, "server_error"), (502, "api_error"), (424, "ModelErrorException")), retry=False)
+# Codex repeats a 424 five times. Claude Code sends a 400 again with fewer features, six times in all, unless its type
+# is billing_error.
 _BILLED = replace(
-    _shapes((400, "server_error"), (400, "api_error"), (424, "ModelErrorException")),
+    _shapes((400, "server_error"), (424, "api_error"), (424, "ModelErrorException")),
     status=502,
     retry=False,
     billed=True,

@@ -103,12 +103,18 @@ def _max_input(parsed: ParsedRequest, model: Model, config: Config) -> int:
         raise BadRequest(
             "unbounded_cost",
             f"{parsed.hosted_tool} runs at the provider, where its cost has no bound; accepted: requests whose maximum "
-            'cost is known in advance. Leave it out, or ask an operator to set estimate = "typical".',
+            f"cost is known in advance. Leave it out{_switch(parsed)}, or ask an operator to set hosted_tools = "
+            f'"remove" in [providers.{model.provider}], or estimate = "typical".',
         )
     if parsed.unbounded_input is not None:
         return UNKNOWN_CONTEXT_TOKENS if parsed.extended_context else model.max_input_tokens or UNKNOWN_CONTEXT_TOKENS
     tokens = max(0, parsed.text_bytes) + OVERHEAD_TOKENS + parsed.images * config.image_tokens + parsed.added_tokens
     return _capped(tokens, parsed, model)
+
+
+def _switch(parsed: ParsedRequest) -> str:
+    """The setting of the client that sends a tool unasked."""
+    return ' (in Codex: web_search = "disabled")' if "web_search" in parsed.hosted_tools else ""
 
 
 def _capped(tokens: int, parsed: ParsedRequest, model: Model) -> int:

@@ -10,6 +10,7 @@ from lambda_src.contract import (
     HEADER_BUDGET_LEFT,
     HEADER_COST,
     HEADER_MAX_OUTPUT,
+    HEADER_REMOVED_TOOLS,
     HEADER_REQUEST_ID,
     HEADER_TAGS,
     HEADER_TOKENS_LEFT,
@@ -80,6 +81,8 @@ def limit_headers(record: UsageRecord, admitted: AdmittedRequest, dialect: Provi
         headers[HEADER_BUDGET_LEFT] = usd(max(0, min(remaining)))
     if admitted.estimate.insert_max and "output" in admitted.parsed.output_classes:
         headers[HEADER_MAX_OUTPUT] = str(admitted.estimate.max_output)
+    if admitted.parsed.removed_tools:
+        headers[HEADER_REMOVED_TOOLS] = ", ".join(dict.fromkeys(admitted.parsed.removed_tools))
     if policy.tokens_per_minute is not None:
         used = account.tokens(record.at_ms) + record.tokens.total - admitted.hold.tokens
         tokens = max(0, policy.tokens_per_minute - used)

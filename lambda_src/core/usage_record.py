@@ -97,7 +97,7 @@ class UsageRecord:
 
     @property
     def failed(self) -> bool:
-        """Whether the caller got a server error."""
+        """Whether the gateway or a provider failed, whatever status the caller got."""
         return self.status >= 500
 
     @property

@@ -207,8 +207,8 @@ def test_error_responses_are_json_for_the_sdks(every: list[Synthesized]) -> None
         ("waf_filtered", "403", False),
         ("request_too_large", "413", False),
         ("throttled", "429", True),
-        ("quota_exceeded", "429", False),
-        ("integration_timeout", "504", False),
+        ("quota_exceeded", "400", False),
+        ("integration_timeout", "400", False),
         ("missing_authentication_token", "404", False),
     ],
 )

@@ -34,6 +34,13 @@ TEXT_DOCUMENT = {"type": "document", "source": {"type": "text", "data": "a"}}
         ("responses", items({"type": "custom_tool_call"}, {"type": "custom_tool_call_output", "output": "a"})),
         ("responses", items({"type": "reasoning", "encrypted_content": "abc"})),
         ("responses", {"reasoning": {"effort": "high", "mode": "standard"}}),
+        ("responses", {"tools": [{"type": "namespace", "tools": [{"type": "function"}, {"type": "custom"}]}]}),
+        ("responses", {"tools": [{"type": "tool_search", "execution": "client"}, {"type": "apply_patch"}]}),
+        ("responses", {"tools": [{"type": "local_shell"}, {"type": "shell", "environment": {"type": "local"}}]}),
+        ("responses", items({"type": "additional_tools", "tools": [{"type": "namespace", "tools": []}]})),
+        ("responses", items({"type": "local_shell_call"}, {"type": "shell_call_output", "output": "a"})),
+        ("responses", items({"type": "apply_patch_call"}, {"type": "tool_search_output", "tools": []})),
+        ("chat", {"tools": [{"function": {"name": "f"}}]}),
         ("embeddings", {"input": "a"}),
         ("embeddings", {"input": ["a", "b"]}),
         ("embeddings", {"input": [[1, 2], [3]]}),
@@ -112,7 +119,14 @@ def test_references_make_the_input_unbounded(route: str, body: dict[str, Any], p
         ("responses", {"prompt": {"id": "p"}}, "prompt"),
         ("responses", {"context_management": [{}]}, "context_management"),
         ("responses", {"reasoning": {"mode": "pro"}}, "a reasoning mode other than standard"),
-        ("responses", items({"type": "additional_tools"}), "the input item additional_tools"),
+        (
+            "responses",
+            items({"type": "additional_tools", "tools": [{"type": "function"}, {"type": "web_search"}]}),
+            "a tool in the input item additional_tools",
+        ),
+        ("responses", {"tools": [{"type": "namespace", "tools": [{"type": "mcp"}]}]}, "the tool namespace"),
+        ("responses", {"tools": [{"type": "tool_search"}]}, "the tool tool_search"),
+        ("responses", {"tools": [{"type": "shell", "environment": {"type": "container_auto"}}]}, "the tool shell"),
         ("responses", items({"type": "configuration_update"}), "the input item configuration_update"),
         ("responses", items({"type": "compaction_trigger"}), "the input item compaction_trigger"),
         ("responses", items({"type": "program"}), "the input item program"),
@@ -192,3 +206,27 @@ def test_audio_has_its_own_token_class(route: str) -> None:
     part = {"type": "input_audio", "input_audio": {"data": "AAAA"}}
     body = message(part) if route == "chat" else items({"role": "user", "content": [part]})
     assert "input_audio" in parse(route, {"model": "m", **body}).input_classes
+
+
+SEARCH, FUNCTION = {"type": "web_search", "search_content_types": ["text"]}, {"type": "function", "name": "f"}
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "forwarded"),
+    [
+        (
+            "responses",
+            {"tools": [FUNCTION, SEARCH], "tool_choice": "auto"},
+            {"tools": [FUNCTION], "tool_choice": "auto"},
+        ),
+        ("responses", {"tools": [SEARCH], "tool_choice": "auto", "parallel_tool_calls": True}, {}),
+        ("messages", {"tools": [{"type": "web_search_20250305"}, {"name": "f"}]}, {"tools": [{"name": "f"}]}),
+    ],
+)
+def test_hosted_tools_can_be_removed(route: str, body: dict[str, Any], forwarded: dict[str, Any]) -> None:
+    request = parse(route, {"model": "m", **body})
+    assert request.hosted_tool is not None
+    request.remove_hosted_tools()
+    assert request.hosted_tool is None
+    assert json.loads(request.forwarded_body(b"")) == {"model": "m", **forwarded}
+    assert len(request.removed_tools) == 1

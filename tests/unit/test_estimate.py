@@ -116,15 +116,15 @@ def test_typical_holds_the_usual_cost() -> None:
 
 
 def test_typical_accepts_hosted_tools() -> None:
-    assert estimate(request(hosted_tool="a tool"), model(), policy(), config(estimate="typical")).amount > 0
+    assert estimate(request(hosted_feature="a tool"), model(), policy(), config(estimate="typical")).amount > 0
 
 
 def test_strict_rejects_hosted_tools_unless_the_model_is_free() -> None:
     with pytest.raises(BadRequest, match="a tool runs at the provider, where its cost has no bound") as rejected:
-        estimate(request(hosted_tool="a tool"), model(), policy(), config())
+        estimate(request(hosted_feature="a tool"), model(), policy(), config())
     assert rejected.value.code == "unbounded_cost"
     free = model(free=True, prices=Prices({"standard": (Rates(0, dict.fromkeys(TOKEN_CLASSES, 0)),)}))
-    assert estimate(request(hosted_tool="a tool"), free, policy(), config()).amount == 0
+    assert estimate(request(hosted_feature="a tool"), free, policy(), config()).amount == 0
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from lambda_src.core.dialects.parsed_request import (
     objects,
     reject_case_variants,
     reject_fields,
+    split_tools,
     unknown_members,
 )
 from lambda_src.core.dialects.parsed_response import (
@@ -68,10 +69,10 @@ def parse_request(route: Route, body: JsonObject, size: int, path_model: str | N
     _tools(parsed, body)
     for name in ("mcp_servers", "container", "compaction"):
         if body.get(name):
-            parsed.hosted_tool = name
+            parsed.hosted_feature = name
     for edit in objects(as_object(body.get("context_management")).get("edits")):
         if edit.get("type") not in _CLEARING_EDITS:
-            parsed.hosted_tool = f"the context edit {brief(edit.get('type'))}"
+            parsed.hosted_feature = f"the context edit {brief(edit.get('type'))}"
     if body.get("thread") is not None:
         parsed.unbounded_input = "thread"
     _cache(parsed, body)
@@ -86,11 +87,14 @@ def _tools(parsed: ParsedRequest, body: JsonObject) -> None:
         parsed.added_tokens += TOOLS_ALLOWANCE
     for tool in objects(body.get("tools")):
         reject_case_variants(tool, ("type", "cache_control"))
-        kind = tool.get("type", "custom")
-        if not isinstance(kind, str) or kind not in CLIENT_TOOLS:
-            parsed.hosted_tool = f"the tool {brief(kind)}"
-        elif kind != "custom":
+        if tool.get("type", "custom") != "custom":
             parsed.added_tokens += BUILT_IN_ALLOWANCE
+    split_tools(parsed, objects(body.get("tools")), _is_client_tool)
+
+
+def _is_client_tool(tool: JsonObject) -> bool:
+    kind = tool.get("type", "custom")
+    return isinstance(kind, str) and kind in CLIENT_TOOLS
 
 
 def _service_tier(body: JsonObject) -> str | None:

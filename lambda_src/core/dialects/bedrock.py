@@ -55,14 +55,14 @@ def parse_request(route: Route, body: JsonObject, size: int, path_model: str | N
         parsed.unbounded_input = "promptVariables"
     if body.get("additionalModelRequestFields"):
         # Model-specific fields may raise the maximum output or enable tools that Bedrock runs.
-        parsed.hosted_tool = "additionalModelRequestFields"
+        parsed.hosted_feature = "additionalModelRequestFields"
     if as_object(body.get("performanceConfig")).get("latency") not in (None, "standard"):
         reject_fields(body, {"performanceConfig": "a latency other than standard has other prices"})
     if body.get("toolConfig"):
         parsed.added_tokens += TOOLS_ALLOWANCE
     for tool in objects(as_object(body.get("toolConfig")).get("tools")):
         if not tool.keys() <= {"toolSpec", "cachePoint"}:
-            parsed.hosted_tool = "a system tool" if "systemTool" in tool else f"the tool {brief(', '.join(tool))}"
+            parsed.hosted_feature = "a system tool" if "systemTool" in tool else f"the tool {brief(', '.join(tool))}"
     if any(True for _ in find_values(body, "cachePoint")):
         parsed.input_classes |= {"cache_write_5m", "cache_write_1h"}
     for_each_part([body], "system", lambda part: _part(parsed, part))
@@ -80,7 +80,7 @@ def _part(parsed: ParsedRequest, part: JsonObject) -> None:
     elif "toolResult" in part:
         for_each_part([as_object(part["toolResult"])], "content", lambda inner: _part(parsed, inner))
     elif "toolAddition" in part:
-        parsed.hosted_tool = "a tool added by a message"
+        parsed.hosted_feature = "a tool added by a message"
     elif not any(name in part for name in _TEXT_PARTS):
         parsed.unbounded_input = f"a content block with {brief(', '.join(part) or 'no fields')}"
 

@@ -24,6 +24,7 @@ from lambda_src.core.dialects.parsed_request import (
     reject_case_variants,
     reject_fields,
     shorten,
+    split_tools,
     unknown_members,
 )
 from lambda_src.core.errors import BadRequest
@@ -32,11 +33,16 @@ from lambda_src.core.tokens import as_object
 __all__ = ["parse_request", "parse_response"]
 
 _MAX_TIER = 100
-_CLIENT_TOOLS = ("function", "custom")
+_CLIENT_TOOLS = ("function", "custom", "local_shell", "apply_patch")
+"""Types of tools that the client runs."""
 _TEXT_PARTS = ("text", "input_text", "output_text", "refusal", "summary_text", "reasoning_text")
-_RESPONSE_ITEMS = ("message", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output",
-                   "reasoning")  # fmt: skip
-_ACTION_ITEMS = ("additional_tools", "configuration_update", "compaction_trigger", "program")
+_RESPONSE_ITEMS = (
+    "message", "reasoning", *(kind + suffix for suffix in ("", "_output") for kind in (
+        "function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call",
+    )), "tool_search_call", "tool_search_output", "additional_tools",
+)  # fmt: skip
+"""Input items whose bytes are in the request."""
+_ACTION_ITEMS = ("configuration_update", "compaction_trigger", "program")
 """Input items that make the provider do more than generate a response."""
 _OTHER_MODELS = {
     "models": "a model with other prices might respond",
@@ -46,7 +52,7 @@ _OTHER_MODELS = {
 _COMMON = frozenset({
     "model", "user", "metadata", "store", "service_tier", "stream", "stream_options", "temperature", "top_p",
     "top_logprobs", "safety_identifier", "moderation", "prompt_cache_key", "prompt_cache_options",
-    "prompt_cache_retention", "parallel_tool_calls", "tools", "tool_choice", *_OTHER_MODELS,
+    "prompt_cache_retention", "parallel_tool_calls", "tools", "tool_choice", "client_metadata", *_OTHER_MODELS,
 })  # fmt: skip
 MEMBERS: Final = {
     "chat": _COMMON | {
@@ -67,9 +73,10 @@ MEMBERS: Final = {
 `strict` rejects every other field. Before you add one, find out whether it can add tokens or fees.
 """
 _SPELLINGS = frozenset().union(*MEMBERS.values())
+_TOOL_FIELDS = frozenset({"type", "tools", "execution", "environment"})
 _PART_FIELDS = frozenset({
     "type", "role", "content", "output", "audio", "text", "image_url", "url", "file", "file_id", "input_audio",
-    "encrypted_content",
+    "encrypted_content", "tools",
 })  # fmt: skip
 
 
@@ -122,7 +129,7 @@ def _chat(parsed: ParsedRequest) -> None:
     parsed.extra_output = len(str(body.get("prediction") or "").encode(errors="surrogatepass"))
     for name in ("web_search_options", "plugins"):
         if name in body:
-            parsed.hosted_tool = name
+            parsed.hosted_feature = name
     if isinstance(modalities := body.get("modalities"), list) and "audio" in modalities:
         parsed.output_classes.add("output_audio")
     _tools(parsed, "functions", "tools")
@@ -153,10 +160,10 @@ def _responses(parsed: ParsedRequest) -> None:
             parsed.unbounded_input = name
     for name in ("prompt", "context_management"):  # a stored prompt may include tools
         if body.get(name):
-            parsed.hosted_tool = name
+            parsed.hosted_feature = name
     reject_case_variants(as_object(body.get("reasoning")), ("mode",))
     if as_object(body.get("reasoning")).get("mode") not in (None, "standard"):
-        parsed.hosted_tool = "a reasoning mode other than standard"
+        parsed.hosted_feature = "a reasoning mode other than standard"
     _tools(parsed, "tools")
     for item in objects(body.get("input")):
         _item(parsed, item)
@@ -167,9 +174,11 @@ def _item(parsed: ParsedRequest, item: JsonObject) -> None:
     reject_case_variants(item, _PART_FIELDS)
     kind = item.get("type", "message" if "role" in item else "item_reference")
     if kind in _ACTION_ITEMS:
-        parsed.hosted_tool = f"the input item {brief(kind)}"
+        parsed.hosted_feature = f"the input item {brief(kind)}"
     elif kind not in _RESPONSE_ITEMS:
         parsed.unbounded_input = f"an input item of type {brief(kind)}"
+    elif not all(_is_client_tool(tool) for tool in objects(item.get("tools"))):
+        parsed.hosted_feature = f"a tool in the input item {brief(kind)}"
     elif kind == "reasoning" and not item.get("encrypted_content"):
         parsed.unbounded_input = "reasoning stored by the provider"
     for_each_part([item], "content", lambda part: _part(parsed, part))
@@ -179,10 +188,24 @@ def _item(parsed: ParsedRequest, item: JsonObject) -> None:
 def _tools(parsed: ParsedRequest, *names: str) -> None:
     if any(parsed.body.get(name) for name in names):
         parsed.added_tokens += TOOLS_ALLOWANCE
-    for tool in objects(parsed.body.get("tools")):
-        reject_case_variants(tool, ("type",))
-        if tool.get("type") not in _CLIENT_TOOLS:
-            parsed.hosted_tool = f"the tool {brief(tool.get('type'))}"
+    tools = [*objects(parsed.body.get("tools"))]
+    for tool in tools:
+        reject_case_variants(tool, _TOOL_FIELDS)
+    split_tools(parsed, tools, _is_client_tool)
+
+
+def _is_client_tool(tool: JsonObject) -> bool:
+    """Whether the client runs the tool, or all tools of a namespace."""
+    kind = tool.get("type")
+    if kind is None:  # some servers take every tool for a function
+        return isinstance(tool.get("function"), dict) or isinstance(tool.get("name"), str)
+    if kind == "namespace":
+        return all(_is_client_tool(inner) for inner in objects(tool.get("tools")))
+    if kind == "tool_search":
+        return tool.get("execution") == "client"
+    if kind == "shell":
+        return as_object(tool.get("environment")).get("type") == "local"
+    return kind in _CLIENT_TOOLS
 
 
 def _part(parsed: ParsedRequest, part: JsonObject) -> None:

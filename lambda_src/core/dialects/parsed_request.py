@@ -31,11 +31,13 @@ class ParsedRequest:
     unbounded_input: the part that refers to input of unknown size, such as a file id; None: no such part.
     extended_context: whether the request extends the model's context window.
     unknown_members: top-level fields whose effect on the cost is unknown.
-    hosted_tool: the tool or feature that the provider runs at a cost without a bound; None: none.
+    hosted_feature: a feature that the provider runs at a cost without a bound; None: none.
+    hosted_tools: the types of the request's tools that the provider runs. client_tools: its other tools.
+    removed_tools: the types of tools that are left out.
     input_classes, output_classes: token classes that input and output may be billed in.
     service_tier: the requested tier; None: the provider's default. may_vary_tier: the provider may choose the tier.
     usage_requested: whether the client requested usage in the stream.
-    overrides: fields to set in the body before it is forwarded.
+    overrides: fields to set in the body before it is forwarded. removed: fields to leave out.
     """
 
     body: JsonObject
@@ -50,21 +52,39 @@ class ParsedRequest:
     unbounded_input: str | None = None
     extended_context: bool = False
     unknown_members: tuple[str, ...] = ()
-    hosted_tool: str | None = None
+    hosted_feature: str | None = None
+    hosted_tools: tuple[str, ...] = ()
+    client_tools: tuple[JsonObject, ...] = ()
+    removed_tools: tuple[str, ...] = ()
     input_classes: set[str] = field(default_factory=lambda: {"input", "cache_read"})
     output_classes: set[str] = field(default_factory=lambda: {"output"})
     service_tier: str | None = None
     may_vary_tier: bool = False
     usage_requested: bool = True
     overrides: JsonObject = field(default_factory=dict)
+    removed: frozenset[str] = frozenset()
+
+    @property
+    def hosted_tool(self) -> str | None:
+        """The tool or feature that the provider runs at a cost without a bound; None: none."""
+        return self.hosted_feature or (f"the tool {self.hosted_tools[-1]}" if self.hosted_tools else None)
+
+    def remove_hosted_tools(self) -> None:
+        """Leave out the tools that the provider runs."""
+        self.removed_tools, self.hosted_tools = self.hosted_tools, ()
+        if self.client_tools:
+            self.overrides["tools"] = list(self.client_tools)
+        else:  # an empty list, or a choice between no tools, is an error
+            self.removed = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 
     def forwarded_body(self, raw: bytes) -> bytes:
         """The bytes to send to the provider: `raw` itself if no field must be set. BadRequest if nested too deeply."""
-        if all(self.body.get(name) == value for name, value in self.overrides.items()):
+        if not self.removed and all(self.body.get(name) == value for name, value in self.overrides.items()):
             return raw
+        fields = {name: value for name, value in self.body.items() if name not in self.removed} | self.overrides
         # Escaped as ASCII: the caller may have sent half a surrogate pair, which UTF-8 cannot encode.
         try:
-            return json.dumps(self.body | self.overrides, separators=(",", ":"), allow_nan=False).encode()
+            return json.dumps(fields, separators=(",", ":"), allow_nan=False).encode()
         except RecursionError:
             raise too_deep() from None
         except ValueError:  # 1e999 is valid JSON, and infinite in Python
@@ -190,6 +210,15 @@ def for_each_part(owners: Iterable[JsonObject], name: str, visit: Callable[[Json
     for owner in owners:
         for part in objects(owner.get(name)):
             visit(part)
+
+
+def split_tools(
+    parsed: ParsedRequest, tools: Iterable[JsonObject], is_client_tool: Callable[[JsonObject], bool]
+) -> None:
+    """Set `parsed.client_tools` and `parsed.hosted_tools`."""
+    tools = tuple(tools)
+    parsed.client_tools = tuple(tool for tool in tools if is_client_tool(tool))
+    parsed.hosted_tools = tuple(brief(tool.get("type")) for tool in tools if not is_client_tool(tool))
 
 
 def find_values(body: object, name: str) -> Iterator[object]:
