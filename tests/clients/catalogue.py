@@ -95,7 +95,6 @@ CLIENTS: Final = (
         dialect="bedrock",
         runtime="python",
         program=("boto3_converse",),
-        light=True,
     ),
     Client(
         name="Codex",
