@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from local.provider.conversation import ToolCall, Turn
-from local.provider.protocol import TokenCounts
+from local.provider.protocol import ProviderError, TokenCounts
 from local.provider.script import Script
 
 _BYTES_PER_TOKEN: Final = 4
@@ -102,8 +102,8 @@ def _choice(request: GenerationRequest, script: Script, number: int, limit: int 
     if script.long is not None:
         size = min(script.long, limit if limit is not None else script.long) * _BYTES_PER_TOKEN
         text = ("on and on " * (size // 10 + 1))[:size]
-    finish, stop, stops = "stop", None, request.stop_sequences
-    for sequence in [stops] if isinstance(stops, str) else stops if isinstance(stops, list) else []:
+    finish, stop = "stop", None
+    for sequence in _stop_sequences(request.stop_sequences):
         if sequence and sequence in text:
             text, finish, stop = text.partition(sequence)[0], "stop_sequence", sequence
     if limit is not None and tokens_of(text) > limit:
@@ -112,6 +112,14 @@ def _choice(request: GenerationRequest, script: Script, number: int, limit: int 
     elif script.long is not None and limit is not None and script.long > limit:
         finish = "length"
     return Choice(text, finish, stop)
+
+
+def _stop_sequences(given: object) -> list[str]:
+    """The stop sequences of a request. Raises ProviderError (400) unless they are absent, a text or a list of texts."""
+    listed = [given] if isinstance(given, str) else given or []
+    if not isinstance(listed, list) or not all(isinstance(sequence, str) for sequence in listed):
+        raise ProviderError(400, f"Invalid stop sequences: expected a string or an array of strings, got {given!r}.")
+    return listed
 
 
 def _input_classes(total: int, script: Script, classes: frozenset[str]) -> dict[str, int]:

@@ -155,6 +155,7 @@ def test_wrong_and_missing_keys(provider: StandInProvider, oai: openai.OpenAI) -
         ({"model": ""}, "model"),
         ({"n": 0}, "'n'"),
         ({"n": 129}, "'n'"),
+        ({"stop": [{}]}, "stop"),
         ({"max_tokens": "many"}, "max_tokens"),
     ],
 )
