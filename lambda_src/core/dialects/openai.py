@@ -173,7 +173,7 @@ def _item(parsed: ParsedRequest, item: JsonObject) -> None:
     """Parse an input item. Without a type it is a message, or a reference to a stored item if it has no role."""
     reject_case_variants(item, _PART_FIELDS)
     kind = item.get("type", "message" if "role" in item else "item_reference")
-    if kind in _ACTION_ITEMS:
+    if kind in _ACTION_ITEMS or (kind == "additional_tools" and not isinstance(item.get("tools"), list)):
         parsed.hosted_feature = f"the input item {brief(kind)}"
     elif kind not in _RESPONSE_ITEMS:
         parsed.unbounded_input = f"an input item of type {brief(kind)}"
