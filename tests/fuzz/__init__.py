@@ -1,1 +1,1 @@
-"""Seeded fuzz runs that take minutes. `python -m tests.fuzz.environments SEED SECONDS` runs one by hand."""
+"""Seeded fuzz runs that take minutes: `make fuzz`, or `python -m tests.fuzz PART SEED SECONDS` for one part."""

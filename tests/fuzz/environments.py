@@ -1,21 +1,17 @@
 """Fuzzes environment files: each loads and is valid Terraform, or has clear errors, in time linear in its size.
 
-python -m tests.fuzz.environments SEED SECONDS
+python -m tests.fuzz environments SEED SECONDS
 """
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
-import time
-import traceback
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 
 from constructs_lib.aws import App
 from constructs_lib.stack import TollgateStack
+from local.cloud.client import Cloud
+from tests.fuzz.findings import part
 from tests.fuzz.loading import FuzzError, check_load, texts
 from tests.plan.terraform import Folder
 from tools.paths import ROOT
@@ -28,14 +24,12 @@ class Validator:
         self._folder = folder
         self._stack = Folder(folder / "validate")
         self._initialized = False
-        self.loaded = 0
 
     def check(self, path: Path, text: str) -> None:
         """Load, synthesize and validate a file, unless it has errors. Raises FuzzError, or the program's exception."""
         environment = check_load(path, text)
         if environment is None:
             return
-        self.loaded += 1
         out = self._folder / "out"
         app = App(outdir=str(out))
         TollgateStack(app, environment=environment, checkout=ROOT, build=self._folder / "packages")
@@ -52,28 +46,15 @@ class Validator:
             raise FuzzError(str(failed)[:4000]) from None
 
 
-def run(seed: int, seconds: float) -> int:
-    """Fuzz for `seconds`. Prints each failing file, and returns their number."""
-    failures = count = 0
-    deadline = time.monotonic() + seconds
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tollgate-fuzz-")))
+def run(seed: int, seconds: float, cloud: Cloud | None = None) -> int:
+    """Fuzz for `seconds`. Returns the number of failures. cloud: not used."""
+    del cloud
+    with part("environments", seed, seconds) as found, tempfile.TemporaryDirectory(prefix="tollgate-fuzz-") as name:
+        folder = Path(name)
         validator = Validator(folder)
-        pool = stack.enter_context(ThreadPoolExecutor(1))
         for text in texts(seed):
-            if time.monotonic() > deadline:
+            if not found.running:
                 break
-            count += 1
-            failed = pool.submit(validator.check, folder / "fuzz.toml", text).exception()
-            if failed is not None:
-                failures += 1
-                trace = "".join(traceback.format_exception(failed))[-3000:]
-                sys.stdout.write(f"--- seed {seed}, file {count}\n{text[:3000]}\n{trace}\n")
-    sys.stdout.write(
-        json.dumps({"seed": seed, "files": count, "loaded": validator.loaded, "failures": failures}) + "\n"
-    )
-    return failures
-
-
-if __name__ == "__main__":
-    sys.exit(min(run(int(sys.argv[1]), float(sys.argv[2])), 1))
+            with found.case(lambda text=text: text):
+                validator.check(folder / "fuzz.toml", text)
+    return found.failures

@@ -54,7 +54,7 @@ _TIMES = (
     "1979-05-27T00:32:00",
 )
 _STRUCTURES = ("[]", "{}", "[[]]", "[1, 'a']", "{ a = 1 }", "true", "false", "[" * 60 + "]" * 60, "[" * 3000)
-_TEXTS = (
+TEXTS = (
     "",
     " ",
     "a",
@@ -188,7 +188,7 @@ def mutated(document: dict[str, Any], random_: random.Random) -> str:
 
 
 def _change(document: dict[str, Any], random_: random.Random) -> None:
-    table, key = random_.choice(list(_places(document)))
+    table, key = random_.choice(places(document))
     choice = random_.random()
     if choice < 0.15 and isinstance(table, dict):
         table[_text(str(key), random_)] = table.pop(key)
@@ -197,16 +197,16 @@ def _change(document: dict[str, Any], random_: random.Random) -> None:
     elif choice < 0.7 and isinstance(table[key], str):
         table[key] = _text(table[key], random_)
     else:
-        table[key] = Token(random_.choice((*_NUMBERS, *_TIMES, *_STRUCTURES, *map(json.dumps, _TEXTS[:60]))))
+        table[key] = Token(random_.choice((*_NUMBERS, *_TIMES, *_STRUCTURES, *map(json.dumps, TEXTS[:60]))))
 
 
 def _text(value: str, random_: random.Random) -> str:
     kind = random_.randrange(6)
     if kind == 0:
-        return random_.choice(_TEXTS)
+        return random_.choice(TEXTS)
     place = random_.randrange(len(value) + 1)
     if kind == 1:
-        return value[:place] + random_.choice(_TEXTS) + value[place:]
+        return value[:place] + random_.choice(TEXTS) + value[place:]
     if kind == 2:
         return value[:place] + random_.choice(_CHARACTERS) + value[place:]
     characters = _CHARACTERS if kind == 3 else "az09AZ-_./:"
@@ -221,10 +221,10 @@ def _change_text(text: str, random_: random.Random) -> str:
     return text.replace("\n", "\r\n") if random_.random() < 0.2 else text[:place] + insertion + text[place:]
 
 
-def _places(value: Any) -> list[tuple[Any, Any]]:
+def places(value: Any) -> list[tuple[Any, Any]]:
     """Each container in a document with each of its keys or indexes."""
     keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
-    return [place for key in keys for place in [(value, key), *_places(value[key])]]
+    return [place for key in keys for place in [(value, key), *places(value[key])]]
 
 
 def _key(key: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lambda_src.contract import LATENCY_BOUNDS_MS, WINDOWS, Window
 from lambda_src.core.account import Account, Hold
-from lambda_src.core.usage_record import UsageRecord
+from lambda_src.core.usage_record import TOKEN_FIELDS, UsageRecord
 from lambda_src.core.windows import label, utc_datetime
 from tests.money.faults import request_id_of
 
@@ -67,8 +67,8 @@ def check_rollups(rollups: Sequence[Row], rows: Sequence[Row]) -> None:
         if row["settlement"] != "unsettled":
             expected[sk, "latency_ms"] += row["latency_ms"]
             expected[sk, _latency_bucket(row["latency_ms"])] += 1
-        for token_class in ("input", "output"):
-            expected[sk, f"tokens_{token_class}"] += row.get(f"tokens_{token_class}", 0)
+        for name in TOKEN_FIELDS:
+            expected[sk, name] += row.get(name, 0)
     actual: Counter[tuple[str, str]] = Counter()
     for item in rollups:
         for name, value in item.items():
