@@ -42,7 +42,8 @@ class Findings:
             self._known.add(kind)
             trace = "".join(traceback.format_exception(error))[-_CHARACTERS:]
             text = repr(described)[:_CHARACTERS]
-            self._out.write(f"--- {self.part}, seed {self.seed}, case {number}\n{text}\n{trace}\n")
+            text = f"--- {self.part}, seed {self.seed}, case {number}\n{text}\n{trace}\n"
+            self._out.write(text.encode(errors="backslashreplace").decode())
             self._out.flush()
 
     def summary(self) -> int:

@@ -31,6 +31,7 @@ _WORKERS, _BATCH = 4, 12
 _TIMEOUT, _SLACK = 1.0, 1.5
 """Seconds: the upstream timeout, and what a request may take in addition."""
 _CALLER = re.compile(rb"caller-\d+-\d+-")
+_SLOW_PARTS = 40
 _NO_LINGER = struct.pack("ii", 1, 0)
 _INTERIM = (
     b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n",
@@ -65,11 +66,13 @@ _TLS_GARBAGE = (
 class Behaviour:
     """What a provider does with one request. parts: bytes to send, each after a pause in seconds.
 
-    end: keep the connection open, close it, or reset it. done: set when all of it has happened.
+    end: keep the connection open, close it, or reset it. whole: the body, if it is sent as HTTP requires.
+    done: set when all of it has happened.
     """
 
     parts: list[tuple[float, bytes]]
     end: str
+    whole: bytes | None = None
     received: bool = False
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -85,22 +88,21 @@ def generated(caller: str, random_: random.Random) -> Behaviour:
     framing, sent = _framed(body, random_)
     end = "keep"
     lines = [random_.choice(_STATUS_LINES), *random_.sample(headers + framing, len(headers + framing))]
-    data = (
-        b"".join(random_.choices(_INTERIM, k=random_.choice((0, 0, 0, 1, 2, 40))))
-        + b"\r\n".join(lines)
-        + b"\r\n\r\n"
-        + sent
-    )
+    interim = random_.choices(_INTERIM, k=random_.choice((0, 0, 0, 1, 2, 40)))
+    data = b"".join(interim) + b"\r\n".join(lines) + b"\r\n\r\n" + sent
+    proper = lines[0] == _STATUS_LINES[0] and len(headers) == 1 and {*interim} <= {*_INTERIM[:2]} and len(interim) < 3
     if random_.random() < 0.4:
         other = json.dumps({"choices": [], "id": f"after {caller}"}).encode()
         follower = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(other), other)
         data += random_.choice((follower, follower, b"\r\n" + follower, b"\r\n", b"0\r\n\r\n" + follower, other))
     if random_.random() < 0.2:
         data = data[: random_.randrange(len(data) + 1)]
-        end = random_.choice(("close", "reset", "keep"))
+        end, proper = random_.choice(("close", "reset", "keep")), False
     elif not framing or random_.random() < 0.1:
         end = "close"
-    return Behaviour(_split(data, random_), end)
+    parts = _split(data, random_)
+    proper = proper and framing == [b"content-length: %d" % len(body)] and len(parts) < _SLOW_PARTS
+    return Behaviour(parts, end, body if proper else None)
 
 
 def _framed(body: bytes, random_: random.Random) -> tuple[list[bytes], bytes]:
@@ -126,7 +128,7 @@ def _framed(body: bytes, random_: random.Random) -> tuple[list[bytes], bytes]:
 def _split(data: bytes, random_: random.Random) -> list[tuple[float, bytes]]:
     """`data` in parts, mostly sent at once, sometimes slower than the time limit."""
     if random_.random() < 0.03:
-        return [(0.05, data[index : index + 1]) for index in range(min(len(data), 40))]
+        return [(0.05, data[index : index + 1]) for index in range(min(len(data), _SLOW_PARTS))]
     cuts = sorted(random_.randrange(len(data) + 1) for _ in range(random_.choice((0, 0, 0, 1, 3))))
     return [
         (random_.choice((0, 0.005)) if cuts else 0, data[start:end])
@@ -204,6 +206,8 @@ def check(caller: bytes, behaviour: Behaviour, outcome: Outcome, seconds: float)
     assert usage["settlement"] == "settled"
     if not behaviour.received:
         return
+    if behaviour.whole is not None:
+        assert (outcome.status, outcome.body) == (200, behaviour.whole)
     if usage["upstream_status"] is None:
         assert usage["cost_nano_usd"] == usage["held_nano_usd"] > 0, "no response: the provider may have billed it"
     elif usage["upstream_status"] < 300:
