@@ -33,13 +33,14 @@ _TIMEOUT, _SLACK = 1.0, 1.5
 _CALLER = re.compile(rb"caller-\d+-\d+-")
 _SLOW_PARTS = 40
 _NO_LINGER = struct.pack("ii", 1, 0)
+_PROPER_INTERIM = (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n")
 _INTERIM = (
-    b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n",
-    b"HTTP/1.1 102 A\r\ncontent-length: 2\r\n\r\n", b"HTTP/1.1 199 A\r\ntransfer-encoding: chunked\r\n\r\n",
-    b"HTTP/1.1 101 A\r\nupgrade: x\r\n\r\n", b"HTTP/1.0 100 A\n\n", b"\r\n", b"HTTP/1.1 100",
+    *_PROPER_INTERIM * 4, b"HTTP/1.1 102 A\r\ncontent-length: 2\r\n\r\n",
+    b"HTTP/1.1 199 A\r\ntransfer-encoding: chunked\r\n\r\n", b"HTTP/1.1 101 A\r\nupgrade: x\r\n\r\n",
+    b"HTTP/1.0 100 A\n\n", b"\r\n", b"HTTP/1.1 100",
 )  # fmt: skip
 _STATUS_LINES = (
-    *(b"HTTP/1.1 200 OK",) * 12, b"HTTP/1.0 200 OK", b"HTTP/1.1 201", b"HTTP/1.1 204 A", b"HTTP/1.1 304 A",
+    *(b"HTTP/1.1 200 OK",) * 40, b"HTTP/1.0 200 OK", b"HTTP/1.1 201", b"HTTP/1.1 204 A", b"HTTP/1.1 304 A",
     b"HTTP/1.1 206 A", b"HTTP/1.1 404 A", b"HTTP/1.1 429 A", b"HTTP/1.1 500 A", b"HTTP/1.1 600 A", b"HTTP/1.1 099 A",
     b"HTTP/1.1 1000 A", b"HTTP/2 200", b"HTTP/0.9 200 OK", b"HTTP/1.1 200\tOK", b"HTTP/1.1  200 OK", b"HTP/1.1 200 OK",
     b"\x16\x03\x03\x00\x7a", b"", b"HTTP/1.1 200 " + b"a" * 70_000,
@@ -90,7 +91,9 @@ def generated(caller: str, random_: random.Random) -> Behaviour:
     lines = [random_.choice(_STATUS_LINES), *random_.sample(headers + framing, len(headers + framing))]
     interim = random_.choices(_INTERIM, k=random_.choice((0, 0, 0, 1, 2, 40)))
     data = b"".join(interim) + b"\r\n".join(lines) + b"\r\n\r\n" + sent
-    proper = lines[0] == _STATUS_LINES[0] and len(headers) == 1 and {*interim} <= {*_INTERIM[:2]} and len(interim) < 3
+    proper = (
+        lines[0] == _STATUS_LINES[0] and len(headers) == 1 and {*interim} <= {*_PROPER_INTERIM} and len(interim) < 3
+    )
     if random_.random() < 0.4:
         other = json.dumps({"choices": [], "id": f"after {caller}"}).encode()
         follower = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(other), other)
