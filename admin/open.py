@@ -12,7 +12,7 @@ import typer
 from admin.errors import UsageError, unknown
 from admin.output import json_output
 from admin.session import Session, session_of
-from lambda_src.contract import access_log_group, gateway_log_group, prefix, sweeper_log_group
+from lambda_src.contract import log_group, prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +77,13 @@ def places(session: Session) -> list[Place]:
             "health, spend, models, latency, errors",
         ),
         Place("alarms", alarms, "alarms and their state"),
-        Place("logs", groups + _twice(gateway_log_group(environment)), "usage log: one line per request"),
+        Place("logs", groups + _twice(log_group(environment, "usage")), "usage log: one line per request"),
         Place(
-            "access-logs", groups + _twice(access_log_group(environment)), "access log: API Gateway's line per request"
+            "access-logs",
+            groups + _twice(log_group(environment, "access")),
+            "access log: API Gateway's line per request",
         ),
-        Place("sweeper-logs", groups + _twice(sweeper_log_group(environment)), "log of the sweeper"),
+        Place("sweeper-logs", groups + _twice(log_group(environment, "sweeper")), "log of the sweeper"),
     ]
 
 

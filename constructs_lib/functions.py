@@ -23,9 +23,7 @@ from lambda_src.contract import (
     CONFIG_VARIABLE,
     GATEWAY_HANDLER,
     SWEEPER_HANDLER,
-    authorizer_log_group,
-    gateway_log_group,
-    sweeper_log_group,
+    log_group,
 )
 
 SOURCE_FOLDER: Final = "lambda_src"
@@ -62,7 +60,7 @@ def gateway_function(
         package=package,
         handler=GATEWAY_HANDLER,
         description="Tollgate: identify, admit, forward, meter, settle, log",
-        log_group_name=gateway_log_group(environment.name),
+        log_group_name=log_group(environment.name, "usage"),
         memory_mb=environment.gateway.memory_mb,
         timeout_seconds=environment.lambda_timeout_seconds,
         reserved_concurrency=environment.gateway.reserved_concurrency,
@@ -81,7 +79,7 @@ def sweeper_function(
         package=package,
         handler=SWEEPER_HANDLER,
         description="Tollgate: turn expired holds into usage rows",
-        log_group_name=sweeper_log_group(environment.name),
+        log_group_name=log_group(environment.name, "sweeper"),
         memory_mb=SWEEPER_MEMORY_MB,
         timeout_seconds=SWEEPER_TIMEOUT_SECONDS,
         variables=variables,
@@ -97,7 +95,7 @@ def authorizer_function(scope: Construct, environment: Environment, package: Pac
         package=package,
         handler=AUTHORIZER_HANDLER,
         description="Tollgate: find the API key of a request",
-        log_group_name=authorizer_log_group(environment.name),
+        log_group_name=log_group(environment.name, "authorizer"),
         memory_mb=AUTHORIZER_MEMORY_MB,
         timeout_seconds=AUTHORIZER_TIMEOUT_SECONDS,
         variables={},

@@ -9,11 +9,7 @@ from constructs_lib.permissions import Statement
 from constructs_lib.settings import Environment
 from constructs_lib.settings.platform import AwsSettings
 from lambda_src.contract import (
-    access_log_group,
-    authorizer_log_group,
-    gateway_log_group,
-    prompt_log_group,
-    sweeper_log_group,
+    log_group,
 )
 
 _MANAGE: Final = [
@@ -63,9 +59,9 @@ def key_policy(environment: Environment) -> dict[str, object] | None:
 def log_groups(environment: Environment) -> list[str]:
     """Names of the stack's log groups. `*` stands for the API's id in the name that API Gateway chooses."""
     name = environment.name
-    groups = [gateway_log_group(name), sweeper_log_group(name), access_log_group(name)]
-    groups += [authorizer_log_group(name)] if environment.gateway.bearer else []
-    groups += [prompt_log_group(name)] if environment.logs_prompts() else []
+    groups = [log_group(name, "usage"), log_group(name, "sweeper"), log_group(name, "access")]
+    groups += [log_group(name, "authorizer")] if environment.gateway.bearer else []
+    groups += [log_group(name, "prompts")] if environment.logs_prompts() else []
     groups += [function_log_group(name, function) for function in environment.functions]
     return [*groups, execution_log_group("*", environment.gateway.stage)]
 

@@ -8,7 +8,7 @@ from constructs_lib.kms_policy import let_logs_encrypt
 from constructs_lib.logs import LogGroup
 from constructs_lib.permissions import Statement
 from constructs_lib.settings import Environment
-from lambda_src.contract import prompt_log_group
+from lambda_src.contract import log_group
 
 
 class PromptLog(Construct):
@@ -24,7 +24,7 @@ class PromptLog(Construct):
             self,
             "prompts",
             environment=environment,
-            group_name=prompt_log_group(environment.name),
+            group_name=log_group(environment.name, "prompts"),
             retention_days=environment.prompts.retention_days,
             kms_key_arn=environment.gateway.kms_key_arn or self._key(environment, account_in(account_of)),
         )
@@ -35,7 +35,9 @@ class PromptLog(Construct):
 
     def _key(self, environment: Environment, account: str) -> str:
         aws = environment.aws
-        group_arn = f"arn:{aws.partition}:logs:{aws.region}:{account}:log-group:{prompt_log_group(environment.name)}"
+        group_arn = (
+            f"arn:{aws.partition}:logs:{aws.region}:{account}:log-group:{log_group(environment.name, 'prompts')}"
+        )
         return own_key(
             self,
             "prompts",

@@ -13,8 +13,9 @@ from constructs_lib.aws import (
     addressed,
 )
 from constructs_lib.logs import LogGroup
-from constructs_lib.query_catalogue import INDEXED, INSIGHT_RULES, QUERIES, Log
+from constructs_lib.query_catalogue import INDEXED, INSIGHT_RULES, QUERIES
 from constructs_lib.settings import Environment
+from lambda_src.contract import Log
 
 
 class SavedQueries(Construct):

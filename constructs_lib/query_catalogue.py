@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from lambda_src.contract import TOKEN_CLASSES
-
-Log = Literal["usage", "access", "sweeper"]
-"""usage: the gateway's lines. access: API Gateway's lines. sweeper: lines for requests that were never settled."""
+from lambda_src.contract import TOKEN_CLASSES, Log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

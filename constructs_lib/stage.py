@@ -27,7 +27,7 @@ from constructs_lib.logs import LogGroup
 from constructs_lib.permissions import trusted_by
 from constructs_lib.rest_api import RestApi
 from constructs_lib.settings import Environment
-from lambda_src.contract import access_log_group, account_role_name
+from lambda_src.contract import account_role_name, log_group
 
 _APPLIED_AT_ONCE: Final = ("name", "description", "endpoint_configuration", "lifecycle")
 """Arguments of the API itself that take effect without a deployment."""
@@ -41,7 +41,7 @@ class Stage(Construct):
         super().__init__(scope, "stage")
         gateway = environment.gateway
         self.access_logs = LogGroup(
-            self, "access", environment=environment, group_name=access_log_group(environment.name)
+            self, "access", environment=environment, group_name=log_group(environment.name, "access")
         )
         # API Gateway would create it at a deployment or the first error, without retention or KMS key, and a destroy
         # would leave it behind (docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html).

@@ -13,7 +13,7 @@ from constructs_lib.alarm_catalogue import Alarm, Condition
 from constructs_lib.metric_sources import Source
 from constructs_lib.query_catalogue import SavedQuery
 from constructs_lib.settings import Environment
-from lambda_src.contract import METRIC_NAMESPACE, NANO_PER_USD, access_log_group, gateway_log_group, sweeper_log_group
+from lambda_src.contract import METRIC_NAMESPACE, NANO_PER_USD, log_group
 from lambda_src.core.metrics import Metric
 
 Widget = dict[str, Any]
@@ -92,16 +92,12 @@ class Widgets:
 
     def table(self, title: str, query: SavedQuery) -> Widget:
         """Results of a saved query, half a page wide."""
-        groups = {
-            "usage": gateway_log_group(self.environment.name),
-            "access": access_log_group(self.environment.name),
-            "sweeper": sweeper_log_group(self.environment.name),
-        }
+        sources = [f"SOURCE '{log_group(self.environment.name, log)}'" for log in query.logs]
         properties = {
             "title": title,
             "view": "table",
             "region": self.environment.aws.region,
-            "query": " | ".join([*(f"SOURCE '{groups[log]}'" for log in query.logs), query.text]),
+            "query": " | ".join([*sources, query.text]),
         }
         return {"type": "log", "width": COLUMNS // 2, "properties": properties}
 

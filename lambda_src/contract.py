@@ -320,29 +320,17 @@ def api_key_description(consumer: str, label: str) -> str:
     return f"Key {label} of consumer {consumer}"
 
 
-def gateway_log_group(environment: str) -> str:
-    """Log group of the usage log: one JSON line per request."""
-    return f"/tollgate/{environment}/usage"
+Log = Literal["usage", "prompts", "access", "sweeper", "authorizer"]
 
 
-def prompt_log_group(environment: str) -> str:
-    """Log group of the prompt log: one JSON line per request, masked and truncated."""
-    return f"/tollgate/{environment}/prompts"
+def log_group(environment: str, log: Log) -> str:
+    """Log group of a log.
 
-
-def sweeper_log_group(environment: str) -> str:
-    """Log group of the sweeper: one line per run, and one per hold that it ended."""
-    return f"/tollgate/{environment}/sweeper"
-
-
-def authorizer_log_group(environment: str) -> str:
-    """Log group of the authorizer."""
-    return f"/tollgate/{environment}/authorizer"
-
-
-def access_log_group(environment: str) -> str:
-    """Log group of API Gateway's access log, which has the key id and never the value."""
-    return f"/tollgate/{environment}/access"
+    usage: one JSON line per request. prompts: one per request of consumers with a prompt log, masked and truncated.
+    access: API Gateway's, which has the key's id and never its value. sweeper: one line per run, and per hold that it
+    ended. authorizer: Lambda's own messages.
+    """
+    return f"/tollgate/{environment}/{log}"
 
 
 def account_role_name(environment: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import urllib3
 
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
-from lambda_src.contract import access_log_group, gateway_log_group, prefix
+from lambda_src.contract import log_group, prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway.type_defs import MethodSettingTypeDef
@@ -42,7 +42,7 @@ def stage(deployed: Deployed) -> Iterator[Finding]:
     stage = deployed.stage
     yield from _method_settings(deployed, stage.get("methodSettings", {}).get("*/*", {}))
     access = stage.get("accessLogSettings", {})
-    group = access_log_group(deployed.session.environment)
+    group = log_group(deployed.session.environment, "access")
     if not access.get("destinationArn", "").removesuffix(":*").endswith(f":{group}"):
         yield warning(f"the stage writes no access log to {group}", deployed.deploy)
     if "identity.apiKey" in access.get("format", "").replace("identity.apiKeyId", ""):
@@ -90,7 +90,7 @@ def log_groups(deployed: Deployed) -> Iterator[Finding]:
         logGroupNamePrefix=f"/tollgate/{environment}/"
     )
     retention = {group["logGroupName"]: group.get("retentionInDays") for page in pages for group in page["logGroups"]}
-    for name in (gateway_log_group(environment), access_log_group(environment)):
+    for name in (log_group(environment, "usage"), log_group(environment, "access")):
         if name not in retention:
             yield error(f"there is no log group {name}", deployed.deploy)
     for name, days in sorted(retention.items()):

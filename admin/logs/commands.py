@@ -15,7 +15,7 @@ from admin.logs.replay import Replayed, replay_file
 from admin.output import json_output, table
 from admin.session import Session, session_of
 from admin.times import TIME_FORMAT, iso_time, time_option
-from lambda_src.contract import access_log_group, gateway_log_group, sweeper_log_group
+from lambda_src.contract import log_group
 
 app = typer.Typer(
     help="Query the usage and access logs; replay usage lines that the ledger misses.", no_args_is_help=True
@@ -220,8 +220,8 @@ def errors(context: typer.Context, since: Since = "1h", until: Until = None) -> 
 
 
 def _error_groups(session: Session, since: datetime, until: datetime) -> list[ErrorGroup]:
-    functions = [gateway_log_group(session.environment), sweeper_log_group(session.environment)]
-    access = [access_log_group(session.environment)]
+    functions = [log_group(session.environment, "usage"), log_group(session.environment, "sweeper")]
+    access = [log_group(session.environment, "access")]
     failed, _ = run_query(session, _ERRORS_QUERY, functions, since, until, _MOST_GROUPS)
     rejected, _ = run_query(session, _REJECTIONS_QUERY, access, since, until, _MOST_GROUPS)
     groups = [_error_group("gateway", row, "error_code") for row in failed]

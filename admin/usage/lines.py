@@ -29,9 +29,7 @@ from lambda_src.contract import (
     ROUTES,
     SK,
     SWEEP_MINUTES,
-    access_log_group,
-    gateway_log_group,
-    sweeper_log_group,
+    log_group,
     usage_pk,
     usage_sk,
 )
@@ -74,7 +72,7 @@ def tail(
     if whose is not None:
         select_consumers(session, whose)
     check_model(session, model, whose, Period(first.date(), session.now().date()))
-    session.output.say(f"following {gateway_log_group(session.environment)}; press Ctrl-C to stop")
+    session.output.say(f"following {log_group(session.environment, 'usage')}; press Ctrl-C to stop")
     for details in _followed(session, first):
         filtered_out = (
             consumer not in (None, details.consumer),
@@ -103,7 +101,7 @@ def _followed(session: Session, since: datetime) -> Iterator[RequestDetails]:
 def _events(session: Session, since: datetime) -> Iterator[tuple[str, Any]]:
     """Events with the name of their log group."""
     start = int(since.timestamp() * 1000)
-    for group in (gateway_log_group(session.environment), sweeper_log_group(session.environment)):
+    for group in (log_group(session.environment, "usage"), log_group(session.environment, "sweeper")):
         pages = session.logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=start)
         yield from ((group, event) for page in pages for event in page["events"])
 
@@ -220,7 +218,7 @@ def _in_logs(session: Session, request_id: str, since: datetime) -> RequestShown
     from admin.logs.insights import run_query
 
     # request_id is an indexed field of the first two groups, so the query reads, and is billed for, few lines.
-    groups = [group(session.environment) for group in (gateway_log_group, access_log_group, sweeper_log_group)]
+    groups = [log_group(session.environment, log) for log in ("usage", "access", "sweeper")]
     until = session.now() + _LATE
     rows, _ = run_query(session, f'fields @message | filter request_id = "{request_id}"', groups, since, until, 20)
     lines = [json.loads(row["@message"]) for row in rows]

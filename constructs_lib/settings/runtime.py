@@ -6,7 +6,7 @@ from typing import Final
 
 from constructs_lib.settings.catalogue import ProviderSettings
 from constructs_lib.settings.environment import Environment
-from lambda_src.contract import Config, Provider, prompt_log_group, secret_name
+from lambda_src.contract import Config, Provider, log_group, secret_name
 
 SWEEPER_MEMORY_MB: Final = 256
 AUTHORIZER_MEMORY_MB: Final = 128
@@ -44,7 +44,7 @@ def runtime_config(environment: Environment) -> Config:
         retention_days=metering.usage_retention_days,
         cors_origin=gateway.cors_origin,
         metrics_per_consumer=metering.metrics_per_consumer,
-        prompt_log_group=prompt_log_group(environment.name) if environment.logs_prompts() else None,
+        prompt_log_group=log_group(environment.name, "prompts") if environment.logs_prompts() else None,
         prompt_log_max_bytes=environment.prompts.max_bytes,
         prompt_log_patterns=environment.prompts.patterns,
     )

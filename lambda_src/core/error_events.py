@@ -34,10 +34,7 @@ def _failed_response(events: list[bytes], content: dict[str, object]) -> dict[st
 
     Codex sends the request again unless the response's error code is one of a few, such as `invalid_prompt`.
     """
-    started: dict[str, object] = {}
-    for event in event_objects(events):
-        started = as_object(event.get("response"))
-        break
+    started = as_object(next(event_objects(events), {}).get("response"))
     error = as_object(content["error"])
     response = {
         "id": content["request_id"],

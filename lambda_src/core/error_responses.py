@@ -77,7 +77,7 @@ def account_error(status: int, provider: str) -> UpstreamError:
 
 
 def invalid_response_error(provider: str, cost: int) -> UpstreamError:
-    """The error for a success response that is none of the provider's API, such as a proxy's HTML page."""
+    """The error for a success with a body in another format than the provider's API, such as a proxy's HTML page."""
     return UpstreamError(
         INVALID_RESPONSE,
         f"provider {provider} sent a response that is neither JSON nor an event stream; "

@@ -185,7 +185,7 @@ def show_budget(demo: Demo) -> None:
             response = client.chat.completions.with_raw_response.create(
                 model=demo.models.budget_model, messages=messages, max_completion_tokens=MAX_OUTPUT_TOKENS
             )
-        except openai.RateLimitError as error:
+        except openai.APIStatusError as error:
             if error.code != "budget_exceeded":
                 raise
             return None

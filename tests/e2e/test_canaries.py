@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from lambda_src.contract import AUTHORIZER_HANDLER, prompt_log_group
-from local.provider.server import ConnectionHandler
+from lambda_src.contract import AUTHORIZER_HANDLER, log_group
 from tests.e2e.command import Command
 from tests.e2e.conftest import CANARY_PROMPT, CANARY_SECRETS, System
 from tests.e2e.temporary_changes import AUTHORIZER, temporarily
+from tests.recorded_requests import record_requests
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 
@@ -61,7 +61,7 @@ def command_output(system: System, tollgate: Command, folder: Path) -> Iterator[
 def places(system: System, tollgate: Command, folder: Path) -> Iterator[tuple[str, str]]:
     """Name and text of everything that is stored, logged or displayed, except the prompt log."""
     for group in system.log_groups():
-        if group != prompt_log_group("e2e"):
+        if group != log_group("e2e", "prompts"):
             yield group, "\n".join(system.log_lines(group))
     pages = system.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=system.outputs["table"])
     yield "table", json.dumps([page["Items"] for page in pages], default=str)
@@ -121,15 +121,7 @@ def test_keys_of_other_services_are_found_nowhere(
     system: System, tollgate: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client may send its real OpenAI key by mistake: alone, next to a valid key, and while the authorizer fails."""
-    received: list[str] = []
-    read_body = ConnectionHandler._body
-
-    def recorded_body(handler: ConnectionHandler) -> bytes:
-        body = read_body(handler)
-        received.append(f"{handler.path} {handler.headers} {body!r}")
-        return body
-
-    monkeypatch.setattr(ConnectionHandler, "_body", recorded_body)
+    received = record_requests(monkeypatch)
     schemes = {"basic": "Basic ", "header": ""}
     given = [
         {"x-api-key" if name == "header" else "authorization": schemes.get(name, "Bearer ") + value}
@@ -153,7 +145,7 @@ def test_keys_of_other_services_are_found_nowhere(
     system.cloud.advance(0)
 
     searched = dict(places(system, tollgate, tmp_path))
-    searched["prompts"] = "\n".join(system.log_lines(prompt_log_group("e2e")))
+    searched["prompts"] = "\n".join(system.log_lines(log_group("e2e", "prompts")))
     searched["state"] = (system.deployment.stack / "terraform.tfstate").read_text()
     searched["provider"] = "\n".join(received)
     filled = ("table", "/tollgate/e2e/usage", "/tollgate/e2e/access", "prompts", "state", "provider")
@@ -168,7 +160,7 @@ def test_keys_of_other_services_are_found_nowhere(
 def test_prompt_log_is_redacted_and_separate(system: System, tollgate: Command, tmp_path: Path) -> None:
     assert send_chat(system, "logged", PERSONAL) == 200
     assert send_chat(system, "logged", OPT_OUT, **{"x-tollgate-log": "off"}) == 200
-    lines = [json.loads(line) for line in system.log_lines(prompt_log_group("e2e"))]
+    lines = [json.loads(line) for line in system.log_lines(log_group("e2e", "prompts"))]
     (line,) = [line for line in lines if "about" in json.dumps(line["prompt"])]
     assert (line["consumer"], line["status"]) == ("logged", 200)
     for part in ("prompt", "response"):  # the stand-in provider echoes the prompt

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lambda_src.contract import (
-    access_log_group,
+    log_group,
     secret_name,
 )
 from tests.e2e.command import INSTALLED, Command
@@ -134,7 +134,7 @@ def test_an_access_log_in_another_group_or_with_key_values(system: System, tollg
     client = system.cloud.client("apigateway")
     names = {"restApiId": system.outputs["api_id"], "stageName": system.outputs["stage_name"]}
     before = client.get_stage(**names)["accessLogSettings"]
-    elsewhere = before["destinationArn"].replace(access_log_group("e2e"), "/elsewhere")
+    elsewhere = before["destinationArn"].replace(log_group("e2e", "access"), "/elsewhere")
     with stage_changed(system, "/accessLogSettings/destinationArn", elsewhere, before["destinationArn"]):
         (found,) = findings(tollgate, "stage", accepted=0)
     assert "writes no access log to /tollgate/e2e/access" in found["found"]
@@ -175,7 +175,7 @@ def test_an_account_without_role_for_logs(system: System, tollgate: Command) -> 
 
 
 def test_a_missing_retention_period_and_dashboard(system: System, tollgate: Command) -> None:
-    logs, cloudwatch, group = system.cloud.client("logs"), system.cloud.client("cloudwatch"), access_log_group("e2e")
+    logs, cloudwatch, group = system.cloud.client("logs"), system.cloud.client("cloudwatch"), log_group("e2e", "access")
     with temporarily(
         lambda: logs.delete_retention_policy(logGroupName=group),
         lambda: logs.put_retention_policy(logGroupName=group, retentionInDays=7),

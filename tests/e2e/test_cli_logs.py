@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from constructs_lib.query_catalogue import QUERIES
-from lambda_src.contract import gateway_log_group
+from lambda_src.contract import log_group
 from tests.e2e.command import Command
 from tests.e2e.conftest import System
 
@@ -99,7 +99,7 @@ def test_replaying_the_whole_log_changes_nothing(
 ) -> None:
     """Every line is booked already, except those of alarm tests that make the ledger unavailable."""
     lines = tmp_path / "lines.json"
-    kept = [line for line in system.log_lines(gateway_log_group("e2e")) if '"consumer":"alarming"' not in line]
+    kept = [line for line in system.log_lines(log_group("e2e", "usage")) if '"consumer":"alarming"' not in line]
     lines.write_text(json.dumps(kept))
     result = tollgate.json("--yes", "logs", "replay", str(lines))
     assert result["lines"] == result["there_already"] > 0

@@ -10,7 +10,7 @@ from typing import Any
 import openai
 import pytest
 
-from lambda_src.contract import ACCOUNT_SK, ACCOUNTS_INDEX_KEY, LISTED_ACCOUNT, PK, SK, access_log_group, account_pk
+from lambda_src.contract import ACCOUNT_SK, ACCOUNTS_INDEX_KEY, LISTED_ACCOUNT, PK, SK, account_pk, log_group
 from lambda_src.core.account import Hold
 from tests.e2e.command import Command
 from tests.e2e.conftest import System
@@ -85,7 +85,7 @@ def test_a_request_that_has_no_usage_line(
     request_id = f"lineless{error_type.strip('-')}{path.replace('/', '')}="
     at_ms = int(NOW.timestamp() * 1000)
     line = {"request_id": request_id, "time": at_ms, "key_id": "k", "method": "POST", "path": path, "status": "429"}
-    logs, group = system.cloud.client("logs"), access_log_group("e2e")
+    logs, group = system.cloud.client("logs"), log_group("e2e", "access")
     with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
         logs.create_log_stream(logGroupName=group, logStreamName="tests")
     event: Any = {"timestamp": at_ms, "message": json.dumps({**line, "error_type": error_type})}

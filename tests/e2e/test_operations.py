@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lambda_src.contract import access_log_group, gateway_log_group
+from lambda_src.contract import log_group
 from lambda_src.edges.dynamodb_attributes import deserialize_item
 from tests.e2e.conftest import CANARY_PROMPT, System
 
@@ -28,10 +28,10 @@ def test_access_log_and_usage_log_agree(system: System) -> None:
     body = {"model": "standin-small", "messages": [{"role": "user", "content": CANARY_PROMPT}]}
     response = system.call("POST", "/v1/chat/completions", body, headers)
     request_id = response.headers["x-tollgate-request-id"]
-    (access,) = [line for line in system.log_lines(access_log_group("e2e")) if request_id in line]
+    (access,) = [line for line in system.log_lines(log_group("e2e", "access")) if request_id in line]
     access_fields = json.loads(access)
     assert system.key_id("alpha") in access_fields.values()
-    lines = [json.loads(line) for line in system.log_lines(gateway_log_group("e2e")) if request_id in line]
+    lines = [json.loads(line) for line in system.log_lines(log_group("e2e", "usage")) if request_id in line]
     (line,) = [line for line in lines if line.get("kind") == "usage"]
     assert (line["consumer"], line["model"], line["status"]) == ("alpha", "standin-small", 200)
     assert line["tags"] == {"cost_centre": "4711", "feature": "search"}

@@ -22,7 +22,7 @@ from lambda_src.contract import (
     HEADER_REQUEST_ID,
     MODEL_ROUTES,
     Provider,
-    prompt_log_group,
+    log_group,
     rollup_pk,
 )
 from lambda_src.core.error_causes import CAUSES
@@ -35,7 +35,7 @@ from tests.money.faults import request_id_of, rows_of
 from tests.money.ledger_invariants import check_rollups, check_sums
 from tests.money.sandboxes import recent_days
 
-GROUP = prompt_log_group("fuzz")
+GROUP = log_group("fuzz", "prompts")
 _LARGEST_ERROR = 4_000
 _PROMPT_TOO_SLOW = "TooSlow"
 """Code of the warning that masking a large prompt took too long, which can happen on a busy machine."""

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from lambda_src.contract import Provider, prompt_log_group
+from lambda_src.contract import Provider, log_group
 from lambda_src.core.http_event import HttpResponse
 from lambda_src.gateway import Gateway
 from tests.bench import Bench, chat, request
 from tests.gateway.conftest import rows_of, send
 
 HALF = "\\ud800"
-GROUP = prompt_log_group("hostile")
+GROUP = log_group("hostile", "prompts")
 MESSAGES, RESPONSES, CONVERSE = "/v1/messages", "/v1/responses", "/bedrock/model/{model}/converse"
 
 

@@ -17,9 +17,10 @@ from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.provider_client import ProviderClient
 from lambda_src.edges.secrets import Secrets
 from lambda_src.gateway import Gateway
-from local.provider.server import ConnectionHandler, StandInProvider
+from local.provider.server import StandInProvider
 from tests.bench import Bench, chat, error_of, request
 from tests.gateway.conftest import rows_of, send
+from tests.recorded_requests import record_requests
 
 CANARY = "canary-7f3a"
 INVALID_KEYS = [
@@ -135,15 +136,7 @@ def test_callers_key_is_neither_sent_nor_shown(
     gateway: Gateway, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, path: str, model: str
 ) -> None:
     """It is in either of two headers, or in both."""
-    received: list[str] = []
-    read_body = ConnectionHandler._body
-
-    def recorded_body(handler: ConnectionHandler) -> bytes:
-        body = read_body(handler)
-        received.append(f"{handler.headers} {body!r}")
-        return body
-
-    monkeypatch.setattr(ConnectionHandler, "_body", recorded_body)
+    received = record_requests(monkeypatch)
     bedrock = "bedrock" in path
     body = {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]} if bedrock else chat(model, max_tokens=20)
     headers = {"Authorization": f"Bearer {CANARY}", "X-Api-Key": CANARY}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lambda_src.contract import HEADER_PROMPT_LOG, prompt_log_group
+from lambda_src.contract import HEADER_PROMPT_LOG, log_group
 from lambda_src.core.glossary import PROMPT_FIELDS
 from lambda_src.gateway import Gateway
 from tests.bench import Bench, chat, request
@@ -19,7 +19,7 @@ from tests.gateway.conftest import UsageLog, send
 CANARIES = ("sk-canary-0123456789abcdef", "canary@example.com", "4111 1111 1111 1111", "Project Canary")
 TEXT = "Hello, " + ", ".join(CANARIES)
 MASKED = "Hello, [redacted:key], [redacted:email], [redacted:card], [redacted:pattern]"
-GROUP = prompt_log_group("bench")
+GROUP = log_group("bench", "prompts")
 CONVERSE = {"messages": [{"role": "user", "content": [{"text": TEXT}]}]}
 
 

@@ -205,6 +205,7 @@ def test_cache_writes_are_expected_only_if_they_can_happen(route: str, body: dic
         ("chat", {"functions": [{"name": "f"}]}, 2_000),
         ("chat", {"tools": []}, 0),
         ("responses", {"tools": [{"type": "custom"}, {"type": "function"}]}, 2_000),
+        ("responses", {"input": [{"type": "additional_tools", "tools": [{"type": "function"}]}]}, 2_000),
         ("messages", {"tools": [{"name": "t"}]}, 2_000),
         ("messages", {"tools": [{"type": "bash_20250124"}, {"type": "custom"}, {"type": "memory_20250818"}]}, 4_000),
         ("converse", {"toolConfig": {"tools": [{"toolSpec": {}}]}}, 2_000),

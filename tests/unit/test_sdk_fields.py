@@ -126,6 +126,9 @@ def test_case_variants_of_every_known_field_are_rejected(route: str) -> None:
 @pytest.mark.parametrize(
     ("route", "body"),
     [
+        ("responses", {"tools": [{"type": "namespace", "tools": [{"type": "function", "Type": "web_search"}]}]}),
+        ("responses", {"input": [{"type": "additional_tools", "tools": [{"type": "custom", "TYPE": "mcp"}]}]}),
+        ("responses", {"tools": [{"type": "shell", "environment": {"type": "local", "Type": "container_auto"}}]}),
         ("chat", {"messages": [{"role": "user", "Content": "a"}]}),
         ("chat", {"messages": [{"content": [{"type": "text", "text": "a", "Type": "image_url"}]}]}),
         ("chat", {"messages": [{"content": [{"type": "image_url", "image_url": {"URL": "https://e.test/a.pdf"}}]}]}),

@@ -172,6 +172,8 @@ def _responses(parsed: ParsedRequest) -> None:
 def _item(parsed: ParsedRequest, item: JsonObject) -> None:
     """Parse an input item. Without a type it is a message, or a reference to a stored item if it has no role."""
     reject_case_variants(item, _PART_FIELDS)
+    if item.get("tools"):
+        parsed.added_tokens += TOOLS_ALLOWANCE
     kind = item.get("type", "message" if "role" in item else "item_reference")
     if kind in _ACTION_ITEMS or (kind == "additional_tools" and not isinstance(item.get("tools"), list)):
         parsed.hosted_feature = f"the input item {brief(kind)}"
@@ -188,14 +190,12 @@ def _item(parsed: ParsedRequest, item: JsonObject) -> None:
 def _tools(parsed: ParsedRequest, *names: str) -> None:
     if any(parsed.body.get(name) for name in names):
         parsed.added_tokens += TOOLS_ALLOWANCE
-    tools = [*objects(parsed.body.get("tools"))]
-    for tool in tools:
-        reject_case_variants(tool, _TOOL_FIELDS)
-    split_tools(parsed, tools, _is_client_tool)
+    split_tools(parsed, objects(parsed.body.get("tools")), _is_client_tool)
 
 
 def _is_client_tool(tool: JsonObject) -> bool:
     """Whether the client runs the tool, or all tools of a namespace."""
+    reject_case_variants(tool, _TOOL_FIELDS)
     kind = tool.get("type")
     if kind is None:  # some servers take every tool for a function
         return isinstance(tool.get("function"), dict) or isinstance(tool.get("name"), str)
@@ -204,7 +204,9 @@ def _is_client_tool(tool: JsonObject) -> bool:
     if kind == "tool_search":
         return tool.get("execution") == "client"
     if kind == "shell":
-        return as_object(tool.get("environment")).get("type") == "local"
+        environment = as_object(tool.get("environment"))
+        reject_case_variants(environment, ("type",))
+        return environment.get("type") == "local"
     return kind in _CLIENT_TOOLS
 
 

@@ -216,9 +216,11 @@ def split_tools(
     parsed: ParsedRequest, tools: Iterable[JsonObject], is_client_tool: Callable[[JsonObject], bool]
 ) -> None:
     """Set `parsed.client_tools` and `parsed.hosted_tools`."""
-    tools = tuple(tools)
-    parsed.client_tools = tuple(tool for tool in tools if is_client_tool(tool))
-    parsed.hosted_tools = tuple(brief(tool.get("type")) for tool in tools if not is_client_tool(tool))
+    client: list[JsonObject] = []
+    hosted: list[JsonObject] = []
+    for tool in tools:
+        (client if is_client_tool(tool) else hosted).append(tool)
+    parsed.client_tools, parsed.hosted_tools = tuple(client), tuple(brief(tool.get("type")) for tool in hosted)
 
 
 def find_values(body: object, name: str) -> Iterator[object]:
