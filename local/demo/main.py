@@ -67,7 +67,8 @@ class Demo:
         """The response to a plain HTTP request, with `key` unless it is None."""
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
         url = f"{self.outputs['invoke_url']}{path}"
-        return urllib3.request(method, url, headers=headers, retries=False, **options)
+        # The default of 3 s is too short for many cold starts at once.
+        return urllib3.request(method, url, headers=headers, retries=False, timeout=30, **options)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def test_a_request_that_the_sweeper_booked(tollgate: Command, swept: str) -> Non
 
 def test_a_request_that_a_budget_rejected(system: System, tollgate: Command) -> None:
     """The row has the code only; the message with the figures is in the usage line."""
-    with pytest.raises(openai.RateLimitError) as rejected:
+    with pytest.raises(openai.BadRequestError) as rejected:
         system.openai("poor", max_retries=0).chat.completions.create(
             model="standin-small", messages=[{"role": "user", "content": "Hello"}], max_tokens=1000
         )
