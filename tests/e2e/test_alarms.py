@@ -105,7 +105,7 @@ class Causes:
         headers = {"x-api-key": self.system.key("alarming")}
         with ThreadPoolExecutor(4) as pool:
             statuses = list(pool.map(lambda _: self.system.call("POST", path, body, headers).status, range(7)))
-        assert set(statuses) == {500}
+        assert set(statuses) == {500 if more else 424}, "boto3 would repeat a 500"
 
     def lambda_errors(self) -> None:
         self.invoke(GATEWAY)

@@ -171,8 +171,9 @@ def test_the_table_has_totals_marks_and_a_sparkline(tollgate: Command, called: C
 def test_pages_and_tables_show_key_labels(tollgate: Command, called: Called, tmp_path: Path) -> None:
     """A finance reader does not know key ids. JSON and CSV have ids only, because labels can change."""
     named = f"{called.key_id} (default)"
-    assert named in tollgate.here("usage", "report", "--since", "1d", "--by", "consumer,key").out
-    assert f"metered/{named}" in tollgate.here("usage", "top", "--since", "1d", "--by", "consumer,key").out
+    by_key = ("--since", "1d", "--consumer", "metered", "--by", "consumer,key")
+    assert named in tollgate.here("usage", "report", *by_key).out
+    assert f"metered/{named}" in tollgate.here("usage", "top", *by_key).out
     (first, *_) = tollgate.here("--output", "json", "usage", "top", "--consumer", "metered", "--by", "key").json
     assert first["name"] == called.key_id
     file = tmp_path / "usage.html"
