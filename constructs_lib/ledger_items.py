@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, time
 from typing import Any
 
+from constructs_lib.price_table import PricePeriod
 from constructs_lib.settings.catalogue import ConsumerSettings
 from constructs_lib.settings.environment import Environment
 from constructs_lib.settings.model_prices import ModelPrices
@@ -55,8 +56,9 @@ def policy_item(environment: Environment, name: str) -> Item:
 
 
 def model_item(environment: Environment, name: str, tariff: ModelPrices) -> Item:
-    """Model `name`: provider, limits and prices."""
+    """Model `name`: provider, limits and prices, with their announced changes."""
     model = environment.models[name]
+    first, *later = tariff.periods
     default_max = environment.metering.default_max_output_tokens
     return _item(
         MODELS_PK,
@@ -65,9 +67,11 @@ def model_item(environment: Environment, name: str, tariff: ModelPrices) -> Item
         upstream=_text(model.upstream or name),
         max_output_tokens=_number(default_max if model.max_output_tokens is None else model.max_output_tokens),
         max_input_tokens=_number(tariff.max_input_tokens if model.max_input_tokens is None else model.max_input_tokens),
-        price_version=_text(tariff.version),
         free={"BOOL": model.free},
-        prices={"M": {tier: {"L": [_rates(step) for step in steps]} for tier, steps in tariff.tiers.items()}},
+        **_prices(first),
+        price_changes={"L": [{"M": {"from": _text(str(period.start)), **_prices(period)}} for period in later]}
+        if later
+        else None,
     )
 
 
@@ -96,6 +100,11 @@ def expiry(consumer: ConsumerSettings) -> str | None:
 
 def _item(pk: str, sk: str, **attributes: Item | None) -> Item:
     return {PK: _text(pk), SK: _text(sk), **{name: value for name, value in attributes.items() if value is not None}}
+
+
+def _prices(period: PricePeriod) -> dict[str, Item]:
+    tiers = {tier: {"L": [_rates(step) for step in steps]} for tier, steps in period.tiers.items()}
+    return {"price_version": {"S": period.version}, "prices": {"M": tiers}}
 
 
 def _rates(step: Mapping[str, int]) -> Item:

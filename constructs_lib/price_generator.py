@@ -1,12 +1,13 @@
 """Writes `prices.json` from the installed `genai-prices` package: `make prices`, during development only.
 
 The output depends only on that package's version and on `AS_OF`. Raise the date when you regenerate the table, and
-review the difference like any other price change.
+review the difference like any other price change. A model has the prices of that day, and those announced for later
+with the day they start; past prices are left out.
 
 Every token class gets a price: a class without one costs as much as its fallback class in `price_table`, except that
 Anthropic's cache writes default to 1.25 times input (5 minutes) and twice input (an hour). Output of a model that has
-only an input price (embeddings) costs 0. A price that depends on the hour is the highest of the day. A model that
-token classes cannot price has no tiers: see `_is_unpriceable`.
+only an input price (embeddings) costs 0. A price that depends on the hour is the highest of the day, in a period marked
+`peak`. A model that token classes cannot price, now or after an announced change, has no prices: see `_is_unpriceable`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +28,7 @@ from constructs_lib.price_table import complete_rates, nano_usd
 from lambda_src.contract import STANDARD_TIER, TOKEN_CLASSES
 
 AS_OF: Final = datetime(2026, 11, 23, tzinfo=UTC)
-"""The table contains the prices of this day, not those announced for later."""
+"""The table contains the prices from this day on."""
 
 TABLE: Final = Path(__file__).with_name("prices.json")
 
@@ -82,8 +83,8 @@ _Rates = dict[str, int]
 def main() -> int:
     text = table()
     TABLE.write_text(text, encoding="utf-8")
-    priced = text.count(f'"{STANDARD_TIER}": [')
-    sys.stdout.write(f"{TABLE.name}: {priced} models with prices as of {AS_OF:%Y-%m-%d}\n")
+    priced, changes = text.count('"from": null'), text.count('"from": "')
+    sys.stdout.write(f"{TABLE.name}: {priced} models with prices as of {AS_OF:%Y-%m-%d}, {changes} announced changes\n")
     return 0
 
 
@@ -102,44 +103,78 @@ def table() -> str:
 
 def _section(name: str, source_name: str) -> str:
     provider = next(provider for provider in providers if provider.id == source_name)
-    models = []
     # The first model that matches a name applies, so the package's order stays, and models without a price keep their
     # place: their names must not match a later model.
-    for model in provider.models:
-        tiers = dict(_tiers(source_name, model))
-        head = {"id": model.id, "max_input_tokens": model.context_window, "match": _clause(model.match)}
-        rows = ",\n".join(
-            f"    {json.dumps(tier)}: [\n" + ",\n".join(f"     {json.dumps(rates)}" for rates in steps) + "]"
+    models = ",\n".join(_model(source_name, model) for model in provider.models)
+    return f'  {json.dumps(name)}: {{"api": {json.dumps(provider.api_pattern)}, "models": [\n{models}]}}'
+
+
+def _model(provider: str, model: source.ModelInfo) -> str:
+    head = {"id": model.id, "max_input_tokens": model.context_window, "match": _clause(model.match)}
+    periods = ",\n".join(
+        f"    {json.dumps(period)[:-1]}, "
+        + '"tiers": {\n'
+        + ",\n".join(
+            f"     {json.dumps(tier)}: [\n" + ",\n".join(f"      {json.dumps(rates)}" for rates in steps) + "]"
             for tier, steps in tiers.items()
         )
-        models.append(f'   {json.dumps(head)[:-1]}, "tiers": {{' + (f"\n{rows}" if rows else "") + "}}")
-    return (
-        f'  {json.dumps(name)}: {{"api": {json.dumps(provider.api_pattern)}, "models": [\n' + ",\n".join(models) + "]}"
+        + "}}"
+        for period, tiers in _periods(provider, model)
     )
+    return f'   {json.dumps(head)[:-1]}, "prices": [' + (f"\n{periods}" if periods else "") + "]}"
 
 
-def _tiers(provider: str, model: source.ModelInfo) -> Iterator[tuple[str, list[_Rates]]]:
-    """Service tier → rates by rising `above`; nothing if token classes cannot price the model."""
-    standard = _prices_of_day(model, None)
+_Period = tuple[dict[str, Any], dict[str, list[_Rates]]]
+
+
+def _periods(provider: str, model: source.ModelInfo) -> list[_Period]:
+    """Start and tiers of the prices in force at `AS_OF`, then of each announced change.
+
+    Nothing if token classes cannot price the model in one of these periods.
+    """
+    periods: list[_Period] = []
+    for at in (AS_OF, *_announced(model)):
+        tiers = dict(_tiers(provider, model, at))
+        if not tiers:
+            return []
+        period: dict[str, Any] = {"from": f"{at:%Y-%m-%d}" if periods else None}
+        if len(_prices_of_day(model, at, None)) > 1:
+            period["peak"] = True
+        if not periods or tiers != periods[-1][1]:
+            periods.append((period, tiers))
+    return periods
+
+
+def _announced(model: source.ModelInfo) -> list[datetime]:
+    """The days after `AS_OF` from which a price of the model starts."""
+    prices = model.prices if isinstance(model.prices, list) else []
+    constraints = [price.constraint for price in (*prices, *(model.price_variants or ()))]
+    days = {item.start_date for item in constraints if isinstance(item, source.StartDateConstraint)}
+    return [datetime.combine(day, time(), UTC) for day in sorted(days) if day > AS_OF.date()]
+
+
+def _tiers(provider: str, model: source.ModelInfo, at: datetime) -> Iterator[tuple[str, list[_Rates]]]:
+    """Service tier → rates by rising `above` on day `at`; nothing if token classes cannot price the model."""
+    standard = _prices_of_day(model, at, None)
     anthropic = provider == "anthropic" or "anthropic." in model.id
     if any(_is_unpriceable(model.id, price, anthropic) for price in standard):
         return
     yield STANDARD_TIER, _steps(standard, anthropic)
     for tier, contexts in _SERVICE_TIERS.items():
         for context in contexts:
-            if any(variant.when == context and _is_active(variant) for variant in model.price_variants or ()):
-                yield tier, _steps(_prices_of_day(model, context), anthropic)
+            if any(variant.when == context and _is_active(variant, at) for variant in model.price_variants or ()):
+                yield tier, _steps(_prices_of_day(model, at, context), anthropic)
 
 
-def _is_active(variant: source.PriceVariant) -> bool:
-    return variant.constraint is None or variant.constraint.active(AS_OF)
+def _is_active(variant: source.PriceVariant, at: datetime) -> bool:
+    return variant.constraint is None or variant.constraint.active(at)
 
 
-def _prices_of_day(model: source.ModelInfo, context: dict[str, str] | None) -> list[source.ModelPrice]:
+def _prices_of_day(model: source.ModelInfo, at: datetime, context: dict[str, str] | None) -> list[source.ModelPrice]:
     """One price, or several if they depend on the hour."""
     prices: list[source.ModelPrice] = []
     for half_hour in range(48):
-        price = model.get_prices(AS_OF + timedelta(minutes=30 * half_hour), context)
+        price = model.get_prices(at + timedelta(minutes=30 * half_hour), context)
         if price not in prices:
             prices.append(price)
     return prices

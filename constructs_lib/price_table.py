@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -27,21 +28,36 @@ _FALLBACK: Final = {
 """Token class → the class whose price applies if it has none of its own."""
 
 
+Tiers = Mapping[str, list[dict[str, int]]]
+"""Service tier (`standard`; also `batch`, `flex`, `priority` and `fast` if offered) → rates by rising `above`, the
+number of input tokens above which they apply to the whole request. Rates are in nano-USD per million tokens and contain
+every token class."""
+
+
+@dataclass(frozen=True, slots=True)
+class PricePeriod:
+    """Prices of a model until the next period starts.
+
+    start: the first day, from midnight UTC; None: no start. version: what usage rows call these prices.
+    """
+
+    tiers: Tiers
+    version: str
+    start: date | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class PublishedPrice:
     """A provider's price of a model.
 
-    model: the table's name of it. tiers: service tier (`standard`; also `batch`, `flex`, `priority` and `fast` if
-    offered) → rates by rising `above`, the number of input tokens above which they apply to the whole request. Rates
-    are in nano-USD per million tokens and contain every token class. max_input_tokens: context window; None: unknown.
-    version: date and source of the table.
+    model: the table's name of it. periods: the prices in force on the table's date, which have no start, then those
+    that the provider has announced for later. max_input_tokens: context window; None: unknown.
     """
 
     provider: str
     model: str
-    tiers: Mapping[str, list[dict[str, int]]]
+    periods: tuple[PricePeriod, ...]
     max_input_tokens: int | None
-    version: str
 
 
 def find_price(provider: str, upstream_model: str) -> PublishedPrice | None:
@@ -52,13 +68,13 @@ def find_price(provider: str, upstream_model: str) -> PublishedPrice | None:
     """
     name = upstream_model.lower()
     model = next((model for model in _models(provider) if _matches(model["match"], name)), None)
-    # The table contains models without tiers, whose prices token classes cannot express.
-    return _price(provider, model) if model is not None and model["tiers"] else None
+    # The table contains models without prices, because token classes cannot express them.
+    return _price(provider, model) if model is not None and model["prices"] else None
 
 
 def all_prices(provider: str) -> list[PublishedPrice]:
     """Every price of `provider`."""
-    return [_price(provider, model) for model in _models(provider) if model["tiers"]]
+    return [_price(provider, model) for model in _models(provider) if model["prices"]]
 
 
 def providers() -> list[str]:
@@ -82,8 +98,13 @@ def similar_models(provider: str, upstream_model: str) -> list[str]:
 
 
 def version() -> str:
-    """Date and source of the table, as in usage rows: `2026-11-23/genai-prices-0.2.3`."""
+    """Date and source of the table: `2026-11-23/genai-prices-0.2.3`."""
     return str(_table()["version"])
+
+
+def later_version(version: str, start: date) -> str:
+    """What usage rows call prices that start after those called `version`: `2026-11-23/…/from-2027-01-01`."""
+    return f"{version}/from-{start.isoformat()}"
 
 
 def complete_rates(usd: Mapping[str, Decimal | None]) -> dict[str, int]:
@@ -107,7 +128,17 @@ def nano_usd(usd: Decimal) -> int:
 
 
 def _price(provider: str, model: Mapping[str, Any]) -> PublishedPrice:
-    return PublishedPrice(provider, model["id"], model["tiers"], model["max_input_tokens"], version())
+    periods = tuple(_period(period) for period in model["prices"])
+    return PublishedPrice(provider, model["id"], periods, model["max_input_tokens"])
+
+
+def _period(period: Mapping[str, Any]) -> PricePeriod:
+    """A period of the table. The version says if its prices are those of peak hours, which apply all day."""
+    name = f"{version()}/peak" if period.get("peak") else version()
+    if period["from"] is None:
+        return PricePeriod(period["tiers"], name)
+    start = date.fromisoformat(period["from"])
+    return PricePeriod(period["tiers"], later_version(name, start), start)
 
 
 def _models(provider: str) -> list[dict[str, Any]]:

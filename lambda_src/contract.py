@@ -257,9 +257,11 @@ LATENCY_BOUNDS_MS: Final = (
 #                                               expires S? (ISO 8601, UTC), tags M<S>, prompt_log BOOL?
 #   model    pk MODELS              sk <name>   provider S, upstream S, max_output_tokens N, max_input_tokens N?,
 #                                               price_version S, free BOOL,
-#                                               prices M<service tier, L<M{above N, <token class> N, …}>>
+#                                               prices M<service tier, L<M{above N, <token class> N, …}>>,
+#                                               price_changes L<M{from S (ISO 8601, UTC), price_version S, prices M}>?
 #            The prices apply to the WHOLE request if it has more than `above` input tokens. The first `above` is 0.
-#            Each entry has every token class.
+#            Each entry has every token class. The last change whose `from` is not after a request's arrival replaces
+#            its prices.
 #
 # Items that an operator writes (times are ISO 8601 in UTC, `by` is an STS ARN):
 #

@@ -117,7 +117,7 @@ class Gateway:
             )
         parsed = _parse(request, route)
         record.counters.unpriced = parsed.model not in models
-        model = self._choose_model(record, parsed.model, models, caller, route)
+        model = self._choose_model(record, parsed.model, models, caller, route).at(request.at_ms)
         record.model, record.provider, record.stream = model.name, model.provider, parsed.stream
         record.price_version = model.price_version
         if route.dialect != "bedrock":

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from constructs_lib.price_table import complete_rates, find_price, provider_at, similar_models
+from constructs_lib.price_table import PricePeriod, complete_rates, find_price, provider_at, similar_models
 from constructs_lib.settings.catalogue import ModelSettings, PriceSettings, RateSettings, TierRateSettings
 from constructs_lib.settings.environment import Environment
 from constructs_lib.settings.validation_errors import SettingError, display
@@ -22,16 +22,12 @@ LOWEST_USD: Final = Decimal("0.0001")
 _SEARCH_MODEL: Final = re.compile(r"(^|/)sonar|-search-(preview|api)|(^|/)compound")
 """Models of OpenAI, Perplexity and Groq that search without being asked to."""
 
-Tiers = Mapping[str, list[dict[str, int]]]
-"""Service tier → rates by rising `above`: nano-USD per million tokens by token class."""
-
 
 @dataclass(frozen=True, slots=True)
 class ModelPrices:
-    """version: what usage rows call these prices. max_input_tokens: context window; None: not in the price table."""
+    """periods: by rising start; the first has none. max_input_tokens: context window; None: not in the price table."""
 
-    tiers: Tiers
-    version: str
+    periods: tuple[PricePeriod, ...]
     max_input_tokens: int | None = None
 
 
@@ -46,17 +42,21 @@ def model_prices(environment: Environment, name: str) -> ModelPrices:
 def _find_prices(environment: Environment, name: str) -> ModelPrices | None:
     model = environment.models[name]
     if model.free:
-        return ModelPrices({STANDARD_TIER: [{"above": 0, **dict.fromkeys(TOKEN_CLASSES, 0)}]}, "free")
+        return ModelPrices((PricePeriod({STANDARD_TIER: [{"above": 0, **dict.fromkeys(TOKEN_CLASSES, 0)}]}, "free"),))
     if model.prices is None and _is_search_fee_missing(environment, name):
         return None
     if model.prices is None:
         price_list = _price_list(environment, model)
         price = find_price(price_list, model.upstream or name) if price_list else None
-        return ModelPrices(price.tiers, price.version, price.max_input_tokens) if price else None
-    tiers = {STANDARD_TIER: _steps(model.prices)}
-    tiers.update((tier, _steps(rates)) for tier, rates in sorted(model.prices.tiers.items()))
+        return ModelPrices(price.periods, price.max_input_tokens) if price else None
+    return ModelPrices((_own_period(environment.name, model.prices),))
+
+
+def _own_period(environment_name: str, prices: PriceSettings) -> PricePeriod:
+    tiers = {STANDARD_TIER: _steps(prices)}
+    tiers.update((tier, _steps(rates)) for tier, rates in sorted(prices.tiers.items()))
     digest = hashlib.sha256(json.dumps(tiers, sort_keys=True).encode()).hexdigest()
-    return ModelPrices(tiers, f"{environment.name}-{digest[:12]}")
+    return PricePeriod(tiers, f"{environment_name}-{digest[:12]}")
 
 
 def _is_search_fee_missing(environment: Environment, name: str) -> bool:
@@ -125,7 +125,10 @@ def _unknown_price_list(environment: Environment, name: str, model: ModelSetting
     public = find_price(kind, model.upstream or name)
     fix = 'add prices = { input = "0.25", output = "2.00" }, or free = true if it costs nothing'
     if public is not None:
-        usd = {key: f"{Decimal(public.tiers[STANDARD_TIER][0][key]) / NANO_PER_USD:f}" for key in ("input", "output")}
+        usd = {
+            key: f"{Decimal(public.periods[0].tiers[STANDARD_TIER][0][key]) / NANO_PER_USD:f}"
+            for key in ("input", "output")
+        }
         fix = (
             f'add the prices at this URL; at the public API of {kind} they start at input = "{usd["input"]}", '
             f'output = "{usd["output"]}"'

@@ -10,6 +10,7 @@ from typing import Any
 
 from lambda_src.contract import TOKEN_CLASSES, Window
 from lambda_src.core.pricing import Prices, Rates
+from lambda_src.core.windows import utc_datetime
 
 EVERY_MODEL = "*"
 
@@ -67,10 +68,19 @@ class Policy:
         return EVERY_MODEL in self.models or model in self.models
 
 
+@dataclass(frozen=True, slots=True)
+class PriceChange:
+    """Prices that apply to requests from `start` on."""
+
+    start: datetime
+    prices: Prices
+    price_version: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """A model that clients may request by `name`. upstream: the provider's name for it. Token limits are the model's
-    own; None: unknown."""
+    own; None: unknown. price_changes: by rising start."""
 
     name: str
     provider: str
@@ -80,6 +90,20 @@ class Model:
     max_output_tokens: int
     max_input_tokens: int | None = None
     free: bool = False
+    price_changes: tuple[PriceChange, ...] = ()
+
+    def at(self, at_ms: int) -> Model:
+        """The model with the prices of a request that arrived at `at_ms`, without changes that have taken effect."""
+        at = utc_datetime(at_ms)
+        started = [change for change in self.price_changes if change.start <= at]
+        if not started:
+            return self
+        return replace(
+            self,
+            prices=started[-1].prices,
+            price_version=started[-1].price_version,
+            price_changes=self.price_changes[len(started) :],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,17 +164,25 @@ def model_from_item(name: str, item: Mapping[str, Any]) -> Model:
         name=name,
         provider=item["provider"],
         upstream=item["upstream"],
-        prices=Prices(
-            {
-                tier: tuple(
-                    Rates(rates["above"], {token_class: rates[token_class] for token_class in TOKEN_CLASSES})
-                    for rates in sorted(rate_list, key=lambda rates: int(rates["above"]))
-                )
-                for tier, rate_list in item["prices"].items()
-            }
-        ),
+        prices=_prices(item["prices"]),
         price_version=item["price_version"],
         max_output_tokens=item["max_output_tokens"],
         max_input_tokens=item.get("max_input_tokens"),
         free=item.get("free", False),
+        price_changes=tuple(
+            PriceChange(parse_time(change["from"]), _prices(change["prices"]), change["price_version"])
+            for change in sorted(item.get("price_changes", ()), key=lambda change: parse_time(change["from"]))
+        ),
+    )
+
+
+def _prices(tiers: Mapping[str, Any]) -> Prices:
+    return Prices(
+        {
+            tier: tuple(
+                Rates(rates["above"], {token_class: rates[token_class] for token_class in TOKEN_CLASSES})
+                for rates in sorted(rate_list, key=lambda rates: int(rates["above"]))
+            )
+            for tier, rate_list in tiers.items()
+        }
     )

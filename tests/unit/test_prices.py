@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from datetime import UTC, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import product
 from typing import Final
 
 import pytest
@@ -12,7 +14,7 @@ from genai_prices.data import providers as packaged
 
 from constructs_lib import price_generator
 from constructs_lib.price_table import (
-    PublishedPrice,
+    PricePeriod,
     all_prices,
     find_price,
     provider_at,
@@ -47,24 +49,28 @@ USAGES: Final = (
 
 
 def prices_of(provider: str, model: str) -> Prices:
-    """Published prices of a model."""
+    """Published prices of a model on the table's date."""
     price = find_price(provider, model)
     assert price is not None, f"{provider} {model} is not in the table"
-    return as_charged(price)
+    return as_charged(price.periods[0])
 
 
-def as_charged(price: PublishedPrice) -> Prices:
+def as_charged(period: PricePeriod) -> Prices:
     """Prices as the gateway reads them from the ledger."""
     return Prices(
         {
             tier: tuple(Rates(step["above"], {name: step[name] for name in TOKEN_CLASSES}) for step in steps)
-            for tier, steps in price.tiers.items()
+            for tier, steps in period.tiers.items()
         }
     )
 
 
-def expected(provider: str, model: source.ModelInfo, tokens: Tokens, tier: str) -> int:
-    """Nano-USD, calculated by genai-prices."""
+def first_day(period: PricePeriod) -> datetime:
+    return price_generator.AS_OF if period.start is None else datetime.combine(period.start, time(), UTC)
+
+
+def expected(provider: str, model: source.ModelInfo, at: datetime, tokens: Tokens, tier: str) -> int:
+    """Nano-USD at `at`, calculated by genai-prices."""
     usage = source.Usage(
         input_tokens=tokens.total_input,
         cache_read_tokens=tokens.cache_read,
@@ -78,9 +84,7 @@ def expected(provider: str, model: source.ModelInfo, tokens: Tokens, tier: str) 
         output_tokens=tokens.total_output,
         output_audio_tokens=tokens.output_audio,
     )
-    calculated = model.calc_price(
-        usage, PACKAGED[provider], genai_request_timestamp=price_generator.AS_OF, price_context=CONTEXTS[tier]
-    )
+    calculated = model.calc_price(usage, PACKAGED[provider], genai_request_timestamp=at, price_context=CONTEXTS[tier])
     return int((calculated.total_price * NANO_PER_USD).quantize(Decimal(1), ROUND_HALF_UP))
 
 
@@ -99,12 +103,13 @@ def test_costs_equal_those_of_the_package(provider: str) -> None:
     models = {model.id: model for model in PACKAGED[source_name].models}
     compared = 0
     for price in all_prices(provider):
-        model, prices = models[price.model], as_charged(price)
-        for tier in prices.tiers.keys() & CONTEXTS.keys():
-            for tokens in USAGES:
+        for period in price.periods:
+            model, at, prices = models[price.model], first_day(period), as_charged(period)
+            for tier, tokens in product(prices.tiers.keys() & CONTEXTS.keys(), USAGES):
                 if comparable(model, tokens):
-                    assert prices.cost(tokens, tier) == expected(source_name, model, tokens, tier), (
+                    assert prices.cost(tokens, tier) == expected(source_name, model, at, tokens, tier), (
                         model.id,
+                        at,
                         tier,
                         tokens,
                     )
@@ -185,21 +190,42 @@ def test_long_context_price_applies_to_the_whole_request() -> None:
     assert sonnet.cost(Tokens(input=1, cache_read=200_000, output=1_000)) == 6_000 + 120_000_000 + 22_500_000
 
 
-def test_future_prices_are_left_out() -> None:
-    later = [
-        (name, model)
-        for name, source_name in price_generator.PROVIDERS.items()
-        for model in PACKAGED[source_name].models
-        if isinstance(model.prices, list)
-        and isinstance(last := model.prices[-1].constraint, source.StartDateConstraint)
-        and last.start_date > price_generator.AS_OF.date()
+def test_announced_prices_are_in_the_table_with_their_day() -> None:
+    # Introductory prices end on 2026-11-30 and 2026-12-31 (https://ai.google.dev/gemini-api/docs/pricing).
+    flash = (("", 0.75, 0.075, 3.75), ("2027-01-01", 1.5, 0.15, 7.5))
+    announced = {
+        price.model: tuple(
+            (
+                "" if period.start is None else period.start.isoformat(),
+                *(period.tiers["standard"][0][name] / NANO_PER_USD for name in ("input", "cache_read", "output")),
+            )
+            for period in price.periods
+        )
+        for provider in providers()
+        for price in all_prices(provider)
+        if len(price.periods) > 1
+    }
+    assert announced == {
+        "gemini-3.6-flash": flash,
+        "gemini-3.7-flash": flash,
+        "gemini-3.8-flash": flash,
+        "gemini-3.8-flash-lite-tts": (("", 0.5, 0.5, 6), ("2027-01-01", 1, 1, 12)),
+        "gemini-3.8-flash-tts": (("", 0.5, 0.5, 9), ("2027-01-01", 1, 1, 18)),
+        "gemini-4-argon": (("", 2, 0.1, 10), ("2026-12-01", 4, 0.2, 20)),
+        "gemini-robotics-er-2-preview": (("", 1, 0.1, 5), ("2027-01-01", 2, 0.2, 10)),
+        "gemini-robotics-er-2-streaming-preview": (("", 1, 1, 5), ("2027-01-01", 2, 2, 10)),
+    }
+
+
+def test_versions_name_the_period() -> None:
+    argon, deepseek = find_price("google", "gemini-4-argon"), find_price("deepseek", "deepseek-v4-pro")
+    assert argon is not None
+    assert deepseek is not None
+    assert [period.version for period in (*argon.periods, *deepseek.periods)] == [
+        "2026-11-23/genai-prices-0.2.3",
+        "2026-11-23/genai-prices-0.2.3/from-2026-12-01",
+        "2026-11-23/genai-prices-0.2.3/peak",
     ]
-    assert later, "the package announces no future prices: this test needs another example"
-    for name, model in later:
-        announced = model.prices[-1].prices.output_mtok
-        assert isinstance(announced, Decimal)
-        now = prices_of(name, model.id).tiers["standard"][0].per_class["output"]
-        assert now != int(announced * NANO_PER_USD), model.id
 
 
 def test_hourly_prices_use_the_highest() -> None:
@@ -258,8 +284,8 @@ def test_similar_models() -> None:
 
 def test_rates_have_an_integer_for_every_class() -> None:
     for price in (price for provider in providers() for price in all_prices(provider)):
-        assert STANDARD_TIER in price.tiers
-        for steps in price.tiers.values():
+        assert all(STANDARD_TIER in period.tiers for period in price.periods)
+        for steps in (steps for period in price.periods for steps in period.tiers.values()):
             assert [step["above"] for step in steps] == sorted({0, *(step["above"] for step in steps)})
             for step in steps:
                 assert set(step) == {"above", *TOKEN_CLASSES}

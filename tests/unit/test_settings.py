@@ -137,7 +137,8 @@ def test_gateway_reads_the_configuration_that_the_constructs_write(environment: 
 def test_stated_prices_become_nano_usd_for_every_class(environment: Environment) -> None:
     """A class without a price has the price of its fallback class, never 0."""
     prices = model_prices(environment, "priced")
-    first, long = prices.tiers["standard"]
+    (period,) = prices.periods
+    first, long = period.tiers["standard"]
     assert first == {
         "above": 0,
         "input": 37_500_000,
@@ -150,21 +151,23 @@ def test_stated_prices_become_nano_usd_for_every_class(environment: Environment)
         "output_audio": 9_000_000_000,
     }
     assert (long["above"], long["cache_read"], long["output_audio"]) == (200_000, 1_000_000_000, 4_000_000_000)
-    assert prices.tiers["batch"][0]["cache_write_1h"] == 10_000_000
-    assert prices.version.startswith("test-")
+    assert period.tiers["batch"][0]["cache_write_1h"] == 10_000_000
+    assert period.version.startswith("test-")
 
 
 def test_new_price_has_a_new_version(environment: Environment, tmp_path: Path) -> None:
     """Usage rows name the version, so it must identify one set of prices."""
     path = tmp_path / "test.toml"
     path.write_text(TEXT.replace('input = "0.0375"', 'input = "0.0376"'))
-    assert model_prices(load(path), "priced").version != model_prices(environment, "priced").version
+    (changed,), (before,) = (model_prices(file, "priced").periods for file in (load(path), environment))
+    assert changed.version != before.version
 
 
 def test_well_known_model_has_price_and_window_from_the_table(environment: Environment) -> None:
     prices = model_prices(environment, "gpt-5-mini")
-    assert (prices.tiers["standard"][0]["input"], prices.tiers["standard"][0]["output"]) == (250_000_000, 2_000_000_000)
-    assert "genai-prices" in prices.version
+    (period,) = prices.periods
+    assert (period.tiers["standard"][0]["input"], period.tiers["standard"][0]["output"]) == (250_000_000, 2_000_000_000)
+    assert "genai-prices" in period.version
     item = deserialize_item(model_item(environment, "gpt-5-mini", prices))
     assert item["max_input_tokens"] == prices.max_input_tokens
     assert item["max_output_tokens"] == 111  # metering.default_max_output_tokens
