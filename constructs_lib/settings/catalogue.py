@@ -9,6 +9,7 @@ from pydantic import Field
 from constructs_lib.settings.types import (
     ApiPath,
     Count,
+    Day,
     Expiry,
     Handler,
     MemoryMb,
@@ -97,6 +98,14 @@ class PriceSettings(TierRateSettings):
     )
 
 
+class PriceChangeSettings(PriceSettings):
+    """Prices of the standard service tier from a day on, in USD per million tokens."""
+
+    start: Day = Field(
+        alias="from", description="First day of these prices, from midnight UTC: 2027-01-31, or in quotes."
+    )
+
+
 class ModelSettings(Section):
     """A model that clients can request. Quote names with dots: `[models."gpt-4.1"]`."""
 
@@ -109,6 +118,11 @@ class ModelSettings(Section):
         default=None,
         description="Prices in USD per million tokens. Default: from the vendored price table; it has none for a "
         "provider whose base_url is not a public API in the table.",
+    )
+    price_changes: Annotated[tuple[PriceChangeSettings, ...], Field(strict=False)] = Field(
+        default=(),
+        description="Announced changes of the prices, in order of their first day. A request has the prices of the day "
+        "on which it arrives. From the first change on, the price table no longer applies.",
     )
     free: bool = Field(default=False, description="The model costs nothing, such as one on your own machines.")
     max_output_tokens: Count | None = Field(

@@ -6,14 +6,29 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
-from constructs_lib.price_table import PricePeriod, complete_rates, find_price, provider_at, similar_models
-from constructs_lib.settings.catalogue import ModelSettings, PriceSettings, RateSettings, TierRateSettings
+from constructs_lib.price_table import (
+    PricePeriod,
+    complete_rates,
+    find_price,
+    later_version,
+    provider_at,
+    similar_models,
+)
+from constructs_lib.settings.catalogue import (
+    ModelSettings,
+    PriceChangeSettings,
+    PriceSettings,
+    RateSettings,
+    TierRateSettings,
+)
 from constructs_lib.settings.environment import Environment
-from constructs_lib.settings.validation_errors import SettingError, display
+from constructs_lib.settings.validation_errors import KeyPath, SettingError, display
 from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
 
 LOWEST_USD: Final = Decimal("0.0001")
@@ -43,20 +58,33 @@ def _find_prices(environment: Environment, name: str) -> ModelPrices | None:
     model = environment.models[name]
     if model.free:
         return ModelPrices((PricePeriod({STANDARD_TIER: [{"above": 0, **dict.fromkeys(TOKEN_CLASSES, 0)}]}, "free"),))
-    if model.prices is None and _is_search_fee_missing(environment, name):
+    if model.prices is not None:
+        now = ModelPrices((_own_period(environment.name, model.prices),))
+    elif _is_search_fee_missing(environment, name):
         return None
-    if model.prices is None:
+    else:
         price_list = _price_list(environment, model)
         price = find_price(price_list, model.upstream or name) if price_list else None
-        return ModelPrices(price.periods, price.max_input_tokens) if price else None
-    return ModelPrices((_own_period(environment.name, model.prices),))
+        if price is None:
+            return None
+        now = ModelPrices(price.periods, price.max_input_tokens)
+    return replace(now, periods=_with_own_changes(environment.name, now.periods, model.price_changes))
 
 
-def _own_period(environment_name: str, prices: PriceSettings) -> PricePeriod:
+def _with_own_changes(
+    environment_name: str, periods: tuple[PricePeriod, ...], changes: tuple[PriceChangeSettings, ...]
+) -> tuple[PricePeriod, ...]:
+    """The periods that start before the first of `changes`, and those of `changes`."""
+    kept = (period for period in periods if not changes or period.start is None or period.start < changes[0].start)
+    return (*kept, *(_own_period(environment_name, change, change.start) for change in changes))
+
+
+def _own_period(environment_name: str, prices: PriceSettings, start: date | None = None) -> PricePeriod:
     tiers = {STANDARD_TIER: _steps(prices)}
     tiers.update((tier, _steps(rates)) for tier, rates in sorted(prices.tiers.items()))
     digest = hashlib.sha256(json.dumps(tiers, sort_keys=True).encode()).hexdigest()
-    return PricePeriod(tiers, f"{environment_name}-{digest[:12]}")
+    version = f"{environment_name}-{digest[:12]}"
+    return PricePeriod(tiers, version if start is None else later_version(version, start), start)
 
 
 def _is_search_fee_missing(environment: Environment, name: str) -> bool:
@@ -85,17 +113,38 @@ def _rates(rates: RateSettings) -> dict[str, int]:
 def price_errors(environment: Environment) -> Iterator[SettingError]:
     """Prices that are missing, contradictory or implausibly low."""
     for name, model in environment.models.items():
-        if model.free and model.prices is not None:
+        if model.free and (model.prices is not None or model.price_changes):
             yield SettingError(("models", name, "free"), "true", "free = true or prices", "remove one of them")
-        elif model.provider not in environment.providers:
+            continue
+        if model.provider not in environment.providers:
             continue  # another check reports the provider; the price list depends on it
-        elif _find_prices(environment, name) is None:
+        if _find_prices(environment, name) is None:
             yield _missing_price(environment, name, model)
-        elif model.prices is not None:
+        for key_path, prices in _own_prices(name, model):
             if environment.providers[model.provider].kind == "anthropic":
-                yield from _cache_write_errors(name, model.prices)
-            yield from _unit_errors(name, model.prices)
-            yield from _duplicate_step_errors(name, model.prices)
+                yield from _cache_write_errors(key_path, prices)
+            yield from _unit_errors(key_path, prices)
+            yield from _duplicate_step_errors(key_path, prices)
+        yield from _order_errors(name, model)
+
+
+def _own_prices(name: str, model: ModelSettings) -> Iterator[tuple[KeyPath, PriceSettings]]:
+    """The file's prices of a model, each with its place."""
+    if model.prices is not None:
+        yield ("models", name, "prices"), model.prices
+    for index, change in enumerate(model.price_changes):
+        yield ("models", name, "price_changes", index), change
+
+
+def _order_errors(name: str, model: ModelSettings) -> Iterator[SettingError]:
+    for index, (before, change) in enumerate(pairwise(model.price_changes), 1):
+        if change.start <= before.start:
+            yield SettingError(
+                ("models", name, "price_changes", index, "from"),
+                str(change.start),
+                f"a date after {before.start}, the first day of the change before it",
+                "sort the changes by date, each date once",
+            )
 
 
 def _missing_price(environment: Environment, name: str, model: ModelSettings) -> SettingError:
@@ -142,34 +191,38 @@ def _unknown_price_list(environment: Environment, name: str, model: ModelSetting
     )
 
 
-def _cache_write_errors(name: str, prices: PriceSettings) -> Iterator[SettingError]:
+def _cache_write_errors(key_path: KeyPath, prices: PriceSettings) -> Iterator[SettingError]:
     for token_class in ("cache_write_5m", "cache_write_1h"):
         if getattr(prices, token_class) is None:
             yield SettingError(
-                ("models", name, "prices", token_class),
+                (*key_path, token_class),
                 None,
                 "a price: Anthropic's is higher than that of plain input (1.25 and 2 times, as of 2026)",
                 "add it from Anthropic's price list",
             )
 
 
-def _unit_errors(name: str, prices: PriceSettings) -> Iterator[SettingError]:
+def _unit_errors(key_path: KeyPath, prices: PriceSettings) -> Iterator[SettingError]:
     """Prices per token, as LiteLLM states them: budgets would last a million times as long."""
     for token_class in TOKEN_CLASSES:
         usd = getattr(prices, token_class)
         if usd is not None and 0 < usd < LOWEST_USD:
             yield SettingError(
-                ("models", name, "prices", token_class),
+                (*key_path, token_class),
                 f"{usd:f}",
                 f"USD per million tokens: 0, or at least {LOWEST_USD}",
                 f"if this is a price per token, write {(usd * 1_000_000).normalize():f}",
             )
 
 
-def _duplicate_step_errors(name: str, prices: PriceSettings) -> Iterator[SettingError]:
+def _duplicate_step_errors(key_path: KeyPath, prices: PriceSettings) -> Iterator[SettingError]:
     thresholds: set[int] = set()
     for index, step in enumerate(prices.long_context):
         if step.above in thresholds:
-            key_path = ("models", name, "prices", "long_context", index, "above")
-            yield SettingError(key_path, str(step.above), "each threshold once", "remove one of the two, or correct it")
+            yield SettingError(
+                (*key_path, "long_context", index, "above"),
+                str(step.above),
+                "each threshold once",
+                "remove one of the two, or correct it",
+            )
         thresholds.add(step.above)

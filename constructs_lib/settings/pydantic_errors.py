@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from constructs_lib.settings.environment import EnvironmentFile
 from constructs_lib.settings.patterns import PATTERN_WORDS
-from constructs_lib.settings.types import unwrap
+from constructs_lib.settings.types import fields_by_key, unwrap
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, did_you_mean, display, dotted, one_of
 
 UNKNOWN_REGION: Final = "xx-unknown-0"
@@ -59,7 +59,7 @@ def _translate(error: ErrorDetails) -> SettingError:
     name = key_path[-1] if key_path else ""
     if error["type"] == "extra_forbidden":
         given = None if isinstance(error["input"], dict) else display(error["input"])
-        keys = list(section.model_fields) if section else []
+        keys = list(fields_by_key(section)) if section else []
         return SettingError(key_path, given, one_of(keys, "the keys here"), did_you_mean(name, keys, "remove it"))
     if error["type"] == "missing":
         return SettingError(key_path, None, description, f"add [{name}]" if len(key_path) == 1 else "add it")
@@ -97,7 +97,7 @@ def _setting(key_path: KeyPath) -> tuple[type[BaseModel] | None, str]:
     for part in key_path:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             section = kind
-            field = kind.model_fields.get(str(part))
+            field = fields_by_key(kind).get(str(part))
             description = (field.description or "") if field else ""
             kind = unwrap(field.annotation) if field else None
         else:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from constructs_lib.settings.environment import EnvironmentFile
 from constructs_lib.settings.patterns import PATTERN_WORDS
-from constructs_lib.settings.types import USD_FORMAT, unwrap
+from constructs_lib.settings.types import USD_FORMAT, fields_by_key, unwrap
 
 _INTRODUCTION: Final = """\
 # The environment file
@@ -97,7 +97,7 @@ def _sections(annotation: Any, path: str, brackets: str) -> Iterator[tuple[type[
         yield from _sections(arguments[0], path, "[[{}]]")
     elif isinstance(kind, type) and issubclass(kind, BaseModel):
         yield kind, brackets.format(path)
-        for name, field in kind.model_fields.items():
+        for name, field in fields_by_key(kind).items():
             yield from _sections(field.annotation, f"{path}.{name}", "[{}]")
 
 
@@ -110,7 +110,7 @@ def _section(title: str, section: type[BaseModel]) -> str:
         "| key | value | default | meaning |",
         "| --- | --- | --- | --- |",
     ]
-    for name, field in section.model_fields.items():
+    for name, field in fields_by_key(section).items():
         setting = described["properties"][name]
         default = "required" if name in required else _default(setting)
         cells = [f"`{name}`", _values(setting), default, field.description or ""]

@@ -19,6 +19,7 @@ from pydantic import (
     StringConstraints,
     WithJsonSchema,
 )
+from pydantic.fields import FieldInfo
 
 from constructs_lib.settings import patterns, regular_expressions
 
@@ -38,6 +39,7 @@ MAX_COUNT: Final = 2**31 - 1
 """What every AWS API with a 32-bit integer accepts, and JavaScript (CDKTF) represents exactly."""
 _EXPIRY_YEARS: Final = range(2000, 9999)
 """A shift to UTC stays within the years that Python's datetime represents."""
+_DAY_TEXT: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _TAG: Final = re.compile(r"[\w .:/=+@-]*")
 
 
@@ -45,6 +47,11 @@ class Section(BaseModel):
     """A frozen, strict table: unknown keys are errors, and so is "10" instead of 10."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def fields_by_key(section: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Fields of a section by their key in the file."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
 def unwrap(annotation: Any) -> Any:
@@ -118,6 +125,18 @@ def _expiry(value: date | datetime) -> date | datetime:
     return value
 
 
+def _day(value: object) -> object:
+    """`value`, as a date if it is the text of one."""
+    if isinstance(value, str) and re.fullmatch(_DAY_TEXT, value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    raise ValueError("a date such as 2027-01-31, which starts at midnight UTC")
+
+
 def _tag(value: str) -> str:
     if not _TAG.fullmatch(value) or value.lower().startswith("aws:"):
         raise ValueError("letters, digits, spaces and _ . : / = + - @, not starting with aws:, as AWS requires")
@@ -139,6 +158,8 @@ Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 Positive = Annotated[int, Field(ge=1, le=MAX_COUNT)]
 RequestsPerSecond = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False), FromDecimal]
 Expiry = Annotated[date | datetime, AfterValidator(_expiry)]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date", "pattern": _DAY_TEXT})]
+"""A day in UTC, as a TOML date or in quotes."""
 MemoryMb = Annotated[int, Field(ge=128, le=10240)]
 
 Text = Annotated[str, StringConstraints(max_length=256)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
 from constructs_lib.ledger_items import key_item, model_item, policy_item
 from constructs_lib.settings import Environment, load, relocated, runtime_config
-from constructs_lib.settings.model_prices import model_prices
+from constructs_lib.settings.model_prices import ModelPrices, model_prices
 from lambda_src.configuration import load_config
 from lambda_src.contract import CONFIG_VARIABLE, Provider
 from lambda_src.core.policy import key_from_item, model_from_item, parse_optional_time, policy_from_item
@@ -163,6 +164,55 @@ def test_new_price_has_a_new_version(environment: Environment, tmp_path: Path) -
     assert changed.version != before.version
 
 
+def changed(tmp_path: Path, changes: str, model: str = "gpt-5-mini") -> ModelPrices:
+    """Prices of `model` with own changes."""
+    path = tmp_path / "test.toml"
+    path.write_text(TEXT.replace(f"[models.{model}]", f"[models.{model}]\nprice_changes = [{changes}]"))
+    return model_prices(load(path), model)
+
+
+LATER = '{ from = 2027-01-01, input = "0.5", output = 3 }'
+LAST = '{ from = "2027-03-01", input = "0.05", output = 3, tiers.batch = { input = 1, output = 2 } }'
+
+
+def test_own_price_changes_follow_the_price_tables_prices(tmp_path: Path) -> None:
+    first, second, third = changed(tmp_path, f"{LATER}, {LAST}").periods
+    assert (first.start, first.tiers["standard"][0]["input"]) == (None, 250_000_000)
+    assert (second.start, second.tiers["standard"][0]["cache_read"]) == (date(2027, 1, 1), 500_000_000)
+    assert (third.start, third.tiers["standard"][0]["input"]) == (date(2027, 3, 1), 50_000_000)
+    assert third.tiers["batch"][0]["output"] == 2_000_000_000
+
+
+def test_own_price_changes_replace_announced_ones(tmp_path: Path) -> None:
+    """The table's change of 2026-12-01 stays; a later one would not."""
+    path = tmp_path / "test.toml"
+    for day, starts in (("2026-11-30", ["2026-11-30"]), ("2026-12-02", ["2026-12-01", "2026-12-02"])):
+        path.write_text(f"""{TEXT}
+[providers.google]
+kind = "openai"
+base_url = "https://generativelanguage.googleapis.com/v1beta/openai"
+[models.gemini-4-argon]
+provider = "google"
+price_changes = [{{ from = {day}, input = 1, output = 1 }}]
+""")
+        _, *later = model_prices(load(path), "gemini-4-argon").periods
+        assert [str(period.start) for period in later] == starts
+
+
+def test_own_periods_have_different_versions(environment: Environment, tmp_path: Path) -> None:
+    """A change back to earlier prices has its own version, and the version of today's prices does not change."""
+    back = LATER.replace("2027-01-01", "2027-05-01")
+    first, second, third, fourth = changed(tmp_path, f"{LATER}, {LAST}, {back}", "priced").periods
+    (now,) = model_prices(environment, "priced").periods
+    assert first.version == now.version
+    assert [period.version[-16:] for period in (second, third, fourth)] == [
+        "/from-2027-01-01",
+        "/from-2027-03-01",
+        "/from-2027-05-01",
+    ]
+    assert second.version[:-16] == fourth.version[:-16] != third.version[:-16]
+
+
 def test_well_known_model_has_price_and_window_from_the_table(environment: Environment) -> None:
     prices = model_prices(environment, "gpt-5-mini")
     (period,) = prices.periods
@@ -198,6 +248,26 @@ def test_gateway_reads_model_item(environment: Environment) -> None:
     assert (model.max_output_tokens, model.max_input_tokens) == (0, 9_000)
     assert model.prices.rates("standard", 200_001).per_class["input"] == 1_000_000_000
     assert model.prices.rates("standard", 200_000).per_class["input"] == 37_500_000
+
+
+def test_gateway_prices_a_request_by_its_own_time(environment: Environment, tmp_path: Path) -> None:
+    item = deserialize_item(model_item(environment, "gpt-5-mini", changed(tmp_path, f"{LATER}, {LAST}")))
+    model = model_from_item("gpt-5-mini", item)
+    at = [
+        model.at(int(datetime.fromisoformat(text).timestamp() * 1000))
+        for text in ("2026-12-31T23:59:59.999Z", "2027-01-01T00:00Z", "2027-02-28T23:59:59.999Z", "2027-03-01T00:00Z")
+    ]
+    assert [model.prices.tiers["standard"][0].per_class["input"] for model in at] == [
+        250_000_000,
+        500_000_000,
+        500_000_000,
+        50_000_000,
+    ]
+    assert at[0] is model
+    assert at[0].price_version == item["price_version"]
+    assert at[1].price_version.endswith("/from-2027-01-01")
+    assert at[3].price_version.endswith("/from-2027-03-01")
+    assert [len(model.price_changes) for model in at] == [2, 1, 1, 0]
 
 
 def test_free_model(environment: Environment) -> None:

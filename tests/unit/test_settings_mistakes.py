@@ -11,6 +11,7 @@ from tests.unit.test_settings_errors import GOOD, errors_of
 
 CONSUMER = 'plan = "starter"'
 PRICED = '[models.own]\nprovider = "openai"\nprices = {{ {} }}\n'
+CHANGED = PRICED.replace("{}", "input = 1, output = 2") + "price_changes = [{{ {} }}]\n"
 
 # Line of GOOD ("": its end), what to append, the key path, and words that the error must contain.
 CASES = {
@@ -47,6 +48,38 @@ CASES = {
     "long context twice": ("", PRICED.format("input = 1, output = 2, long_context = [{ above = 9, input = 2, "
                                              "output = 3 }, { above = 9, input = 3, output = 4 }]"),
                            "models.own.prices.long_context[1].above", ["9", "each threshold once"]),
+    "changes in the wrong order": ("", CHANGED.format(
+        "from = 2027-02-01, input = 1, output = 2 }, { from = 2027-01-01, input = 2, output = 3"),
+                                   "models.own.price_changes[1].from",
+                                   ["2027-01-01", "a date after 2027-02-01", "sort the changes"]),
+    "two changes on a day": ("", CHANGED.format('from = 2027-01-01, input = 1, output = 2 }, { from = "2027-01-01", '
+                                                "input = 2, output = 3"),
+                             "models.own.price_changes[1].from", ["a date after 2027-01-01", "each date once"]),
+    "change at an hour": ("", CHANGED.format("from = 2027-01-01T09:00:00Z, input = 1, output = 2"),
+                          "models.own.price_changes[0].from", ["2027-01-01 09:00:00", "2027-01-31", "midnight UTC"]),
+    "German date of a change": ("", CHANGED.format('from = "01.02.2027", input = 1, output = 2'),
+                                "models.own.price_changes[0].from", ['"01.02.2027"', "a date such as 2027-01-31"]),
+    "no day of a change": ("", CHANGED.format('from = "2027-02-30", input = 1, output = 2'),
+                           "models.own.price_changes[0].from", ['"2027-02-30"', "a date such as"]),
+    "change without a date": ("", CHANGED.format("input = 1, output = 2"), "models.own.price_changes[0].from",
+                              ["First day of these prices"]),
+    "start for from": ("", CHANGED.format("from = 2027-01-01, start = 2027-01-01, input = 1, output = 2"),
+                       "models.own.price_changes[0].start", ["one of the keys here", "from"]),
+    "change without output": ("", CHANGED.format("from = 2027-01-01, input = 1"),
+                              "models.own.price_changes[0].output", ["Output, reasoning included"]),
+    "changed price per token": ("", CHANGED.format('from = 2027-01-01, input = "0.000002", output = 2'),
+                                "models.own.price_changes[0].input", ["0.000002", "write 2"]),
+    "long context twice in a change": ("", CHANGED.format(
+        "from = 2027-01-01, input = 1, output = 2, long_context = [{ above = 9, input = 2, output = 3 }, { above = 9, "
+        "input = 3, output = 4 }]"), "models.own.price_changes[0].long_context[1].above", ["9", "each threshold once"]),
+    "change of a free model": ("", '[models.own]\nprovider = "openai"\nfree = true\nprice_changes = [{ from = '
+                               "2027-01-01, input = 1, output = 2 }]\n", "models.own.free", ["remove one"]),
+    "change of a model without prices": ("", '[models.own]\nprovider = "openai"\nprice_changes = [{ from = 2027-01-01, '
+                                         "input = 1, output = 2 }]\n", "models.own.prices", ["add prices"]),
+    "Anthropic's cache writes in a change": ("", '[providers.anthropic]\nkind = "anthropic"\n[models.claude-opus-4-1]\n'
+                                             'provider = "anthropic"\nprice_changes = [{ from = 2027-01-01, input = 1, '
+                                             "output = 2, cache_write_5m = 2 }]\n",
+                                             'models.claude-opus-4-1.price_changes[0].cache_write_1h', ["Anthropic"]),
     "alias of a KMS key": ("", '[gateway]\nkms_key_arn = "arn:aws:kms:eu-west-1:111122223333:alias/own"\n',
                        "gateway.kms_key_arn", ["not of an alias"]),
     "web ACL of CloudFront": ("", "[gateway]\nwaf_acl_arn = "
