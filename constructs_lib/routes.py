@@ -36,7 +36,9 @@ def endpoints(environment: Environment, gateway: Function, custom: dict[str, Fun
     """Every endpoint of the environment. custom: custom functions by name."""
     for route in ROUTES:
         if route.dialect != "bedrock" or environment.has_bedrock():
-            yield Endpoint(route.name, route.method, route.path, gateway)
+            for path in route.paths:
+                name = route.name if path == route.path else f"openai_{route.name}"
+                yield Endpoint(name, route.method, path, gateway)
     for name, settings in environment.functions.items():
         for method in settings.methods:
             yield Endpoint(f"{name}_{method.lower()}", method, settings.path or f"/{name}", custom[name])

@@ -40,7 +40,7 @@ _LATE: Final = timedelta(seconds=30)
 """How late a line may arrive after its time; lines seen before are recognized by their event id."""
 _ID: Final = re.compile(r"[A-Za-z0-9_=+/-]{6,128}")
 _FAILED: Final = 400
-_GATEWAY_PATHS: Final = frozenset(route.path for route in ROUTES)
+_GATEWAY_PATHS: Final = frozenset(path for route in ROUTES for path in route.paths)
 
 
 @json_output(RequestDetails, many=True)

@@ -9,10 +9,12 @@ from typing import Final
 from constructs_lib.settings.environment import Environment
 from constructs_lib.settings.terraform_names import resource_name, with_parents
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, display
+from lambda_src.contract import ROUTES
 
 OWN_FUNCTIONS: Final = ("gateway", "sweeper", "authorizer", "access", "account", "chat", "execution", "prompts")
 """Names of Tollgate's own Lambdas, roles and log groups."""
-OWN_PATHS: Final = ("v1", "bedrock")
+OWN_PATHS: Final = tuple(dict.fromkeys(path.split("/")[1] for route in ROUTES for path in route.paths))
+"""First parts of the routes' paths."""
 MAX_VARIABLE_BYTES: Final = 4_096
 RESERVED_VARIABLES: Final = frozenset(
     {
@@ -34,7 +36,7 @@ def function_errors(environment: Environment) -> Iterator[SettingError]:
             yield SettingError(("functions", name), None, f"any name but {', '.join(OWN_FUNCTIONS)}", "rename it")
         key_path: KeyPath = ("functions", name, "path")
         if path.split("/")[1] in OWN_PATHS:
-            accepted = f"a path outside {' and '.join(f'/{own}' for own in OWN_PATHS)}"
+            accepted = f"a path outside {', '.join(f'/{own}' for own in OWN_PATHS)}"
             yield SettingError(key_path, display(path), accepted, "choose another path")
         other = names_by_path.setdefault(_without_parameters(path), name)
         if other != name:

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE, ROUTES, Route
 from lambda_src.core.errors import BadRequest
 
-_ROUTES = {(route.method, route.path): route for route in ROUTES}
+_ROUTES = {(route.method, path): route for route in ROUTES for path in route.paths}
 _SINGLE_HEADERS = (
     "content-type", "x-api-key", "authorization", "anthropic-version", "idempotency-key", "x-tollgate-log",
 )  # fmt: skip

@@ -52,7 +52,7 @@ CLIENTS: Final = (
         name="openai (Python), chat",
         dialect="openai",
         runtime="python",
-        program=("openai_chat",),
+        program=("chat_completions", "openai"),
         light=True,
     ),
     Client(
@@ -194,6 +194,12 @@ CLIENTS: Final = (
         dialect="bedrock",
         runtime="python",
         program=("litellm_completion", "bedrock"),
+    ),
+    Client(
+        name="groq (Python)",
+        dialect="openai",
+        runtime="python",
+        program=("chat_completions", "groq"),
     ),
     Client(name="llm", dialect="openai", runtime="llm"),
 )

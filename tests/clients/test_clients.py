@@ -67,6 +67,7 @@ def test_every_section_of_a_client_has_a_snippet() -> None:
         "LangChain",
         "pydantic-ai",
         "LiteLLM",
+        "Groq's Python SDK",
         "llm",
     }
     assert {snippet.language for snippet in SNIPPETS} == {"python", "js", "sh"}

@@ -34,8 +34,9 @@ BODIES: dict[str, Any] = {
 }
 MODELS = {"model": "standin-small", "converse": "nova-standin", "converse_stream": "nova-standin"}
 OWN = [
-    (route.name, route.method, route.path.replace("{model}", MODELS.get(route.name, "")), BODIES.get(route.name))
+    (path, route.method, path.replace("{model}", MODELS.get(route.name, "")), BODIES.get(route.name))
     for route in ROUTES
+    for path in route.paths
 ]
 CUSTOM = ("echo", "POST", "/tools/echo", {"a": 1})
 UNKNOWN = "sk-no-key-of-this-gateway-0123456789"
@@ -101,7 +102,7 @@ def filled(headers: dict[str, str], values: dict[str, str]) -> dict[str, str]:
 
 
 def on_every_route(system: System, headers: dict[str, str]) -> dict[str, urllib3.BaseHTTPResponse]:
-    """The response of each route, ours and the custom function's, by its name."""
+    """The response of each route, ours by path and the custom function's as `echo`."""
     with ThreadPoolExecutor(5) as pool:
         responses = pool.map(lambda route: system.call(*route[1:], headers), (*OWN, CUSTOM))
         return dict(zip([name for name, *_ in (*OWN, CUSTOM)], responses, strict=True))

@@ -53,8 +53,10 @@ def test_without_bearer_tokens_there_is_no_authorizer(header_only: Synthesized) 
 def test_preflights_allow_the_headers_of_the_sdks(full: Synthesized) -> None:
     """A browser sends no request with a header that is not allowed, and the SDKs send a dozen `x-stainless-…`. `*` does
     not include `authorization`, which OpenAI's client always sends."""
-    parameters = full.one("aws_api_gateway_integration_response.v1_chat_completions_options")["response_parameters"]
-    assert parameters["method.response.header.access-control-allow-headers"] == "'*,authorization'"
+    for path in ("v1_chat_completions", "openai_v1_chat_completions"):
+        response = full.one(f"aws_api_gateway_integration_response.{path}_options")
+        parameters = response["response_parameters"]
+        assert parameters["method.response.header.access-control-allow-headers"] == "'*,authorization'"
 
 
 def test_preflights_exist_only_with_cors(full: Synthesized, shipped: dict[str, Synthesized]) -> None:
@@ -65,9 +67,31 @@ def test_preflights_exist_only_with_cors(full: Synthesized, shipped: dict[str, S
 
 
 def test_every_route_of_the_contract_is_deployed(full: Synthesized) -> None:
-    routes = {route.name: route.method for route in ROUTES}
-    methods = full.all("aws_api_gateway_method")
-    assert {name: methods[name]["http_method"] for name in routes} == routes
+    assert {(route.method, path) for route in ROUTES for path in route.paths} <= deployed_methods(full)
+
+
+def test_openai_routes_have_an_alias(bare: Synthesized) -> None:
+    """Groq's SDK appends `/openai/v1/…` to the base URL. `messages` is not part of OpenAI's API."""
+    aliases = {(method, path) for method, path in deployed_methods(bare) if path.startswith("/openai")}
+    assert aliases == {
+        ("POST", "/openai/v1/chat/completions"),
+        ("POST", "/openai/v1/responses"),
+        ("POST", "/openai/v1/embeddings"),
+        ("GET", "/openai/v1/models"),
+        ("GET", "/openai/v1/models/{model}"),
+    }
+
+
+def deployed_methods(stack: Synthesized) -> set[tuple[str, str]]:
+    """HTTP method and path of each method."""
+    parents = stack.all("aws_api_gateway_resource")
+
+    def path_of(resource_id: str) -> str:
+        resource = parents.get(resource_id.removeprefix("${aws_api_gateway_resource.").removesuffix(".id}"))
+        return "" if resource is None else f"{path_of(resource['parent_id'])}/{resource['path_part']}"
+
+    methods = stack.all("aws_api_gateway_method").values()
+    return {(method["http_method"], path_of(method["resource_id"])) for method in methods}
 
 
 def test_bedrock_routes_need_a_bedrock_provider(bare: Synthesized, full: Synthesized) -> None:

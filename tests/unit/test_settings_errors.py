@@ -81,7 +81,9 @@ CASES = {
     "function slower than API Gateway": ('source = "examples/hello"', 'source = "x"\ntimeout_seconds = 29',
                                          "functions.example.timeout_seconds", ["29"]),
     "reserved path": ('source = "examples/hello"', 'source = "x"\npath = "/v1/chat"',
-                               "functions.example.path", ["/v1/chat", "outside /v1 and /bedrock"]),
+                               "functions.example.path", ["/v1/chat", "outside /v1, /openai, /bedrock"]),
+    "reserved alias": ('source = "examples/hello"', 'source = "x"\npath = "/openai/batches"',
+                       "functions.example.path", ["/openai/batches"]),
     "path twice": ("", '[functions.other]\nsource = "x"\npath = "/example"\n', "functions.other.path",
                    ["functions.example"]),
     "two names for one parameter": ("", '[functions.one]\nsource = "x"\npath = "/t/{a}"\n'

@@ -1,17 +1,22 @@
-"""OpenAI's Python SDK, chat completions."""
+"""OpenAI's or Groq's Python SDK, as the argument says: chat completions."""
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from typing import Any
-
-import openai
 
 from tests.clients.programs.actions import DESCRIPTION, SCHEMA, Action, serve, weather
 
+SDK = importlib.import_module(sys.argv[1])
+
 
 def _create(action: Action, messages: list[Any], **options: Any) -> Any:
-    client = openai.OpenAI(base_url=f"{action.url}/v1", api_key=action.key)
+    if SDK.__name__ == "groq":  # appends /openai/v1
+        client = SDK.Groq(base_url=action.url, api_key=action.key)
+    else:
+        client = SDK.OpenAI(base_url=f"{action.url}/v1", api_key=action.key)
     return client.chat.completions.create(model=action.model, messages=messages, **options)
 
 
@@ -37,4 +42,4 @@ def tool(action: Action) -> str:
     return _create(action, [_user(action), message, result], tools=tools).choices[0].message.content
 
 
-serve({"plain": plain, "streamed": streamed, "tool": tool}, (openai.OpenAIError,))
+serve({"plain": plain, "streamed": streamed, "tool": tool}, (SDK.APIError,))
