@@ -47,7 +47,7 @@ class Route:
     """One API method that the gateway Lambda handles.
 
     name: its name in usage records and logs.
-    path: API Gateway resource path.
+    path: API Gateway resource path; the event's `requestContext.resourcePath` is one of `paths`.
     dialect: the API whose request, response and error formats apply.
     billable: the provider charges for it, so it needs a price and a hold.
     """
@@ -60,8 +60,7 @@ class Route:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Resource paths of the route, one of which is the event's `requestContext.resourcePath`: `path`, and an
-        alias for clients such as Groq's SDK, which append `/openai/v1/…` to the base URL."""
+        """`path`, and an alias for clients such as Groq's SDK, which append `/openai/v1/…` to the base URL."""
         return (self.path, f"/openai{self.path}") if self.dialect == "openai" else (self.path,)
 
 
