@@ -19,6 +19,8 @@ from constructs_lib.settings.toml_file import parse, text_errors
 from constructs_lib.settings.types import Name
 from constructs_lib.settings.validation_errors import MAX_ERRORS, EnvironmentErrors, SettingError, printable
 
+STANDIN_PORT: Final = 8099
+"""Port of the stand-in provider in environment files. `make up` starts it at a free one."""
 LONGEST_ENVIRONMENT_NAME: Final = 20
 """AWS names contain it, and IAM accepts at most 64 characters."""
 
@@ -51,7 +53,7 @@ def relocated(environment: Environment, variables: Mapping[str, str] = os.enviro
     """The environment with the URLs of the running embedded cloud; unchanged without aws.endpoint.
 
     TOLLGATE_LOCAL_ENDPOINT replaces aws.endpoint. TOLLGATE_LOCAL_PROVIDER_URL replaces scheme, host and port, but not
-    the path, in the base_url of each provider on this machine.
+    the path, in the base_url of each provider that is the stand-in.
     """
     if environment.aws.endpoint is None:
         return environment
@@ -65,10 +67,15 @@ def relocated(environment: Environment, variables: Mapping[str, str] = os.enviro
     return environment.model_copy(update={"aws": aws, "providers": providers})
 
 
+def is_standin(url: str | None) -> bool:
+    """Whether a provider's base_url is the stand-in's. Other ports of this machine belong to other servers, such as
+    Ollama."""
+    parts = urlsplit(url or "")
+    return parts.hostname in ("localhost", "127.0.0.1") and parts.port == STANDIN_PORT
+
+
 def _with_origin(url: str | None, origin: str | None) -> str | None:
-    if url is None or not origin or urlsplit(url).hostname not in ("localhost", "127.0.0.1"):
-        return url
-    return origin.rstrip("/") + urlsplit(url).path
+    return origin.rstrip("/") + urlsplit(url).path if url and origin and is_standin(url) else url
 
 
 def _extend(errors: list[SettingError], more: Iterable[SettingError]) -> None:

@@ -60,8 +60,8 @@ class AwsSettings(Section):
     endpoint: Url | None = Field(
         default=None,
         description="URL of the embedded cloud, which replaces every AWS service. If it is set, the environment "
-        "variables TOLLGATE_LOCAL_ENDPOINT and TOLLGATE_LOCAL_PROVIDER_URL override it and the URL of the stand-in "
-        "provider.",
+        "variables TOLLGATE_LOCAL_ENDPOINT and TOLLGATE_LOCAL_PROVIDER_URL override it and the address of the stand-in "
+        "provider, localhost:8099. Providers at other ports of this machine, such as Ollama, keep their address.",
     )
     tags: Annotated[dict[TagName, TagValue], Field(max_length=45)] = Field(
         default_factory=dict, description="Tags of every resource."

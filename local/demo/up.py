@@ -16,12 +16,11 @@ import sys
 import time
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import urllib3
 from rich.console import Console
 
-from constructs_lib.settings import Environment, EnvironmentErrors, load
+from constructs_lib.settings import Environment, EnvironmentErrors, is_standin, load
 from constructs_lib.settings.files import environment_files
 from constructs_lib.settings.runtime import provider_secret
 from lambda_src.contract import prefix
@@ -127,11 +126,11 @@ def up(environment: Environment) -> tuple[Deployment, dict[str, Any]]:
 
 
 def standin_secrets(environment: Environment) -> dict[str, str]:
-    """Values for the secrets of providers on this machine, which are the stand-in."""
+    """Values for the secrets of providers that are the stand-in."""
     secrets = {}
     for name, provider in environment.providers.items():
-        secret, host = provider_secret(environment, name), urlsplit(provider.base_url or "").hostname
-        if secret is not None and not secret.startswith("arn:") and host in ("localhost", "127.0.0.1"):
+        secret = provider_secret(environment, name)
+        if secret is not None and not secret.startswith("arn:") and is_standin(provider.base_url):
             secrets[secret] = STANDIN_KEYS[provider.kind]
     return secrets
 

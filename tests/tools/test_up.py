@@ -58,12 +58,13 @@ def test_makefile_passes_the_environment() -> None:
     assert "-m local.demo.up up $(ENV)\n" in (ROOT / "Makefile").read_text()
 
 
-def test_only_providers_on_this_machine_get_the_stand_ins_key() -> None:
-    """The stand-in's key is no key of a real provider."""
+def test_only_the_stand_in_gets_its_key() -> None:
+    """The stand-in's key is no key of another server, on this machine or elsewhere."""
     secrets = up.standin_secrets(LOCAL)
     assert set(secrets) == {"tollgate/local/providers/openai", "tollgate/local/providers/anthropic"}
-    public = LOCAL.providers["openai"].model_copy(update={"base_url": None})
-    assert up.standin_secrets(LOCAL.model_copy(update={"providers": {"openai": public}})) == {}
+    for url in (None, "http://localhost:11434/v1"):
+        other = LOCAL.providers["openai"].model_copy(update={"base_url": url})
+        assert up.standin_secrets(LOCAL.model_copy(update={"providers": {"openai": other}})) == {}
 
 
 def test_requests_have_a_working_key() -> None:
