@@ -74,8 +74,9 @@ lock: $(VENV)/.pipenv ## update the lock files of the Python and Node packages
 	@npm install --package-lock-only --no-fund --no-audit
 	@cd tests/clients && npm install --package-lock-only --no-fund --no-audit
 
-prices: setup ## regenerate constructs_lib/prices.json
-	@$(RUN) -m constructs_lib.price_generator
+prices: setup ## bring new prices: update their sources, regenerate the price table, print what changes; OFFLINE=1: pinned sources
+	@$(if $(OFFLINE),,$(RUN) -m tools.prices.sources && $(MAKE) --no-print-directory setup)
+	@$(RUN) -m tools.prices
 
 docs: setup ## regenerate the reference pages in docs
 	@$(RUN) -m constructs_lib.settings schema

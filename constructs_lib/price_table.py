@@ -17,7 +17,7 @@ from lambda_src.contract import NANO_PER_USD, TOKEN_CLASSES
 
 _TABLE: Final = Path(__file__).with_name("prices.json")
 
-_FALLBACK: Final = {
+FALLBACK: Final = {
     "cache_read": "input",
     "cache_write_5m": "input",
     "cache_write_1h": "cache_write_5m",
@@ -60,16 +60,44 @@ class PublishedPrice:
     max_input_tokens: int | None
 
 
-def find_price(provider: str, upstream_model: str) -> PublishedPrice | None:
+def find_price(provider: str, upstream_model: str, region: str | None = None) -> PublishedPrice | None:
     """The price of the model that `provider` calls `upstream_model`, or None if the table has none.
 
     provider: one of `providers()`. `openai` is OpenAI's own price list, not that of a compatible API: see
-    `provider_at`. Dated names, aliases, and Bedrock's model ids, inference profiles and ARNs are recognized.
+    `provider_at`. Dated names, aliases, and Bedrock's model ids, inference profiles and ARNs are recognized. region:
+    AWS region of the request, for Bedrock's models that cost something else there than in the US.
     """
-    name = upstream_model.lower()
-    model = next((model for model in _models(provider) if _matches(model["match"], name)), None)
-    # The table contains models without prices, because token classes cannot express them.
-    return _price(provider, model) if model is not None and model["prices"] else None
+    for name in _names(upstream_model.lower(), region):
+        model = next((model for model in _models(provider) if matches(model["match"], name)), None)
+        if model is not None:
+            # The table contains models without prices, because token classes cannot express them.
+            return _price(provider, model) if model["prices"] else None
+    return None
+
+
+def _names(name: str, region: str | None) -> list[str]:
+    """Names that stand for `name` in the table, the most specific first."""
+    if name.startswith("arn:"):
+        name = name.rpartition("/")[2]
+    profile, _, rest = name.partition(".")
+    if profile == "us-gov":
+        return [name, *(f"us-gov-{side}-1/{rest}" for side in ("west", "east"))]
+    if region is None:
+        return [name]
+    profiles = next((found for start, found in _PROFILES.items() if region.startswith(start)), ())
+    names = [f"{region}/{name}", *(f"{profile}.{name}" for profile in profiles)]
+    return names if region.startswith("us-gov-") else [*names, name]
+
+
+_PROFILES: Final = {
+    "us-gov-": ("us-gov",),
+    "eu-": ("eu",),
+    "ap-northeast-": ("jp", "apac"),
+    "ap-southeast-2": ("au", "apac"),
+    "ap-southeast-4": ("au", "apac"),
+    "ap-": ("apac",),
+}
+"""Start of a region outside the US → the inference profiles there. Their prices are those of the region too."""
 
 
 def all_prices(provider: str) -> list[PublishedPrice]:
@@ -93,12 +121,13 @@ def provider_at(base_url: str) -> str | None:
 def similar_models(provider: str, upstream_model: str) -> list[str]:
     """Up to three models with prices whose names resemble `upstream_model`, the most similar first."""
     # `regional.` stands for several inference profiles; Bedrock has no such prefix.
-    names = [price.model.removeprefix("regional.") for price in all_prices(provider)]
-    return difflib.get_close_matches(upstream_model.lower(), [name for name in names if find_price(provider, name)])
+    names = dict.fromkeys(price.model.removeprefix("regional.") for price in all_prices(provider))
+    close = difflib.get_close_matches(upstream_model.lower(), names, n=6)
+    return [name for name in close if find_price(provider, name)][:3]
 
 
 def version() -> str:
-    """Date and source of the table: `2026-11-23/genai-prices-0.2.3`."""
+    """Date and sources of the table: `2026-11-26/genai-prices-0.2.3/litellm-1.110.2`."""
     return str(_table()["version"])
 
 
@@ -115,7 +144,7 @@ def complete_rates(usd: Mapping[str, Decimal | None]) -> dict[str, int]:
     rates: dict[str, int] = {}
     for token_class in TOKEN_CLASSES:
         price = usd[token_class]
-        rates[token_class] = rates[_FALLBACK[token_class]] if price is None else nano_usd(price)
+        rates[token_class] = rates[FALLBACK[token_class]] if price is None else nano_usd(price)
     return rates
 
 
@@ -135,15 +164,42 @@ def _price(provider: str, model: Mapping[str, Any]) -> PublishedPrice:
 def _period(period: Mapping[str, Any]) -> PricePeriod:
     """A period of the table. The version says if its prices are those of peak hours, which apply all day."""
     name = f"{version()}/peak" if period.get("peak") else version()
+    tiers = {tier: [_completed(step) for step in steps] for tier, steps in period["tiers"].items()}
     if period["from"] is None:
-        return PricePeriod(period["tiers"], name)
+        return PricePeriod(tiers, name)
     start = date.fromisoformat(period["from"])
-    return PricePeriod(period["tiers"], later_version(name, start), start)
+    return PricePeriod(tiers, later_version(name, start), start)
+
+
+def _completed(step: Mapping[str, int]) -> dict[str, int]:
+    """The rates of a step with every token class; the table omits those that cost what their fallback costs."""
+    rates = {"above": step["above"]}
+    for token_class in TOKEN_CLASSES:
+        rates[token_class] = step[token_class] if token_class in step else rates[FALLBACK[token_class]]
+    return rates
 
 
 def _models(provider: str) -> list[dict[str, Any]]:
     section = _table()["providers"].get(provider)
     return section["models"] if section is not None else []
+
+
+def names(provider: str) -> list[str]:
+    """Every exact name in the table, and the name of each model that other clauses recognize."""
+    return list(
+        dict.fromkeys(name for model in _models(provider) for name in (model["id"], *exact_names(model["match"])))
+    )
+
+
+def exact_names(clause: Mapping[str, Any]) -> list[str]:
+    """The names that `clause` lists in full."""
+    clauses = clause.get("or", [clause])
+    return [str(item["equals"]) for item in clauses if "equals" in item]
+
+
+def reload() -> None:
+    """Read the table again."""
+    _table.cache_clear()
 
 
 @lru_cache(maxsize=1)
@@ -158,11 +214,12 @@ _MATCHERS: Final[dict[str, Callable[[Any, str], bool]]] = {
     "ends_with": lambda value, name: name.endswith(value.lower()),
     "contains": lambda value, name: value.lower() in name,
     "regex": lambda value, name: re.search(value, name) is not None,
-    "or": lambda value, name: any(_matches(clause, name) for clause in value),
-    "and": lambda value, name: all(_matches(clause, name) for clause in value),
+    "or": lambda value, name: any(matches(clause, name) for clause in value),
+    "and": lambda value, name: all(matches(clause, name) for clause in value),
 }
 
 
-def _matches(clause: Mapping[str, Any], name: str) -> bool:
+def matches(clause: Mapping[str, Any], name: str) -> bool:
+    """Whether a clause of the table recognizes `name`, which is in lower case."""
     ((kind, value),) = clause.items()
     return _MATCHERS[kind](value, name)

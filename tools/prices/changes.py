@@ -1,0 +1,143 @@
+"""Differences between two price tables, as text in USD per million tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from constructs_lib import price_table
+from constructs_lib.price_table import FALLBACK, PricePeriod, find_price
+from constructs_lib.settings import EnvironmentErrors, load
+from constructs_lib.settings.model_prices import model_prices
+from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
+from tools.prices.listed import usd_text
+from tools.prices.merge import Merged
+
+Periods = tuple[PricePeriod, ...]
+Prices = Mapping[tuple[str, str], Periods]
+"""(price list or environment, model) → its periods; () if it has no price."""
+_MAX_LINES: Final = 40
+
+
+def table_prices(names: Iterable[tuple[str, str]]) -> Prices:
+    """The prices of `names` in the table."""
+    found = {(provider, name): find_price(provider, name) for provider, name in names}
+    return {key: price.periods if price is not None else () for key, price in found.items()}
+
+
+def table_names() -> set[tuple[str, str]]:
+    """(price list, model) of each name in the table."""
+    return {(provider, name) for provider in price_table.providers() for name in price_table.names(provider)}
+
+
+def merged_names(lists: Mapping[str, Merged]) -> set[tuple[str, str]]:
+    """(price list, model) of each name in the table that `lists` will be."""
+    entries = ((name, entry) for name, merged in lists.items() for entry in merged.entries)
+    return {(name, model) for name, entry in entries for model in (entry.name, *price_table.exact_names(entry.match))}
+
+
+def environment_prices(folder: Path) -> Prices:
+    """The prices of the models in each environment file of `folder`. A file with errors has no models."""
+    prices: dict[tuple[str, str], Periods] = {}
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            environment = load(path)
+        except EnvironmentErrors:
+            continue
+        for name in environment.models:
+            prices[environment.name, name] = model_prices(environment, name).periods
+    return prices
+
+
+def table_changes(before: Prices, after: Prices) -> Iterator[str]:
+    """Lines for added, removed and changed prices, and for announced ones."""
+    keys = sorted({*before, *after})
+    added = [key for key in keys if not before.get(key) and after.get(key)]
+    removed = [key for key in keys if before.get(key) and not after.get(key)]
+    changed = {key: list(_step_changes(before[key], after[key])) for key in keys if before.get(key) and after.get(key)}
+    yield from _listing("added", (f"{_name(key)}: {_headline(after[key])}" for key in added))
+    yield from _listing("removed", (f"{_name(key)}: {_headline(before[key])}" for key in removed))
+    yield from _listing("changed", (f"{_name(key)}: {'; '.join(lines)}" for key, lines in changed.items() if lines))
+    announced = (
+        f"{_name(key)}: {'; '.join(_step_changes((periods[0],), (period,)))}"
+        for key, periods in sorted(after.items())
+        for period in periods[1:]
+    )
+    yield from _listing("announced", announced)
+
+
+def environment_changes(before: Prices, after: Prices) -> Iterator[str]:
+    """Lines for each environment: the models whose price changes."""
+    for environment in sorted({environment for environment, _ in (*before, *after)}):
+        models = sorted({model for name, model in (*before, *after) if name == environment})
+        lines = [line for model in models for line in _model_change(model, environment, before, after)]
+        yield f"{environment}:{'' if lines else ' no price changes'}"
+        yield from (f"  {line}" for line in lines)
+
+
+def _model_change(model: str, environment: str, before: Prices, after: Prices) -> Iterator[str]:
+    old, new = before.get((environment, model), ()), after.get((environment, model), ())
+    if not new:
+        yield f"{model}: no price any more; `make synth` says what to add"
+    elif not old:
+        yield f"{model}: {_headline(new)}"
+    elif changes := list(_step_changes(old, new)):
+        yield f"{model}: {'; '.join(changes)}"
+
+
+def _step_changes(old: Periods, new: Periods) -> Iterator[str]:
+    """Such as `from 2027-01-01, standard: input 2 → 4, output 10 → 20`, by period, tier and step."""
+    for period in new:
+        earlier = next(found for found in reversed(old) if found.start is None or _starts_by(found, period))
+        start = "" if period.start is None else f"from {period.start}, "
+        for tier in dict.fromkeys((*earlier.tiers, *period.tiers)):
+            yield from _tier_changes(f"{start}{tier}", earlier.tiers.get(tier), period.tiers.get(tier))
+
+
+def _starts_by(period: PricePeriod, other: PricePeriod) -> bool:
+    return period.start is not None and other.start is not None and period.start <= other.start
+
+
+def _tier_changes(name: str, old: list[dict[str, int]] | None, new: list[dict[str, int]] | None) -> Iterator[str]:
+    if new is None or old is None:
+        yield f"{name}: {'removed' if new is None else 'added'}"
+        return
+    for above in sorted({step["above"] for step in (*old, *new)}):
+        before, after = _rates(old, above), _rates(new, above)
+        changed = [item for item in TOKEN_CLASSES if before[item] != after[item] and not _follow(item, before, after)]
+        if changed:
+            prices = ", ".join(f"{item} {_usd(before[item])} → {_usd(after[item])}" for item in changed)
+            yield f"{name}{f' above {above}' if above else ''}: {prices}"
+
+
+def _follow(token_class: str, *rates: dict[str, int]) -> bool:
+    """Whether the class only follows its fallback, whose change is listed already."""
+    fallback = FALLBACK.get(token_class)
+    return fallback is not None and all(found[token_class] == found[fallback] for found in rates)
+
+
+def _rates(steps: list[dict[str, int]], above: int) -> dict[str, int]:
+    return [step for step in steps if step["above"] <= above][-1]
+
+
+def _headline(periods: Periods) -> str:
+    rates = periods[0].tiers[STANDARD_TIER][0]
+    return f"input {_usd(rates['input'])}, output {_usd(rates['output'])}"
+
+
+def _listing(title: str, items: Iterable[str]) -> Iterator[str]:
+    lines = list(items)
+    yield f"{title}: {len(lines)}"
+    yield from (f"  {line}" for line in lines[:_MAX_LINES])
+    if len(lines) > _MAX_LINES:
+        yield f"  … and {len(lines) - _MAX_LINES} more: `git diff constructs_lib/prices.json`"
+
+
+def _name(key: tuple[str, str]) -> str:
+    return " ".join(key)
+
+
+def _usd(nano: int) -> str:
+    return usd_text(Decimal(nano) / NANO_PER_USD)

@@ -1,0 +1,104 @@
+"""Prices as a source lists them, before the sources are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import ROUND_UP, Decimal
+from typing import Any, Final
+
+Usd = dict[str, Decimal]
+"""Token class → USD per million tokens, for the classes that the source states."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Prices of requests with more than `above` input tokens."""
+
+    above: int
+    usd: Usd
+
+
+Tiers = Mapping[str, tuple[Step, ...]]
+"""Service tier → steps by rising `above`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Prices from `start` on; None: since ever. peak: prices of peak hours, which the table applies all day."""
+
+    tiers: Tiers
+    start: date | None = None
+    peak: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A model in a source.
+
+    match: the clause of `price_table` for its names. window: largest input in tokens; None: unknown. periods: by rising
+    start; empty if prices by token class would charge too little or nothing. reason: then, why.
+    """
+
+    name: str
+    match: Mapping[str, Any]
+    window: int | None
+    periods: tuple[Period, ...] = ()
+    reason: str = ""
+
+    def without_unreachable_steps(self) -> Listed:
+        """Without steps that start at the context window: no request is that long."""
+        if self.window is None:
+            return self
+        window = self.window
+        periods = (
+            replace(
+                period,
+                tiers={
+                    tier: tuple(step for step in steps if step.above < window) for tier, steps in period.tiers.items()
+                },
+            )
+            for period in self.periods
+        )
+        return replace(self, periods=tuple(periods))
+
+
+LISTS: Final = {
+    "anthropic": ("anthropic", ("anthropic",)),
+    "azure": ("azure", ("azure", "azure_ai", "azure_text")),
+    "bedrock": ("aws", ("bedrock", "bedrock_converse")),
+    "cerebras": ("cerebras", ("cerebras",)),
+    "deepseek": ("deepseek", ("deepseek",)),
+    "fireworks": ("fireworks", ("fireworks_ai", "fireworks_ai-embedding-models")),
+    "google": ("google", ("gemini",)),
+    "groq": ("groq", ("groq",)),
+    "mistral": ("mistral", ("mistral",)),
+    "moonshotai": ("moonshotai", ("moonshot",)),
+    "openai": ("openai", ("openai", "text-completion-openai")),
+    "openrouter": ("openrouter", ("openrouter",)),
+    "perplexity": ("perplexity", ("perplexity",)),
+    "together": ("together", ("together_ai",)),
+    "x-ai": ("x-ai", ("xai",)),
+}
+"""Our name of a price list → the name in genai-prices, and the names of `litellm_provider` in LiteLLM's map. All lists
+but those of `anthropic` and `bedrock` are of OpenAI-compatible APIs."""
+
+
+def rates_above(steps: Iterable[Step], above: int) -> Usd:
+    """The prices of requests with more than `above` input tokens."""
+    applicable: Usd = {}
+    for step in steps:
+        if step.above <= above:
+            applicable = step.usd
+    return applicable
+
+
+def scaled(usd: Usd, factor: Decimal) -> Usd:
+    """The prices times `factor`, rounded up to whole nano-USD."""
+    return {name: (value * factor).quantize(Decimal("1e-9"), ROUND_UP) for name, value in usd.items()}
+
+
+def usd_text(usd: Decimal) -> str:
+    """`usd` without trailing zeros: 2.50 is 2.5."""
+    return f"{usd.normalize():f}"
