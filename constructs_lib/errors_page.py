@@ -27,7 +27,8 @@ by what a repetition would do:
   the budget resets.
 - **A rate limit per minute**: 429 with `retry-after` and `x-should-retry: true`. A repetition succeeds.
 - **Nothing was billed, and the gateway has repeated the call already**: 502 or the provider's own status, with
-  `x-should-retry: false`. boto3 ignores this header, so Bedrock's routes return 424 in place of a 5xx.
+  `x-should-retry: false`. boto3 ignores this header, so Bedrock's routes return 424 in place of a 5xx. A provider's own
+  408 or 504, which the gateway does not repeat because the provider may have billed the request, has this header too.
 - **A dependency of the gateway is down**: 503 with `retry-after`. No provider was called.
 
 A stream that breaks off after it has begun keeps its complete events and ends with the error event of its API: `error`

@@ -116,7 +116,8 @@ CAUSES: Final[dict[str, Cause]] = {
     # A dependency of the gateway. No provider was called, nothing was charged.
     "ledger_unavailable": _cause(_UNAVAILABLE, "the ledger cannot be reached"),
     "provider_secret_unavailable": _cause(_UNAVAILABLE, "the provider's key cannot be read, is empty or is malformed"),
-    # The provider's own error responses are passed on. After a retry by the gateway they have `x-should-retry: false`.
+    # The provider's own error responses are passed on. They have `x-should-retry: false` after a retry by the gateway,
+    # and with a status such as 408 or 504, after which the provider may have billed the request.
     "upstream_throttled": Cause(429, "the provider rejected the request with 429", None),
     "upstream_refused": Cause(400, "the provider responded with another 4xx or a redirect", None),
     "upstream_error": Cause(500, "the provider responded with a 5xx", None),

@@ -10,7 +10,7 @@ from lambda_src.core.errors import GatewayError, UpstreamError
 from lambda_src.core.http_event import HttpRequest, HttpResponse, fitting_body
 from lambda_src.core.metering import ACCOUNT_REJECTED, INVALID_RESPONSE
 from lambda_src.core.model_list import is_anthropic_client
-from lambda_src.core.provider_call import NoResponse, ProviderResponse
+from lambda_src.core.provider_call import RETRIED_STATUS, NoResponse, ProviderResponse
 from lambda_src.core.usage_record import UsageRecord
 
 
@@ -35,19 +35,27 @@ _RETURNED_HEADERS = (
 def provider_response(route: Route, response: ProviderResponse, parsed: ParsedResponse | None) -> HttpResponse:
     """The provider's response, without headers that reveal our account with the provider.
 
-    parsed: a success; None: an error response, which is returned unchanged unless clients would repeat what the
-    gateway has repeated already. A success has the media type of its bytes, by which SDKs choose their parser.
+    parsed: a success; None: an error response, which is returned unchanged unless clients would repeat what they must
+    not. A success has the media type of its bytes, by which SDKs choose their parser.
     """
     headers = {name: response.headers[name] for name in _RETURNED_HEADERS if name in response.headers}
     status = response.status
     if parsed is not None and parsed.media_type is not None:
         if not headers.get("content-type", "").lower().startswith(parsed.media_type):
             headers["content-type"] = parsed.media_type
-    elif response.retries and (status == 429 or status >= 500):
+    elif _is_final(response):
         headers[HEADER_SHOULD_RETRY] = "false"
         if route.dialect == "bedrock" and status >= 500:  # boto3 ignores the header and repeats every 5xx
             status, headers["x-amzn-errortype"] = 424, "ModelErrorException"
     return HttpResponse(status=status, body=response.body if parsed is None else parsed.body, headers=headers)
+
+
+def _is_final(response: ProviderResponse) -> bool:
+    """Whether clients must not repeat a request: the gateway has repeated it already, or the provider may have billed
+    it."""
+    if response.status in RETRIED_STATUS:
+        return response.retries > 0
+    return response.status == 408 or response.status >= 500
 
 
 def no_response_error(failure: NoResponse, provider: str, route: Route) -> UpstreamError:

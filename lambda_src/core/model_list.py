@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from lambda_src.contract import ProviderKind, Route
+from lambda_src.contract import MODEL_ROUTES, ProviderKind, Route
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.http_event import HttpRequest
 from lambda_src.core.policy import Model, Policy
@@ -14,9 +14,10 @@ _EPOCH = "1970-01-01T00:00:00Z"
 
 
 def is_anthropic_client(request: HttpRequest) -> bool:
-    """Whether an Anthropic client requests models. It uses OpenAI's path with the header `anthropic-version`."""
-    is_model_route = request.route is not None and request.route.name in ("models", "model")
-    return is_model_route and "anthropic-version" in request.headers
+    """Whether an Anthropic client requests models, or a path that does not exist. It uses OpenAI's path of models with
+    the header `anthropic-version`."""
+    is_shared = request.route is None or request.route.name in MODEL_ROUTES
+    return is_shared and "anthropic-version" in request.headers
 
 
 def models_body(

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from lambda_src.contract import Provider, Route
+
+RETRIED_STATUS: Final = frozenset({429, 500, 502, 503, 529})
+"""Statuses after which the gateway repeats a call. A provider that responds with another 5xx, such as 504, or with 408
+may have billed the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

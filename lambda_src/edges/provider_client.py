@@ -15,14 +15,13 @@ from lambda_src.contract import Provider, Route
 from lambda_src.core.counters import Counters
 from lambda_src.core.dialects.parsed_request import MEDIA_TYPE
 from lambda_src.core.http_event import MAX_ENCODED_BYTES, fitting_body
-from lambda_src.core.provider_call import NoResponse, ProviderCall, ProviderResponse
+from lambda_src.core.provider_call import RETRIED_STATUS, NoResponse, ProviderCall, ProviderResponse
 from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.provider_connection import Connections, Exchange, NotSent
 from lambda_src.edges.secrets import Secrets
 
 _FORWARDED_HEADERS = ("accept", "openai-beta", "anthropic-version", "anthropic-beta", "idempotency-key")
 _HEADER_VALUE = re.compile(r"[\t -~]*")
-_RETRIED_STATUS = frozenset({429, 500, 502, 503, 529})
 _CHUNK = 65_536
 
 
@@ -62,7 +61,7 @@ class ProviderClient:
             else:
                 _count_errors(response, counters)
                 delay = _retry_delay(retries, response.headers.get("retry-after"))
-                final = response.status not in _RETRIED_STATUS or retries >= self._retries
+                final = response.status not in RETRIED_STATUS or retries >= self._retries
                 if final or time.monotonic() + delay >= deadline:
                     return response
             time.sleep(delay)

@@ -49,8 +49,8 @@ def send_parallel(gateways: Sequence[Gateway], requests: Sequence[HttpRequest]) 
 
 
 def recent_days() -> set[str]:
-    """The UTC days of now and ten minutes ago, in case a test runs over midnight."""
-    return {datetime.fromtimestamp(time.time() - ago, UTC).strftime("%Y-%m-%d") for ago in (0, 600)}
+    """The UTC days from ten minutes ago to two minutes from now, in case a test runs over midnight."""
+    return {datetime.fromtimestamp(time.time() - ago, UTC).strftime("%Y-%m-%d") for ago in (-120, 0, 600)}
 
 
 def counters_and_rows(ledger: Ledger, consumer: str, days: set[str]) -> tuple[dict[str, int], list[dict[str, Any]]]:
