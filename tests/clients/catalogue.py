@@ -24,7 +24,7 @@ class Client:
 
     program: a module or file in tests/clients/programs with its arguments; empty for commands.
     light: part of `make test`. model: to request if the provider responds; "": its dialect's. tool_prompt: asks for a
-    tool that the client declares. calls and seen: by case, where they differ from the case's.
+    tool that the client declares. calls, requests and seen: by case, where they differ from the case's.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Client:
     model: str = ""
     tool_prompt: str = _WEATHER
     calls: Mapping[str, int] = field(default_factory=dict)
+    requests: Mapping[str, int] = field(default_factory=dict)
     seen: Mapping[str, str] = field(default_factory=dict)
 
     def model_for(self, fault: str | None) -> str:
@@ -45,6 +46,9 @@ class Client:
 # These ignore `x-should-retry`, and repeat what no provider has billed.
 _AI_SDK_REPEATS: Final = {"provider fails": 9}
 _CODEX_REPEATS: Final = {"provider fails": 90}
+# These reach no provider.
+_CODEX_REPEATS_401: Final = {"wrong key": 6}
+_CLAUDE_CODE_REPEATS_404: Final = {"model not allowed": 2}
 _CODEX_HIDES: Final = {"provider fails": "high demand"}
 
 CLIENTS: Final = (
@@ -103,6 +107,7 @@ CLIENTS: Final = (
         model="gpt-5.5",
         tool_prompt='Count. [[call exec_command {"cmd": "echo $((6*7))"}]]',
         calls=_CODEX_REPEATS,
+        requests=_CODEX_REPEATS_401,
         seen=_CODEX_HIDES,
     ),
     Client(
@@ -112,6 +117,7 @@ CLIENTS: Final = (
         model="gpt-6.1-sol",
         tool_prompt="Count. [[call exec \"text(await tools.exec_command({cmd: 'echo $((6*7))'}))\"]]",
         calls=_CODEX_REPEATS,
+        requests=_CODEX_REPEATS_401,
         seen=_CODEX_HIDES,
     ),
     Client(
@@ -119,6 +125,7 @@ CLIENTS: Final = (
         dialect="anthropic",
         runtime="claude",
         tool_prompt='Count. [[call Bash {"command": "echo $((6*7))", "description": "count"}]]',
+        requests=_CLAUDE_CODE_REPEATS_404,
     ),
     Client(
         name="AI SDK, OpenAI responses",

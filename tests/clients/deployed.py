@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,4 +33,15 @@ def deployed(cloud: Cloud, out: Path) -> Iterator[Target]:
         put_secrets(cloud, {secret_name(_ENVIRONMENT, name): key for name, key in STANDIN_KEYS.items()})
         outputs = deployment.outputs()
         keys = {name: deployment.key_value(ids["default"]) for name, ids in outputs["key_ids"].items()}
-        yield Target(str(outputs["invoke_url"]), keys.__getitem__, provider)
+        yield Target(str(outputs["invoke_url"]), keys.__getitem__, provider, lambda since: _requests(cloud, since))
+
+
+def _requests(cloud: Cloud, since_ms: int) -> int:
+    """Requests in API Gateway's access log for a model's response."""
+    pages = (
+        cloud.client("logs")
+        .get_paginator("filter_log_events")
+        .paginate(logGroupName=f"/tollgate/{_ENVIRONMENT}/access", startTime=since_ms)
+    )
+    lines = [json.loads(event["message"]) for page in pages for event in page["events"]]
+    return sum(line["method"] == "POST" and not line["path"].endswith("/count_tokens") for line in lines)

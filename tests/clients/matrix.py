@@ -9,7 +9,10 @@ from tests.clients.measuring import Result
 
 
 def table(results: Iterable[Result]) -> str:
-    """A row per client, a column per case. A cell has the calls that reached the provider, and the error's class."""
+    """A row per client, a column per case. A cell has the calls that reached the provider, and the error's class.
+
+    For an error, the client's requests follow, unless it sent one or may repeat them.
+    """
     rows: dict[str, dict[str, Result]] = {}
     for result in results:
         rows.setdefault(result.client.name, {})[result.case.name] = result
@@ -24,4 +27,6 @@ def _cell(result: Result | None) -> str:
     if result is None:
         return ""
     error = f" `{result.outcome.error}`" if result.outcome.error else ""
-    return f"{result.provider_calls}{error}{' ✗' if result.problem else ''}"
+    repeats = result.case.requests is not None and result.requests != 1
+    requests = f" ({result.requests} requests)" if repeats else ""
+    return f"{result.provider_calls}{error}{requests}{' ✗' if result.problem else ''}"

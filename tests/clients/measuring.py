@@ -1,4 +1,4 @@
-"""Runs cases and judges them: what the user sees, and how many calls reach the provider."""
+"""Runs cases and judges them: what the user sees, and how many calls reach gateway and provider."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ _FREE = ("models", "model", "count_tokens")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A deployed gateway. key: the value of a consumer's key. provider: the stand-in that it calls."""
+    """A deployed gateway. key: the value of a consumer's key. provider: the stand-in that it calls.
+
+    requests: number of requests that API Gateway has received since a time in epoch milliseconds.
+    """
 
     url: str
     key: Callable[[str], str]
     provider: StandInProvider
+    requests: Callable[[int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Result:
     client: Client
     case: Case
     outcome: Outcome
+    requests: int
     provider_calls: int
     seconds: float
     problem: str | None
@@ -51,14 +56,16 @@ def results(client: Client, target: Target, sandbox: Sandbox, cases: tuple[Case,
                 prompt=client.tool_prompt if case.kind == "tool" else "Say hello",
             )
             target.provider.clear()
-            started = time.monotonic()
+            started, started_ms = time.monotonic(), int(time.time() * 1000)
             outcome = running.run(action)
             seconds = time.monotonic() - started
             calls = sum(call.operation not in _FREE for call in target.provider.calls())
-            yield Result(client, case, outcome, calls, seconds, _problem(client, case, outcome, calls))
+            requests = target.requests(started_ms)
+            problem = _problem(client, case, outcome, requests, calls)
+            yield Result(client, case, outcome, requests, calls, seconds, problem)
 
 
-def _problem(client: Client, case: Case, outcome: Outcome, calls: int) -> str | None:
+def _problem(client: Client, case: Case, outcome: Outcome, requests: int, calls: int) -> str | None:
     expected = client.calls.get(case.name, case.calls)
     if outcome.error == HANGS:
         return f"hangs: {outcome.text[-300:]}"
@@ -66,6 +73,9 @@ def _problem(client: Client, case: Case, outcome: Outcome, calls: int) -> str | 
         return f"{outcome.error or 'no error'}: {outcome.text[:500]}"
     if calls != expected:
         return f"{calls} calls reached the provider instead of {expected}: {outcome.text[:300]}"
+    allowed = client.requests.get(case.name, case.requests)
+    if allowed is not None and requests != allowed:
+        return f"the client sent {requests} requests instead of {allowed}: {outcome.text[:300]}"
     seen = client.seen.get(case.name, case.seen)
     if not re.search(seen, outcome.text):
         return f"the user does not see {seen!r}: {outcome.text[:500]!r}"
