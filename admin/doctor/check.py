@@ -142,9 +142,9 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check of the deployment. expected: the text if it has no finding."""
+    """A check of the deployment. expected: the text if it has no finding, or a function that returns it."""
 
     part: str
     name: str
-    expected: str
+    expected: str | Callable[[Deployed], str]
     run: Callable[[Deployed], Iterable[Finding]]

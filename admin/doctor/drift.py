@@ -8,9 +8,12 @@ from typing import Any, Final
 
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
 from constructs_lib.ledger_items import model_item, policy_item
+from constructs_lib.price_changes import Periods, in_force, price_changes
+from constructs_lib.price_table import PricePeriod
 from constructs_lib.settings import runtime_config
 from constructs_lib.settings.model_prices import model_prices
 from lambda_src.contract import PK, SK
+from lambda_src.core.policy import model_from_item, parse_time
 from lambda_src.core.pricing import usd
 from lambda_src.edges.dynamodb_attributes import deserialize_item
 
@@ -40,11 +43,47 @@ def policies(deployed: Deployed) -> Iterator[Finding]:
 
 
 def models(deployed: Deployed) -> Iterator[Finding]:
-    """The ledger's models and prices match the file."""
+    """The ledger's models match the file; `model-prices` compares their prices."""
     if deployed.file is not None:
         file = deployed.file
-        in_file = {name: model_item(file, name, model_prices(file, name)) for name in file.models}
-        yield from _differences(deployed, "model", in_file, deployed.models)
+        in_file = {name: _without_prices(model_item(file, name, model_prices(file, name))) for name in file.models}
+        actual = {name: _without_prices(item) for name, item in deployed.models.items()}
+        yield from _differences(deployed, "model", in_file, actual)
+
+
+def _without_prices(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name not in ("prices", "price_changes", "price_version")}
+
+
+def prices(deployed: Deployed) -> Iterator[Finding]:
+    """The ledger's prices are those of the file and of this checkout's price table."""
+    if deployed.file is None:
+        return
+    today = deployed.now.date()
+    for name in sorted(deployed.file.models.keys() & deployed.models.keys()):
+        try:
+            old = in_force(_periods(name, deployed.models[name]), today)
+        except KeyError:
+            continue  # money.prices reports a price that is missing
+        new = in_force(model_prices(deployed.file, name).periods, today)
+        # Both ways: an announced change may be new, or no longer announced.
+        changes = list(price_changes(old, new)) or [f"no longer {text}" for text in price_changes(new, old)]
+        if changes:
+            versions = f"{old[0].version} → {new[0].version}"
+            yield warning(
+                f"prices of model {name} changed, in USD per million tokens ({versions}): {'; '.join(changes)}",
+                deployed.deploy,
+            )
+
+
+def _periods(name: str, item: Mapping[str, Any]) -> Periods:
+    """The deployed prices. Raises KeyError if one is missing."""
+    model_from_item(name, item)
+    later = ((change, parse_time(change["from"]).date()) for change in item.get("price_changes", ()))
+    return (
+        PricePeriod(item["prices"], item["price_version"]),
+        *(PricePeriod(change["prices"], change["price_version"], start) for change, start in later),
+    )
 
 
 def configuration(deployed: Deployed) -> Iterator[Finding]:
@@ -97,5 +136,6 @@ CHECKS: Final = (
     Check("drift", "file", "the environment file is valid", file),
     Check("drift", "policies", "match the environment file", policies),
     Check("drift", "models", "match the environment file", models),
+    Check("drift", "model-prices", "match the environment file and the price table", prices),
     Check("drift", "configuration", "matches the environment file", configuration),
 )

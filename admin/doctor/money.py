@@ -17,7 +17,7 @@ from lambda_src.core.policy import Budget, model_from_item, policy_from_item
 from lambda_src.core.pricing import usd
 from lambda_src.core.windows import resets_at
 
-OLD_PRICES_DAYS: Final = 90
+OLD_PRICES_DAYS: Final = 60
 OVERDUE: Final = timedelta(minutes=3 * SWEEP_MINUTES)
 """Three runs of the sweeper, so that one failed run is not reported."""
 LOOK_BACK_DAYS: Final = 7
@@ -26,7 +26,7 @@ _MAX_THREADS: Final = 8
 
 
 def prices(deployed: Deployed) -> Iterator[Finding]:
-    """Every model has a price for every token class, and published prices are at most 90 days old."""
+    """Every model has a price for every token class, and published prices are at most 60 days old."""
     if not deployed.models:
         yield warning("there are no models, so every request is rejected", f"add [models.NAME], then {deployed.deploy}")
     versions: dict[str, int] = {}
@@ -38,13 +38,24 @@ def prices(deployed: Deployed) -> Iterator[Finding]:
         else:
             versions[version] = versions.get(version, 0) + 1
     for version, models in versions.items():
-        day = _DATE.match(version)
-        days = (deployed.now.date() - date.fromisoformat(day[0])).days if day else 0
-        if days > OLD_PRICES_DAYS:
+        days = _age(deployed, version)
+        if days is not None and days > OLD_PRICES_DAYS:
             yield warning(
                 f"the prices of {counted(models, 'model')} are {days} days old ({version})",
                 f"`make prices`, then {deployed.deploy}",
             )
+
+
+def _age(deployed: Deployed, version: str) -> int | None:
+    """Days since the date of published prices; None for an environment's own prices."""
+    day = _DATE.match(version)
+    return (deployed.now.date() - date.fromisoformat(day[0])).days if day else None
+
+
+def _age_of_prices(deployed: Deployed) -> str:
+    ages = (_age(deployed, str(item["price_version"])) for item in deployed.models.values())
+    days = max((age for age in ages if age is not None), default=None)
+    return "every model has prices" + ("" if days is None else f"; published ones are {counted(days, 'day')} old")
 
 
 def holds(deployed: Deployed) -> Iterator[Finding]:
@@ -144,7 +155,7 @@ def unsettled(deployed: Deployed) -> Iterator[Finding]:
 
 
 CHECKS: Final = (
-    Check("money", "prices", "every model has prices, none older than 90 days", prices),
+    Check("money", "prices", _age_of_prices, prices),
     Check("money", "holds", "none is 15 minutes past its deadline", holds),
     Check("money", "sweeper", "runs on its schedule", sweeper),
     Check("money", "budgets", "none is spent", budgets),

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from constructs_lib import price_table
-from constructs_lib.price_table import FALLBACK, PricePeriod, find_price
+from constructs_lib.price_changes import Periods, headline, price_changes
+from constructs_lib.price_table import find_price
 from constructs_lib.settings import EnvironmentErrors, load
 from constructs_lib.settings.model_prices import model_prices
-from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
-from tools.prices.listed import usd_text
 from tools.prices.merge import Merged
 
-Periods = tuple[PricePeriod, ...]
 Prices = Mapping[tuple[str, str], Periods]
 """(price list or environment, model) → its periods; () if it has no price."""
 _MAX_LINES: Final = 40
@@ -56,12 +53,12 @@ def table_changes(before: Prices, after: Prices) -> Iterator[str]:
     keys = sorted({*before, *after})
     added = [key for key in keys if not before.get(key) and after.get(key)]
     removed = [key for key in keys if before.get(key) and not after.get(key)]
-    changed = {key: list(_step_changes(before[key], after[key])) for key in keys if before.get(key) and after.get(key)}
-    yield from _listing("added", (f"{_name(key)}: {_headline(after[key])}" for key in added))
-    yield from _listing("removed", (f"{_name(key)}: {_headline(before[key])}" for key in removed))
+    changed = {key: list(price_changes(before[key], after[key])) for key in keys if before.get(key) and after.get(key)}
+    yield from _listing("added", (f"{_name(key)}: {headline(after[key])}" for key in added))
+    yield from _listing("removed", (f"{_name(key)}: {headline(before[key])}" for key in removed))
     yield from _listing("changed", (f"{_name(key)}: {'; '.join(lines)}" for key, lines in changed.items() if lines))
     announced = (
-        f"{_name(key)}: {'; '.join(_step_changes((periods[0],), (period,)))}"
+        f"{_name(key)}: {'; '.join(price_changes((periods[0],), (period,)))}"
         for key, periods in sorted(after.items())
         for period in periods[1:]
     )
@@ -82,49 +79,9 @@ def _model_change(model: str, environment: str, before: Prices, after: Prices) -
     if not new:
         yield f"{model}: no price any more; `make synth` says what to add"
     elif not old:
-        yield f"{model}: {_headline(new)}"
-    elif changes := list(_step_changes(old, new)):
+        yield f"{model}: {headline(new)}"
+    elif changes := list(price_changes(old, new)):
         yield f"{model}: {'; '.join(changes)}"
-
-
-def _step_changes(old: Periods, new: Periods) -> Iterator[str]:
-    """Such as `from 2027-01-01, standard: input 2 → 4, output 10 → 20`, by period, tier and step."""
-    for period in new:
-        earlier = next(found for found in reversed(old) if found.start is None or _starts_by(found, period))
-        start = "" if period.start is None else f"from {period.start}, "
-        for tier in dict.fromkeys((*earlier.tiers, *period.tiers)):
-            yield from _tier_changes(f"{start}{tier}", earlier.tiers.get(tier), period.tiers.get(tier))
-
-
-def _starts_by(period: PricePeriod, other: PricePeriod) -> bool:
-    return period.start is not None and other.start is not None and period.start <= other.start
-
-
-def _tier_changes(name: str, old: list[dict[str, int]] | None, new: list[dict[str, int]] | None) -> Iterator[str]:
-    if new is None or old is None:
-        yield f"{name}: {'removed' if new is None else 'added'}"
-        return
-    for above in sorted({step["above"] for step in (*old, *new)}):
-        before, after = _rates(old, above), _rates(new, above)
-        changed = [item for item in TOKEN_CLASSES if before[item] != after[item] and not _follow(item, before, after)]
-        if changed:
-            prices = ", ".join(f"{item} {_usd(before[item])} → {_usd(after[item])}" for item in changed)
-            yield f"{name}{f' above {above}' if above else ''}: {prices}"
-
-
-def _follow(token_class: str, *rates: dict[str, int]) -> bool:
-    """Whether the class only follows its fallback, whose change is listed already."""
-    fallback = FALLBACK.get(token_class)
-    return fallback is not None and all(found[token_class] == found[fallback] for found in rates)
-
-
-def _rates(steps: list[dict[str, int]], above: int) -> dict[str, int]:
-    return [step for step in steps if step["above"] <= above][-1]
-
-
-def _headline(periods: Periods) -> str:
-    rates = periods[0].tiers[STANDARD_TIER][0]
-    return f"input {_usd(rates['input'])}, output {_usd(rates['output'])}"
 
 
 def _listing(title: str, items: Iterable[str]) -> Iterator[str]:
@@ -137,7 +94,3 @@ def _listing(title: str, items: Iterable[str]) -> Iterator[str]:
 
 def _name(key: tuple[str, str]) -> str:
     return " ".join(key)
-
-
-def _usd(nano: int) -> str:
-    return usd_text(Decimal(nano) / NANO_PER_USD)

@@ -1,0 +1,65 @@
+"""Differences between prices of a model, as text in USD per million tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from constructs_lib.price_table import FALLBACK, PricePeriod
+from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
+
+Periods = tuple[PricePeriod, ...]
+"""Prices of a model by rising start. The first has none."""
+
+
+def in_force(periods: Periods, day: date) -> Periods:
+    """The periods without those that have ended on `day`."""
+    started = sum(period.start is not None and period.start <= day for period in periods)
+    return (replace(periods[started], start=None), *periods[started + 1 :])
+
+
+def price_changes(old: Periods, new: Periods) -> Iterator[str]:
+    """A text per tier and step, such as `from 2027-01-01, standard: input 2 → 4, output 10 → 20`."""
+    for period in new:
+        earlier = next(found for found in reversed(old) if found.start is None or _starts_by(found, period))
+        start = "" if period.start is None else f"from {period.start}, "
+        for tier in dict.fromkeys((*earlier.tiers, *period.tiers)):
+            yield from _tier_changes(f"{start}{tier}", earlier.tiers.get(tier), period.tiers.get(tier))
+
+
+def headline(periods: Periods) -> str:
+    """The first period's standard prices, such as `input 2, output 10`."""
+    rates = periods[0].tiers[STANDARD_TIER][0]
+    return f"input {_usd(rates['input'])}, output {_usd(rates['output'])}"
+
+
+def _starts_by(period: PricePeriod, other: PricePeriod) -> bool:
+    return period.start is not None and other.start is not None and period.start <= other.start
+
+
+def _tier_changes(name: str, old: list[dict[str, int]] | None, new: list[dict[str, int]] | None) -> Iterator[str]:
+    if new is None or old is None:
+        yield f"{name}: {'removed' if new is None else 'added'}"
+        return
+    for above in sorted({step["above"] for step in (*old, *new)}):
+        before, after = _rates(old, above), _rates(new, above)
+        changed = [item for item in TOKEN_CLASSES if before[item] != after[item] and not _follow(item, before, after)]
+        if changed:
+            prices = ", ".join(f"{item} {_usd(before[item])} → {_usd(after[item])}" for item in changed)
+            yield f"{name}{f' above {above}' if above else ''}: {prices}"
+
+
+def _follow(token_class: str, *rates: dict[str, int]) -> bool:
+    """Whether the class only follows its fallback, whose change is listed already."""
+    fallback = FALLBACK.get(token_class)
+    return fallback is not None and all(found[token_class] == found[fallback] for found in rates)
+
+
+def _rates(steps: list[dict[str, int]], above: int) -> dict[str, int]:
+    return [step for step in steps if step["above"] <= above][-1]
+
+
+def _usd(nano: int) -> str:
+    return f"{(Decimal(nano) / NANO_PER_USD).normalize():f}"
