@@ -64,7 +64,7 @@ def _find_prices(environment: Environment, name: str) -> ModelPrices | None:
         return None
     else:
         price_list = _price_list(environment, model)
-        price = find_price(price_list, model.upstream or name) if price_list else None
+        price = find_price(price_list, model.upstream or name, _region(environment, model)) if price_list else None
         if price is None:
             return None
         now = ModelPrices(price.periods, price.max_input_tokens)
@@ -91,6 +91,12 @@ def _is_search_fee_missing(environment: Environment, name: str) -> bool:
     """Whether strict budgets would miss the fee of a model that searches the web in each request."""
     upstream = environment.models[name].upstream or name
     return environment.metering.estimate == "strict" and _SEARCH_MODEL.search(upstream.lower()) is not None
+
+
+def _region(environment: Environment, model: ModelSettings) -> str | None:
+    """The AWS region of a model on Bedrock: prices differ by region."""
+    provider = environment.providers[model.provider]
+    return (provider.region or environment.aws.region) if provider.kind == "bedrock" else None
 
 
 def _price_list(environment: Environment, model: ModelSettings) -> str | None:

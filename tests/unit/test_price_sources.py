@@ -230,3 +230,15 @@ def test_steps_of_a_missing_tier_keep_its_proportion() -> None:
     assert differences == ("standard above 200000: input 4 / 2",)
     combined, _ = merge.combined(ours, theirs, "dearer")
     assert [(step.above, step.usd["input"]) for step in combined.periods[0].tiers["flex"]] == [(0, 1), (200_000, 2)]
+
+
+def test_a_model_on_bedrock_has_the_price_of_its_region(tmp_path: Path) -> None:
+    (tmp_path / "prod.toml").write_text(
+        '[aws]\nregion = "eu-west-1"\n'
+        '[providers.ireland]\nkind = "bedrock"\n[providers.london]\nkind = "bedrock"\nregion = "eu-west-2"\n'
+        '[models.a]\nprovider = "ireland"\nupstream = "meta.llama3-70b-instruct-v1:0"\n'
+        '[models.b]\nprovider = "london"\nupstream = "meta.llama3-70b-instruct-v1:0"\n'
+    )
+    prices = environment_prices(tmp_path)
+    inputs = [prices["prod", name][0].tiers["standard"][0]["input"] for name in ("a", "b")]
+    assert inputs == [2_860_000_000, 3_450_000_000]
