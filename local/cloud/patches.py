@@ -10,7 +10,15 @@ from __future__ import annotations
 from typing import Final
 
 from local.cloud import fault_injection, lambda_workers, secretsmanager, sns, terraform_delay
-from local.cloud.apigateway import key_source, lambda_proxy, patch_operations, stage, usage_plans
+from local.cloud.apigateway import (
+    binary_media,
+    key_source,
+    lambda_proxy,
+    mock_integration,
+    patch_operations,
+    stage,
+    usage_plans,
+)
 from local.cloud.cloudwatch import alarms, contributor_insights, emf, metric_data, query_protocol, service_metrics
 from local.cloud.iam import api_gateway_tags, authorization, resources
 from local.cloud.logs import function_logs, index_policies, metric_filters, saved_queries
@@ -20,6 +28,8 @@ PATCHES: Final = (
     stage,
     key_source,
     lambda_proxy,
+    binary_media,
+    mock_integration,
     patch_operations,
     usage_plans,
     alarms,

@@ -1,7 +1,8 @@
 """Patch operations, which Terraform sends for every change in place.
 
 AWS: docs.aws.amazon.com/apigateway/latest/api/patch-operations.html. Values are strings and take the type of their
-field; `~1` in a path is a slash. MiniStack keeps the strings: a key disabled by UpdateApiKey would go on working.
+field; `~1` in a path is a slash; a binary media type is added or removed by a path without a value. MiniStack keeps the
+strings: a key disabled by UpdateApiKey would go on working.
 Test: tests/e2e/test_rejections.py::test_disabled_key_is_rejected
 """
 
@@ -31,6 +32,9 @@ def apply_patch(record: dict[str, Any], operations: list[dict[str, Any]]) -> dic
     """Apply `add`, `replace` and `remove` in place, with typed values."""
     for operation in operations:
         *parents, name = (key.replace("~1", "/") for key in operation["path"].strip("/").split("/"))
+        if parents == ["binaryMediaTypes"]:
+            _change_media_types(record, name, added=operation["op"] == "add")
+            continue
         parent = record
         for key in parents:
             if not isinstance(parent.get(key), dict):
@@ -43,6 +47,11 @@ def apply_patch(record: dict[str, Any], operations: list[dict[str, Any]]) -> dic
         else:
             parent[name] = TYPES.get(name, str)(operation["value"])
     return record
+
+
+def _change_media_types(api: dict[str, Any], media_type: str, *, added: bool) -> None:
+    others = [other for other in api.get("binaryMediaTypes") or () if other != media_type]
+    api["binaryMediaTypes"] = [*others, media_type] if added else others
 
 
 def _change_stages(plan: dict[str, Any], operation: dict[str, Any]) -> None:
