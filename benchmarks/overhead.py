@@ -41,7 +41,7 @@ SHARE: Final = 0.25
 BODY: Final = chat(text="Summarise the following ticket in one sentence. " * 12, max_tokens=200)
 
 TOLLGATE: Final = """
-import io, json, os, sys, time
+import base64, io, json, os, sys, time
 from contextlib import redirect_stdout
 from lambda_src.handler import handler
 
@@ -51,7 +51,8 @@ class Context:
 
 def event(number, body):
     return {
-        "httpMethod": "POST", "headers": {"content-type": "application/json"}, "body": body, "isBase64Encoded": False,
+        "httpMethod": "POST", "headers": {"content-type": "application/json"},
+        "body": base64.b64encode(body.encode()).decode(), "isBase64Encoded": True,
         "pathParameters": None,
         "requestContext": {"requestId": f"{os.getpid()}-{number}", "requestTimeEpoch": int(time.time() * 1000),
                            "resourcePath": "/v1/chat/completions", "identity": {"apiKeyId": "key-bench"}},

@@ -53,6 +53,8 @@ def preflight(
         resource_id=resource_id,
         http_method=addressed(terraform_name, method).http_method,
         type="MOCK",
+        # Every body is binary (`constructs_lib/rest_api.py`), and a template that reads a binary body ends in a 500.
+        content_handling="CONVERT_TO_TEXT",
         request_templates={"application/json": '{"statusCode": 204}'},
     )
     method_response = ApiGatewayMethodResponse(

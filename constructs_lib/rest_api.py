@@ -25,7 +25,6 @@ from constructs_lib.gateway_responses import GatewayResponse, gateway_responses
 from constructs_lib.routes import Endpoint
 from constructs_lib.settings import Environment
 from constructs_lib.settings.terraform_names import resource_name, with_parents
-from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE
 
 DESCRIPTION: Final = "API for logging and monitoring AI API usage"
 
@@ -52,7 +51,8 @@ class RestApi(Construct):
                 description=DESCRIPTION,
                 endpoint_configuration=ApiGatewayRestApiEndpointConfiguration(types=["REGIONAL"]),
                 api_key_source="HEADER" if authorizer is None else "AUTHORIZER",
-                binary_media_types=[EVENT_STREAM_MEDIA_TYPE],
+                # Any narrower type would return Bedrock's streams in base64 to clients without its `accept` header.
+                binary_media_types=["*/*"],
                 # A replacement exists before the old API goes, so that clients can switch.
                 lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             ),

@@ -5,6 +5,7 @@ The table has the key schema that `constructs_lib` deploys.
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import time
@@ -154,14 +155,14 @@ def request(
     at_ms: int | None = None,
     source_ip: str = "203.0.113.7",
 ) -> HttpRequest:
-    """An `HttpRequest` parsed from an API Gateway proxy event. body: bytes are sent as they are, base64-encoded."""
+    """An `HttpRequest` parsed from an API Gateway proxy event. body: bytes are sent as they are."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     event = {
         "httpMethod": method,
         "pathParameters": None if model is None else {"model": model},
         "headers": {"Content-Type": "application/json", **(headers or {})},
-        "body": raw.decode("utf-8", errors="surrogateescape"),
-        "isBase64Encoded": False,
+        "body": base64.b64encode(raw).decode(),
+        "isBase64Encoded": True,
         "requestContext": {
             "requestId": request_id or str(uuid.uuid4()),
             "requestTimeEpoch": int(time.time() * 1000) if at_ms is None else at_ms,
@@ -169,10 +170,6 @@ def request(
             "identity": {"apiKeyId": key_id, "apiKey": "canary-key-value", "sourceIp": source_ip},
         },
     }
-    if isinstance(body, bytes):
-        import base64
-
-        event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
     return HttpRequest.from_event(event)
 
 

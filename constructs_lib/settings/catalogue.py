@@ -201,8 +201,8 @@ class ConsumerSettings(Section):
 
 class FunctionSettings(Section):
     """A custom Lambda function behind the same keys, plans, logs and alarms. It receives API Gateway's event unchanged:
-    do not log the event or send it on, since its headers and `requestContext.identity.apiKey` contain the caller's
-    key."""
+    the body is in base64 (`isBase64Encoded`), as `examples/hello/app.py` shows. Do not log the event or send it on,
+    since its headers and `requestContext.identity.apiKey` contain the caller's key."""
 
     source: Text = Field(description="Folder with the function's code, relative to the checkout.")
     path: ApiPath | None = Field(default=None, description="API path. Default: /NAME.")

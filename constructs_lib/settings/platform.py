@@ -124,9 +124,10 @@ class GatewaySettings(Section):
         description="The account's concurrency limit in this region, if it is not AWS's default of 1,000: `aws lambda "
         "get-account-settings`. It bounds reserved_concurrency and sets the threshold of the alarm concurrency.",
     )
-    max_request_bytes: Annotated[int, Field(ge=1, le=6_000_000)] = Field(
+    max_request_bytes: Annotated[int, Field(ge=1, le=4_500_000)] = Field(
         default=4_000_000,
-        description="Largest request body, in bytes. The gateway rejects larger ones with 413. Lambda's limit is 6 MB.",
+        description="Largest request body, in bytes. The gateway rejects larger ones with 413. API Gateway sends "
+        "bodies to Lambda in base64, which is a third longer, and Lambda's limit is 6 MB.",
     )
     log_retention_days: LogRetention = Field(
         default=90, description="Retention of all log groups but the prompt log, in days."

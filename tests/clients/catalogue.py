@@ -99,6 +99,7 @@ CLIENTS: Final = (
         dialect="bedrock",
         runtime="python",
         program=("boto3_converse",),
+        light=True,
     ),
     Client(
         name="Codex",

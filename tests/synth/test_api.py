@@ -59,6 +59,16 @@ def test_preflights_allow_the_headers_of_the_sdks(full: Synthesized) -> None:
         assert parameters["method.response.header.access-control-allow-headers"] == "'*,authorization'"
 
 
+def test_every_body_is_binary(every: list[Synthesized]) -> None:
+    """API Gateway decodes Bedrock's streams only if the request's `accept` is a binary media type, and boto3 sends
+    none. A preflight without conversion gets 500: its template cannot read a binary body."""
+    for stack in every:
+        assert stack.one("aws_api_gateway_rest_api.gateway")["binary_media_types"] == ["*/*"]
+        for name, integration in stack.all("aws_api_gateway_integration").items():
+            expected = "CONVERT_TO_TEXT" if integration["type"] == "MOCK" else None
+            assert integration.get("content_handling") == expected, name
+
+
 def test_preflights_exist_only_with_cors(full: Synthesized, shipped: dict[str, Synthesized]) -> None:
     assert any(method["http_method"] == "OPTIONS" for method in full.all("aws_api_gateway_method").values())
     for stack in shipped.values():

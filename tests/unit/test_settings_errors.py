@@ -50,6 +50,8 @@ CASES = {
                         "gateway.reserved_concurrency", ["5", "at most 4", "Service Quotas"]),
     "reserved in a new account": ("", "[gateway]\nreserved_concurrency = 1\naccount_concurrency = 10\n",
                         "gateway.reserved_concurrency", ["1", "at most 0"]),
+    "requests too large for Lambda": ("", "[gateway]\nmax_request_bytes = 4_500_001\n", "gateway.max_request_bytes",
+                                      ["4500001", "4500000"]),
     "unknown plan": ('plan = "starter"', 'plan = "startr"', "consumers.acme.plan", ["startr", 'mean "starter"']),
     "search model at the price of its base model": ('provider = "openai"', 'provider = "openai"\nupstream = '
                         '"gpt-4o-mini-search-preview"', "models.gpt-5-mini.prices", ["fee per search", "typical"]),

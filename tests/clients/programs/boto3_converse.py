@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 import boto3
-from botocore.eventstream import ParserError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.clients.programs.actions import DESCRIPTION, SCHEMA, Action, serve, weather
@@ -40,4 +39,4 @@ def tool(action: Action) -> str:
     return _client(action).converse(**options)["output"]["message"]["content"][0]["text"]
 
 
-serve({"plain": plain, "streamed": streamed, "tool": tool}, (BotoCoreError, ClientError, ParserError))
+serve({"plain": plain, "streamed": streamed, "tool": tool}, (BotoCoreError, ClientError))
