@@ -16,7 +16,7 @@ from constructs_lib import cost_estimate
 from constructs_lib.function_sources import source_errors
 from constructs_lib.settings import Environment, EnvironmentErrors, load, relocated
 from constructs_lib.settings.files import environment_files
-from constructs_lib.synth_warnings import synth_warnings
+from constructs_lib.synth_warnings import synth_notes, synth_warnings
 
 CHECKOUT = Path(__file__).resolve().parent
 
@@ -34,6 +34,7 @@ def main(names: list[str]) -> int:
 
     for environment in environments:
         sys.stderr.write("".join(f"warning: {warning}\n" for warning in synth_warnings(environment)))
+        sys.stderr.write("".join(f"note: {note}\n" for note in synth_notes(environment)))
         if environment.aws.endpoint is None:  # the embedded cloud costs nothing
             sys.stderr.write(f"{cost_estimate.text(environment)}\n")
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
+from typing import Any
 
 from constructs_lib.price_table import FALLBACK, PricePeriod
 from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
+from lambda_src.core.policy import model_from_item, parse_time
 
 Periods = tuple[PricePeriod, ...]
 """Prices of a model by rising start. The first has none."""
@@ -27,6 +30,29 @@ def price_changes(old: Periods, new: Periods) -> Iterator[str]:
         start = "" if period.start is None else f"from {period.start}, "
         for tier in dict.fromkeys((*earlier.tiers, *period.tiers)):
             yield from _tier_changes(f"{start}{tier}", earlier.tiers.get(tier), period.tiers.get(tier))
+
+
+def announced(periods: Periods) -> Iterator[str]:
+    """A text per later period, such as `prices change on 2026-12-01, in USD per million tokens: standard: input 2 → 4`.
+
+    Without those that have the same prices as the period before.
+    """
+    for before, after in pairwise(periods):
+        changes = list(price_changes((replace(before, start=None),), (replace(after, start=None),)))
+        if changes:
+            yield f"prices change on {after.start}, in USD per million tokens: {'; '.join(changes)}"
+
+
+def item_periods(name: str, item: Mapping[str, Any]) -> Periods:
+    """The prices in the ledger's item of model `name`. Raises KeyError if a token class has none."""
+    model_from_item(name, item)
+    return (
+        PricePeriod(item["prices"], item["price_version"]),
+        *(
+            PricePeriod(change["prices"], change["price_version"], parse_time(change["from"]).date())
+            for change in item.get("price_changes", ())
+        ),
+    )
 
 
 def headline(periods: Periods) -> str:

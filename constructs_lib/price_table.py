@@ -60,6 +60,10 @@ class PublishedPrice:
     max_input_tokens: int | None
 
 
+PEAK: Final = "/peak"
+"""In versions of prices that are those of peak hours, which apply all day."""
+
+
 def find_price(provider: str, upstream_model: str, region: str | None = None) -> PublishedPrice | None:
     """The price of the model that `provider` calls `upstream_model`, or None if the table has none.
 
@@ -79,6 +83,7 @@ def _names(name: str, region: str | None) -> list[str]:
     """Names that stand for `name` in the table, the most specific first."""
     if name.startswith("arn:"):
         name = name.rpartition("/")[2]
+    name = name.removeprefix("models/")  # as Gemini's own list of models writes it
     profile, _, rest = name.partition(".")
     if profile == "us-gov":
         return [name, *(f"us-gov-{side}-1/{rest}" for side in ("west", "east"))]
@@ -163,7 +168,7 @@ def _price(provider: str, model: Mapping[str, Any]) -> PublishedPrice:
 
 def _period(period: Mapping[str, Any]) -> PricePeriod:
     """A period of the table. The version says if its prices are those of peak hours, which apply all day."""
-    name = f"{version()}/peak" if period.get("peak") else version()
+    name = f"{version()}{PEAK}" if period.get("peak") else version()
     tiers = {tier: [_completed(step) for step in steps] for tier, steps in period["tiers"].items()}
     if period["from"] is None:
         return PricePeriod(tiers, name)

@@ -1,10 +1,13 @@
-"""Warnings that `make synth` prints about valid settings."""
+"""Warnings and notes that `make synth` prints about valid settings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from constructs_lib.price_changes import announced
+from constructs_lib.price_table import PEAK
 from constructs_lib.settings import Environment
+from constructs_lib.settings.model_prices import model_prices
 
 
 def synth_warnings(environment: Environment) -> Iterator[str]:
@@ -27,3 +30,16 @@ def synth_warnings(environment: Environment) -> Iterator[str]:
             f'{environment.aws.region} (`aws apigateway get-account`). A destroy deletes the role: read "Destroying an '
             'environment" in docs/monitoring.md first.'
         )
+
+
+def synth_notes(environment: Environment) -> Iterator[str]:
+    """What a user should know about prices: announced changes, and prices of peak hours that apply all day."""
+    for name in environment.models:
+        periods = model_prices(environment, name).periods
+        for text in announced(periods):
+            yield f"{environment.prefix}: model {name}: {text}"
+        if PEAK in periods[0].version:
+            yield (
+                f"{environment.prefix}: model {name}: the price of the provider's peak hours is charged all day; "
+                "its off-peak hours are cheaper"
+            )

@@ -8,12 +8,10 @@ from typing import Any, Final
 
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
 from constructs_lib.ledger_items import model_item, policy_item
-from constructs_lib.price_changes import Periods, in_force, price_changes
-from constructs_lib.price_table import PricePeriod
+from constructs_lib.price_changes import in_force, item_periods, price_changes
 from constructs_lib.settings import runtime_config
 from constructs_lib.settings.model_prices import model_prices
 from lambda_src.contract import PK, SK
-from lambda_src.core.policy import model_from_item, parse_time
 from lambda_src.core.pricing import usd
 from lambda_src.edges.dynamodb_attributes import deserialize_item
 
@@ -62,7 +60,7 @@ def prices(deployed: Deployed) -> Iterator[Finding]:
     today = deployed.now.date()
     for name in sorted(deployed.file.models.keys() & deployed.models.keys()):
         try:
-            old = in_force(_periods(name, deployed.models[name]), today)
+            old = in_force(item_periods(name, deployed.models[name]), today)
         except KeyError:
             continue  # money.prices reports a price that is missing
         new = in_force(model_prices(deployed.file, name).periods, today)
@@ -74,16 +72,6 @@ def prices(deployed: Deployed) -> Iterator[Finding]:
                 f"prices of model {name} changed, in USD per million tokens ({versions}): {'; '.join(changes)}",
                 deployed.deploy,
             )
-
-
-def _periods(name: str, item: Mapping[str, Any]) -> Periods:
-    """The deployed prices. Raises KeyError if one is missing."""
-    model_from_item(name, item)
-    later = ((change, parse_time(change["from"]).date()) for change in item.get("price_changes", ()))
-    return (
-        PricePeriod(item["prices"], item["price_version"]),
-        *(PricePeriod(change["prices"], change["price_version"], start) for change, start in later),
-    )
 
 
 def configuration(deployed: Deployed) -> Iterator[Finding]:

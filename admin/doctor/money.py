@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
 from admin.formatting import counted
+from constructs_lib.price_changes import announced, in_force, item_periods
 from lambda_src.contract import METRIC_NAMESPACE, SWEEP_MINUTES, prefix, rollup_pk
 from lambda_src.core.account import Account
 from lambda_src.core.metrics import OVERDUE_HOLDS
-from lambda_src.core.policy import Budget, model_from_item, policy_from_item
+from lambda_src.core.policy import Budget, policy_from_item
 from lambda_src.core.pricing import usd
 from lambda_src.core.windows import resets_at
 
@@ -32,7 +33,7 @@ def prices(deployed: Deployed) -> Iterator[Finding]:
     versions: dict[str, int] = {}
     for name, item in sorted(deployed.models.items()):
         try:
-            version = model_from_item(name, item).price_version
+            version = in_force(item_periods(name, item), deployed.now.date())[0].version
         except KeyError as missing:
             yield error(f"model {name} has no price for {missing}, so its requests are rejected", deployed.deploy)
         else:
@@ -46,6 +47,20 @@ def prices(deployed: Deployed) -> Iterator[Finding]:
             )
 
 
+def announced_prices(deployed: Deployed) -> Iterator[Finding]:
+    """No price changes at a later date."""
+    for name, item in sorted(deployed.models.items()):
+        try:
+            periods = in_force(item_periods(name, item), deployed.now.date())
+        except KeyError:
+            continue  # `prices` reports a price that is missing
+        for text in announced(periods):
+            yield note(
+                f"model {name}: {text}",
+                "none needed: requests have the new prices from midnight UTC; check that budgets suffice",
+            )
+
+
 def _age(deployed: Deployed, version: str) -> int | None:
     """Days since the date of published prices; None for an environment's own prices."""
     day = _DATE.match(version)
@@ -53,7 +68,9 @@ def _age(deployed: Deployed, version: str) -> int | None:
 
 
 def _age_of_prices(deployed: Deployed) -> str:
-    ages = (_age(deployed, str(item["price_version"])) for item in deployed.models.values())
+    today = deployed.now.date()
+    versions = (in_force(item_periods(name, item), today)[0].version for name, item in deployed.models.items())
+    ages = (_age(deployed, version) for version in versions)
     days = max((age for age in ages if age is not None), default=None)
     return "every model has prices" + ("" if days is None else f"; published ones are {counted(days, 'day')} old")
 
@@ -156,6 +173,7 @@ def unsettled(deployed: Deployed) -> Iterator[Finding]:
 
 CHECKS: Final = (
     Check("money", "prices", _age_of_prices, prices),
+    Check("money", "announced-prices", "no price changes at a later date", announced_prices),
     Check("money", "holds", "none is 15 minutes past its deadline", holds),
     Check("money", "sweeper", "runs on its schedule", sweeper),
     Check("money", "budgets", "none is spent", budgets),

@@ -117,3 +117,26 @@ def test_a_model_without_a_price_is_left_to_its_own_check(deployed: Any) -> None
     assert found(drift.prices(deployed)) == []
     (missing,) = list(money.prices(deployed))
     assert (missing.severity, "output_audio" in missing.found) == ("error", True)
+
+
+def test_an_announced_change_is_a_note_until_its_day(deployed: Any) -> None:
+    (item,) = money.announced_prices(deployed)
+    assert (item.severity, item.found) == (
+        "note",
+        "model argon: prices change on 2026-12-01, in USD per million tokens: standard: input 2 → 4, "
+        "cache_read 0.1 → 0.2, output 10 → 20; batch: input 1 → 2, cache_read 0.05 → 0.1, output 5 → 10; "
+        "flex: input 1 → 2, cache_read 0.05 → 0.1, output 5 → 10; "
+        "priority: input 3.6 → 7.2, cache_read 0.18 → 0.36, output 18 → 36",
+    )
+    deployed.now = datetime(2026, 12, 1, tzinfo=UTC)
+    assert list(money.announced_prices(deployed)) == []
+
+
+def test_the_age_is_that_of_the_prices_in_force(deployed: Any) -> None:
+    change = deployed.models["argon"]["price_changes"][0]
+    deployed.models = {"argon": deployed.models["argon"]}
+    deployed.now = datetime(2027, 3, 1, tzinfo=UTC)
+    assert found(money.prices(deployed)) == [f"the prices of 1 model are 95 days old ({change['price_version']})"]
+    change["price_version"] = "prod-0123456789ab/from-2026-12-01"  # the operator's own change
+    assert found(money.prices(deployed)) == []
+    assert money.CHECKS[0].expected(deployed) == "every model has prices"

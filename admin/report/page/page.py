@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from admin.report.rows import row_of
 from admin.report.scope import Scope
 from admin.report.terminal import compared
 from admin.report.totals import UsageTotals
+from constructs_lib.price_changes import in_force, item_periods
 from lambda_src.contract import MODELS_PK
 from lambda_src.core.policy import policy_from_item
 
@@ -44,11 +45,20 @@ def report_page(session: Session, period: Period, consumer: str | None, model: s
         scope=scope,
         filters=[name for name in (consumer, model) if name is not None],
         budgets=sorted(budgets, key=lambda entry: (-entry[1].percent, entry[0])),
-        price_versions=sorted({str(item["price_version"]) for item in session.ledger.query(MODELS_PK)}),
+        price_versions=sorted(set(_price_versions(session, now))),
         key_labels=key_labels(session, (key for _, key in rankings.top(fields["by_key"]))),
         **fields,
     )
     return render_report(data)
+
+
+def _price_versions(session: Session, now: datetime) -> Iterator[str]:
+    """Versions of the prices in force of every model with prices."""
+    for item in session.ledger.query(MODELS_PK):
+        try:
+            yield in_force(item_periods(str(item["sk"]), item), now.date())[0].version
+        except KeyError:
+            continue  # requests for the model are rejected; `tollgate doctor` reports it
 
 
 def _current_budgets(session: Session, names: Sequence[str], now: datetime) -> list[tuple[str, BudgetStatus]]:
