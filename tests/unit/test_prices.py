@@ -324,6 +324,7 @@ def test_hourly_prices_use_the_highest() -> None:
     [
         ("openai", "gpt-4o-2024-08-06", "gpt-4o"),
         ("openai", "GPT-5-mini-2025-08-07", "gpt-5-mini"),
+        ("google", "models/gemini-2.5-flash", "gemini-2.5-flash"),
         ("anthropic", "claude-haiku-4-5-20251001", "claude-haiku-4-5"),
         ("bedrock", "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
          "regional.anthropic.claude-sonnet-4-5-20250929-v1:0"),
@@ -348,6 +349,7 @@ def test_dated_names_and_profiles(provider: str, name: str, model: str) -> None:
         ("google", "gemini-omni-1.1-flash"),  # video costs more than text, and counts as output
         ("bedrock", "eu.mistral.mistral-large-2402-v1:0"),  # only US prices are published
         ("bedrock", "us-gov.writer.palmyra-x5-v1:0"),
+        ("azure", "model-router"),  # its output costs what the model behind it costs
     ],
 )
 def test_models_without_a_price(provider: str, name: str) -> None:

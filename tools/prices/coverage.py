@@ -61,11 +61,12 @@ def generated(lists: Mapping[str, Merged], settled: Settled) -> str:
 
 
 def _table(lists: Mapping[str, Merged]) -> Iterator[str]:
-    yield "| price list | models in the sources | with a price | other APIs | without a price | disagreements |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+    heads = ("models in the sources", "with a price", "other APIs", "without a price", "compared", "disagreements")
+    yield f"| price list | {' | '.join(heads)} |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
     for name, found in sorted(lists.items()):
         counts = coverage(found)
-        numbers = (len(found.names), len(counts.priced), len(counts.no_route), len(counts.unpriced))
+        numbers = (len(found.names), len(counts.priced), len(counts.no_route), len(counts.unpriced), found.compared)
         yield f"| `{name}` | {' | '.join(f'{number:,}' for number in (*numbers, len(found.differences)))} |"
 
 

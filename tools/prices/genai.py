@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_UP, Decimal
@@ -43,6 +44,8 @@ _COUNTED_AS: Final = {
     "output_video_mtok": "output",
 }
 """The package's fields without a token class → the class in which providers' responses count these tokens."""
+_EMBEDDINGS: Final = re.compile(r"embed|\bbge-|\be5-|\bgte-|retrieval")
+"""Names of models without output."""
 _SAFE_FIELDS: Final = frozenset(
     {
         "cache_audio_read_mtok",  # at most the price of audio, at which cached audio is counted
@@ -79,7 +82,7 @@ def _listed(model: source.ModelInfo, as_of: date) -> Listed:
         at = datetime.combine(day, time(), UTC)
         standard = _prices_of_day(model, at, None)
         for price in standard:
-            if reason := unpriceable(model.id, price):
+            if reason := unpriceable(model, price):
                 return Listed(model.id, _clause(model.match), model.context_window, (), reason)
         period = Period(dict(_tiers(model, at)), day if periods else None, len(standard) > 1)
         if not periods or period.tiers != periods[-1].tiers:
@@ -118,18 +121,21 @@ def _prices_of_day(model: source.ModelInfo, at: datetime, context: dict[str, str
     return prices
 
 
-def unpriceable(name: str, price: source.ModelPrice) -> str:
+def unpriceable(model: source.ModelInfo, price: source.ModelPrice) -> str:
     """Why prices by token class would charge too little, or nothing; "" if they would not."""
+    names = f"{model.id} {_clause(model.match)}"
     stated = {field: value for field, value in vars(price).items() if value is not None}
     if not stated or not any(_highest(value) for value in stated.values()):
         return "free or without a price: state it in the environment file"
     if "input_mtok" not in stated:
         return "not billed by token"
     if others := stated.keys() - {*_PRICE_FIELDS.values(), *_COUNTED_AS} - _SAFE_FIELDS:
-        return f"also billed by {', '.join(sorted(name.rpartition('_')[0].replace('_', ' ') for name in others))}"
-    if "audio" in name and "input_audio_mtok" not in stated:
+        return f"also billed by {', '.join(sorted(field.rpartition('_')[0].replace('_', ' ') for field in others))}"
+    if "audio" in model.id and "input_audio_mtok" not in stated:
         return "the price of audio is missing"
-    if "-search-" in name:
+    if not price.output_mtok and not _EMBEDDINGS.search(names):
+        return "the price of output is missing"
+    if "-search-" in model.id:
         return "each request searches for a fee"
     for above in _thresholds([price]):
         usd = _usd(price, above)

@@ -143,6 +143,8 @@ def _unpriceable(model: str, members: Mapping[str, Any], tiers: Mapping[str, Map
         return f"also billed by {', '.join(others)}"
     if STANDARD_TIER not in tiers:
         return "free or without a price: state it in the environment file"
+    if mode != "embedding" and not tiers[STANDARD_TIER][0].get("output"):
+        return "the price of output is missing"
     if "audio" in model and "input_audio" not in tiers[STANDARD_TIER][0]:
         return "the price of audio is missing"
     if "-search-" in model:

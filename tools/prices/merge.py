@@ -27,15 +27,17 @@ _ELSEWHERE: Final = r"(?:(?!us\.)[a-z]{2}|us-gov|apac)\.|[a-z]{2}(?:-[a-z]+)+-\d
 """Starts of names on Bedrock with other prices than in the US: inference profiles such as `eu.`, and regions."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Merged:
     """entries: in the order in which they are matched. differences: between the sources. reasons: name → why it has no
-    price. names: those that the second source lists, and the first source's models."""
+    price. names: those that the second source lists, and the first source's models. compared: how many of them both
+    price."""
 
     entries: list[Listed]
     differences: list[Difference] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
+    compared: int = 0
 
 
 def merged(list_name: str, as_of: date, settled: Settled) -> Merged:
@@ -60,6 +62,7 @@ def merged(list_name: str, as_of: date, settled: Settled) -> Merged:
             exact.append(replace(theirs, periods=(Period(complete),)).without_unreachable_steps())
             result.reasons.pop(theirs.name, None)
         else:
+            result.compared += 1
             model, prices = combined(ours, theirs, settled.uses.get((list_name, theirs.name), "dearer"))
             if prices:
                 result.differences.append(Difference(list_name, theirs.name, prices))
