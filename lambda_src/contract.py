@@ -93,12 +93,12 @@ CONFIG_VARIABLE: Final = "TOLLGATE_CONFIG"
 class Provider:
     """A provider's endpoint and credentials.
 
-    base_url: the SDKs' base URL (`https://api.openai.com/v1`, `https://api.anthropic.com`); for `bedrock` the
-        endpoint of Bedrock Runtime.
+    base_url: the SDKs' base URL (`https://api.openai.com/v1`); for `bedrock` the endpoint of Bedrock Runtime.
     secret: name or ARN of the Secrets Manager secret that holds the provider's API key; None: no key is sent.
     region: AWS region that requests are signed for (`bedrock` only).
     allow_members: request fields to forward in `strict` mode although their effect on the cost is unknown.
     remove_hosted_tools: leave tools that the provider runs out of requests.
+    flavour: the provider's kind of OpenAI's API (`openai` only): a name in `FLAVOURS`.
     """
 
     kind: ProviderKind
@@ -107,6 +107,7 @@ class Provider:
     region: str | None = None
     allow_members: tuple[str, ...] = ()
     remove_hosted_tools: bool = False
+    flavour: str = "generic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,14 +288,6 @@ LATENCY_BOUNDS_MS: Final = (
 
 HEADER_REQUEST_ID: Final = "x-tollgate-request-id"
 HEADER_COST: Final = "x-tollgate-cost-usd"
-HEADER_BUDGET_LEFT: Final = "x-tollgate-budget-remaining-usd"
-HEADER_TOKENS_LEFT: Final = "x-tollgate-tokens-remaining"
-HEADER_MAX_OUTPUT: Final = "x-tollgate-max-output-tokens"
-"""Returned if the gateway inserted a maximum into a request without one."""
-HEADER_REMOVED_TOOLS: Final = "x-tollgate-removed-tools"
-"""Returned if the gateway left tools out of the request: their types."""
-HEADER_TAGS: Final = "x-tollgate-tags"
-"""Request header: `name=value, name=value`, stored in the usage record."""
 HEADER_PROMPT_LOG: Final = "x-tollgate-log"
 """Request header: `off` excludes the request from the consumer's prompt log."""
 HEADER_SHOULD_RETRY: Final = "x-should-retry"

@@ -15,6 +15,7 @@ from lambda_src.core.account import Hold
 from lambda_src.core.admission import Caller
 from lambda_src.core.counters import Counters
 from lambda_src.core.dialects import DIALECTS
+from lambda_src.core.dialects.flavours import FLAVOURS, adapt
 from lambda_src.core.dialects.parsed_request import ParsedRequest, parse_json, set_max_output, too_deep
 from lambda_src.core.error_responses import error_response
 from lambda_src.core.errors import BadRequest, GatewayError, LimitReached, Unavailable
@@ -170,17 +171,19 @@ class Gateway:
     def _admit(self, context: RequestContext, caller: Caller, parsed: ParsedRequest, model: Model) -> AdmittedRequest:
         """Place a hold. Every check that can fail without it comes first, so that no failure leaves a hold behind."""
         request, record, policy = context.request, context.record, caller.policy
-        if parsed.hosted_tools and self.config.providers[model.provider].remove_hosted_tools:
+        provider = self.config.providers[model.provider]
+        if parsed.hosted_tools and provider.remove_hosted_tools:
             parsed.remove_hosted_tools()
+        if provider.kind == "openai":
+            adapt(parsed, context.route.name, FLAVOURS[provider.flavour], model.prices.tiers)
         estimated = estimate(parsed, model, policy, self.config)
         if estimated.insert_max:
             set_max_output(parsed, context.route.name, estimated.max_output)
         body = parsed.forwarded_body(request.body)
         admission.check_within_limits(estimated, policy)
         deadline = context.started + ADMIT_SECONDS
-        secret = self.config.providers[model.provider].secret
-        if secret is not None:
-            self.secrets.get(secret, deadline)
+        if provider.secret is not None:
+            self.secrets.get(provider.secret, deadline)
         hold = Hold(
             request_id=request.request_id,
             amount=estimated.amount,

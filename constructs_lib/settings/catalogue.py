@@ -28,6 +28,7 @@ from constructs_lib.settings.types import (
     VariableName,
 )
 from lambda_src.contract import ProviderKind, Window
+from lambda_src.core.dialects.flavours import FlavourName
 
 
 class ProviderSettings(Section):
@@ -37,6 +38,12 @@ class ProviderSettings(Section):
     base_url: Url | None = Field(
         default=None,
         description="Base URL as SDKs expect it, such as https://api.openai.com/v1. Default: the public API.",
+    )
+    flavour: FlavourName | None = Field(
+        default=None,
+        description='Server behind base_url if kind is "openai". It decides the fields that the gateway sends, such as '
+        "the name of the maximum output, and the price list (docs/providers.md). Default: that of a well-known host, "
+        'else "generic", which is sent max_tokens.',
     )
     secret: SecretId | None = Field(
         default=None,

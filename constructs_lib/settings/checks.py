@@ -9,13 +9,15 @@ from dataclasses import asdict
 from typing import Final
 
 from constructs_lib.settings.alarm_names import ALARM_SCOPES, accepted_names
+from constructs_lib.settings.catalogue import ProviderSettings
 from constructs_lib.settings.environment import LAMBDA_EXTRA_SECONDS, Environment
 from constructs_lib.settings.function_checks import function_errors
 from constructs_lib.settings.model_prices import price_errors
 from constructs_lib.settings.pydantic_errors import UNKNOWN_REGION
-from constructs_lib.settings.runtime import runtime_config
+from constructs_lib.settings.runtime import PUBLIC_URLS, runtime_config
 from constructs_lib.settings.terraform_names import indistinct
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, did_you_mean, display, one_of
+from lambda_src.core.dialects.flavours import FLAVOURS, flavour_at
 
 ALL_MODELS: Final = "*"
 MAX_PLANS: Final = 300
@@ -124,6 +126,22 @@ def _provider_errors(environment: Environment) -> Iterator[SettingError]:
         if provider.region is not None and provider.kind != "bedrock":
             accepted = 'only with kind = "bedrock"'
             yield SettingError(("providers", name, "region"), display(provider.region), accepted, "remove it")
+        yield from _flavour_errors(name, provider)
+
+
+def _flavour_errors(name: str, provider: ProviderSettings) -> Iterator[SettingError]:
+    """A flavour without effect, or one that the provider's host contradicts."""
+    if provider.flavour is None:
+        return
+    key_path: KeyPath = ("providers", name, "flavour")
+    if provider.kind != "openai":
+        yield SettingError(key_path, display(provider.flavour), 'only with kind = "openai"', "remove it")
+        return
+    base_url = provider.base_url or PUBLIC_URLS["openai"]
+    known = flavour_at(base_url)
+    if known is not None and known != provider.flavour and not FLAVOURS[known].mixed_hosts:
+        accepted = f"{display(known)}, the flavour of {base_url}"
+        yield SettingError(key_path, display(provider.flavour), accepted, "remove it, or correct base_url")
 
 
 def _region_errors(environment: Environment) -> Iterator[SettingError]:

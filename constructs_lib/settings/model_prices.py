@@ -30,6 +30,7 @@ from constructs_lib.settings.catalogue import (
 from constructs_lib.settings.environment import Environment
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, display
 from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
+from lambda_src.core.dialects.flavours import FLAVOURS, flavour_at
 
 LOWEST_USD: Final = Decimal("0.0001")
 """Per million tokens. Every provider charges more."""
@@ -100,11 +101,16 @@ def _region(environment: Environment, model: ModelSettings) -> str | None:
 
 
 def _price_list(environment: Environment, model: ModelSettings) -> str | None:
-    """The table's provider at the model's base_url; for the default URL the provider's kind."""
+    """The table's provider at the model's base_url: for the default URL the provider's kind, and for a host that is not
+    well known, such as a proxy's, the provider of its flavour."""
     provider = environment.providers.get(model.provider)
     if provider is None:
         return None
-    return provider.kind if provider.base_url is None else provider_at(provider.base_url)
+    if provider.base_url is None:
+        return provider.kind
+    if provider.flavour is not None and flavour_at(provider.base_url) is None:
+        return FLAVOURS[provider.flavour].price_list
+    return provider_at(provider.base_url)
 
 
 def _steps(rates: TierRateSettings) -> list[dict[str, int]]:

@@ -7,10 +7,11 @@ from typing import Final
 from constructs_lib.settings.catalogue import ProviderSettings
 from constructs_lib.settings.environment import Environment
 from lambda_src.contract import Config, Provider, log_group, secret_name
+from lambda_src.core.dialects.flavours import flavour_at
 
 SWEEPER_MEMORY_MB: Final = 256
 AUTHORIZER_MEMORY_MB: Final = 128
-_PUBLIC_URLS: Final = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
+PUBLIC_URLS: Final = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
 
 
 def table_name(environment: Environment) -> str:
@@ -52,12 +53,15 @@ def runtime_config(environment: Environment) -> Config:
 
 def _provider(environment: Environment, name: str, settings: ProviderSettings) -> Provider:
     region = (settings.region or environment.aws.region) if settings.kind == "bedrock" else None
-    default_url = _PUBLIC_URLS.get(settings.kind, f"https://bedrock-runtime.{region}.amazonaws.com")
+    default_url = PUBLIC_URLS.get(settings.kind, f"https://bedrock-runtime.{region}.amazonaws.com")
+    base_url = settings.base_url or default_url
+    known = flavour_at(base_url) if settings.kind == "openai" else None
     return Provider(
         kind=settings.kind,
-        base_url=settings.base_url or default_url,
+        base_url=base_url,
         secret=provider_secret(environment, name),
         region=region,
         allow_members=settings.allow_members,
         remove_hosted_tools=settings.hosted_tools == "remove",
+        flavour=settings.flavour or known or "generic",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lambda_src.contract import HEADER_SHOULD_RETRY, ProviderKind, Route
+from lambda_src.core.dialects.openai_errors import openai_error
 from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import ParsedResponse
 from lambda_src.core.error_events import end_stream
@@ -36,7 +37,7 @@ def provider_response(route: Route, response: ProviderResponse, parsed: ParsedRe
     """The provider's response, without headers that reveal our account with the provider.
 
     parsed: a success; None: an error response, which is returned unchanged unless clients would repeat what they must
-    not. A success has the media type of its bytes, by which SDKs choose their parser.
+    not, or read another shape. A success has the media type of its bytes, by which SDKs choose their parser.
     """
     headers = {name: response.headers[name] for name in _RETURNED_HEADERS if name in response.headers}
     status = response.status
@@ -47,7 +48,11 @@ def provider_response(route: Route, response: ProviderResponse, parsed: ParsedRe
         headers[HEADER_SHOULD_RETRY] = "false"
         if route.dialect == "bedrock" and status >= 500:  # boto3 ignores the header and repeats every 5xx
             status, headers["x-amzn-errortype"] = 424, "ModelErrorException"
-    return HttpResponse(status=status, body=response.body if parsed is None else parsed.body, headers=headers)
+    if parsed is not None:
+        body = parsed.body
+    else:
+        body = openai_error(response.body) if route.dialect == "openai" else response.body
+    return HttpResponse(status=status, body=body, headers=headers)
 
 
 def _is_final(response: ProviderResponse) -> bool:

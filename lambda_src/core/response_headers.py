@@ -6,21 +6,21 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from lambda_src.contract import (
-    HEADER_BUDGET_LEFT,
-    HEADER_COST,
-    HEADER_MAX_OUTPUT,
-    HEADER_REMOVED_TOOLS,
-    HEADER_REQUEST_ID,
-    HEADER_TAGS,
-    HEADER_TOKENS_LEFT,
-    ProviderKind,
-)
+from lambda_src.contract import HEADER_COST, HEADER_REQUEST_ID, ProviderKind
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.pricing import usd
 from lambda_src.core.request_context import AdmittedRequest
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.core.windows import utc_datetime
+
+HEADER_BUDGET_LEFT = "x-tollgate-budget-remaining-usd"
+HEADER_TOKENS_LEFT = "x-tollgate-tokens-remaining"
+HEADER_MAX_OUTPUT = "x-tollgate-max-output-tokens"
+"""Returned if the gateway inserted a maximum into a request without one."""
+HEADER_REMOVED_TOOLS = "x-tollgate-removed-tools"
+"""Returned if the gateway left tools out of the request: their types."""
+HEADER_TAGS = "x-tollgate-tags"
+"""Request header: `name=value, name=value`, stored in the usage record."""
 
 _TAG = re.compile(r"([A-Za-z0-9_.-]{1,40})=([A-Za-z0-9_.:/@+-]{1,80})")
 _MAX_TAGS = 10

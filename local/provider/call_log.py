@@ -22,7 +22,8 @@ class ServedCall:
     """A request that reached the provider.
 
     sequence: 1, 2, 3… in order of arrival. request_id: as in the response's header. ids: the `ID_HEADERS` received.
-    prompt: the first 80 characters of the last user message. status: of the response; 0 if there is none (yet).
+    prompt: the first 80 characters of the last user message. body: the first 2,000 of the request body.
+    status: of the response; 0 if there is none (yet).
     tokens: billed tokens; 0 unless status is 200, delivered or not. usage_reported: whether the response contains them.
     service_tier: as reported, None if it is not.
     outcome: "open" (in progress), "delivered", "cut" (closed half-way), "reset", "error_event", or "client_gone".
@@ -35,6 +36,7 @@ class ServedCall:
     ids: dict[str, str]
     model: str = ""
     prompt: str = ""
+    body: str = ""
     stream: bool = False
     status: int = 0
     service_tier: str | None = None

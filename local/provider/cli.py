@@ -30,6 +30,7 @@ Any model name works. `NAME+word+word…` scripts the behaviour, and `standin-wo
 | `long`, `long-5000` | generate 2,000 (5,000) tokens, or as many as the request allows |
 | `heedless` | ignore the request's output token limit |
 | `tier-flex` | report this service tier, whichever was requested |
+| `as-mistral` | chat completions of another server (`local.provider.servers`): its fields, usage and tiers |
 
 The provider bills the tokens it generated, delivered or not (`ServedCall.tokens`). Errors and resets are not billed.
 Requests need the keys in `protocol.StandInKeys`; Bedrock requests must be signed.

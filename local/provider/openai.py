@@ -55,8 +55,8 @@ def error_response(error: ProviderError, request_id: str) -> tuple[bytes, dict[s
     """Body and headers of an error response."""
     kind = _ERROR_TYPES.get(error.status, "invalid_request_error")
     code = error.code or _ERROR_CODES.get(error.status)
-    body = {"error": {"message": error.message, "type": kind, "param": None, "code": code}}
-    return json_bytes(body), {"x-request-id": request_id}
+    body: JsonObject = {"error": {"message": error.message, "type": kind, "param": None, "code": code}}
+    return json_bytes(error.body or body), {"x-request-id": request_id}
 
 
 def success_headers(request_id: str) -> dict[str, str]:
@@ -85,7 +85,7 @@ def _chat(body: JsonObject, body_size: int, script: Script, request_id: str) -> 
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise ProviderError(400, "Invalid value for 'messages': expected a non-empty array of objects.")
-    max_tokens = integer_field(body, "max_completion_tokens") or integer_field(body, "max_tokens")
+    max_tokens = script.server.maximum(body)
     prompt = {name: body.get(name) for name in ("messages", "tools", "response_format")}
     turn = read_turn(messages, body.get("tools"))
     alternatives = integer_field(body, "n", maximum=128) or 1
@@ -96,9 +96,12 @@ def _chat(body: JsonObject, body_size: int, script: Script, request_id: str) -> 
         "created": CREATED,
         "model": body["model"],
         "system_fingerprint": "fp_standin",
-        "service_tier": tier,
     }
-    usage = None if "nousage" in script.flags else usage_of(generated.tokens)
+    if tier is not None:
+        common["service_tier"] = tier
+    usage = None
+    if "nousage" not in script.flags:
+        usage = script.server.usage(usage_of(generated.tokens), generated.tokens)
     if body.get("stream") is not True:
         choices = [_choice(generated, index, script, request_id) for index in range(len(generated.choices))]
         completion = {**common, "object": "chat.completion", "choices": choices} | ({"usage": usage} if usage else {})
@@ -108,19 +111,19 @@ def _chat(body: JsonObject, body_size: int, script: Script, request_id: str) -> 
     options = body.get("stream_options")
     requested = isinstance(options, dict) and options.get("include_usage") is True
     common["object"] = "chat.completion.chunk"
-    inline = "inline-usage" in script.flags
+    inline = "inline-usage" in script.flags or script.server.always_reports
     usage_reported = usage is not None and (requested or inline)
     events = _chat_events(generated, common, usage if usage_reported else None, inline=inline, requested=requested)
     error_event = sse_data({"error": {"message": "The server had an error.", "type": "server_error", "code": None}})
     return SuccessResponse(SSE, b"", tuple(events), error_event, generated.tokens, usage_reported, tier, turn.user_text)
 
 
-def _tier(body: JsonObject, script: Script) -> str:
-    """The tier that OpenAI reports. It serves `auto`, and requests without a tier, as `default`."""
-    requested = body.get("service_tier")
-    if script.tier is not None:
+def _tier(body: JsonObject, script: Script) -> str | None:
+    """The tier that the server reports: it serves `auto`, and requests without a tier, at its standard tier."""
+    requested, standard = body.get("service_tier"), script.server.standard_tier
+    if script.tier is not None or standard is None:
         return script.tier
-    return requested if isinstance(requested, str) and requested != "auto" else "default"
+    return requested if isinstance(requested, str) and requested != "auto" else standard
 
 
 def _choice(generated: Generated, index: int, script: Script, request_id: str) -> JsonObject:

@@ -62,12 +62,18 @@ class ReceivedRequest:
 
 
 class ProviderError(Exception):
-    """An error response. code: the dialect's error code, if it has one."""
+    """An error response. code: the dialect's error code, if it has one. body: in place of the dialect's error body."""
 
     def __init__(
-        self, status: int, message: str, code: str | None = None, headers: dict[str, str] | None = None
+        self,
+        status: int,
+        message: str,
+        code: str | None = None,
+        headers: dict[str, str] | None = None,
+        body: JsonObject | None = None,
     ) -> None:
         super().__init__(message)
+        self.body = body
         self.headers = headers or {}
         self.status = status
         self.message = message

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
+from local.provider.servers import SERVERS, Server
+
 PREFIX: Final = "standin-"
 FLAGS: Final = frozenset(
     {
@@ -18,7 +20,8 @@ FLAGS: Final = frozenset(
 _STATUS = re.compile(r"(?P<status>[45]\d\d)(?P<then>-then-ok(-(?P<times>\d+))?)?")
 _NUMBERED = re.compile(r"(?P<word>slow|drip|retry-after)(-(?P<seconds>\d+(\.\d+)?))?")
 _LONG = re.compile(r"long(-(?P<tokens>\d+))?")
-_TIER = re.compile(r"tier-(?P<tier>[a-z]+)")
+_TIER = re.compile(r"tier-(?P<tier>[a-z_]+)")
+_SERVER = re.compile(rf"as-(?P<server>{'|'.join(SERVERS)})")
 
 
 class UnknownScriptWord(ValueError):
@@ -32,7 +35,8 @@ class Script:
     status: respond with this error. failures: how often before a success (None: always).
     slow: seconds before the response. drip: seconds over which a stream's events are spread.
     retry_after: seconds in the `retry-after` header of errors. long: output tokens to generate.
-    tier: service tier to report, whichever was requested. flags: the words in `FLAGS`.
+    tier: service tier to report, whichever was requested. server: whose chat completions to imitate.
+    flags: the words in `FLAGS`.
     """
 
     status: int | None = None
@@ -42,6 +46,7 @@ class Script:
     drip: float = 0.0
     long: int | None = None
     tier: str | None = None
+    server: Server = SERVERS["openai"]
     flags: frozenset[str] = frozenset()
 
 
@@ -80,4 +85,6 @@ def _with(script: Script, word: str) -> Script | None:
         return replace(script, long=int(match["tokens"] or 2_000))
     if match := _TIER.fullmatch(word):
         return replace(script, tier=match["tier"])
+    if match := _SERVER.fullmatch(word):
+        return replace(script, server=SERVERS[match["server"]])
     return None

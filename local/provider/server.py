@@ -177,6 +177,7 @@ class ConnectionHandler(BaseHTTPRequestHandler):
         dialect.authenticate(request, self.server.keys)
         if not call.operation:
             raise ProviderError(404, f"Invalid URL ({request.method} {request.path})")
+        call.body = request.body[:2_000].decode(errors="replace")
         body = _json(request) if request.method == "POST" else {}
         if model is not None:
             body["model"] = model

@@ -113,7 +113,7 @@ def test_body_is_forwarded_unchanged_unless_a_field_is_set() -> None:
 @pytest.mark.parametrize(
     ("route", "body", "overrides"),
     [
-        ("chat", {}, {"max_completion_tokens": 9}),
+        ("chat", {}, {"max_tokens": 9}),
         ("responses", {}, {"max_output_tokens": 9}),
         ("messages", {}, {"max_tokens": 9}),
         ("embeddings", {}, {}),

@@ -112,7 +112,10 @@ def test_runtime_configuration_has_every_setting(environment: Environment) -> No
 def test_providers_have_url_and_secret(environment: Environment) -> None:
     assert runtime_config(environment).providers == {
         "openai": Provider(
-            kind="openai", base_url="https://api.openai.com/v1", secret="tollgate/test/providers/openai"
+            kind="openai",
+            base_url="https://api.openai.com/v1",
+            secret="tollgate/test/providers/openai",
+            flavour="openai",
         ),
         "compatible": Provider(
             kind="openai",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from lambda_src.contract import STANDARD_TIER, Route
+from lambda_src.core.dialects.flavours import MAXIMA, STANDARD_TIERS
 from lambda_src.core.dialects.openai_response import parse_response
 from lambda_src.core.dialects.parsed_request import (
     TOOLS_ALLOWANCE,
@@ -109,7 +110,9 @@ def _service_tier(body: JsonObject) -> str | None:
             f"service_tier is {shorten(tier)}; accepted: a string of at most {_MAX_TIER} characters.",
             param="service_tier",
         )
-    return {"default": STANDARD_TIER, "auto": None}.get(tier or "auto", tier)
+    if tier in STANDARD_TIERS:
+        return STANDARD_TIER
+    return None if tier in ("auto", "") else tier
 
 
 def _embeddings(parsed: ParsedRequest) -> None:
@@ -122,7 +125,7 @@ def _embeddings(parsed: ParsedRequest) -> None:
 
 def _chat(parsed: ParsedRequest) -> None:
     body = parsed.body
-    maxima = [integer_field(body, name) for name in ("max_completion_tokens", "max_tokens")]
+    maxima = [integer_field(body, name) for name in MAXIMA]
     parsed.max_output = max((value for value in maxima if value is not None), default=None)
     parsed.choices = integer_field(body, "n", maximum=128) or 1
     # Rejected prediction tokens are billed as output, although they are not part of the response.

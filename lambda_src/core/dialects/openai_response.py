@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lambda_src.contract import Route
+from lambda_src.contract import STANDARD_TIER, Route
+from lambda_src.core.dialects.flavours import STANDARD_TIERS
 from lambda_src.core.dialects.parsed_request import JsonObject, ParsedRequest, byte_size, objects
 from lambda_src.core.dialects.parsed_response import (
     SSE_MEDIA_TYPE,
@@ -84,7 +85,9 @@ def _last_value(route: Route, events: list[bytes], field: str) -> str | None:
 
 def _tier(response: JsonObject) -> str | None:
     tier = name_or_none(response.get("service_tier"))
-    return {"default": "standard", "auto": None}.get(tier or "auto", tier)
+    if tier in STANDARD_TIERS:
+        return STANDARD_TIER
+    return None if tier in ("auto", "") else tier
 
 
 def _response_of(route: Route, event: JsonObject) -> JsonObject:

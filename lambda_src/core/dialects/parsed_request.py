@@ -37,6 +37,7 @@ class ParsedRequest:
     input_classes, output_classes: token classes that input and output may be billed in.
     service_tier: the requested tier; None: the provider's default. may_vary_tier: the provider may choose the tier.
     usage_requested: whether the client requested usage in the stream.
+    maximum_fields: fields that the gateway sets to a chat completion's maximum output.
     overrides: fields to set in the body before it is forwarded. removed: fields to leave out.
     """
 
@@ -61,6 +62,7 @@ class ParsedRequest:
     service_tier: str | None = None
     may_vary_tier: bool = False
     usage_requested: bool = True
+    maximum_fields: tuple[str, ...] = ("max_tokens",)
     overrides: JsonObject = field(default_factory=dict)
     removed: frozenset[str] = frozenset()
 
@@ -75,7 +77,7 @@ class ParsedRequest:
         if self.client_tools:
             self.overrides["tools"] = list(self.client_tools)
         else:  # an empty list, or a choice between no tools, is an error
-            self.removed = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
+            self.removed |= {"tools", "tool_choice", "parallel_tool_calls"}
 
     def forwarded_body(self, raw: bytes) -> bytes:
         """The bytes to send to the provider: `raw` itself if no field must be set. BadRequest if nested too deeply."""
@@ -266,12 +268,11 @@ def brief(value: object) -> str:
 
 
 def set_max_output(parsed: ParsedRequest, route_name: str, max_output: int) -> None:
-    """Set the request's maximum output tokens, under the name that its route uses."""
+    """Set the request's maximum output tokens, under the name that its route or, for chats, its provider uses."""
     if route_name in ("converse", "converse_stream"):
         given = parsed.body.get("inferenceConfig")
         parsed.overrides["inferenceConfig"] = {**(given if isinstance(given, dict) else {}), "maxTokens": max_output}
+    elif route_name == "responses":
+        parsed.overrides["max_output_tokens"] = max_output
     elif route_name != "embeddings":
-        parsed.overrides[_MAX_OUTPUT_FIELDS[route_name]] = max_output
-
-
-_MAX_OUTPUT_FIELDS = {"chat": "max_completion_tokens", "responses": "max_output_tokens", "messages": "max_tokens"}
+        parsed.overrides |= dict.fromkeys(parsed.maximum_fields, max_output)
