@@ -1,4 +1,4 @@
-"""One small request to each provider through the gateway."""
+"""Small requests to each provider through the gateway, which show whether it responds and respects a maximum."""
 
 from __future__ import annotations
 
@@ -10,22 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from admin.errors import RefusedError, ServiceError
+from admin.providers import maximum
+from admin.providers.maximum import Answer
 from admin.session import Session
-from lambda_src.contract import (
-    HEADER_COST,
-    HEADER_REQUEST_ID,
-    MODELS_PK,
-    NANO_PER_USD,
-    SK,
-    STANDARD_TIER,
-    ProviderKind,
-)
+from lambda_src.contract import HEADER_COST, HEADER_REQUEST_ID, MODELS_PK, NANO_PER_USD, SK, STANDARD_TIER, Provider
+from lambda_src.core.pricing import usd
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
 
-MAX_OUTPUT_TOKENS: Final = 16
-"""Maximum output tokens. Some reasoning models reject less."""
 _SECONDS: Final = 60.0
 _LONGEST_ERROR: Final = 300
 
@@ -37,25 +30,37 @@ class ProviderCheck:
     """The result of the check of one provider.
 
     provider: its name.
-    ok: whether it responded with 200 and JSON, or was not called (the key may use none of its models, or a dry run).
-    model: the model of the request; null if the key may use none.
-    status: HTTP status; null without a response.
-    latency_ms: time to the complete response.
-    usd: amount charged, a decimal string.
+    ok: whether it responded with 200 and JSON and respected the maximum output, or was not called (the key may use
+        none of its models, or a dry run).
+    model: the model of the requests; null if the key may use none.
+    flavour: the provider's flavour; null unless its kind is openai.
+    calls: number of requests.
+    status: HTTP status of the first response; null without one.
+    latency_ms: time to the complete first response.
+    maximum_field: the field under which the provider respected the maximum output of a chat completion; null if it
+        respected none, or none was checked.
+    output_tokens: the most output tokens that a chat completion with a maximum of 16 reported; null if none did.
+    usd: amount charged for all requests, a decimal string.
     nano_usd: the same as an integer of 10⁻⁹ USD.
-    request_id: request id of the gateway; null without a response.
+    request_id: request id of the first response; null without one.
     error: the error, or why the provider was not called; null on success.
+    advice: the setting to change in the environment file; null if there is none.
     """
 
     provider: str
     ok: bool
     model: str | None
+    flavour: str | None
+    calls: int
     status: int | None
     latency_ms: int
+    maximum_field: str | None
+    output_tokens: int | None
     usd: str
     nano_usd: int
     request_id: str | None
     error: str | None
+    advice: str | None
 
 
 def check(session: Session, key: str, providers: Sequence[str]) -> Iterator[ProviderCheck]:
@@ -67,20 +72,24 @@ def check(session: Session, key: str, providers: Sequence[str]) -> Iterator[Prov
     usable = _usable(pool, session.invoke_url, key)
     models = [item for item in session.ledger.query(MODELS_PK) if item[SK] in usable]
     for name in providers:
-        kind = session.config.providers[name].kind
+        settings = session.config.providers[name]
         offered = [item for item in models if item["provider"] == name]
         if not offered:
-            yield _not_called(name, None, "not called: the key may use none of its models")
+            yield _not_called(name, settings, None, "not called: the key may use none of its models")
             continue
         model = min(offered, key=_price)
         if session.output.dry_run:
-            yield _not_called(name, model[SK], "not called: a dry run")
+            yield _not_called(name, settings, model[SK], "not called: a dry run")
             continue
-        yield _called(pool, session.invoke_url, key, name, kind, model)
+        yield _called(pool, session.invoke_url, key, name, settings, model)
 
 
-def _not_called(provider: str, model: str | None, why: str) -> ProviderCheck:
-    return ProviderCheck(provider, True, model, None, 0, "0", 0, None, why)
+def _not_called(provider: str, settings: Provider, model: str | None, why: str) -> ProviderCheck:
+    return ProviderCheck(provider, True, model, _flavour(settings), 0, None, 0, None, None, "0", 0, None, why, None)
+
+
+def _flavour(settings: Provider) -> str | None:
+    return settings.flavour if settings.kind == "openai" else None
 
 
 def _usable(pool: PoolManager, url: str, key: str) -> set[str]:
@@ -116,46 +125,70 @@ def _price(model: Item) -> tuple[int, int, str]:
     return int(rates["output"]) == 0, int(rates["input"]) + int(rates["output"]), str(model[SK])
 
 
-def _called(pool: PoolManager, url: str, key: str, provider: str, kind: ProviderKind, model: Item) -> ProviderCheck:
-    import urllib3
+def _called(pool: PoolManager, url: str, key: str, provider: str, settings: Provider, model: Item) -> ProviderCheck:
+    def send(path: str, body: Mapping[str, object]) -> Answer:
+        answer = _send(pool, url + path, key, body)
+        answers.append(answer)
+        return answer
 
-    path, body = _smallest_request(kind, model)
-    headers = {"x-api-key": key, "content-type": "application/json"}
-    began = time.monotonic()
-    try:
-        response = pool.request("POST", url + path, headers=headers, body=json.dumps(body).encode())
-    except urllib3.exceptions.HTTPError as error:
-        text = f"no response: {type(error).__name__}"
-        return ProviderCheck(provider, False, model[SK], None, _since(began), "0", 0, None, text)
-    usd = response.headers.get(HEADER_COST, "0")
-    ok = response.status == 200 and bool(_members(response))
+    answers: list[Answer] = []
+    path, body = _smallest_request(settings, model)
+    if path == maximum.PATH:
+        verdict = maximum.check(lambda body: send(path, body), model[SK], settings.flavour)
+    else:
+        verdict = maximum.Verdict(send(path, body).error)
+    nano_usd = sum(answer.nano_usd for answer in answers)
     return ProviderCheck(
         provider=provider,
-        ok=ok,
+        ok=verdict.error is None,
         model=model[SK],
-        status=response.status,
-        latency_ms=_since(began),
-        usd=usd,
-        nano_usd=_nano(usd),
-        request_id=response.headers.get(HEADER_REQUEST_ID),
-        error=None if ok else _error_text(response) or "empty response",
+        flavour=_flavour(settings),
+        calls=len(answers),
+        status=answers[0].status,
+        latency_ms=answers[0].latency_ms,
+        maximum_field=verdict.field,
+        output_tokens=verdict.output_tokens,
+        usd=usd(nano_usd),
+        nano_usd=nano_usd,
+        request_id=answers[0].request_id,
+        error=verdict.error,
+        advice=verdict.advice,
     )
 
 
-def _smallest_request(kind: ProviderKind, model: Item) -> tuple[str, dict[str, object]]:
+def _send(pool: PoolManager, url: str, key: str, body: Mapping[str, object]) -> Answer:
+    import urllib3
+
+    headers = {"x-api-key": key, "content-type": "application/json"}
+    began = time.monotonic()
+    try:
+        response = pool.request("POST", url, headers=headers, body=json.dumps(body).encode())
+    except urllib3.exceptions.HTTPError as error:
+        return Answer(None, b"", _since(began), 0, None, f"no response: {type(error).__name__}")
+    is_valid = bool(_members(response)) or (body.get("stream") is True and b"data:" in response.data)
+    return Answer(
+        status=response.status,
+        body=response.data,
+        latency_ms=_since(began),
+        nano_usd=_nano(response.headers.get(HEADER_COST, "0")),
+        request_id=response.headers.get(HEADER_REQUEST_ID),
+        error=None if response.status == 200 and is_valid else _error_text(response) or "empty response",
+    )
+
+
+def _smallest_request(settings: Provider, model: Item) -> tuple[str, dict[str, object]]:
     """Path and body of a minimal request. A model that is priced by input alone creates embeddings."""
     name, prompt = model[SK], "ping"
     rates = model["prices"][STANDARD_TIER][0]
-    if kind == "bedrock":
+    if settings.kind == "bedrock":
         message = {"role": "user", "content": [{"text": prompt}]}
         path = f"/bedrock/model/{quote(name, safe='')}/converse"
-        return path, {"messages": [message], "inferenceConfig": {"maxTokens": MAX_OUTPUT_TOKENS}}
-    if kind == "openai" and rates["input"] and not rates["output"]:
-        return "/v1/embeddings", {"model": name, "input": prompt}
-    chat: dict[str, object] = {"model": name, "messages": [{"role": "user", "content": prompt}]}
-    if kind == "anthropic":
-        return "/v1/messages", {**chat, "max_tokens": MAX_OUTPUT_TOKENS}
-    return "/v1/chat/completions", {**chat, "max_completion_tokens": MAX_OUTPUT_TOKENS}
+        return path, {"messages": [message], "inferenceConfig": {"maxTokens": maximum.OUTPUT_TOKENS}}
+    if settings.kind == "openai":
+        is_embedding = rates["input"] and not rates["output"]
+        return ("/v1/embeddings", {"model": name, "input": prompt}) if is_embedding else (maximum.PATH, {})
+    message = {"role": "user", "content": prompt}
+    return "/v1/messages", {"model": name, "messages": [message], "max_tokens": maximum.OUTPUT_TOKENS}
 
 
 def _since(began: float) -> int:

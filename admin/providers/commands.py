@@ -40,6 +40,7 @@ class ProviderShown:
 
     name: its name in the environment file.
     kind: its API dialect: `openai`, `anthropic` or `bedrock`.
+    flavour: its flavour of OpenAI's API (docs/providers.md); null unless its kind is openai.
     base_url: base URL of its API.
     models: models that it serves, by their name for clients.
     secret: Secrets Manager name or ARN of its key; null if it needs none.
@@ -49,6 +50,7 @@ class ProviderShown:
 
     name: str
     kind: str
+    flavour: str | None
     base_url: str
     models: list[str]
     secret: str | None
@@ -82,6 +84,7 @@ def _providers(session: Session) -> Iterator[ProviderShown]:
         yield ProviderShown(
             name=name,
             kind=settings.kind,
+            flavour=settings.flavour if settings.kind == "openai" else None,
             base_url=settings.base_url,
             models=sorted(model for model, provider in models.items() if provider == name),
             secret=settings.secret,
@@ -222,10 +225,13 @@ def check_providers(
         str | None, typer.Argument(metavar="NAME", help="Only this provider.", autocompletion=completion.providers)
     ] = None,
 ) -> None:
-    """Call each provider once through the gateway, with a few tokens of its cheapest model.
+    """Call each provider through the gateway, with a few tokens of its cheapest model.
+
+    Of a provider with OpenAI's API it requests a long chat completion with a small maximum, whole and streamed, and
+    shows whether the provider respects the maximum, and which flavour fits it otherwise.
 
     Reads a gateway key from the variable TOLLGATE_KEY, stdin or a prompt; its consumer is charged. Exits with 1 if a
-    provider does not respond. Skips models that the key may not use; --dry-run calls none.
+    provider does not respond or ignores the maximum. Skips models that the key may not use; --dry-run calls none.
 
     Examples:
       tollgate --env prod providers check openai
@@ -240,5 +246,8 @@ def check_providers(
     columns = ("provider", "model", "status", "ms", "USD", "result")
     rows = [(r.provider, r.model or "–", r.status or "–", r.latency_ms, r.usd, r.error or "ok") for r in results]
     session.output.show(results, lambda: table("", columns, rows, right=("ms", "USD")))
+    for result in results:
+        if result.advice is not None:
+            session.output.say(f"{result.provider}: {result.advice}", style="yellow")
     if any(not result.ok for result in results):
         raise typer.Exit(1)

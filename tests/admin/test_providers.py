@@ -18,6 +18,7 @@ from admin.providers.check import _called, _usable
 from admin.providers.commands import _put, key_warnings
 from admin.providers.secret_input import checked, read_secret
 from admin.session import Options, Session
+from lambda_src.contract import Provider
 
 OPENAI, ANTHROPIC, OTHER = "https://api.openai.com/v1", "https://api.anthropic.com", "https://llm.example.com/v1"
 
@@ -105,7 +106,8 @@ MODEL = {"sk": "small", "prices": {"standard": [{"input": 1, "output": 2}]}}
 def test_a_response_without_a_json_object_fails_the_check(body: bytes | None, message: str) -> None:
     """A captive portal or a proxy responds with 200, too."""
     with server(body) as url:
-        checked_provider = _called(urllib3.PoolManager(retries=False), url, "key", "openai", "openai", MODEL)
+        settings = Provider(kind="openai", base_url=OPENAI)
+        checked_provider = _called(urllib3.PoolManager(retries=False), url, "key", "openai", settings, MODEL)
     assert checked_provider.ok is False
     assert checked_provider.error is not None
     assert checked_provider.error.startswith(message)

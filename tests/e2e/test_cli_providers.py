@@ -84,8 +84,13 @@ def test_each_provider_is_called_through_the_gateway(system: System, tollgate: C
     assert (checked["provider"], checked["model"], checked["status"]) == ("openai", "standin-small", 200)
     assert checked["nano_usd"] > 0
     assert checked["latency_ms"] >= 0
-    lines = [line for line in system.log_lines("/tollgate/e2e/usage") if checked["request_id"] in line]
-    assert json.loads(lines[0])["cost_nano_usd"] == checked["nano_usd"]
+    assert (checked["flavour"], checked["maximum_field"], checked["output_tokens"]) == ("generic", "max_tokens", 16)
+    assert (checked["calls"], checked["advice"]) == (2, None)
+    lines = [json.loads(line) for line in system.log_lines("/tollgate/e2e/usage")]
+    first = next(index for index, line in enumerate(lines) if line.get("request_id") == checked["request_id"])
+    whole, streamed = lines[first : first + 2]
+    assert (whole["stream"], streamed["stream"]) == (False, True)
+    assert whole["cost_nano_usd"] + streamed["cost_nano_usd"] == checked["nano_usd"]
 
 
 def test_a_key_from_stdin_and_models_it_may_not_use(system: System, tollgate: Command) -> None:
