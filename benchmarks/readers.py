@@ -22,7 +22,7 @@ from zlib import crc32
 from lambda_src.contract import ROUTES, Route
 from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.parsed_request import MEDIA_TYPE, ParsedRequest, parse_json
-from lambda_src.core.dialects.parsed_response import sse_events
+from lambda_src.core.dialects.server_sent_events import sse_events
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.http_event import HttpRequest
 from lambda_src.core.redaction import Redaction

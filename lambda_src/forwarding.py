@@ -7,8 +7,8 @@ from hashlib import sha256
 
 from lambda_src.bookkeeping import SETTLE_SECONDS, Bookkeeping
 from lambda_src.contract import Config
+from lambda_src.core.dialects.json_values import json_object
 from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.dialects.parsed_response import json_object
 from lambda_src.core.error_responses import (
     account_error,
     error_response,
@@ -19,15 +19,10 @@ from lambda_src.core.error_responses import (
 )
 from lambda_src.core.errors import Unavailable, UpstreamError
 from lambda_src.core.http_event import HttpResponse
-from lambda_src.core.metering import (
-    ACCOUNT_REJECTED,
-    INVALID_RESPONSE,
-    charge_held_amount,
-    meter,
-    provider_error_code,
-)
+from lambda_src.core.metering import INVALID_RESPONSE, charge_held_amount, meter
 from lambda_src.core.policy import Model
 from lambda_src.core.provider_call import NoResponse, ProviderCall, ProviderResponse
+from lambda_src.core.provider_errors import ACCOUNT_REJECTED, provider_error_code
 from lambda_src.core.request_context import AdmittedRequest, RequestContext
 from lambda_src.core.response_headers import limit_headers
 from lambda_src.core.usage_record import UsageRecord
@@ -62,8 +57,10 @@ class Forwarder:
             record.status, record.error_code = error.status, error.code
             self._bookkeeping.settle(context, admitted)
             raise
-        parsed = meter(record, context.route, admitted.parsed, admitted.model, admitted.estimate, response)
-        rejection = self._rejection(record, response, admitted.model)
+        parsed = meter(
+            record, context.route, admitted.parsed, admitted.model, admitted.estimate, response, admitted.models
+        )
+        rejection = self._rejection(record, admitted.model)
         if rejection is not None:
             returned = error_response(context.request, rejection)
         else:
@@ -88,23 +85,23 @@ class Forwarder:
         record.error_code = provider_error_code(response)
         if record.error_code is None and (not response.complete or json_object(response.body) is None):
             record.error_code = INVALID_RESPONSE
-        rejection = self._rejection(record, response, model)
+        rejection = self._rejection(record, model)
         self._bookkeeping.book_unbilled(record, context.deadline)
         if rejection is not None:
             raise rejection
         return provider_response(context.route, response, None)
 
     @staticmethod
-    def _rejection(record: UsageRecord, response: ProviderResponse, model: Model) -> UpstreamError | None:
+    def _rejection(record: UsageRecord, model: Model) -> UpstreamError | None:
         """The error in place of a response that the caller cannot use: an error of that provider. None: return it."""
         if record.error_code == ACCOUNT_REJECTED:
-            error = account_error(response.status, model.provider)
+            error = account_error(record.status, model.provider)
         elif record.error_code == INVALID_RESPONSE:
             error = invalid_response_error(model.provider, record.cost_nano_usd)
         else:
             return None
         record.status = error.status
-        record.counters.upstream_errors += int(response.status != 429)  # a 429 is counted already
+        record.counters.upstream_errors += int(record.status != 429)  # a 429 is counted already
         return error
 
     def _send(self, context: RequestContext, body: bytes, model: Model) -> ProviderResponse:
@@ -127,6 +124,8 @@ class Forwarder:
             raise
         record.retries, record.upstream_ms = response.retries, int(response.total_seconds * 1000)
         record.first_byte_ms = int(response.first_byte_seconds * 1000)
+        given_id = response.request_id
+        record.provider_request_id = None if given_id is None or self._secrets.occur_in(given_id) else given_id
         if response.status == 401 and provider.secret is not None:
             self._secrets.forget(provider.secret)
         return response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -127,7 +127,7 @@ class Gateway:
             self._count_request(context, caller.policy)
             context.log_prompt = _wants_prompt_log(request, caller)
             return self.forwarder.forward_unbilled(context, parsed, model)
-        admitted = self._admit(context, caller, parsed, model)
+        admitted = self._admit(context, caller, parsed, model, models.values())
         context.log_prompt = _wants_prompt_log(request, caller)
         return self.forwarder.forward_billed(context, admitted)
 
@@ -168,7 +168,9 @@ class Gateway:
         except NoRoomError as failure:
             raise admission.request_limit_error(policy, failure.account, at_ms) from None
 
-    def _admit(self, context: RequestContext, caller: Caller, parsed: ParsedRequest, model: Model) -> AdmittedRequest:
+    def _admit(
+        self, context: RequestContext, caller: Caller, parsed: ParsedRequest, model: Model, models: Collection[Model]
+    ) -> AdmittedRequest:
         """Place a hold. Every check that can fail without it comes first, so that no failure leaves a hold behind."""
         request, record, policy = context.request, context.record, caller.policy
         provider = self.config.providers[model.provider]
@@ -207,7 +209,7 @@ class Gateway:
             raise
         record.held_nano_usd, record.settlement = hold.amount, "settled"
         stale = account.stale_attributes(int(self._now() * 1000))
-        return AdmittedRequest(caller, parsed, body, model, estimated, hold, account, stale)
+        return AdmittedRequest(caller, parsed, body, model, estimated, hold, account, stale, models)
 
     # --- after the response is known ---------------------------------------------------------------------
 

@@ -119,7 +119,11 @@ CAUSES: Final[dict[str, Cause]] = {
     # The provider's own error responses are passed on. They have `x-should-retry: false` after a retry by the gateway,
     # and with a status such as 408 or 504, after which the provider may have billed the request.
     "upstream_throttled": Cause(429, "the provider rejected the request with 429", None),
-    "upstream_refused": Cause(400, "the provider responded with another 4xx or a redirect", None),
+    "upstream_refused": Cause(
+        400,
+        "the provider responded with another 4xx or a redirect; free, unless Azure's content filter refused the prompt",
+        None,
+    ),
     "upstream_error": Cause(500, "the provider responded with a 5xx", None),
     # The provider did not respond, or not completely.
     "provider_account_rejected": _cause(_UNBILLED, "the provider rejected our credentials or account"),
@@ -134,7 +138,7 @@ CAUSES: Final[dict[str, Cause]] = {
     "answer_too_large": _cause(_BILLED, "the response is larger than Lambda can return; charged for the part received"),
     "upstream_incomplete": Cause(
         200,
-        "the stream ended with an error and without the provider's token counts; charged by estimate",
+        "the response ended with an error, or is a stream without its end; charged by counts received, or by estimate",
         None,
         None,
         True,

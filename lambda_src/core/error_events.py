@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lambda_src.contract import Route
 from lambda_src.core.dialects.event_stream import complete_length, exception_message
-from lambda_src.core.dialects.parsed_response import event_objects, sse_events
+from lambda_src.core.dialects.server_sent_events import event_objects, sse_events
 from lambda_src.core.errors import GatewayError
 from lambda_src.core.json_text import json_text
 from lambda_src.core.tokens import as_object

@@ -32,7 +32,9 @@ class Estimate:
 
     amount: nano-USD to hold. tokens: counted against tokens per minute until the actual count is known.
     max_output: maximum output tokens per choice. insert_max: whether `max_output` must be inserted into the request.
-    typical_input: input tokens that such a request usually has. output_bound: maximum output tokens of all choices.
+    typical_input: input tokens that such a request usually has.
+    input_bound, output_bound: the most input tokens, and output tokens of all choices, that the request allows.
+    cost_bound: the most that the request may cost, in nano-USD; None: unknown, with `typical`.
     """
 
     amount: int
@@ -41,6 +43,8 @@ class Estimate:
     insert_max: bool
     typical_input: int
     output_bound: int
+    input_bound: int = UNKNOWN_CONTEXT_TOKENS
+    cost_bound: int | None = None
 
 
 def estimate(parsed: ParsedRequest, model: Model, policy: Policy, config: Config) -> Estimate:
@@ -53,15 +57,26 @@ def estimate(parsed: ParsedRequest, model: Model, policy: Policy, config: Config
     typical_input = _capped(estimate_tokens(parsed.text_bytes) + parsed.images * TYPICAL_IMAGE_TOKENS, parsed, model)
     tiers = _service_tiers(parsed, model)
     outputs = sorted(parsed.output_classes)
+    cost_bound: int | None = None
     if config.estimate == "typical":
+        max_input = _window(parsed, model)
         amount = model.prices.bound(tiers[:1], typical_input, ("input",), typical_output, outputs)
     else:
         _reject_unknown_members(parsed, model, config)
         max_input, inputs = _max_input(parsed, model, config), parsed.input_classes
         if parsed.unbounded_input is not None:  # it may include images and audio
             inputs = inputs | {"input_image", "input_audio"}
-        amount = model.prices.bound(tiers, max_input, sorted(inputs), output_bound, outputs)
-    return Estimate(amount, typical_input + typical_output, max_output, insert, typical_input, output_bound)
+        amount = cost_bound = model.prices.bound(tiers, max_input, sorted(inputs), output_bound, outputs)
+    return Estimate(
+        amount=amount,
+        tokens=typical_input + typical_output,
+        max_output=max_output,
+        insert_max=insert,
+        typical_input=typical_input,
+        input_bound=max_input,
+        output_bound=output_bound,
+        cost_bound=cost_bound,
+    )
 
 
 def _max_output(parsed: ParsedRequest, model: Model, policy: Policy, config: Config) -> tuple[int, bool]:
@@ -107,9 +122,14 @@ def _max_input(parsed: ParsedRequest, model: Model, config: Config) -> int:
             f'"remove" in [providers.{model.provider}], or estimate = "typical".',
         )
     if parsed.unbounded_input is not None:
-        return UNKNOWN_CONTEXT_TOKENS if parsed.extended_context else model.max_input_tokens or UNKNOWN_CONTEXT_TOKENS
+        return _window(parsed, model)
     tokens = max(0, parsed.text_bytes) + OVERHEAD_TOKENS + parsed.images * config.image_tokens + parsed.added_tokens
     return _capped(tokens, parsed, model)
+
+
+def _window(parsed: ParsedRequest, model: Model) -> int:
+    """The tokens of the model's context window."""
+    return UNKNOWN_CONTEXT_TOKENS if parsed.extended_context else model.max_input_tokens or UNKNOWN_CONTEXT_TOKENS
 
 
 def _switch(parsed: ParsedRequest) -> str:

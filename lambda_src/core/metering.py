@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Collection
+from typing import Final
 
 from lambda_src.contract import STANDARD_TIER, Route
 from lambda_src.core.dialects import DIALECTS
@@ -10,95 +11,76 @@ from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import ParsedResponse, tokens_to_charge
 from lambda_src.core.estimate import Estimate
 from lambda_src.core.policy import Model
+from lambda_src.core.pricing import rounded
 from lambda_src.core.provider_call import ProviderResponse
-from lambda_src.core.tokens import Tokens, as_object
+from lambda_src.core.provider_errors import error_code, error_in, error_status, is_billed
+from lambda_src.core.served_model import served_models
+from lambda_src.core.tokens import Tokens
 from lambda_src.core.usage_record import UsageRecord
+
+INVALID_RESPONSE: Final = "upstream_invalid"
 
 
 def meter(
-    record: UsageRecord, route: Route, request: ParsedRequest, model: Model, held: Estimate, response: ProviderResponse
+    record: UsageRecord,
+    route: Route,
+    request: ParsedRequest,
+    model: Model,
+    held: Estimate,
+    response: ProviderResponse,
+    models: Collection[Model] = (),
 ) -> ParsedResponse | None:
     """Write the usage and cost of `response` into `record`. Returns the parsed response; None for an error response.
 
-    An error response costs nothing. A success is charged by the provider's count or, if that is missing or incomplete,
-    by an estimate from the text received: a missing count never means 0.
+    An error before any output costs nothing, except for a refused prompt that the provider bills. Anything else is
+    charged by the provider's counts or, if these are missing, incomplete or contradictory, by an estimate: a missing
+    count never means 0. models: all models of the environment, of which another than `model` may have responded.
     """
     record.upstream_status = record.status = response.status
     if response.status >= 300:
-        record.usage_source, record.error_code = "none", provider_error_code(response)
+        _meter_error(record, route, request, model, held, error_in(response.body))
         return None
     parsed = DIALECTS[route.dialect].parse_response(route, request, response.body, response.complete)
     usage = parsed.usage
     record.model_served, record.usage_raw = usage.model, usage.raw
-    if not response.complete:
-        record.error_code = response.truncation_code
-    elif parsed.media_type is None:
-        record.error_code = INVALID_RESPONSE
-    elif parsed.failed and not usage.reported:
-        record.error_code = "upstream_incomplete"
+    if response.complete and parsed.failed_before_output:
+        record.status = error_status(parsed.error)
+        record.counters.upstream_errors += int(record.status == 429 or record.status >= 500)
+        record.counters.upstream_throttles += int(record.status == 429)
+        _meter_error(record, route, request, model, held, parsed.error)
+        return parsed
+    record.service_tier = usage.service_tier or request.service_tier or STANDARD_TIER
+    record.error_code = _response_error_code(response, parsed)
+    if parsed.unbilled and record.error_code is None:
+        record.usage_source = "reported"
+        return parsed
     if not (response.complete or usage.reported or parsed.delivered_bytes or usage.tokens.total):
         charge_held_amount(record, held)  # nothing was received that an estimate could start from
-        record.service_tier = usage.service_tier or request.service_tier or STANDARD_TIER
         return parsed
-    record.tokens = tokens_to_charge(parsed, held.typical_input, held.output_bound)
-    record.usage_source = "reported" if usage.reported else "estimated"
-    record.service_tier = usage.service_tier or _unconfirmed_tier(model, record.tokens, request.service_tier)
-    record.cost_nano_usd = cost(model, record.tokens, record.service_tier)
+    tokens = tokens_to_charge(parsed, held.typical_input, held.input_bound, held.output_bound)
+    served = served_models(model, usage.model, models) or [model]
+    consulted = [(served_models(model, name, models), part) for name, part in usage.others]
+    any_model = [model, *(each for each in models if each.provider == model.provider)]
+    parts = [(served, tokens), *((candidates or any_model, part) for candidates, part in consulted)]
+    _charge(record, parts, usage.service_tier or _unconfirmed_tier(served[0], tokens, request.service_tier))
+    if not usage.reported or not all(candidates for candidates, _ in consulted):
+        _mark_estimated(record, held)
     return parsed
 
 
-def provider_error_code(response: ProviderResponse) -> str | None:
-    """The error code for a provider's error response; None for a success."""
-    if response.status < 300:
-        return None
-    if concerns_our_account(response):
-        return ACCOUNT_REJECTED
-    if response.status == 429:
-        return "upstream_throttled"
-    return "upstream_error" if response.status >= 500 else "upstream_refused"
-
-
-ACCOUNT_REJECTED = "provider_account_rejected"
-INVALID_RESPONSE = "upstream_invalid"
-_NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "billing_error"})
-"""Error codes and types for an account without credit (platform.openai.com/docs/guides/error-codes)."""
-_NO_CREDIT_MESSAGE = "Your credit balance is too low"
-"""Anthropic's invalid_request_error of an account without credit starts so."""
-_MODERATION = (b"moderation", b"flagged", b"content_policy", b"content policy", b"safety")
-"""Texts in 403 responses that are about the caller's input (openrouter.ai/docs/api-reference/errors)."""
-
-
-def concerns_our_account(response: ProviderResponse) -> bool:
-    """Whether an error response is about the gateway's credentials, permissions or balance with the provider.
-
-    The caller cannot fix it, and the provider's text would make them look for the error in their own key.
-    """
-    if response.status == 403:
-        return not any(word in response.body.lower() for word in _MODERATION)
-    if response.status not in (400, 429):
-        return response.status in (401, 402)
-    try:
-        error = as_object(as_object(json.loads(response.body)).get("error"))
-    except (ValueError, RecursionError):
-        return False
-    message = error.get("message")
-    no_credit = isinstance(message, str) and message.startswith(_NO_CREDIT_MESSAGE)
-    return no_credit or any(
-        name in _NO_CREDIT for name in (error.get("code"), error.get("type")) if isinstance(name, str)
-    )
+def _response_error_code(response: ProviderResponse, parsed: ParsedResponse) -> str | None:
+    """The error code of a response that is charged; None if it is a success."""
+    if not response.complete:
+        return response.truncation_code
+    if parsed.media_type is None:
+        return INVALID_RESPONSE
+    failed = parsed.error is not None or (parsed.failed and not parsed.usage.reported)
+    return "upstream_incomplete" if failed else None
 
 
 def cost(model: Model, tokens: Tokens, service_tier: str) -> int:
     """Cost of `tokens` in nano-USD. A service tier without prices is charged at the most expensive tier with prices."""
-    prices = model.prices
-    if service_tier in prices.tiers:
-        return prices.cost(tokens, service_tier)
-    return max(prices.cost(tokens, tier) for tier in prices.tiers)
-
-
-def _unconfirmed_tier(model: Model, tokens: Tokens, requested: str | None) -> str:
-    """The tier to charge if the response names none: the more expensive of the requested tier and standard."""
-    return max((requested or STANDARD_TIER, STANDARD_TIER), key=lambda tier: cost(model, tokens, tier))
+    return rounded(_exact_cost(model, tokens, service_tier))
 
 
 def charge_held_amount(record: UsageRecord, estimate: Estimate) -> None:
@@ -106,3 +88,47 @@ def charge_held_amount(record: UsageRecord, estimate: Estimate) -> None:
     record.cost_nano_usd = estimate.amount
     record.tokens = Tokens(input=estimate.tokens)
     record.usage_source = "estimated"
+
+
+def _charge(record: UsageRecord, parts: list[tuple[list[Model], Tokens]], service_tier: str) -> None:
+    """Charge the tokens of each part at the prices of its most expensive model. The first part is the response's own,
+    the others are of models that it consulted. The sum is rounded once."""
+    total, record.tokens = 0, Tokens()
+    for index, (candidates, tokens) in enumerate(parts):
+        at_that_time = [model.at(record.at_ms) for model in candidates]
+        model = max(at_that_time, key=lambda each: _exact_cost(each, tokens, service_tier))
+        total += _exact_cost(model, tokens, service_tier)
+        record.tokens += tokens
+        if index == 0:
+            record.price_version = model.price_version
+    record.service_tier, record.usage_source, record.cost_nano_usd = service_tier, "reported", rounded(total)
+
+
+def _mark_estimated(record: UsageRecord, held: Estimate) -> None:
+    """Mark the charge as an estimate, which is at most what the request may cost."""
+    record.usage_source = "estimated"
+    if held.cost_bound is not None:
+        record.cost_nano_usd = min(record.cost_nano_usd, held.cost_bound)
+
+
+def _meter_error(
+    record: UsageRecord, route: Route, request: ParsedRequest, model: Model, held: Estimate, error: object
+) -> None:
+    """Write an error of the provider with the status `record.status`. It costs nothing unless the provider bills it."""
+    record.usage_source, record.error_code = "none", error_code(record.status, error)
+    if route.dialect == "openai" and is_billed(record.status, error):
+        tokens = Tokens(input=held.typical_input).limited(held.input_bound, 0)
+        _charge(record, [([model], tokens)], _unconfirmed_tier(model, tokens, request.service_tier))
+        _mark_estimated(record, held)
+
+
+def _exact_cost(model: Model, tokens: Tokens, service_tier: str) -> int:
+    """Cost of `tokens` before rounding."""
+    prices = model.prices
+    tiers = [service_tier] if service_tier in prices.tiers else list(prices.tiers)
+    return max(prices.exact_cost(tokens, tier) for tier in tiers)
+
+
+def _unconfirmed_tier(model: Model, tokens: Tokens, requested: str | None) -> str:
+    """The tier to charge if the response names none: the more expensive of the requested tier and standard."""
+    return max((requested or STANDARD_TIER, STANDARD_TIER), key=lambda tier: _exact_cost(model, tokens, tier))

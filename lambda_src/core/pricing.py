@@ -36,8 +36,12 @@ class Prices:
 
     def cost(self, tokens: Tokens, service_tier: str = STANDARD_TIER) -> int:
         """Cost of `tokens` in nano-USD: the exact sum, rounded half up once."""
+        return rounded(self.exact_cost(tokens, service_tier))
+
+    def exact_cost(self, tokens: Tokens, service_tier: str) -> int:
+        """The sum of tokens × price, which `rounded` turns into nano-USD."""
         per_class = self.rates(service_tier, tokens.total_input).per_class
-        return rounded(sum(getattr(tokens, name) * per_class[name] for name in TOKEN_CLASSES))
+        return sum(getattr(tokens, name) * per_class[name] for name in TOKEN_CLASSES)
 
     def bound(
         self,

@@ -13,6 +13,11 @@ RETRIED_STATUS: Final = frozenset({429, 500, 502, 503, 529})
 may have billed the request."""
 
 
+REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id")
+"""Response headers with the provider's id of a request: OpenAI's, Anthropic's, Bedrock's and Azure's."""
+_MAX_ID = 128
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderCall:
     """A request to send. model: the provider's name for it. headers: the caller's, of which few are forwarded."""
@@ -40,6 +45,12 @@ class ProviderResponse:
     retries: int
     first_byte_seconds: float
     total_seconds: float
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's own id of the request, truncated; None if no header has a printable one."""
+        values = (self.headers.get(name, "") for name in REQUEST_ID_HEADERS)
+        return next((value[:_MAX_ID] for value in values if value and value.isascii() and value.isprintable()), None)
 
 
 class NoResponse(Exception):

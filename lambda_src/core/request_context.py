@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from lambda_src.contract import Route
@@ -44,7 +45,7 @@ class RequestContext:
 class AdmittedRequest:
     """A request with a hold. body: the bytes to forward. account: as it was after the reserve.
 
-    stale_attributes: counters of the account that settling removes.
+    stale_attributes: counters of the account that settling removes. models: all models of the environment.
     """
 
     caller: Caller
@@ -55,6 +56,7 @@ class AdmittedRequest:
     hold: Hold
     account: Account
     stale_attributes: tuple[str, ...]
+    models: Collection[Model] = ()
 
 
 def elapsed_ms(started: float) -> int:

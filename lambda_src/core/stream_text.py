@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lambda_src.contract import Route
 from lambda_src.core.dialects.event_stream import stream_events
-from lambda_src.core.dialects.parsed_response import event_objects, sse_events
+from lambda_src.core.dialects.server_sent_events import event_objects, sse_events
 
 _NOT_TEXT = frozenset({"id", "type", "role", "object", "signature"})
 _INDEX_FIELDS = ("output_index", "index", "contentBlockIndex")

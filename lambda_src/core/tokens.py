@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import math
+from dataclasses import dataclass, field, fields, replace
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +44,80 @@ class Tokens:
         names = [member.name for member in fields(self)]
         return Tokens(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
+    def limited(self, max_input: int, max_output: int) -> Tokens:
+        """These tokens, of which the cheapest are left out until input and output are within their maxima."""
+        kept = {member.name: int(getattr(self, member.name)) for member in fields(self)}
+        for names, excess in (
+            (_INPUT_BY_PRICE, self.total_input - max_input),
+            (("output", "output_audio"), self.total_output - max_output),
+        ):
+            for name in names:
+                removed = max(0, min(excess, kept[name]))
+                kept[name] -= removed
+                excess -= removed
+        kept["reasoning"] = min(kept["reasoning"], kept["output"])
+        return Tokens(**kept)
+
+
+_INPUT_BY_PRICE: Final = ("cache_read", "input", "cache_write_5m", "input_image", "cache_write_1h", "input_audio")
+"""Input classes, the cheapest first."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReportedUsage:
     """Usage, model and service tier as a provider's response reports them.
 
-    reported: whether the provider's count is complete; if not, `tokens` has the counts before the truncation.
+    has_input, has_output: whether the count of the input, and that of the output, is final. If not, `tokens` has what
+        was counted until then.
+    doubtful: whether counts are garbled or contradict each other; `tokens` is then the reading that costs more.
+    total: the total that the provider states; 0: none.
     service_tier: None if the response does not name it.
     raw: the provider's usage object, unchanged, for the usage row.
+    others: tokens of other models that worked on the response, by the provider's name for the model.
     """
 
-    tokens: Tokens
-    reported: bool
+    tokens: Tokens = Tokens()
+    has_input: bool = False
+    has_output: bool = False
+    doubtful: bool = False
+    total: int = 0
     model: str | None = None
     service_tier: str | None = None
     raw: dict[str, object] | None = None
+    others: tuple[tuple[str | None, Tokens], ...] = ()
+
+    @property
+    def reported(self) -> bool:
+        """Whether the provider's counts are complete and consistent, so that they are charged as they are."""
+        return self.has_input and self.has_output and not self.doubtful
+
+    def with_delivered(self, delivered_bytes: int) -> ReportedUsage:
+        """This usage, of which an output of 0 tokens is no count if text was delivered."""
+        if self.has_output and delivered_bytes and not self.tokens.total_output:
+            return replace(self, has_output=False)
+        return self
 
 
-_MAX_COUNT = 1_000_000_000
-"""No request uses more tokens. A larger number is invalid, so usage is estimated instead."""
+MAX_COUNT: Final = 1_000_000_000
+"""No request uses more tokens."""
 
 
-def count(value: object) -> int:
-    """`count_or_none`, with 0 for invalid counts."""
-    return count_or_none(value) or 0
+def read_count(value: object) -> tuple[int | None, bool]:
+    """A token count from a provider's JSON, and whether it is garbled.
 
-
-def count_or_none(value: object) -> int | None:
-    """A token count from a provider's JSON; None if it is not a whole number from 0 to `_MAX_COUNT`."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT else None
+    None: there is no count, or none that could be meant. Strings of digits, fractions and numbers beyond `MAX_COUNT`
+    are garbled and can still be read.
+    """
+    if value is None:
+        return None, False
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MAX_COUNT)):
+        return int(value), True
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None, True
+    if value < 0 or (isinstance(value, float) and not math.isfinite(value)):
+        return None, True
+    count = math.ceil(min(value, MAX_COUNT))
+    return count, count != value
 
 
 def name_or_none(value: object) -> str | None:

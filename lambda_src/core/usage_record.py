@@ -71,6 +71,9 @@ class UsageRecord:
         None, "error message of a request that a limit rejected: the limit, what is left, the reset", row=False
     )
     upstream_status: int | None = _field(None, "HTTP status of the provider's response")
+    provider_request_id: str | None = _field(
+        None, "the provider's own id of the request, by which its support and its bills find it"
+    )
     settlement: Settlement = field(default="refused", metadata=_SETTLEMENT)
     tokens: Tokens = field(default_factory=Tokens)
     usage_source: UsageSource = field(default="none", metadata=_USAGE_SOURCE)

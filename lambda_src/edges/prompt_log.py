@@ -9,7 +9,7 @@ import time
 import uuid
 
 from lambda_src.contract import Config, Route
-from lambda_src.core.dialects.parsed_response import json_object
+from lambda_src.core.dialects.json_values import json_object
 from lambda_src.core.json_text import json_text
 from lambda_src.core.redaction import Redaction
 from lambda_src.core.stream_text import stream_texts

@@ -66,6 +66,10 @@ class Secrets:
         self._cached[name] = (time.monotonic(), value)
         return value
 
+    def occur_in(self, text: str) -> bool:
+        """Whether `text` contains the value of a secret that was read."""
+        return any(value and value in text for _, value in self._cached.values())
+
     def forget(self, name: str) -> None:
         """Drop a value that the provider rejected, since the key may have been rotated."""
         self._cached.pop(name, None)

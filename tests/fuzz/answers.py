@@ -15,7 +15,8 @@ from typing import Any
 
 from lambda_src.contract import ROUTES
 from lambda_src.core.dialects.event_stream import stream_events
-from lambda_src.core.dialects.parsed_response import event_data, json_object, sse_events
+from lambda_src.core.dialects.json_values import json_object
+from lambda_src.core.dialects.server_sent_events import event_data, sse_events
 from local.cloud.client import Cloud
 from tests.fuzz.findings import part
 from tests.fuzz.mutation import json_bytes, mutated_bytes, mutated_document

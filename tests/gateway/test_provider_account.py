@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lambda_src.core.metering import concerns_our_account
 from lambda_src.core.provider_call import ProviderResponse
+from lambda_src.core.provider_errors import ACCOUNT_REJECTED, provider_error_code
 from tests.bench import Bench, chat, error_of, request
 from tests.gateway.conftest import UsageLog, rows_of, send
 
@@ -38,7 +38,7 @@ def response(status: int, body: bytes) -> ProviderResponse:
     ],
 )  # fmt: skip
 def test_which_errors_concern_our_account(status: int, body: bytes, ours: bool) -> None:
-    assert concerns_our_account(response(status, body)) is ours
+    assert (provider_error_code(response(status, body)) == ACCOUNT_REJECTED) is ours
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from local.cloud.client import Cloud
 from local.provider.server import StandInProvider
 from tests.bench import Bench, create_table
+from tests.money.answers import Answers, answers, prepare
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 # The default search is the same in every run, so that `make test` does not fail at random. The long one is random.
@@ -36,3 +37,18 @@ def bench(cloud: Cloud, provider: StandInProvider) -> Bench:
     for name, value in SECRETS.items():
         created.put_secret(name, value)
     return created
+
+
+@pytest.fixture(scope="package")
+def answer_bench(cloud: Cloud, provider: StandInProvider) -> Bench:
+    """The environment of `asked`: one table for all its tests, none of which changes it."""
+    created = Bench(cloud, provider.url, create_table(cloud))
+    prepare(created)
+    return created
+
+
+@pytest.fixture
+def asked(answer_bench: Bench, capsys: pytest.CaptureFixture[str]) -> Iterator[Answers]:
+    """A gateway whose provider sends a given answer."""
+    with answers(answer_bench, capsys) as created:
+        yield created

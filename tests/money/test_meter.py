@@ -13,7 +13,8 @@ from lambda_src.contract import ROUTES, STANDARD_TIER, Route
 from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.event_stream import stream_events
 from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.dialects.parsed_response import estimate_tokens, sse_events, tokens_to_charge
+from lambda_src.core.dialects.parsed_response import estimate_tokens, tokens_to_charge
+from lambda_src.core.dialects.server_sent_events import sse_events
 from lambda_src.core.policy import Model
 from lambda_src.core.pricing import Prices, Rates
 from lambda_src.core.tokens import Tokens
@@ -27,7 +28,7 @@ MODEL = Model(
     max_output_tokens=100_000,
 )  # fmt: skip
 ESTIMATED_INPUT = 25
-MAX_OUTPUT = 100_000
+MAX_INPUT = MAX_OUTPUT = 100_000
 
 
 def case(name: str) -> tuple[dict[str, Any], Route, ParsedRequest, bytes]:
@@ -76,7 +77,7 @@ def test_cut_stream_costs_more_than_nothing_and_at_most_its_total(name: str) -> 
     costs = set()
     for cut in cuts(body, route):
         response = DIALECTS[route.dialect].parse_response(route, parsed_request, cut, complete=False)
-        tokens = tokens_to_charge(response, ESTIMATED_INPUT, MAX_OUTPUT)
+        tokens = tokens_to_charge(response, ESTIMATED_INPUT, MAX_INPUT, MAX_OUTPUT)
         cost = MODEL.prices.cost(tokens)
         assert tokens.output + tokens.output_audio >= 1
         assert 0 < cost <= max_cost

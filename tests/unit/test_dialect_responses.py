@@ -66,20 +66,22 @@ def test_text_without_usage_is_measured(route: str, complete: bool) -> None:
 @pytest.mark.parametrize(
     ("route", "usage", "reported"),
     [
-        ("chat", {"prompt_tokens": 0, "completion_tokens": 1}, True),
+        ("chat", {"prompt_tokens": 0, "completion_tokens": 1}, False),
         ("chat", {"prompt_tokens": 1, "completion_tokens": 0}, True),
         ("chat", {"prompt_tokens": 0, "completion_tokens": 0}, False),
-        ("messages", {"input_tokens": 0, "output_tokens": 1}, True),
+        ("messages", {"input_tokens": 0, "output_tokens": 1}, False),
+        ("messages", {"input_tokens": 0, "cache_read_input_tokens": 1, "output_tokens": 1}, True),
         ("messages", {"input_tokens": 5}, False),
         ("messages", {"output_tokens": 5}, False),
         ("messages", {"input_tokens": 0, "output_tokens": 0}, False),
-        ("converse", {"inputTokens": 0, "outputTokens": 1}, True),
+        ("converse", {"inputTokens": 0, "outputTokens": 1}, False),
+        ("converse", {"inputTokens": 0, "cacheReadInputTokens": 1, "outputTokens": 1}, True),
         ("converse", {"inputTokens": 5}, False),
         ("converse", {"outputTokens": 5}, False),
         ("converse", {"inputTokens": 0, "outputTokens": 0}, False),
     ],
 )
-def test_usage_is_complete_if_it_has_input_and_output_and_is_not_zero(
+def test_usage_is_complete_if_it_has_output_and_an_input_that_is_not_zero(
     route: str, usage: dict[str, int], reported: bool
 ) -> None:
     response = parse(route, {"usage": usage})
@@ -102,11 +104,13 @@ def test_openai_usage_details() -> None:
     )  # fmt: skip
 
 
-def test_openai_details_never_exceed_their_total() -> None:
-    details = {"cached_tokens": 80, "audio_tokens": 50, "image_tokens": 50}
+def test_openai_details_beyond_their_total_lie_beside_it() -> None:
+    details = {"cached_tokens": 80, "audio_tokens": 50, "image_tokens": 40}
     usage = {"prompt_tokens": 100, "completion_tokens": 5, "prompt_tokens_details": details,
              "completion_tokens_details": {"audio_tokens": 9}}  # fmt: skip
-    assert parse("chat", {"usage": usage}).usage.tokens == Tokens(cache_read=80, input_audio=20, output_audio=5)
+    counted = parse("chat", {"usage": usage}).usage
+    assert counted.tokens == Tokens(input=100, cache_read=80, input_audio=50, input_image=40, output=5, output_audio=9)
+    assert counted.doubtful
 
 
 def test_breakdown_of_cache_writes_is_used_if_the_total_is_missing() -> None:
@@ -129,6 +133,8 @@ RUNNING = {**CHUNK, "usage": {"prompt_tokens": 3, "completion_tokens": 1}}
         (sse(CHUNK, RUNNING), True, False, True),
         (sse(CHUNK, RUNNING, end=b"data: [DONE]\n\n"), False, False, True),
         (sse(CHUNK, {"choices": [], "usage": RUNNING["usage"]}), False, True, True),
+        (sse(CHUNK, {**RUNNING, "choices": [{"delta": {}, "finish_reason": "stop"}]}), True, True, False),
+        (sse(CHUNK, {"choices": [{"delta": {}, "finish_reason": "stop"}]}), True, False, False),
         (sse(CHUNK, end=b"data: [DONE]\n\n: bye\n\n"), True, False, False),
         (sse(CHUNK, RUNNING, CHUNK, CHUNK, end=b"data: [DONE]\n\n"), True, True, False),
     ],
@@ -139,7 +145,7 @@ def test_running_count_is_complete_only_if_the_stream_ended_normally(
     response = parse("chat", body, stream=True, complete=complete)
     assert (response.usage.reported, response.failed) == (reported, failed)
     assert (response.usage.model or "m-1", response.usage.service_tier) == ("m-1", "flex")
-    assert response.delivered_bytes == (0 if reported else 4 * body.count(b"abcd"))
+    assert response.delivered_bytes == 4 * body.count(b"abcd")
 
 
 def final(kind: str, **response: object) -> dict[str, object]:

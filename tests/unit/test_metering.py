@@ -9,20 +9,14 @@ import pytest
 
 from lambda_src.contract import ROUTES
 from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.dialects.parsed_response import (
-    ParsedResponse,
-    estimate_tokens,
-    event_objects,
-    sse_events,
-    text_size,
-    tokens_to_charge,
-)
+from lambda_src.core.dialects.parsed_response import ParsedResponse, estimate_tokens, text_size, tokens_to_charge
+from lambda_src.core.dialects.server_sent_events import event_objects, sse_events
 from lambda_src.core.estimate import Estimate
 from lambda_src.core.metering import charge_held_amount, cost, meter
 from lambda_src.core.policy import Model
 from lambda_src.core.pricing import Prices, Rates
 from lambda_src.core.provider_call import ProviderResponse
-from lambda_src.core.tokens import ReportedUsage, Tokens, count, count_or_none, name_or_none
+from lambda_src.core.tokens import ReportedUsage, Tokens, name_or_none, read_count
 from lambda_src.core.usage_record import UsageRecord
 from tests.bench import PER_TOKEN
 
@@ -86,6 +80,10 @@ def test_estimate_is_capped_at_the_output_bound() -> None:
     assert record.tokens == Tokens(input=40, output=50)
 
 
+OUTPUT_READ = {"7": 7, repr(10**12): 50}
+"""Counts that can be read, up to what the request allowed. Others are estimated from 33 bytes."""
+
+
 @pytest.mark.parametrize(
     "counts",
     [
@@ -101,7 +99,7 @@ def test_estimate_is_capped_at_the_output_bound() -> None:
 def test_incomplete_usage_is_estimated(counts: dict[str, Any]) -> None:
     record = metered(response({"choices": [{"message": {"content": "x" * 33}}], "usage": counts}))
     assert record.usage_source == "estimated"
-    assert record.tokens.output == 9
+    assert record.tokens.output == OUTPUT_READ.get(repr(counts.get("completion_tokens")), 9)
     assert record.cost_nano_usd > 0
 
 
@@ -112,15 +110,21 @@ def test_integral_floats_are_counts() -> None:
 
 
 def test_reasoning_that_only_the_total_includes_is_charged_as_output() -> None:
+    record = metered(response(usage(prompt_tokens=32, completion_tokens=9, total_tokens=71)))
+    assert (record.tokens, record.usage_source) == (Tokens(input=32, output=39), "estimated")
     record = metered(response(usage(prompt_tokens=32, completion_tokens=9, total_tokens=341)))
-    assert record.tokens == Tokens(input=32, output=309)
+    assert record.tokens == Tokens(input=32, output=50), "no more than the request allowed"
+    details = {"completion_tokens_details": {"reasoning_tokens": 300}}
+    counts = {"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 341, **details}
+    record = metered(response({"usage": counts}))
+    assert (record.tokens, record.usage_source) == (Tokens(input=32, output=309, reasoning=300), "reported")
 
 
 def test_embeddings_need_no_output_count() -> None:
     record = metered(response({"usage": {"prompt_tokens": 8, "total_tokens": 8}}), route="embeddings")
     assert (record.tokens, record.usage_source) == (Tokens(input=8), "reported")
     record = metered(response({"usage": {"prompt_tokens": 8, "total_tokens": 9}}), route="embeddings")
-    assert record.tokens == Tokens(input=8)
+    assert (record.tokens, record.usage_source) == (Tokens(input=9), "estimated")
 
 
 def test_truncated_response_is_estimated() -> None:
@@ -265,13 +269,14 @@ def test_cost_by_service_tier() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "number"),
-    [(0, 0), (5, 5), (5.0, 5), (5.5, None), (-1, None), (True, None), ("5", None), (None, None), (10**9, 10**9),
-     (10**9 + 1, None), (float("inf"), None), (float("nan"), None)],
+    ("value", "number", "garbled"),
+    [(0, 0, False), (5, 5, False), (5.0, 5, False), (None, None, False), (10**9, 10**9, False),
+     (5.5, 6, True), ("5", 5, True), (10**9 + 1, 10**9, True), (10**400, 10**9, True), ("9" * 11, None, True),
+     (-1, None, True), (True, None, True), ("x", None, True), ("-5", None, True), ("²", None, True),
+     ([5], None, True), ({}, None, True), (float("inf"), None, True), (float("nan"), None, True)],
 )  # fmt: skip
-def test_counts_in_json(value: object, number: int | None) -> None:
-    assert count_or_none(value) == number
-    assert count(value) == (number or 0)
+def test_counts_in_json(value: object, number: int | None, garbled: bool) -> None:
+    assert read_count(value) == (number, garbled)
 
 
 def test_names_in_json() -> None:
@@ -298,16 +303,24 @@ def test_four_bytes_are_a_token(size: int, tokens: int) -> None:
 
 def test_counts_before_a_truncation_are_kept() -> None:
     partial = Tokens(input=3, cache_read=20, cache_write_5m=1, output=2, reasoning=1)
-    truncated = ParsedResponse(ReportedUsage(partial, reported=False), 36, b"")
-    assert tokens_to_charge(truncated, 99, 100) == Tokens(
+    truncated = ParsedResponse(ReportedUsage(partial, has_input=True), 36, b"")
+    assert tokens_to_charge(truncated, 99, 500, 100) == Tokens(
         input=3, cache_read=20, cache_write_5m=1, output=9, reasoning=1
     )
-    assert tokens_to_charge(truncated, 99, 4).output == 4
-    assert tokens_to_charge(ParsedResponse(ReportedUsage(Tokens(output=50), reported=False), 8, b""), 99, 4) == Tokens(
-        input=99, output=50
+    assert tokens_to_charge(truncated, 99, 500, 4).output == 4
+    counted = ParsedResponse(ReportedUsage(Tokens(output=50)), 8, b"")
+    assert tokens_to_charge(counted, 99, 500, 40) == Tokens(input=99, output=40)
+    complete = ParsedResponse(ReportedUsage(Tokens(input=1), has_input=True, has_output=True), 36, b"")
+    assert tokens_to_charge(complete, 99, 500, 100) == Tokens(input=1)
+
+
+def test_what_exceeds_the_request_is_taken_from_the_cheapest_classes() -> None:
+    tokens = Tokens(input=10, cache_read=20, cache_write_1h=5, input_audio=4, output=8, output_audio=3, reasoning=7)
+    assert tokens.limited(100, 100) == tokens
+    assert tokens.limited(14, 9) == Tokens(
+        input=5, cache_write_1h=5, input_audio=4, output=6, output_audio=3, reasoning=6
     )
-    complete = ParsedResponse(ReportedUsage(Tokens(input=1), reported=True), 36, b"")
-    assert tokens_to_charge(complete, 99, 100) == Tokens(input=1)
+    assert tokens.limited(0, 0) == Tokens()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ FULL: dict[str, Any] = {
     "settlement": "settled",
     "tokens": Tokens(11, 12, 13, 14, 15, 16, 17, 18, 9), "usage_source": "estimated", "usage_raw": {"prompt_tokens": 3},
     "held_nano_usd": 900, "cost_nano_usd": 800, "price_version": "v7", "latency_ms": 45, "upstream_ms": 40,
-    "first_byte_ms": 30, "retries": 2, "tags": {"team": "x"},
+    "first_byte_ms": 30, "retries": 2, "tags": {"team": "x"}, "provider_request_id": "req_1",
 }  # fmt: skip
 
 
@@ -32,7 +32,8 @@ def test_row_omits_zeros_and_unknown_values() -> None:
         "status": 502, "error_code": "upstream_cut", "upstream_status": 200, "settlement": "settled",
         "usage_source": "estimated",
         "held_nano_usd": 900, "cost_nano_usd": 800, "price_version": "v7", "latency_ms": 45, "upstream_ms": 40,
-        "first_byte_ms": 30, "retries": 2, "tags": {"team": "x"}, "tokens_input": 11, "tokens_cache_read": 12,
+        "first_byte_ms": 30, "retries": 2, "tags": {"team": "x"}, "provider_request_id": "req_1",
+        "tokens_input": 11, "tokens_cache_read": 12,
         "tokens_cache_write_5m": 13, "tokens_cache_write_1h": 14, "tokens_input_audio": 15, "tokens_input_image": 16,
         "tokens_output": 17, "tokens_output_audio": 18, "tokens_reasoning": 9, "usage_raw": '{"prompt_tokens":3}',
     }  # fmt: skip

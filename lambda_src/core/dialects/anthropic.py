@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from lambda_src.contract import Route
+from lambda_src.core.dialects.anthropic_response import parse_response
 from lambda_src.core.dialects.parsed_request import (
     BUILT_IN_ALLOWANCE,
     TOOLS_ALLOWANCE,
@@ -25,16 +26,9 @@ from lambda_src.core.dialects.parsed_request import (
     split_tools,
     unknown_members,
 )
-from lambda_src.core.dialects.parsed_response import (
-    SSE_MEDIA_TYPE,
-    ParsedResponse,
-    event_objects,
-    json_object,
-    sse_events,
-    text_size,
-    unreadable,
-)
-from lambda_src.core.tokens import ReportedUsage, Tokens, as_object, count, count_or_none, name_or_none
+from lambda_src.core.tokens import as_object
+
+__all__ = ["parse_request", "parse_response"]
 
 CLIENT_TOOLS: Final = frozenset({
     "custom", "bash_20241022", "bash_20250124", "text_editor_20241022", "text_editor_20250124", "text_editor_20250429",
@@ -64,7 +58,7 @@ def parse_request(route: Route, body: JsonObject, size: int, path_model: str | N
         reject_fields(body, {"inference_geo": "regions have other prices (the workspace's default can be set instead)"})
     parsed = ParsedRequest(body=body, model=model_name(body), text_bytes=size, stream=boolean_field(body, "stream"))
     parsed.unknown_members = unknown_members(body, MEMBERS)
-    parsed.max_output = integer_field(body, "max_tokens")
+    parsed.max_output = integer_field(body, "max_tokens", minimum=0)  # 0 warms the cache
     parsed.service_tier = _service_tier(body)
     _tools(parsed, body)
     for name in ("mcp_servers", "container", "compaction"):
@@ -135,77 +129,3 @@ def _part(parsed: ParsedRequest, part: JsonObject) -> None:
         return
     elif kind not in _TEXT_PARTS:
         parsed.unbounded_input = f"a content block of type {brief(kind)}"
-
-
-def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
-    """Parse a Messages response. A stream's usage starts in `message_start`; non-null fields of deltas override it."""
-    del route
-    if parsed.stream and (body.startswith((b"event:", b"data:")) or b"\ndata:" in body):
-        return _parse_stream(body, complete)
-    response = json_object(body)
-    if response is None:
-        return unreadable(body, complete)
-    usage = _usage(response, as_object(response.get("usage")), finished=True)
-    return ParsedResponse(usage, text_size(response.get("content")), body, failed=not complete)
-
-
-def _parse_stream(body: bytes, complete: bool) -> ParsedResponse:
-    message: JsonObject = {}
-    usage: JsonObject = {}
-    delivered_bytes, has_final_count, found_event, ended = 0, False, False, False
-    for event in event_objects(sse_events(body)):
-        found_event = True
-        kind = event.get("type")
-        if kind == "message_start":
-            message = as_object(event.get("message"))
-            usage = dict(as_object(message.get("usage")))
-        elif kind in ("content_block_start", "content_block_delta"):
-            delivered_bytes += text_size(event.get("delta", event.get("content_block")))
-        elif kind == "message_delta":
-            counts = as_object(event.get("usage"))
-            usage |= {name: value for name, value in counts.items() if value is not None}
-            # Only the delta with a stop reason has the final output count.
-            stopped = as_object(event.get("delta")).get("stop_reason") is not None
-            has_final_count = has_final_count or (counts.get("output_tokens") is not None and stopped)
-        elif kind == "message_stop":
-            ended = True
-    if complete and not found_event:
-        return unreadable(body, complete)
-    counted = _usage(message, usage, finished=has_final_count)
-    return ParsedResponse(counted, delivered_bytes, body, not ended, SSE_MEDIA_TYPE)
-
-
-def _usage(response: JsonObject, raw: JsonObject, *, finished: bool) -> ReportedUsage:
-    """Usage of a response. The top-level counts include all `iterations` except compactions, which are added."""
-    tokens = _tokens(raw)
-    for iteration in objects(raw.get("iterations")):
-        if iteration.get("type") == "compaction":
-            tokens += _tokens(iteration)
-    complete = (
-        count_or_none(raw.get("input_tokens")) is not None and count_or_none(raw.get("output_tokens")) is not None
-    )
-    tier = raw.get("service_tier")
-    return ReportedUsage(
-        tokens,
-        reported=finished and complete and tokens.total > 0,
-        model=name_or_none(response.get("model")),
-        # The priority tier is prepaid capacity at standard prices; only batch and fast mode have their own.
-        service_tier="fast" if raw.get("speed") == "fast" else "batch" if tier == "batch" else None,
-        raw=raw or None,
-    )
-
-
-def _tokens(raw: JsonObject) -> Tokens:
-    """Tokens by class. `input_tokens` excludes the cache; `cache_creation` details `cache_creation_input_tokens`."""
-    created = as_object(raw.get("cache_creation"))
-    one_hour = count(created.get("ephemeral_1h_input_tokens"))
-    five_minutes = count(created.get("ephemeral_5m_input_tokens"))
-    written = max(count(raw.get("cache_creation_input_tokens")), one_hour + five_minutes)
-    return Tokens(
-        input=count(raw.get("input_tokens")),
-        cache_read=count(raw.get("cache_read_input_tokens")),
-        cache_write_5m=written - one_hour,  # includes tokens that the breakdown lacks
-        cache_write_1h=one_hour,
-        output=count(raw.get("output_tokens")),
-        reasoning=count(as_object(raw.get("output_tokens_details")).get("thinking_tokens")),
-    )

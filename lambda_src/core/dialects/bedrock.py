@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE, Route
-from lambda_src.core.dialects.event_stream import stream_events
+from lambda_src.contract import Route
+from lambda_src.core.dialects.bedrock_response import parse_response, tier_of
 from lambda_src.core.dialects.parsed_request import (
     TOOLS_ALLOWANCE,
     JsonObject,
@@ -24,9 +24,10 @@ from lambda_src.core.dialects.parsed_request import (
     unknown_members,
     valid_model_name,
 )
-from lambda_src.core.dialects.parsed_response import ParsedResponse, json_object, text_size, unreadable
 from lambda_src.core.errors import BadRequest
-from lambda_src.core.tokens import ReportedUsage, Tokens, as_object, count, count_or_none, name_or_none
+from lambda_src.core.tokens import as_object
+
+__all__ = ["parse_request", "parse_response"]
 
 _TEXT_PARTS = ("text", "toolUse", "reasoningContent", "cachePoint", "citationsContent", "searchResult", "json")
 
@@ -50,7 +51,7 @@ def parse_request(route: Route, body: JsonObject, size: int, path_model: str | N
     reject_case_variants(body, MEMBERS)
     parsed.unknown_members = unknown_members(body, MEMBERS)
     parsed.max_output = integer_field(as_object(body.get("inferenceConfig")), "maxTokens")
-    parsed.service_tier = _tier(body)
+    parsed.service_tier = tier_of(body)
     if body.get("promptVariables") is not None:
         parsed.unbounded_input = "promptVariables"
     if body.get("additionalModelRequestFields"):
@@ -83,53 +84,3 @@ def _part(parsed: ParsedRequest, part: JsonObject) -> None:
         parsed.hosted_feature = "a tool added by a message"
     elif not any(name in part for name in _TEXT_PARTS):
         parsed.unbounded_input = f"a content block with {brief(', '.join(part) or 'no fields')}"
-
-
-def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
-    """Parse a Converse response. A stream's usage is in its final `metadata` event."""
-    del route
-    if parsed.stream:
-        return _parse_stream(body, complete)
-    response = json_object(body)
-    if response is None:
-        return unreadable(body, complete)
-    usage = _usage(as_object(response.get("usage")), _tier(response))
-    return ParsedResponse(usage, text_size(response.get("output")), body, failed=not complete)
-
-
-def _parse_stream(body: bytes, complete: bool) -> ParsedResponse:
-    usage: JsonObject = {}
-    tier: str | None = None
-    delivered_bytes = 0
-    events = stream_events(body)
-    if complete and not events:
-        return unreadable(body, complete)
-    for kind, payload in events:
-        if kind == "metadata":
-            usage, tier = as_object(payload.get("usage")), _tier(payload)
-        elif kind == "contentBlockDelta":
-            delivered_bytes += text_size(payload.get("delta"))
-    return ParsedResponse(_usage(usage, tier), delivered_bytes, body, not usage, EVENT_STREAM_MEDIA_TYPE)
-
-
-def _tier(body: JsonObject) -> str | None:
-    """The service tier in a request or a response. `reserved` is prepaid capacity at standard prices."""
-    tier = name_or_none(as_object(body.get("serviceTier")).get("type"))
-    return "standard" if tier in ("default", "reserved") else tier
-
-
-def _usage(raw: JsonObject, tier: str | None) -> ReportedUsage:
-    """Usage of a response. `inputTokens` excludes the cache; `cacheDetails` breaks `cacheWriteInputTokens` down."""
-    one_hour = sum(
-        count(detail.get("inputTokens")) for detail in objects(raw.get("cacheDetails")) if detail.get("ttl") == "1h"
-    )
-    written = max(count(raw.get("cacheWriteInputTokens")), one_hour)
-    tokens = Tokens(
-        input=count(raw.get("inputTokens")),
-        cache_read=count(raw.get("cacheReadInputTokens")),
-        cache_write_5m=written - one_hour,
-        cache_write_1h=one_hour,
-        output=count(raw.get("outputTokens")),
-    )
-    complete = count_or_none(raw.get("inputTokens")) is not None and count_or_none(raw.get("outputTokens")) is not None
-    return ReportedUsage(tokens, reported=complete and tokens.total > 0, service_tier=tier, raw=raw or None)

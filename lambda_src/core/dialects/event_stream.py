@@ -10,8 +10,8 @@ import struct
 from collections.abc import Iterator
 from zlib import crc32
 
+from lambda_src.core.dialects.json_values import json_objects
 from lambda_src.core.dialects.parsed_request import JsonObject
-from lambda_src.core.dialects.parsed_response import json_object
 from lambda_src.core.json_text import json_text
 
 _PRELUDE = struct.Struct(">III")
@@ -20,12 +20,19 @@ _CHECKSUM_BYTES = 4
 _STRING = 7
 _VALUE_BYTES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 """Bytes of a header's value by type. The other types, bytes and strings, have a length of two bytes."""
-_KIND_HEADERS = (b":event-type", b":exception-type")
+_KIND_HEADERS = (b":event-type", b":exception-type", b":error-code")
 
 
 def stream_events(body: bytes) -> list[tuple[str, JsonObject]]:
     """The events of a stream as (type, payload), up to the first truncated or damaged one."""
-    return [(kind, json_object(body[start:end]) or {}) for kind, start, end in _messages(body)]
+    messages = [(kind, body[start:end]) for kind, start, end in _messages(body)]
+    payloads = json_objects([payload or b"{}" for _, payload in messages])
+    return [(kind, payload or {}) for (kind, _), payload in zip(messages, payloads, strict=True)]
+
+
+def begins_event_stream(body: bytes) -> bool:
+    """Whether a body, complete or not, begins with the prelude of a message."""
+    return len(body) >= _PRELUDE.size and crc32(body[:8]) == int.from_bytes(body[8 : _PRELUDE.size], "big")
 
 
 def complete_length(body: bytes) -> int:
@@ -53,6 +60,7 @@ def exception_message(exception: str, payload: JsonObject) -> bytes:
 def _messages(body: bytes) -> Iterator[tuple[str, int, int]]:
     """Type, and start and end of the payload, of each message up to the first truncated or damaged one."""
     view, start = memoryview(body), 0
+    kinds: dict[bytes, str | None] = {}  # streams repeat the same few headers
     while len(body) - start >= _PRELUDE.size:
         length, headers_length, checksum = _PRELUDE.unpack_from(view, start)
         payload, end = start + _PRELUDE.size + headers_length, start + length - _CHECKSUM_BYTES
@@ -60,7 +68,10 @@ def _messages(body: bytes) -> Iterator[tuple[str, int, int]]:
             break
         if crc32(view[start:end]) != int.from_bytes(view[end : start + length], "big"):
             break
-        kind = _kind(body[start + _PRELUDE.size : payload])
+        headers = body[start + _PRELUDE.size : payload]
+        if headers not in kinds:
+            kinds[headers] = _kind(headers)
+        kind = kinds[headers]
         if kind is None:
             break
         yield kind, payload, end

@@ -1,10 +1,7 @@
-"""The facts of a provider's response that determine its cost, and helpers for reading them from JSON and streams."""
+"""The facts of a provider's response that determine its cost."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from lambda_src.core.dialects.parsed_request import MEDIA_TYPE
@@ -13,19 +10,17 @@ from lambda_src.core.tokens import ReportedUsage, Tokens
 BYTES_PER_TOKEN = 4
 """Of ordinary text. Used only if the provider reports no count."""
 
-SSE_MEDIA_TYPE = "text/event-stream"
-_DATA = b"data:"
-_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
-
 
 @dataclass(frozen=True, slots=True)
 class ParsedResponse:
     """A response, as far as it was received.
 
-    usage: the provider's count; `usage.reported` is False if it is missing or incomplete.
+    usage: the provider's counts.
     delivered_bytes: bytes of generated text that were received, from which missing output is estimated.
-    body: the body to return to the caller. failed: the response is truncated, or the stream lacks its final event.
+    body: the body to return to the caller. failed: the response is truncated, or the stream lacks its end.
     media_type: of what was received, by its bytes; None: it is neither JSON nor an event stream.
+    error: the error that the response states, whatever its HTTP status; None: none.
+    unbilled: the provider does not bill the response.
     """
 
     usage: ReportedUsage
@@ -33,6 +28,14 @@ class ParsedResponse:
     body: bytes
     failed: bool = False
     media_type: str | None = MEDIA_TYPE
+    error: object = None
+    unbilled: bool = False
+
+    @property
+    def failed_before_output(self) -> bool:
+        """Whether the response is an error without any output or final count, which providers do not bill."""
+        counted = self.usage.reported or (self.usage.has_output and self.usage.tokens.total > 0)
+        return self.error is not None and not self.delivered_bytes and not counted
 
 
 def estimate_tokens(size: int) -> int:
@@ -40,16 +43,23 @@ def estimate_tokens(size: int) -> int:
     return max(1, -(-size // BYTES_PER_TOKEN))
 
 
-def tokens_to_charge(response: ParsedResponse, typical_input: int, output_bound: int) -> Tokens:
-    """The reported tokens or, if they are incomplete, those read so far with the missing input and output estimated.
+def tokens_to_charge(response: ParsedResponse, typical_input: int, input_bound: int, output_bound: int) -> Tokens:
+    """The reported tokens. If they are incomplete or doubtful: those read so far, with the missing input and output
+    estimated, within what the request allowed.
 
-    typical_input: estimate of the input. output_bound: maximum of the estimate of the output.
+    typical_input: estimate of the input. input_bound, output_bound: the most that the request allowed.
     """
-    tokens = response.usage.tokens
-    if response.usage.reported:
+    usage, tokens = response.usage, response.usage.tokens
+    if usage.reported:
         return tokens
-    output = max(tokens.output, min(estimate_tokens(response.delivered_bytes), output_bound))
-    return replace(tokens, input=tokens.input if tokens.total_input else typical_input, output=output)
+    if not usage.has_input:
+        rest = usage.total - tokens.total_output if usage.has_output else 0
+        tokens = replace(tokens, input=tokens.input + max(0, max(typical_input, rest) - tokens.total_input))
+    if not usage.has_output:
+        estimated = min(estimate_tokens(response.delivered_bytes), output_bound)
+        rest = usage.total - tokens.total_input - tokens.output_audio
+        tokens = replace(tokens, output=max(tokens.output, estimated, rest))
+    return tokens.limited(input_bound, output_bound)
 
 
 _NOT_TEXT = frozenset(
@@ -60,8 +70,7 @@ _NOT_TEXT = frozenset(
 
 def unreadable(body: bytes, complete: bool) -> ParsedResponse:
     """A response that is neither JSON nor an event stream, all of which counts as generated text."""
-    usage = ReportedUsage(Tokens(), reported=False)
-    return ParsedResponse(usage, len(body), body, failed=not complete, media_type=None)
+    return ParsedResponse(ReportedUsage(), len(body), body, failed=not complete, media_type=None)
 
 
 def text_size(value: object) -> int:
@@ -70,48 +79,9 @@ def text_size(value: object) -> int:
     while pending:
         part = pending.pop()
         if isinstance(part, str):
-            size += len(part.encode(errors="surrogatepass"))
+            size += len(part) if part.isascii() else len(part.encode(errors="surrogatepass"))
         elif isinstance(part, dict):
-            pending.extend(inner for name, inner in part.items() if name not in _NOT_TEXT)
+            pending.extend([inner for name, inner in part.items() if name not in _NOT_TEXT])
         elif isinstance(part, list):
             pending.extend(part)
     return size
-
-
-def json_object(body: bytes) -> dict[str, object] | None:
-    """The JSON object in `body`; None if it is not a JSON object."""
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return parsed if isinstance(parsed, dict) else None
-
-
-def sse_events(body: bytes) -> list[bytes]:
-    """The server-sent events of a stream, each with the blank line that ends it. The last may be truncated.
-
-    Lines may end in LF or CRLF: https://html.spec.whatwg.org/multipage/server-sent-events.html
-    """
-    if b"\r" not in body:
-        parts = body.split(b"\n\n")
-        events = [part + b"\n\n" for part in parts[:-1]]
-    else:
-        ends = [match.end() for match in _BLANK_LINE.finditer(body)]
-        events = [body[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-        parts = [body[ends[-1] if ends else 0 :]]
-    return [*events, parts[-1]] if parts[-1] else events
-
-
-def event_data(event: bytes) -> dict[str, object] | None:
-    """The JSON object in an event's data lines; None for `[DONE]`, comments and truncated events."""
-    lines = [line[5:].strip() for line in event.splitlines() if line.startswith(_DATA)]
-    data = b"\n".join(lines).strip()
-    return json_object(data) if data.startswith(b"{") else None
-
-
-def event_objects(events: list[bytes]) -> Iterator[dict[str, object]]:
-    """The JSON objects of a stream's events, in order."""
-    for event in events:
-        parsed = event_data(event)
-        if parsed is not None:
-            yield parsed

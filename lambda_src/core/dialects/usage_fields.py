@@ -1,0 +1,157 @@
+"""The names under which providers report token counts. To support another spelling, add it here with its documentation.
+
+A count that several spellings give differently is contradictory. Zeros are placeholders beside another value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from lambda_src.core.dialects.parsed_request import JsonObject
+from lambda_src.core.tokens import as_object, read_count
+
+
+class Spelling(NamedTuple):
+    """Where a usage object has a count: the path to it, and the documentation of the provider that uses it."""
+
+    path: tuple[str, ...]
+    documentation: str
+
+
+_CHAT = "https://platform.openai.com/docs/api-reference/chat/object"
+_RESPONSES = "https://platform.openai.com/docs/api-reference/responses/object"
+_DEEPSEEK = "https://api-docs.deepseek.com/guides/kv_cache"
+_OPENROUTER = "https://openrouter.ai/docs/guides/best-practices/prompt-caching"
+_ALIBABA = "https://www.alibabacloud.com/help/en/model-studio/context-cache"
+_MESSAGES = "https://docs.anthropic.com/en/api/messages"
+_ANTHROPIC_CACHE = "https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching"
+_CONVERSE = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html"
+
+Table = Mapping[str, tuple[Spelling, ...]]
+
+OPENAI: Final[Table] = {
+    "input": (Spelling(("prompt_tokens",), _CHAT), Spelling(("input_tokens",), _RESPONSES)),
+    "output": (Spelling(("completion_tokens",), _CHAT), Spelling(("output_tokens",), _RESPONSES)),
+    "total": (Spelling(("total_tokens",), _CHAT),),
+    "cache_read": (
+        Spelling(("prompt_tokens_details", "cached_tokens"), _CHAT),
+        Spelling(("input_tokens_details", "cached_tokens"), _RESPONSES),
+        Spelling(("num_cached_tokens",), "https://docs.mistral.ai/api/#tag/chat"),
+        Spelling(("prompt_cache_hit_tokens",), _DEEPSEEK),
+        Spelling(("cached_tokens",), "https://platform.moonshot.cn/docs/api/chat"),  # Together as well
+    ),
+    "cache_miss": (Spelling(("prompt_cache_miss_tokens",), _DEEPSEEK),),
+    "cache_write": (
+        Spelling(("prompt_tokens_details", "cache_write_tokens"), _OPENROUTER),
+        Spelling(("input_tokens_details", "cache_write_tokens"), _RESPONSES),
+        Spelling(("prompt_tokens_details", "cache_creation_input_tokens"), _ALIBABA),
+        Spelling(("prompt_tokens_details", "cache_creation_tokens"), _ALIBABA),
+    ),
+    "cache_write_1h": (  # 12 hours at OpenAI: the more expensive of the two classes of cache writes
+        Spelling(("prompt_tokens_details", "cache_write_tokens_details", "ttl_12h_tokens"), _CHAT),
+        Spelling(("input_tokens_details", "cache_write_tokens_details", "ttl_12h_tokens"), _RESPONSES),
+    ),
+    "input_audio": (
+        Spelling(("prompt_tokens_details", "audio_tokens"), _CHAT),
+        Spelling(("input_tokens_details", "audio_tokens"), _RESPONSES),
+    ),
+    "input_image": (
+        Spelling(("prompt_tokens_details", "image_tokens"), "https://docs.x.ai/docs/api-reference"),
+        Spelling(("input_tokens_details", "image_tokens"), _RESPONSES),
+    ),
+    "output_audio": (
+        Spelling(("completion_tokens_details", "audio_tokens"), _CHAT),
+        Spelling(("output_tokens_details", "audio_tokens"), _RESPONSES),
+    ),
+    "reasoning": (
+        Spelling(("completion_tokens_details", "reasoning_tokens"), _CHAT),
+        Spelling(("output_tokens_details", "reasoning_tokens"), _RESPONSES),
+        Spelling(("reasoning_tokens",), "https://docs.perplexity.ai/api-reference/chat-completions-post"),
+    ),
+}
+"""`usage` of OpenAI's API and of its many followers."""
+
+ANTHROPIC: Final[Table] = {
+    "input": (Spelling(("input_tokens",), _MESSAGES),),
+    "output": (Spelling(("output_tokens",), _MESSAGES),),
+    "cache_read": (Spelling(("cache_read_input_tokens",), _ANTHROPIC_CACHE),),
+    "cache_write": (Spelling(("cache_creation_input_tokens",), _ANTHROPIC_CACHE),),
+    "cache_write_5m": (Spelling(("cache_creation", "ephemeral_5m_input_tokens"), _ANTHROPIC_CACHE),),
+    "cache_write_1h": (Spelling(("cache_creation", "ephemeral_1h_input_tokens"), _ANTHROPIC_CACHE),),
+    "reasoning": (Spelling(("output_tokens_details", "thinking_tokens"), _MESSAGES),),
+}
+
+BEDROCK: Final[Table] = {
+    "input": (Spelling(("inputTokens",), _CONVERSE),),
+    "output": (Spelling(("outputTokens",), _CONVERSE),),
+    "total": (Spelling(("totalTokens",), _CONVERSE),),
+    "cache_read": (Spelling(("cacheReadInputTokens",), _CONVERSE),),
+    "cache_write": (Spelling(("cacheWriteInputTokens",), _CONVERSE),),
+}
+
+USAGE_PLACES: Final = (
+    Spelling(("usage",), _CHAT),
+    Spelling(("x_groq", "usage"), "https://console.groq.com/docs/api-reference#chat-create"),
+    Spelling(("choices", "usage"), "https://platform.moonshot.cn/docs/api/chat"),
+)
+"""Where a response or a chunk of OpenAI's API has its usage object."""
+
+_CHEAPER: Final = frozenset({"cache_read"})
+"""Counts that lower the cost: of contradictory values the smallest is the one that costs more."""
+
+
+class Counts:
+    """The counts of a usage object, by the names of a table.
+
+    doubtful: whether counts that were read are garbled or contradictory. garbled: the names of garbled ones.
+    """
+
+    def __init__(self, usage: JsonObject, table: Table) -> None:
+        self._usage, self._table = usage, table
+        self.doubtful = False
+        self.garbled: set[str] = set()
+
+    def get(self, name: str) -> int | None:
+        """The count; None if the object has none that can be read."""
+        found = set()
+        for spelling in self._table[name]:
+            for value in values_at(self._usage, spelling.path):
+                number, garbled = read_count(value)
+                self.garbled |= {name} if garbled else set()
+                found |= set() if number is None else {number}
+        if len(found) > 1:
+            found.discard(0)
+        self.doubtful |= len(found) > 1 or name in self.garbled
+        return (min if name in _CHEAPER else max)(found, default=None)
+
+    def is_final(self, name: str) -> bool:
+        """Whether the object has the count, and it is well-formed."""
+        return self.get(name) is not None and name not in self.garbled
+
+    def number(self, name: str) -> int:
+        """The count, or 0."""
+        return self.get(name) or 0
+
+
+def values_at(value: object, path: tuple[str, ...]) -> Iterator[object]:
+    """The values at `path`, in every item of a list on the way."""
+    if not path:
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from values_at(item, path)
+    elif path[0] in as_object(value):
+        yield from values_at(as_object(value)[path[0]], path[1:])
+
+
+def merged(earlier: JsonObject, later: JsonObject, depth: int = 3) -> JsonObject:
+    """The usage object of a stream after another one: counts that are 0 or null replace nothing, to `depth` levels."""
+    usage = dict(earlier)
+    for name, value in later.items():
+        known = usage.get(name)
+        if depth and isinstance(known, dict) and isinstance(value, dict):
+            usage[name] = merged(known, value, depth - 1)
+        elif value or not known:
+            usage[name] = value
+    return usage
