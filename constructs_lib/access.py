@@ -20,15 +20,16 @@ from constructs_lib.rest_api import RestApi
 from constructs_lib.secrets import ProviderSecrets
 from constructs_lib.settings import Environment
 from constructs_lib.stage import Stage
-from lambda_src.contract import ACCOUNTS_INDEX, ENVIRONMENT_TAG, account_role_name
+from lambda_src.contract import ACCOUNTS_INDEX, ENVIRONMENT_TAG, EXCEEDED_PK, account_role_name
 
-MAX_PLANS_NAMED: Final = 18
+MAX_PLANS_NAMED: Final = 17
 """A managed policy has at most 6,144 characters (docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
 With more plans than this, operators may add keys to every plan of the region."""
 
-_OPERATOR_PARTITIONS: Final = ("KEY#*", "CONSUMER#*")
-"""Partitions with keys, and with states of keys and consumers. IAM has no condition on sort keys, so operators can also
-write the policy items in them, which Terraform owns; the next plan shows such a change."""
+_OPERATOR_PARTITIONS: Final = ("KEY#*", "CONSUMER#*", EXCEEDED_PK)
+"""Partitions with keys, with states of keys and consumers, and with models that are held in full. IAM has no condition
+on sort keys, so operators can also write the policy items in them, which Terraform owns; the next plan shows such a
+change."""
 _AUDIT_PARTITIONS: Final = ("AUDIT#*",)
 """The audit log. The command only adds rows, but PutItem can also replace one, and no condition key prevents that.
 Point-in-time recovery keeps all states of the last 35 days, and the table's stream has both images of a replaced row.

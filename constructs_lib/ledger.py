@@ -24,6 +24,7 @@ from constructs_lib.settings.runtime import table_name
 from lambda_src.contract import (
     ACCOUNTS_INDEX,
     ACCOUNTS_INDEX_KEY,
+    EXCEEDED_PK,
     PK,
     SK,
     TTL_ATTRIBUTE,
@@ -84,7 +85,7 @@ class LedgerTable(Construct):
 
     def meter(self) -> list[Statement]:
         """The gateway's permissions: no scan, no delete, no change of the table; writes by partition."""
-        return self._use(_PUTS, (*_UPDATES, seen_pk("*")))
+        return self._use((*_PUTS, EXCEEDED_PK), (*_UPDATES, seen_pk("*")))
 
     def sweep(self) -> list[Statement]:
         """The sweeper's permissions: the gateway's without source addresses, and the list of accounts."""

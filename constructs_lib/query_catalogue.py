@@ -128,8 +128,9 @@ QUERIES: Final = (
     ),
     SavedQuery(
         name="over-estimate",
-        purpose="Requests that cost more than the held amount.",
-        text=f"{_WHO}, held_nano_usd, cost_nano_usd, price_version\n| {_USAGE} and cost_nano_usd > held_nano_usd\n"
+        purpose="Requests that cost more than the held amount, or whose output exceeded their maximum.",
+        text=f"{_WHO}, held_nano_usd, cost_nano_usd, output_over_maximum, price_version\n"
+        f"| {_USAGE} and ispresent(OverEstimate)\n"
         "| sort @timestamp desc\n| limit 200",
     ),
     SavedQuery(

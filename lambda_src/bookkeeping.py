@@ -32,10 +32,13 @@ _T = TypeVar("_T")
 class Bookkeeping:
     """The ledger and the budget events, as the request flow uses them."""
 
-    def __init__(self, config: Config, ledger: Ledger, notifier: BudgetNotifier) -> None:
+    def __init__(
+        self, config: Config, ledger: Ledger, notifier: BudgetNotifier, forget_models: Callable[[], None]
+    ) -> None:
         self._config = config
         self._ledger = ledger
         self._notifier = notifier
+        self._forget_models = forget_models
 
     def read(self, read: Callable[[], _T]) -> _T:
         """The result of `read`, which reads the ledger. Unavailable if the ledger cannot be reached."""
@@ -59,9 +62,19 @@ class Bookkeeping:
         except AwsError:
             record.ledger_failed = True
             return
+        if record.output_over_maximum is not None and not admitted.model.free:
+            self._hold_in_full(record, deadline)
         cost = record.cost_nano_usd
         self._count_budget_use(record, policy, admitted.account, cost, cost - hold.amount)
         self._publish_events(policy, admitted.account, record.at_ms, cost, deadline)
+
+    def _hold_in_full(self, record: UsageRecord, deadline: float) -> None:
+        """Hold the model's full output from now on. If this fails, the next response over its maximum tries again."""
+        try:
+            self._ledger.hold_in_full(record, deadline)
+        except AwsError as error:
+            _warn("hold_in_full_failed", error)
+        self._forget_models()
 
     def book_unbilled(self, record: UsageRecord, deadline: float) -> None:
         """Book a request without hold and cost."""

@@ -181,6 +181,10 @@ MODELS_PK: Final = "MODELS"
 """Partition of all models, so that one query reads them; `sk` is the name that clients request."""
 
 
+EXCEEDED_PK: Final = "EXCEEDED"
+"""Partition of the models whose provider has exceeded a request's maximum output; `sk` is the model's name."""
+
+
 def key_pk(key_id: str) -> str:
     """Partition of an API key: `KEY` (its consumer) and `STATE` (set by an operator)."""
     return f"KEY#{key_id}"
@@ -282,6 +286,8 @@ LATENCY_BOUNDS_MS: Final = (
 # Items that only the Lambda writes: account, rollup, usage row (lambda_src/edges/ledger.py), EVENT
 # (lambda_src/edges/budget_events.py) and
 #
+#   exceeded pk EXCEEDED            sk <model>  status S: "held" | "cleared" (by an operator), at S, by S? (operator),
+#                                               request_id S, output_over_maximum N
 #   seen     pk SEEN#<key id>       sk <hour>   addresses SS (at most 500 hashes of 12 hex digits), ttl N (2 days)
 
 # --- headers --------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ ADMIT_SECONDS = 6.0
 ADDRESS_SECONDS = 0.5
 """Time limit for counting a new source address."""
 _MASKING_SECONDS = 0.2
-_MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,79}", re.ASCII)
+_MODEL_NAME = re.compile(r"[A-Za-z0-9@][\w.:/@+-]{0,79}", re.ASCII)
 _LOGGED_MESSAGE = 500
 
 
@@ -61,7 +61,8 @@ class Gateway:
         self.secrets = Secrets(aws)
         self.policy_cache = PolicyCache(self.ledger)
         self.provider_client = ProviderClient(aws, self.secrets, config.upstream_retries)
-        self.bookkeeping = Bookkeeping(config, self.ledger, BudgetNotifier(aws, self.ledger, config.topic_arn))
+        notifier = BudgetNotifier(aws, self.ledger, config.topic_arn)
+        self.bookkeeping = Bookkeeping(config, self.ledger, notifier, self.policy_cache.forget_models)
         self.forwarder = Forwarder(config, self.provider_client, self.secrets, self.bookkeeping)
         self.addresses = AddressCounter(self.ledger, config.environment, now)
         self._kinds = {name: provider.kind for name, provider in config.providers.items()}

@@ -15,6 +15,7 @@ from admin.keys.view import with_consumer_expiry
 from admin.session import Session
 from lambda_src.contract import (
     ACCOUNT_SK,
+    EXCEEDED_PK,
     LISTED_ACCOUNT,
     MODELS_PK,
     STATE_SK,
@@ -104,6 +105,12 @@ class Deployed:
     def models(self) -> dict[str, dict[str, Any]]:
         """Model items by name."""
         return {str(item["sk"]): item for item in self.session.ledger.query(MODELS_PK)}
+
+    @cached_property
+    def exceeded(self) -> dict[str, dict[str, Any]]:
+        """Models that are held in full, because their provider exceeded a request's maximum output, by name."""
+        items = self.session.ledger.query(EXCEEDED_PK)
+        return {str(item["sk"]): item for item in items if item["status"] == "held"}
 
     @cached_property
     def accounts(self) -> dict[str, dict[str, Any]]:

@@ -61,6 +61,17 @@ def announced_prices(deployed: Deployed) -> Iterator[Finding]:
             )
 
 
+def exceeded_maxima(deployed: Deployed) -> Iterator[Finding]:
+    """No provider has exceeded the maximum output of a request."""
+    for name, mark in sorted(deployed.exceeded.items()):
+        yield warning(
+            f"model {name} exceeded a request's maximum by {counted(int(mark['output_over_maximum']), 'token')} at "
+            f"{mark['at']} (request {mark['request_id']}), so each request holds its full max_output_tokens",
+            f"set the provider's flavour as {deployed.command('providers check')} advises, {deployed.deploy}, then "
+            + deployed.command(f"providers trust {name}"),
+        )
+
+
 def _age(deployed: Deployed, version: str) -> int | None:
     """Days since the date of published prices; None for an environment's own prices."""
     day = _DATE.match(version)
@@ -174,6 +185,7 @@ def unsettled(deployed: Deployed) -> Iterator[Finding]:
 CHECKS: Final = (
     Check("money", "prices", _age_of_prices, prices),
     Check("money", "announced-prices", "no price changes at a later date", announced_prices),
+    Check("money", "exceeded-maxima", "every provider respects the maximum output", exceeded_maxima),
     Check("money", "holds", "none is 15 minutes past its deadline", holds),
     Check("money", "sweeper", "runs on its schedule", sweeper),
     Check("money", "budgets", "none is spent", budgets),

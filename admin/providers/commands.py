@@ -13,13 +13,13 @@ import typer
 
 from admin import completion
 from admin.errors import RefusedError, ServiceError, unknown
-from admin.operator_ledger import Audit
+from admin.operator_ledger import Audit, Change
 from admin.output import json_output, table
 from admin.providers.check import ProviderCheck, check
 from admin.providers.secret_input import checked, read_secret
 from admin.session import Session, session_of
 from admin.times import iso_time
-from lambda_src.contract import MODELS_PK, SK, Provider
+from lambda_src.contract import EXCEEDED_PK, MODELS_PK, SK, Provider
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.type_defs import DescribeSecretResponseTypeDef
@@ -251,3 +251,46 @@ def check_providers(
             session.output.say(f"{result.provider}: {result.advice}", style="yellow")
     if any(not result.ok for result in results):
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTrusted:
+    """A model whose requests are held at their own maximum output again.
+
+    model: its name for clients.
+    at: time, ISO 8601 UTC.
+    effective_within_seconds: maximum time until every gateway does so.
+    """
+
+    model: str
+    at: str
+    effective_within_seconds: int
+
+
+@app.command("trust")
+@json_output(ModelTrusted)
+def trust_model(
+    context: typer.Context, model: Annotated[str, typer.Argument(metavar="MODEL", help="The model.")]
+) -> None:
+    """Hold a model's requests at their own maximum output again.
+
+    After a response with more output than its request allowed, the gateway holds the model's full max_output_tokens for
+    each request. Correct the provider's flavour first; `tollgate doctor` lists such models.
+
+    Examples:
+      tollgate --env prod providers trust deepseek-chat
+    """
+    from lambda_src.edges.policy_cache import FRESH_SECONDS
+
+    session = session_of(context)
+    held = {str(item[SK]): item for item in session.ledger.query(EXCEEDED_PK) if item["status"] == "held"}
+    if model not in held:
+        raise unknown("model held in full", model, held, list_command="tollgate doctor")
+    if session.output.confirm(f"Hold requests for {model} in {session.environment} at their own maximum output?"):
+        before = {name: value for name, value in held[model].items() if name not in ("pk", SK)}
+        at = iso_time(session.now())
+        after = {**before, "status": "cleared", "at": at, "by": session.identity}
+        change = Change(EXCEEDED_PK, model, after, f"at {before['at']}")
+        session.ledger.change([change], Audit("providers.trust", model, before, after))
+        shown = ModelTrusted(model, at, int(FRESH_SECONDS))
+        session.output.show(shown, lambda: table("", ("model", "held at"), [(model, "the request's maximum")]))

@@ -42,6 +42,7 @@ class RequestDetails:
     usd: amount charged, an exact decimal of dollars.
     nano_usd: the same as an integer of 10⁻⁹ dollars.
     held_nano_usd: amount reserved before the provider was called.
+    output_over_maximum: output tokens beyond the most that the request allowed; null if the provider respected it.
     price_version: version of the prices it was charged at.
     latency_ms, upstream_ms, first_byte_ms: time to the response; the provider's part of it; time to the first byte.
     retries: calls of the provider that were retried.
@@ -80,6 +81,7 @@ class RequestDetails:
     usd: str = "0"
     nano_usd: int = 0
     held_nano_usd: int = 0
+    output_over_maximum: int | None = None
     price_version: str | None = None
     latency_ms: int = 0
     upstream_ms: int = 0
@@ -107,7 +109,7 @@ class RequestDetails:
             "refused": self.settlement == "refused" and self.status < _SERVER_ERROR,
             "estimated": self.usage_source == "estimated",
             "unsettled": self.settlement == "unsettled",
-            "over-estimate": self.nano_usd > self.held_nano_usd,
+            "over-estimate": self.nano_usd > self.held_nano_usd or self.output_over_maximum is not None,
             "model-not-found": self.error_code in REJECTION_CODES["model_not_found"],
             "unpriced": self.error_code in REJECTION_CODES["unpriced"],
         }[only]

@@ -95,9 +95,11 @@ DEFINITIONS: Final = (
     ),
     AlarmDefinition(
         name="over-estimate",
-        title="Cost above the reserved maximum",
+        title="Cost or output above the reserved maximum",
         why='With estimate = "strict" no request may exceed its budget; this one may have exceeded it.',
-        action="`tollgate logs query over-estimate` shows the request: a price is too low, or a token class is new.",
+        action="`tollgate logs query over-estimate` shows the request. With output_over_maximum, the provider ignored "
+        "the request's maximum, and the gateway now holds the model's full output: `tollgate providers check` finds "
+        "the right flavour. Without it, a price is too low, or a token class is new.",
         severity="notice",
         metric=metrics.OVER_ESTIMATE,
         setting="over_estimates",

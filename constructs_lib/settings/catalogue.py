@@ -72,11 +72,11 @@ class RateSettings(Section):
     output: Usd = Field(description="Output, reasoning included. 0 for embeddings.")
     cache_read: Usd | None = Field(default=None, description="Input read from a cache. Default: input.")
     cache_write_5m: Usd | None = Field(
-        default=None, description="Input written to a cache for 5 minutes. Default: input; required for Anthropic."
+        default=None, description="Input written to a cache for 5 minutes. Default: input; required for Claude models."
     )
     cache_write_1h: Usd | None = Field(
         default=None,
-        description="Input written to a cache for an hour. Default: cache_write_5m; required for Anthropic.",
+        description="Input written to a cache for an hour. Default: cache_write_5m; required for Claude models.",
     )
     input_audio: Usd | None = Field(default=None, description="Audio input. Default: input.")
     input_image: Usd | None = Field(default=None, description="Image input. Default: input.")

@@ -38,6 +38,9 @@ LOWEST_USD: Final = Decimal("0.0001")
 _SEARCH_MODEL: Final = re.compile(r"(^|/)sonar|-search-(preview|api)|(^|/)compound")
 """Models of OpenAI, Perplexity and Groq that search without being asked to."""
 
+_CLAUDE: Final = re.compile("claude|anthropic")
+"""Anthropic's models, also on Bedrock and behind OpenAI-compatible hosts, which bill cache writes as Anthropic does."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelPrices:
@@ -133,7 +136,8 @@ def price_errors(environment: Environment) -> Iterator[SettingError]:
         if _find_prices(environment, name) is None:
             yield _missing_price(environment, name, model)
         for key_path, prices in _own_prices(name, model):
-            if environment.providers[model.provider].kind == "anthropic":
+            kind = environment.providers[model.provider].kind
+            if kind == "anthropic" or _CLAUDE.search((model.upstream or name).lower()):
                 yield from _cache_write_errors(key_path, prices)
             yield from _unit_errors(key_path, prices)
             yield from _duplicate_step_errors(key_path, prices)
@@ -204,13 +208,13 @@ def _unknown_price_list(environment: Environment, name: str, model: ModelSetting
 
 
 def _cache_write_errors(key_path: KeyPath, prices: PriceSettings) -> Iterator[SettingError]:
-    for token_class in ("cache_write_5m", "cache_write_1h"):
+    for token_class, factor in (("cache_write_5m", Decimal("1.25")), ("cache_write_1h", Decimal(2))):
         if getattr(prices, token_class) is None:
             yield SettingError(
                 (*key_path, token_class),
                 None,
                 "a price: Anthropic's is higher than that of plain input (1.25 and 2 times, as of 2026)",
-                "add it from Anthropic's price list",
+                f'add it from Anthropic\'s price list, or {token_class} = "{(prices.input * factor).normalize():f}"',
             )
 
 

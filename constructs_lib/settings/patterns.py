@@ -14,7 +14,7 @@ _URL_PATH: Final = "(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
 
 NAME: Final = NAME_PATTERN
 TERRAFORM_NAME: Final = r"^[a-z][a-z0-9-]{0,30}$"
-MODEL_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,127}$"
+MODEL_NAME: Final = r"^[A-Za-z0-9@][A-Za-z0-9._:/@+-]{0,127}$"
 REGION: Final = rf"^{_REGION_NAME}$"
 URL: Final = rf"^https?://{_HOST}{_URL_PATH}$"
 HTTPS_URL: Final = rf"^https://{_HOST}{_URL_PATH}$"
@@ -42,7 +42,7 @@ TEAMS_CHANNEL: Final = r"^19(:|%3A)[A-Za-z0-9_-]+(@|%40)thread\.(tacv2|skype)$"
 PATTERN_WORDS: Final = {
     NAME: "1 to 31 lower-case letters, digits and hyphens, not starting with a hyphen",
     TERRAFORM_NAME: "1 to 31 lower-case letters, digits and hyphens, starting with a letter",
-    MODEL_NAME: "1 to 128 letters, digits and . _ : / + -, starting with a letter or digit",
+    MODEL_NAME: "1 to 128 letters, digits and . _ : / @ + -, starting with a letter, a digit or @",
     REGION: "an AWS region such as eu-west-1",
     URL: "a URL such as https://api.example.com/v1, without user, query or fragment",
     HTTPS_URL: "an https URL without user, query or fragment",

@@ -50,11 +50,14 @@ class Estimate:
 def estimate(parsed: ParsedRequest, model: Model, policy: Policy, config: Config) -> Estimate:
     """The estimate for a request. BadRequest if its cost has no bound, or its maximum output exceeds the policy's."""
     max_output, insert = _max_output(parsed, model, policy, config)
-    is_limited = insert or parsed.max_output is not None
-    output_bound = parsed.choices * ((max_output if is_limited else model.max_output_tokens) + parsed.extra_output)
+    output_bound = parsed.choices * (_longest_output(parsed, model, max_output, insert) + parsed.extra_output)
     typical_output = max_output if parsed.max_output is not None else min(max_output, config.typical_output_tokens)
+    if model.exceeds_maximum:
+        typical_output = max(typical_output, model.max_output_tokens)
     typical_output *= parsed.choices
-    typical_input = _capped(estimate_tokens(parsed.text_bytes) + parsed.images * TYPICAL_IMAGE_TOKENS, parsed, model)
+    typical_input = _capped(
+        estimate_tokens(parsed.text_bytes) + parsed.token_ids + parsed.images * TYPICAL_IMAGE_TOKENS, parsed, model
+    )
     tiers = _service_tiers(parsed, model)
     outputs = sorted(parsed.output_classes)
     cost_bound: int | None = None
@@ -99,6 +102,14 @@ def _max_output(parsed: ParsedRequest, model: Model, policy: Policy, config: Con
     return parsed.max_output, False
 
 
+def _longest_output(parsed: ParsedRequest, model: Model, max_output: int, insert: bool) -> int:
+    """The most output tokens of one choice. A provider that exceeded a maximum before may do so again."""
+    if parsed.max_output is None and not insert:
+        return model.max_output_tokens
+    ignored = parsed.may_ignore_maximum or model.exceeds_maximum
+    return max(max_output, model.max_output_tokens) if ignored else max_output
+
+
 def _reject_unknown_members(parsed: ParsedRequest, model: Model, config: Config) -> None:
     provider = config.providers.get(model.provider)
     allowed = () if provider is None else provider.allow_members
@@ -123,13 +134,15 @@ def _max_input(parsed: ParsedRequest, model: Model, config: Config) -> int:
         )
     if parsed.unbounded_input is not None:
         return _window(parsed, model)
-    tokens = max(0, parsed.text_bytes) + OVERHEAD_TOKENS + parsed.images * config.image_tokens + parsed.added_tokens
+    tokens = max(0, parsed.text_bytes) + parsed.token_ids + parsed.images * config.image_tokens
+    tokens += OVERHEAD_TOKENS + parsed.added_tokens
     return _capped(tokens, parsed, model)
 
 
 def _window(parsed: ParsedRequest, model: Model) -> int:
-    """The tokens of the model's context window."""
-    return UNKNOWN_CONTEXT_TOKENS if parsed.extended_context else model.max_input_tokens or UNKNOWN_CONTEXT_TOKENS
+    """The tokens of the model's context window, for each of the request's inputs."""
+    window = UNKNOWN_CONTEXT_TOKENS if parsed.extended_context else model.max_input_tokens or UNKNOWN_CONTEXT_TOKENS
+    return parsed.inputs * window
 
 
 def _switch(parsed: ParsedRequest) -> str:
@@ -138,8 +151,8 @@ def _switch(parsed: ParsedRequest) -> str:
 
 
 def _capped(tokens: int, parsed: ParsedRequest, model: Model) -> int:
-    """`tokens`, at most the model's context window unless the request extends it."""
-    return tokens if model.max_input_tokens is None or parsed.extended_context else min(tokens, model.max_input_tokens)
+    """`tokens`, at most the model's context window for each input, unless the request extends it."""
+    return tokens if model.max_input_tokens is None or parsed.extended_context else min(tokens, _window(parsed, model))
 
 
 def _service_tiers(parsed: ParsedRequest, model: Model) -> list[str]:

@@ -15,6 +15,8 @@ LINE_KINDS: Final = {
     "budget_event": "a budget reached one of its thresholds; also sent to the SNS topic",
     "sweep_failed": "expired holds of an account could not be ended; the next run retries",
     "withdraw_failed": "a hold that may have been placed could not be withdrawn; replay the request's usage line",
+    "hold_in_full_failed": "the ledger could not remember that a provider exceeded a maximum; its next such response "
+    "tries again",
     "budget_event_failed": "a budget event could not be stored or published; the next run retries",
     "model_unpriced": "a model's item lacks a price, so requests for the model are rejected",
     "prompt_log_failed": "a prompt could not be logged; the caller got the response",

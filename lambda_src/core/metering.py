@@ -57,6 +57,8 @@ def meter(
     if not (response.complete or usage.reported or parsed.delivered_bytes or usage.tokens.total):
         charge_held_amount(record, held)  # nothing was received that an estimate could start from
         return parsed
+    if usage.reported and usage.tokens.total_output > held.output_bound:
+        record.output_over_maximum = usage.tokens.total_output - held.output_bound
     tokens = tokens_to_charge(parsed, held.typical_input, held.input_bound, held.output_bound)
     served = served_models(model, usage.model, models) or [model]
     consulted = [(served_models(model, name, models), part) for name, part in usage.others]

@@ -46,7 +46,7 @@ def _counts(record: UsageRecord) -> dict[Metric, int]:
         metrics.RETRIES: record.retries,
         metrics.ESTIMATED: int(record.usage_source == "estimated"),
         metrics.UNSETTLED: int(record.settlement == "unsettled"),
-        metrics.OVER_ESTIMATE: int(record.cost_nano_usd > record.held_nano_usd),
+        metrics.OVER_ESTIMATE: int(record.over_estimate),
         metrics.UNPRICED: int(counters.unpriced),
         metrics.DEAD_KEY_REQUESTS: int(record.error_code in DEAD_KEY_CODES),
         metrics.LEDGER_FAILURES: counters.ledger_failures,

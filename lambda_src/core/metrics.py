@@ -71,7 +71,12 @@ RETRIES: Final = Metric("Retries", "Count", "Sum", "retried calls to providers; 
 
 ESTIMATED: Final = Metric("EstimatedRows", "Count", "Sum", "requests charged by estimate: usage missing or truncated")
 UNSETTLED: Final = Metric("UnsettledRows", "Count", "Sum", "holds that expired unsettled, charged the held amount")
-OVER_ESTIMATE: Final = Metric("OverEstimate", "Count", "Sum", "requests whose cost exceeded the held amount")
+OVER_ESTIMATE: Final = Metric(
+    "OverEstimate",
+    "Count",
+    "Sum",
+    "requests whose cost exceeded the held amount, or whose output exceeded their maximum",
+)
 UNPRICED: Final = Metric("UnpricedRequests", "Count", "Sum", "requests rejected because their model has no price here")
 OVERDUE_HOLDS: Final = Metric("OverdueHolds", "Count", "Maximum", "expired holds that a sweep left open")
 

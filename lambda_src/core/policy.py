@@ -80,7 +80,8 @@ class PriceChange:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """A model that clients may request by `name`. upstream: the provider's name for it. Token limits are the model's
-    own; None: unknown. price_changes: by rising start."""
+    own; None: unknown. price_changes: by rising start. exceeds_maximum: the provider has sent more output than a
+    request allowed, so that a request's maximum is no bound."""
 
     name: str
     provider: str
@@ -91,6 +92,7 @@ class Model:
     max_input_tokens: int | None = None
     free: bool = False
     price_changes: tuple[PriceChange, ...] = ()
+    exceeds_maximum: bool = False
 
     def at(self, at_ms: int) -> Model:
         """The model with the prices of a request that arrived at `at_ms`, without changes that have taken effect."""

@@ -77,6 +77,9 @@ class UsageRecord:
     settlement: Settlement = field(default="refused", metadata=_SETTLEMENT)
     tokens: Tokens = field(default_factory=Tokens)
     usage_source: UsageSource = field(default="none", metadata=_USAGE_SOURCE)
+    output_over_maximum: int | None = _field(
+        None, "output tokens beyond the most that the request allowed; omitted if the provider respected the maximum"
+    )
     usage_raw: Mapping[str, object] | None = _field(
         None, "the provider's own usage object; omitted if it is larger than 1,500 characters"
     )
@@ -97,6 +100,11 @@ class UsageRecord:
     def day(self) -> str:
         """UTC day of the request."""
         return label("day", utc_datetime(self.at_ms))
+
+    @property
+    def over_estimate(self) -> bool:
+        """Whether the request exceeded what was held for it: its cost, or the output that it allowed."""
+        return self.cost_nano_usd > self.held_nano_usd or self.output_over_maximum is not None
 
     @property
     def failed(self) -> bool:
@@ -144,7 +152,7 @@ class UsageRecord:
             "refusals": int(self.refused),
             "estimated": int(self.usage_source == "estimated"),
             "unsettled": int(not timed),
-            "over_estimate": int(self.cost_nano_usd > self.held_nano_usd),
+            "over_estimate": int(self.over_estimate),
             "cost_nano_usd": self.cost_nano_usd,
             **self._tokens(),
             f"status_{self.status}": 1,

@@ -19,6 +19,7 @@ from lambda_src.contract import (
     ACCOUNT_SK,
     ACCOUNTS_INDEX,
     ACCOUNTS_INDEX_KEY,
+    EXCEEDED_PK,
     MODEL_ROUTES,
     PK,
     TTL_ATTRIBUTE,
@@ -33,6 +34,7 @@ from lambda_src.core.account import Account, Hold, Update
 from lambda_src.core.policy import Policy
 from lambda_src.core.tokens import Tokens
 from lambda_src.core.usage_record import UsageRecord
+from lambda_src.core.windows import utc_datetime
 from lambda_src.edges.aws import AwsClient, AwsError
 from lambda_src.edges.dynamodb_attributes import deserialize_item, serialize_item
 from lambda_src.edges.dynamodb_table import CONDITION_FAILED, DynamoDBTable, item_key
@@ -130,6 +132,28 @@ class Ledger(DynamoDBTable):
                 raise
             return self._correct(record, row, deadline) if _supersedes(record, row) else "replayed"
         return "settled"
+
+    def hold_in_full(self, record: UsageRecord, deadline: float) -> None:
+        """Remember that the provider of the record's model exceeded a request's maximum output, until an operator
+        clears it."""
+        mark = {
+            "status": "held",
+            "at": utc_datetime(record.at_ms).isoformat(),
+            "request_id": record.request_id,
+            "output_over_maximum": record.output_over_maximum,
+        }
+        parameters = {
+            "TableName": self._table,
+            "Item": {**item_key(EXCEEDED_PK, record.model), **serialize_item(mark)},
+            "ConditionExpression": "attribute_not_exists(#p) OR #s = :cleared",
+            "ExpressionAttributeNames": {"#p": PK, "#s": "status"},
+            "ExpressionAttributeValues": {":cleared": {"S": "cleared"}},
+        }
+        try:
+            self._call("PutItem", parameters, deadline)
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
 
     def withdraw(self, record: UsageRecord, hold: Hold, deadline: float) -> Outcome:
         """Book a rejection whose hold may or may not have been placed, so that the hold is never charged.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
-from lambda_src.contract import KEY_SK, MODELS_PK, POLICY_SK, SK, STATE_SK, consumer_pk, key_pk
+from lambda_src.contract import EXCEEDED_PK, KEY_SK, MODELS_PK, POLICY_SK, SK, STATE_SK, consumer_pk, key_pk
 from lambda_src.core.admission import Caller
 from lambda_src.core.errors import Denied
 from lambda_src.core.json_text import json_text
@@ -37,6 +38,10 @@ class PolicyCache:
     def models(self, deadline: float) -> dict[str, Model]:
         """All models of the environment, by the name that clients request."""
         return self._cached_read("models", lambda: self._read_models(deadline))
+
+    def forget_models(self) -> None:
+        """Read the models again at the next request."""
+        self._cached.pop("models", None)
 
     def _cached_read(self, name: str, read: Callable[[], _T]) -> _T:
         read_at, value = self._cached.get(name, (float("-inf"), None))
@@ -67,10 +72,13 @@ class PolicyCache:
 
     def _read_models(self, deadline: float) -> dict[str, Model]:
         models = {}
+        exceeded = {
+            mark[SK] for mark in self._ledger.query_partition(EXCEEDED_PK, deadline) if mark["status"] == "held"
+        }
         for item in self._ledger.query_partition(MODELS_PK, deadline):
             name = item[SK]
             try:
-                models[name] = model_from_item(name, item)
+                models[name] = replace(model_from_item(name, item), exceeds_maximum=name in exceeded)
             except KeyError as missing:  # requests for it are rejected like those for a model that does not exist
                 print(json_text({"kind": "model_unpriced", "level": "ERROR", "model": name, "lacks": str(missing)}))
         return models

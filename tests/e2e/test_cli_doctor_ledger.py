@@ -14,6 +14,7 @@ from admin.output import Output
 from admin.session import Options, Session
 from lambda_src.contract import (
     ACCOUNTS_INDEX_KEY,
+    EXCEEDED_PK,
     LISTED_ACCOUNT,
     LISTED_KEY,
     TOKEN_CLASSES,
@@ -38,6 +39,24 @@ def test_old_and_missing_prices(system: System, tollgate: Command) -> None:
     with item_changed(system, "MODELS", "embedder", {"prices": {"standard": [rates]}}):
         (found,) = findings(tollgate, "prices", accepted=1)
     assert "model embedder has no price for 'output_audio'" in found["found"]
+
+
+def test_a_provider_that_exceeded_a_maximum(system: System, tollgate: Command) -> None:
+    """The gateway holds the model in full, until an operator clears it."""
+    mark = {"status": "held", "at": "2026-11-26T09:30:00+00:00", "request_id": "r1", "output_over_maximum": 4_950}
+    with item_changed(system, EXCEEDED_PK, "embedder", mark):
+        (found,) = findings(tollgate, "exceeded-maxima", accepted=0)
+        assert found["found"] == (
+            "model embedder exceeded a request's maximum by 4,950 tokens at 2026-11-26T09:30:00+00:00 (request r1), so "
+            "each request holds its full max_output_tokens"
+        )
+        assert "`tollgate --env e2e providers trust embedder`" in found["fix"]
+        assert "no model held in full 'embeder'" in tollgate.here("providers", "trust", "embeder", accepted=253).err
+        trusted = tollgate.here("--yes", "--output", "json", "providers", "trust", "embedder").json
+        assert (trusted["model"], trusted["effective_within_seconds"]) == ("embedder", 60)
+        assert findings(tollgate, "exceeded-maxima", accepted=0) == []
+        (row,) = [row for row in tollgate.json("audit") if row["action"] == "providers.trust"]
+        assert row["target"] == "embedder"
 
 
 def test_a_hold_past_its_deadline(system: System, tollgate: Command) -> None:

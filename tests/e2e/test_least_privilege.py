@@ -12,9 +12,10 @@ from botocore.exceptions import ClientError
 from typer.main import get_command
 
 from admin import cli
-from lambda_src.contract import ENVIRONMENT_TAG, secret_name
+from lambda_src.contract import ENVIRONMENT_TAG, EXCEEDED_PK, secret_name
 from tests.e2e.command import Command
 from tests.e2e.conftest import CANARY_SECRETS, System
+from tests.e2e.temporary_changes import from_now, item_changed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 
@@ -51,6 +52,7 @@ CHANGES = {
     "keys revoke": "keys revoke {issued}",
     "keys rotate": "keys rotate {issued}",
     "providers secret set": "providers secret set anthropic",
+    "providers trust": "providers trust privileged",
 }
 FOLLOWS = {"usage tail": "usage tail --since 1h --consumer limited --model standin-small"}
 """Ends with Ctrl-C alone."""
@@ -91,7 +93,7 @@ class Person:
 
 @pytest.fixture(scope="module")
 def words(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A consumer that is paused, a key to import, and a log line that is booked."""
+    """A consumer that is paused, a key to import, a log line that is booked, and a model that is held in full."""
     folder = tmp_path_factory.mktemp("privilege")
     ids, lines = folder / "ids.csv", folder / "lines.json"
     stray = system.cloud.client("apigateway").create_api_key(
@@ -103,8 +105,10 @@ def words(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFa
     answer = system.call("POST", "/v1/chat/completions", body, {"x-api-key": system.key("limited")})
     request = answer.headers["x-tollgate-request-id"]
     lines.write_text("\n".join(line for line in system.log_lines("/tollgate/e2e/usage") if request in line))
-    yield {"alpha": system.key_id("alpha"), "ids": str(ids), "lines": str(lines), "request": request,
-           "page": str(folder / "page.html")}  # fmt: skip
+    held = {"status": "held", "at": from_now(days=-1), "request_id": "r1", "output_over_maximum": 7}
+    with item_changed(system, EXCEEDED_PK, "privileged", held):
+        yield {"alpha": system.key_id("alpha"), "ids": str(ids), "lines": str(lines), "request": request,
+               "page": str(folder / "page.html")}  # fmt: skip
     tollgate.here("--yes", "consumers", "resume", "retired")
     system.cloud.client("apigateway").delete_api_key(apiKey=stray)
 
@@ -219,7 +223,7 @@ def test_an_operator_changes_what_operators_change(operator: Person) -> None:
     """In an order that leaves the deployment as it was."""
     for verb in (
         "keys issue", "keys import", "keys rotate", "keys disable", "keys enable", "keys revoke", "consumers pause",
-        "consumers resume", "budgets raise", "providers secret set",
+        "consumers resume", "budgets raise", "providers secret set", "providers trust",
     ):  # fmt: skip
         operator.tries(CHANGES[verb])
     operator.tries("consumers resume limited")

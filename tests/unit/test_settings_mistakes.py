@@ -80,6 +80,16 @@ CASES = {
                                              'provider = "anthropic"\nprice_changes = [{ from = 2027-01-01, input = 1, '
                                              "output = 2, cache_write_5m = 2 }]\n",
                                              'models.claude-opus-4-1.price_changes[0].cache_write_1h', ["Anthropic"]),
+    "Claude's cache writes on Bedrock": ("", '[providers.aws]\nkind = "bedrock"\n[models.fast]\nprovider = "aws"\n'
+                                        'upstream = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"\n'
+                                        'prices = { input = "1.10", output = "5.50", cache_write_1h = "2.20" }\n',
+                                        "models.fast.prices.cache_write_5m", ["Anthropic", '"1.375"']),
+    "Claude's cache writes behind OpenAI's API": ("", '[providers.proxy]\nkind = "openai"\nbase_url = '
+                                                 '"https://llm.example/v1"\n[models."anthropic/Claude@20260101"]\n'
+                                                 'provider = "proxy"\nprices = { input = 3, output = 15, '
+                                                 "cache_write_5m = 4 }\n",
+                                                 'models."anthropic/Claude@20260101".prices.cache_write_1h',
+                                                 ["Anthropic", '"6"']),
     "alias of a KMS key": ("", '[gateway]\nkms_key_arn = "arn:aws:kms:eu-west-1:111122223333:alias/own"\n',
                        "gateway.kms_key_arn", ["not of an alias"]),
     "web ACL of CloudFront": ("", "[gateway]\nwaf_acl_arn = "

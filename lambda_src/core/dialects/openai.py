@@ -34,6 +34,8 @@ from lambda_src.core.tokens import as_object
 __all__ = ["parse_request", "parse_response"]
 
 _MAX_TIER = 100
+_INPUT_ALLOWANCE = 4
+"""Special tokens that a server adds to each input of a batch of embeddings: those of its start and end."""
 _CLIENT_TOOLS = ("function", "custom", "local_shell", "apply_patch")
 """Types of tools that the client runs."""
 _TEXT_PARTS = ("text", "input_text", "output_text", "refusal", "summary_text", "reasoning_text")
@@ -116,17 +118,31 @@ def _service_tier(body: JsonObject) -> str | None:
 
 
 def _embeddings(parsed: ParsedRequest) -> None:
+    """Parse a string, an array of token ids, or an array of strings and such arrays: a batch of independent inputs."""
     parsed.max_output, parsed.input_classes = 0, {"input"}
     value = parsed.body.get("input")
+    inputs = value if isinstance(value, list) and not _is_token_ids(value) else [value]
+    parsed.inputs = max(1, len(inputs))
     # Some servers also embed chats and images.
-    if parsed.body.get("messages") is not None or any(True for _ in objects(value)) or isinstance(value, dict):
+    if parsed.body.get("messages") is not None or not all(
+        isinstance(each, str) or _is_token_ids(each) for each in inputs
+    ):
         parsed.unbounded_input = "input other than text or tokens"
+        return
+    parsed.text_bytes = sum(byte_size(each) for each in inputs)
+    parsed.token_ids = sum(len(each) for each in inputs if isinstance(each, list))
+    parsed.added_tokens = parsed.inputs * _INPUT_ALLOWANCE
+
+
+def _is_token_ids(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(type(token) is int for token in value)
 
 
 def _chat(parsed: ParsedRequest) -> None:
     body = parsed.body
-    maxima = [integer_field(body, name) for name in MAXIMA]
-    parsed.max_output = max((value for value in maxima if value is not None), default=None)
+    maxima = [value for name in MAXIMA if (value := integer_field(body, name, minimum=0)) is not None]
+    parsed.max_output = max(maxima, default=None)
+    parsed.may_ignore_maximum = 0 in maxima  # it warms the cache, and for Ollama it means no maximum
     parsed.choices = integer_field(body, "n", maximum=128) or 1
     # Rejected prediction tokens are billed as output, although they are not part of the response.
     parsed.extra_output = len(str(body.get("prediction") or "").encode(errors="surrogatepass"))
@@ -150,7 +166,8 @@ def _chat(parsed: ParsedRequest) -> None:
 
 def _responses(parsed: ParsedRequest) -> None:
     body = parsed.body
-    parsed.max_output = integer_field(body, "max_output_tokens")
+    parsed.max_output = integer_field(body, "max_output_tokens", minimum=0)
+    parsed.may_ignore_maximum = parsed.max_output == 0
     if boolean_field(body, "background"):
         raise BadRequest(
             "background_not_supported",

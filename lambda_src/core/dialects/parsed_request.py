@@ -25,8 +25,11 @@ class ParsedRequest:
 
     body: the request's JSON object. model: the requested model. stream: whether an event stream is requested.
     max_output: maximum output tokens per choice; None: the request has no maximum. choices: requested choices (`n`).
+    may_ignore_maximum: some servers take the request's maximum for none.
     extra_output: output tokens per choice that may be billed in addition to `max_output`.
     text_bytes: bytes of the parts of the body whose size in bytes bounds their tokens. images: number of images.
+    inputs: texts that are read independently, each at most as long as the context window. token_ids: tokens that the
+    request gives as numbers, which `text_bytes` excludes.
     added_tokens: input tokens that the provider adds to explain tools to the model.
     unbounded_input: the part that refers to input of unknown size, such as a file id; None: no such part.
     extended_context: whether the request extends the model's context window.
@@ -45,10 +48,13 @@ class ParsedRequest:
     model: str
     stream: bool = False
     max_output: int | None = None
+    may_ignore_maximum: bool = False
     choices: int = 1
     extra_output: int = 0
     text_bytes: int = 0
     images: int = 0
+    inputs: int = 1
+    token_ids: int = 0
     added_tokens: int = 0
     unbounded_input: str | None = None
     extended_context: bool = False
