@@ -96,7 +96,7 @@ class LedgerTable(Construct):
         """Each item of a transaction needs the permission of its own operation; there is none for transactions."""
         arns = [self.table.arn]
         return [
-            allow("ReadLedger", ["dynamodb:GetItem", "dynamodb:Query"], arns),
+            allow("ReadLedger", [f"dynamodb:{read}" for read in ("GetItem", "Query", "ConditionCheckItem")], arns),
             in_partitions(allow("PutItems", ["dynamodb:PutItem"], arns), puts),
             in_partitions(allow("UpdateItems", ["dynamodb:UpdateItem"], arns), updates),
         ]

@@ -180,7 +180,6 @@ ACCOUNT_SK: Final = "ACCOUNT"
 MODELS_PK: Final = "MODELS"
 """Partition of all models, so that one query reads them; `sk` is the name that clients request."""
 
-
 EXCEEDED_PK: Final = "EXCEEDED"
 """Partition of the models whose provider has exceeded a request's maximum output; `sk` is the model's name."""
 
@@ -213,6 +212,15 @@ def usage_pk(consumer: str, day: str) -> str:
 def usage_sk(epoch_ms: int, request_id: str) -> str:
     """Sort key of a usage row: when API Gateway received the request. 13 digits last until the year 2286."""
     return f"{epoch_ms:013d}#{request_id}"
+
+
+CORRECTION: Final = "correction"
+"""`kind` of a correction, which is an item beside the usage row that it corrects. Usage rows have no `kind`."""
+
+
+def correction_sk(row_sk: str, number: int) -> str:
+    """Sort key of the correction `number`, from 1, of a usage row. It sorts directly after the row."""
+    return f"{row_sk}#{number:04d}"
 
 
 AUDIT_MONTH: Final = "%Y-%m"
@@ -254,7 +262,8 @@ LATENCY_BOUNDS_MS: Final = (
 #
 #   requests, errors (5xx), refusals, estimated, unsettled, over_estimate, cost_nano_usd, tokens_<class>,
 #   tokens_reasoning, latency_ms (sum), ms_<bound> (requests with a latency of at most this bound and above the previous
-#   one), status_<HTTP status>, code_<error code>. Unsettled requests have no latency.
+#   one), status_<HTTP status>, code_<error code>. Unsettled requests have no latency. Corrections add to cost_nano_usd
+#   and tokens_<class>, and to corrections (their number) and corrected_nano_usd (their part of the cost).
 
 
 # Items that Terraform writes, in DynamoDB's types (S string, N number, L list, M map, BOOL). Key and policy items also
@@ -282,8 +291,14 @@ LATENCY_BOUNDS_MS: Final = (
 #                                               raises L<M{usd_nano N, per S, until S, at S, by S}>: added to every
 #                                               budget of window `per` until `until`
 #   audit    pk AUDIT#<month>       sk <epoch ms>#<random>    at S, by S, action S, target S, before S?, after S? (JSON)
+#   correction                      pk of the usage row, sk <sk of the usage row>#<number>
+#                                               kind S (CORRECTION), request_id S, consumer S, day S, at_ms N (of the
+#                                               request), key_id S, model S, provider S?, cost_nano_usd N and
+#                                               tokens_<class> N? (differences), reason S, by S, at S, method S ("cost",
+#                                               "tokens" or "prices": what was stated), price_version S?, run S (shared
+#                                               by the corrections of one command), ttl N? (the usage row's)
 #
-# Items that only the Lambda writes: account, rollup, usage row (lambda_src/edges/ledger.py), EVENT
+# Items that the Lambda writes: account, rollup, usage row (lambda_src/edges/ledger.py), EVENT
 # (lambda_src/edges/budget_events.py) and
 #
 #   exceeded pk EXCEEDED            sk <model>  status S: "held" | "cleared" (by an operator), at S, by S? (operator),

@@ -189,3 +189,19 @@ def charge(at_ms: int, amount: int, account: Account, now_ms: int) -> Update:
     adds = {**_in_every_window("c", at_ms, amount), **_in_every_window("s", at_ms, amount)}
     counted = _recent(now_ms) | set(account.item)
     return Update(sets={}, adds={name: value for name, value in adds.items() if name in counted})
+
+
+def correct(at_ms: int, amount: int, account: Account, now_ms: int) -> Update:
+    """The update that books a correction of `amount`, on condition that the account still has each counter of a past
+    window that the update changes.
+
+    A refund skips a window that has counted less than the refund: that counter does not include the request, for
+    example because the account was deleted, and would fall below 0.
+    """
+    adds = {
+        name: value
+        for name, value in charge(at_ms, amount, account, now_ms).adds.items()
+        if account.item.get(f"s{name[1:]}", 0) + amount >= 0
+    }
+    recent = _recent(now_ms)
+    return Update(sets={}, adds=adds, exists=tuple(name for name in adds if name not in recent))

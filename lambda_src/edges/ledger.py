@@ -22,8 +22,10 @@ from lambda_src.contract import (
     EXCEEDED_PK,
     MODEL_ROUTES,
     PK,
+    SK,
     TTL_ATTRIBUTE,
     account_pk,
+    correction_sk,
     rollup_pk,
     rollup_sk,
     usage_pk,
@@ -32,7 +34,7 @@ from lambda_src.contract import (
 from lambda_src.core import account as accounts
 from lambda_src.core.account import Account, Hold, Update
 from lambda_src.core.policy import Policy
-from lambda_src.core.tokens import Tokens
+from lambda_src.core.unsettled import supersedes, unsettled_record, unsettled_rollup
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.core.windows import utc_datetime
 from lambda_src.edges.aws import AwsClient, AwsError
@@ -42,7 +44,7 @@ from lambda_src.edges.dynamodb_update import build_update
 
 _SECONDS_PER_DAY = 86_400
 
-Outcome = Literal["settled", "replayed", "corrected"]
+Outcome = Literal["settled", "replayed", "corrected", "kept"]
 
 
 class NoRoomError(Exception):
@@ -130,7 +132,7 @@ class Ledger(DynamoDBTable):
             row, _ = _failed_conditions(error)
             if row is None:
                 raise
-            return self._correct(record, row, deadline) if _supersedes(record, row) else "replayed"
+            return self._correct(record, row, deadline) if supersedes(record, row) else "replayed"
         return "settled"
 
     def hold_in_full(self, record: UsageRecord, deadline: float) -> None:
@@ -239,7 +241,7 @@ class Ledger(DynamoDBTable):
 
     def _settle_again(self, record: UsageRecord, hold: Hold | None, row: Mapping[str, Any], deadline: float) -> Outcome:
         """Handle a request that already has a row: correct the row if the sweeper wrote it, else only end the hold."""
-        if _supersedes(record, row):
+        if supersedes(record, row):
             return self._correct(record, row, deadline)
         if hold is not None:
             self._release(record.consumer, hold, deadline)
@@ -254,7 +256,8 @@ class Ledger(DynamoDBTable):
                 raise
 
     def _correct(self, record: UsageRecord, row: Mapping[str, Any], deadline: float) -> Outcome:
-        """Replace an `unsettled` row by the actual record, and book the difference."""
+        """Replace an `unsettled` row by the actual record, and book the difference. A row that an operator corrected is
+        kept: the stated amount stands."""
         before = unsettled_rollup(row)
         delta = {name: value - before.get(name, 0) for name, value in record.rollup().items()}
         delta |= {name: -value for name, value in before.items() if name not in delta}
@@ -264,11 +267,13 @@ class Ledger(DynamoDBTable):
         put["ExpressionAttributeNames"] = {"#settlement": "settlement"}
         put["ExpressionAttributeValues"] = {":unsettled": {"S": "unsettled"}}
         try:
-            self._write(put, record, update if update.adds else None, delta, deadline)
+            self._write(put, record, update if update.adds else None, delta, deadline, uncorrected=True)
         except AwsError as error:
-            if _failed_conditions(error)[0] is None:
-                raise
-            return "replayed"
+            if _failed_conditions(error)[0] is not None:
+                return "replayed"
+            if _is_corrected(error):
+                return "kept"
+            raise
         return "corrected"
 
     def _transact(self, record: UsageRecord, update: Update | None, deadline: float) -> None:
@@ -286,56 +291,33 @@ class Ledger(DynamoDBTable):
         }
 
     def _write(
-        self, put: dict[str, Any], record: UsageRecord, update: Update | None, rollup: dict[str, int], deadline: float
+        self,
+        put: dict[str, Any],
+        record: UsageRecord,
+        update: Update | None,
+        rollup: dict[str, int],
+        deadline: float,
+        *,
+        uncorrected: bool = False,
     ) -> None:
+        """One transaction. uncorrected: on condition that the row has no correction."""
         account = item_key(account_pk(record.consumer), ACCOUNT_SK)
         daily = item_key(rollup_pk(record.consumer), rollup_sk(record.day, record.model, record.key_id))
         writes: list[dict[str, object]] = [{"Put": put}]
         if update is not None:
             writes.append({"Update": build_update(self._table, account, update)})
         writes.append({"Update": build_update(self._table, daily, Update(sets={}, adds=rollup))})
+        if uncorrected:
+            first = item_key(put["Item"][PK]["S"], correction_sk(put["Item"][SK]["S"], 1))
+            absent = {"ConditionExpression": "attribute_not_exists(#p)", "ExpressionAttributeNames": {"#p": PK}}
+            writes.append({"ConditionCheck": {"TableName": self._table, "Key": first, **absent}})
         self._call("TransactWriteItems", {"TransactItems": writes}, deadline)
 
 
-def unsettled_record(hold: Hold, consumer: str, environment: str) -> UsageRecord:
-    """The record to book for an expired hold: the held amount, marked `unsettled`."""
-    return UsageRecord(
-        request_id=hold.request_id,
-        at_ms=hold.at_ms,
-        environment=environment,
-        consumer=consumer,
-        key_id=hold.key_id,
-        route=hold.route,
-        provider=hold.provider,
-        model=hold.model,
-        status=504,
-        error_code="unsettled",
-        settlement="unsettled",
-        usage_source="estimated",
-        tokens=Tokens(input=hold.tokens),
-        held_nano_usd=hold.amount,
-        cost_nano_usd=hold.amount,
-        price_version=hold.price_version,
-    )
-
-
-def unsettled_rollup(row: Mapping[str, Any]) -> dict[str, int]:
-    """The values that an `unsettled` row added to its rollup."""
-    return {
-        "requests": 1,
-        "errors": 1,
-        "estimated": 1,
-        "unsettled": 1,
-        "status_504": 1,
-        "code_unsettled": 1,
-        "cost_nano_usd": int(row["cost_nano_usd"]),
-        "tokens_input": int(row.get("tokens_input", 0)),
-    }
-
-
-def _supersedes(record: UsageRecord, row: Mapping[str, Any]) -> bool:
-    """Whether the sweeper wrote `row`, and `record` has the actual outcome."""
-    return row.get("settlement") == "unsettled" and record.settlement != "unsettled"
+def _is_corrected(error: AwsError) -> bool:
+    """Whether the last condition of a cancelled transaction failed: that the row has no correction."""
+    reasons = error.details.get("CancellationReasons", [])
+    return bool(reasons) and reasons[-1].get("Code") == CONDITION_FAILED
 
 
 def _failed_conditions(error: AwsError) -> tuple[dict[str, Any] | None, bool]:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from lambda_src.core.tokens import Tokens
+from lambda_src.core.unsettled import unsettled_record, unsettled_rollup
 from lambda_src.core.usage_line import usage_line
 from lambda_src.core.usage_record import UsageRecord, record_from_line
-from lambda_src.edges.ledger import unsettled_record, unsettled_rollup
 from tests.unit.test_account import HOLD
 
 FULL: dict[str, Any] = {
