@@ -80,7 +80,7 @@ def root(
 COMMANDS: Final = {
     "keys": ("keys.commands", "app", "Issue, rotate and revoke keys of consumers."),
     "consumers": ("consumers.commands", "app", "Show consumers with their budgets and keys; pause and resume them."),
-    "usage": ("usage.commands", "app", "Report usage and cost, and look at single requests."),
+    "usage": ("usage.commands", "app", "Report usage and cost, look at single requests, and correct them."),
     "budgets": ("budgets.commands", "app", "Show and forecast budgets, or raise one temporarily."),
     "providers": ("providers.commands", "app", "Manage providers' secrets and check that providers respond."),
     "logs": ("logs.commands", "app", "Query the usage and access logs; replay usage lines that the ledger misses."),

@@ -43,6 +43,19 @@ class Audit:
     before: Mapping[str, object] | None = None
     after: Mapping[str, object] | None = None
 
+    def row(self, by: str, at: datetime) -> Change:
+        """The audit row of the action. by: the operator's ARN."""
+        values = {
+            "at": at.isoformat(timespec="milliseconds"),
+            "by": by,
+            "action": self.action,
+            "target": self.target,
+            "before": None if self.before is None else json.dumps(self.before, default=str),
+            "after": None if self.after is None else json.dumps(self.after, default=str),
+        }
+        sk = f"{int(at.timestamp() * 1000):013d}#{secrets.token_hex(4)}"
+        return Change(audit_pk(at.astimezone(UTC).strftime(AUDIT_MONTH)), sk, values, "new")
+
 
 class OperatorLedger:
     """The table `name`. identity: returns the operator's ARN, called at the first change. now: the time in UTC."""
@@ -113,17 +126,7 @@ class OperatorLedger:
 
     def change(self, changes: Sequence[Change], audit: Audit) -> None:
         """Write `changes` and their audit row, all or nothing. Raises RefusedError if a condition fails."""
-        at = self._now()
-        row = {
-            "at": at.isoformat(timespec="milliseconds"),
-            "by": self._identity(),
-            "action": audit.action,
-            "target": audit.target,
-            "before": None if audit.before is None else json.dumps(audit.before, default=str),
-            "after": None if audit.after is None else json.dumps(audit.after, default=str),
-        }
-        sk = f"{int(at.timestamp() * 1000):013d}#{secrets.token_hex(4)}"
-        audit_row = Change(audit_pk(at.astimezone(UTC).strftime(AUDIT_MONTH)), sk, row, "new")
+        audit_row = audit.row(self._identity(), self._now())
         try:
             self._client.transact_write_items(TransactItems=[self._write(change) for change in (*changes, audit_row)])
         except self._client.exceptions.TransactionCanceledException as error:

@@ -34,7 +34,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: value if hasattr(value, "__html__") else printable(value),
     )
-    names = ("compact", "counted", "milliseconds", "money", "percent")
+    names = ("compact", "counted", "milliseconds", "money", "percent", "signed_money")
     environment.filters |= {name: getattr(formatting, name) for name in names}
     environment.filters |= {"usd": usd, "grouped": "{:,}".format, "width": percent_width}
     return environment

@@ -273,6 +273,6 @@ def replay(
         ) from None
     replayed = replay_file(session, text)
     if replayed is not None:
-        counts = ("lines", "booked", "corrected", "already booked")
-        row = (replayed.lines, replayed.booked, replayed.corrected, replayed.there_already)
+        counts = ("lines", "booked", "corrected", "already booked", "kept")
+        row = (replayed.lines, replayed.booked, replayed.corrected, replayed.there_already, replayed.kept)
         session.output.show(replayed, lambda: table("", counts, [row], right=counts))

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from admin.errors import ConfigurationError, RefusedError, ServiceError, UsageError
+from admin.aws_client import gateway_client
+from admin.errors import RefusedError, ServiceError, UsageError
 from admin.operator_ledger import Audit
 from admin.session import Session
 from lambda_src.core.usage_record import LINE_FIELDS, TOKEN_FIELDS, UsageRecord, record_from_line
@@ -31,12 +32,14 @@ class Replayed:
     booked: lines that were missing in the ledger.
     corrected: lines that were booked at the held amount and are now booked at their cost.
     there_already: lines that were booked already.
+    kept: lines of unsettled requests that `tollgate usage correct` has corrected; the corrected cost stands.
     """
 
     lines: int
     booked: int
     corrected: int
     there_already: int
+    kept: int
 
 
 def replay_file(session: Session, text: str) -> Replayed | None:
@@ -57,7 +60,7 @@ def replay_file(session: Session, text: str) -> Replayed | None:
         _audit(session, outcomes, failure)
     if failure:
         raise ServiceError(failure)
-    return Replayed(len(records), outcomes["settled"], outcomes["corrected"], outcomes["replayed"])
+    return Replayed(len(records), outcomes["settled"], outcomes["corrected"], outcomes["replayed"], outcomes["kept"])
 
 
 def usage_records(text: str, environment: str) -> Iterator[UsageRecord]:
@@ -136,8 +139,8 @@ def _parsed(number: int, line: object) -> dict[str, Any]:
 
 
 def _book(ledger: Ledger, records: Sequence[UsageRecord], outcomes: Counter[str]) -> str:
-    """Book the records and count the outcomes `settled` (was missing), `corrected` and `replayed` (was booked already).
-    Returns the error that stopped it, or ""."""
+    """Book the records and count the outcomes `settled` (was missing), `corrected`, `replayed` (was booked already) and
+    `kept`. Returns the error that stopped it, or ""."""
     from lambda_src.edges.aws import AwsError
 
     for number, record in enumerate(records, start=1):
@@ -170,20 +173,7 @@ def _audit(session: Session, outcomes: Counter[str], failure: str) -> None:
 
 def _ledger(session: Session) -> Ledger:
     """The ledger, configured like the deployed gateway's, with the operator's credentials."""
-    from lambda_src.edges.aws import AwsClient
     from lambda_src.edges.ledger import Ledger
 
     settings = session.config
-    credentials = session.boto.get_credentials()
-    if credentials is None:
-        raise ConfigurationError("no AWS credentials. Set AWS_PROFILE or --profile, or sign in (`aws sso login`).")
-    frozen = credentials.get_frozen_credentials()
-    endpoint = session.dynamodb.meta.endpoint_url
-    environ = {
-        "AWS_REGION": session.region,
-        "AWS_ACCESS_KEY_ID": frozen.access_key or "",
-        "AWS_SECRET_ACCESS_KEY": frozen.secret_key or "",
-        **({"AWS_SESSION_TOKEN": frozen.token} if frozen.token else {}),
-        **({} if endpoint.endswith((".amazonaws.com", ".amazonaws.com.cn")) else {"AWS_ENDPOINT_URL": endpoint}),
-    }
-    return Ledger(AwsClient(environ), settings.table, settings.environment, settings.retention_days)
+    return Ledger(gateway_client(session), settings.table, settings.environment, settings.retention_days)

@@ -40,8 +40,11 @@ class UsageRow:
     tokens_cached: input tokens read from a provider's cache.
     tokens_out: output tokens, reasoning included.
     tokens_reasoning: output tokens spent on reasoning.
-    usd: cost as an exact decimal in dollars.
+    usd: cost as an exact decimal in dollars, corrections included.
     nano_usd: the same as an integer of 10⁻⁹ dollars.
+    corrections: number of corrections of the requests (`tollgate usage correct` and `reprice`).
+    corrections_usd: the corrections' part of the cost, as an exact decimal in dollars; negative for refunds.
+    corrections_nano_usd: the same as an integer of 10⁻⁹ dollars.
     p50_ms, p95_ms, p99_ms: latency, interpolated within the buckets of a histogram; null without any latency.
     previous_usd: cost in the previous period as an exact decimal in dollars; null in `usage top`, and with day or
         status in --by except in the total.
@@ -72,6 +75,9 @@ class UsageRow:
     tokens_reasoning: int | None
     usd: str | None
     nano_usd: int | None
+    corrections: int | None
+    corrections_usd: str | None
+    corrections_nano_usd: int | None
     p50_ms: int | None
     p95_ms: int | None
     p99_ms: int | None

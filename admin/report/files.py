@@ -14,7 +14,16 @@ from admin.errors import UsageError
 from admin.formatting import csv_safe, markdown_safe, milliseconds, money
 from admin.output import json_text
 from admin.report.documents import DIMENSIONS, LABELS, UsageReport, UsageRow
-from admin.report.terminal import COMPARED, compared, is_compared, label_cells, label_columns, notes, summary
+from admin.report.terminal import (
+    COMPARED,
+    compared,
+    corrections,
+    is_compared,
+    label_cells,
+    label_columns,
+    notes,
+    summary,
+)
 
 _MEASURES: Final = tuple(field.name for field in fields(UsageRow) if field.name not in (*DIMENSIONS, *LABELS))
 
@@ -68,6 +77,11 @@ def as_markdown(report: UsageReport) -> str:
         f"|{'|'.join([' --- '] * texts + [' ---: '] * len(numbers) + [' --- '])}|",
     ]
     for row in (*report.rows, report.total):
+        if row is report.total and row.corrections:
+            amount, words = corrections(row)
+            blank = [""] * (texts - 1 + len(counts))
+            after = [""] * (len(COMPARED) * change + 1)
+            lines.append(f"| {' | '.join(['corrections', *blank, amount, *after])} | {words} |")
         values = ["" if (value := row.value(name)) is None else value for name in report.by]
         names = [markdown_safe(value) for value in (*values, *label_cells(labels, row))]
         if row is report.total:

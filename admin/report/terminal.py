@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from admin.formatting import compact, milliseconds, money, signed_money
+from admin.formatting import compact, counted, milliseconds, money, signed_money
 from admin.output import table
 from admin.report.documents import LABELS, UsageReport, UsageRow
 from admin.report.labels import labelled
@@ -56,8 +56,24 @@ def report_table(report: UsageReport, labels: Mapping[str, str]) -> Any:
         *numbers(report.total, change),
         notes(report.total),
     ]
+    if report.total.corrections:
+        rows.append([*_corrections(report, columns)])
     spare = [name for name in _SPARE if name not in report.by]
     return Group(table(title, columns, rows, right=_RIGHT, spare=spare, total=total), "", *_below(report))
+
+
+def _corrections(report: UsageReport, columns: Sequence[str]) -> Iterator[str]:
+    """The cells of the line of corrections."""
+    amount, words = corrections(report.total)
+    for place, name in enumerate(columns):
+        yield "corrections" if place == 0 else amount if name == "spend" else words if name == "notes" else ""
+
+
+def corrections(row: UsageRow) -> tuple[str, str]:
+    """The corrections' part of the cost, and their number in words."""
+    return signed_money(
+        row.corrections_nano_usd or 0
+    ), f"{counted(row.corrections or 0, 'correction')}, included in spend"
 
 
 def label_columns(report: UsageReport) -> list[str]:
@@ -111,9 +127,10 @@ def compared(row: UsageRow) -> list[str]:
 
 
 def notes(row: UsageRow) -> str:
-    """How many of a row's requests have a cost that is not what the provider reported."""
+    """How many of a row's requests have a cost that is not what the provider reported, and how many corrections."""
     counts = {name: getattr(row, name) for name in COST_NOTES}
-    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    words = [f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count]
+    return ", ".join([*words, counted(row.corrections, "correction")] if row.corrections else words)
 
 
 def summary(report: UsageReport) -> list[str]:

@@ -10,6 +10,9 @@ from lambda_src.contract import LATENCY_BOUNDS_MS, TOKEN_CLASSES
 OUTPUT_CLASSES: Final = tuple(f"tokens_{name}" for name in TOKEN_CLASSES if name.startswith("output"))
 INPUT_CLASSES: Final = tuple(f"tokens_{name}" for name in TOKEN_CLASSES if not name.startswith("output"))
 COST: Final = "cost_nano_usd"
+CORRECTIONS: Final = "corrections"
+CORRECTED: Final = "corrected_nano_usd"
+"""The corrections' part of the cost."""
 REJECTION_CODES: Final = {
     "model_not_found": ("model_not_found",),
     "unpriced": ("service_tier_not_priced", "unbounded_cost"),

@@ -1,4 +1,4 @@
-"""`tollgate usage`: reports, top consumers, and single requests."""
+"""`tollgate usage`: reports, top consumers, single requests and corrections."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from admin.report.labels import key_labels
 from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, parse_period
 from admin.report.scope import Scope
 from admin.session import Session, session_of
+from admin.usage.corrections.correct import correct
+from admin.usage.corrections.reprice import reprice
 from admin.usage.export import export
 from admin.usage.lines import show, tail
 from admin.usage.names import check_model
 
-app = typer.Typer(help="Report usage and cost, and look at single requests.", no_args_is_help=True)
+app = typer.Typer(help="Report usage and cost, look at single requests, and correct them.", no_args_is_help=True)
 
 ReportFormat = Literal["table", "json", "csv", "html", "md"]
 Since = Annotated[str, typer.Option(metavar="DAY", help=SINCE_HELP)]
@@ -194,3 +196,5 @@ def _share(part: int, whole: int) -> str:
 app.command("show")(show)
 app.command("tail")(tail)
 app.command("export")(export)
+app.command("correct")(correct)
+app.command("reprice")(reprice)

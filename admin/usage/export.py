@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 
 from admin import completion
 from admin.errors import UsageError
-from admin.formatting import csv_safe
+from admin.formatting import counted, csv_safe
 from admin.output import json_output, json_text, printable
 from admin.report import rollups
 from admin.report.files import replacing
@@ -21,7 +22,8 @@ from admin.report.period import SINCE_HELP, UNTIL_HELP, Period, parse_period
 from admin.report.rollups import group_by
 from admin.report.totals import UsageTotals
 from admin.session import Session, session_of
-from admin.usage.requests import COLUMNS, Only, RequestDetails, request
+from admin.usage.corrections.rows import corrected_rows
+from admin.usage.requests import COLUMNS, Only, RequestDetails, correction, request
 from lambda_src.contract import usage_pk
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ _TYPES: Final = {
     "upstream_status": "INTEGER",
     "retries": "INTEGER",
     "usd": "DECIMAL(28,9)",
+    "corrected_at": "TIMESTAMPTZ",
     "tags": "MAP(VARCHAR, VARCHAR)",
 }
 """Parquet types of columns that are neither text nor BIGINT (tokens, nano-dollars, milliseconds)."""
@@ -48,11 +51,13 @@ class RequestsExported:
     to: path of the file.
     format: csv, jsonl or parquet.
     requests: number of requests.
+    corrections: number of corrections.
     """
 
     to: str
     format: ExportFormat
     requests: int
+    corrections: int
 
 
 @json_output(RequestsExported)
@@ -71,6 +76,9 @@ def export(
     to: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of stdout.")] = None,
 ) -> None:
     """Export every request of a period, one row each: consumer, key, model, time, tokens by class, exact cost.
+
+    A correction is a row of its own after its request, with settlement `correction` and the difference as cost, so that
+    the sum of all rows is what was charged. --only corrections exports nothing else.
 
     Rows are sorted by consumer, then by time. Costs are integers of nano-dollars and exact decimals of dollars. In CSV,
     text that a spreadsheet would run as a formula gets a leading apostrophe. Memory use does not grow with the number
@@ -92,29 +100,42 @@ def export(
             raise UsageError("Parquet is a binary format; pass --to FILE.")
         _TEXTS[form](exported, sys.stdout)
         return
+    counts = Counter[bool]()
+    exported = _counted(exported, counts)
     with replacing(to) as passing:
-        count = _parquet(exported, passing) if form == "parquet" else _text(exported, form, passing)
-    done = RequestsExported(to=str(to), format=form, requests=count)
+        if form == "parquet":
+            _parquet(exported, passing)
+        else:
+            _text(exported, form, passing)
+    done = RequestsExported(to=str(to), format=form, requests=counts[False], corrections=counts[True])
     session.output.show(done, render=lambda: _summary(done))
 
 
 def _summary(done: RequestsExported) -> Any:
     from rich.text import Text
 
-    return Text(printable(f"{done.to}: {done.requests:,} requests"))
+    corrections = f" and {counted(done.corrections, 'correction')}" if done.corrections else ""
+    return Text(printable(f"{done.to}: {done.requests:,} requests{corrections}"))
+
+
+def _counted(exported: Iterator[RequestDetails], counts: Counter[bool]) -> Iterator[RequestDetails]:
+    """The same rows; counts them by whether they are corrections."""
+    for details in exported:
+        counts[details.is_correction] += 1
+        yield details
 
 
 def requests(session: Session, names: Sequence[str], days: Period, only: Only | None) -> Iterator[RequestDetails]:
-    """Requests of these consumers, by consumer and time. Reads only partitions that have any, by the rollups."""
+    """Requests of these consumers and their corrections, by consumer and time. Reads only partitions that have any, by
+    the rollups."""
     for name in names:
         (per_day,) = rollups.read_totals(session.ledger, [name], [days], [group_by(lambda key: key.day)])
         for day in sorted(per_day):
             if not _has(per_day[day], only):
                 continue
-            for row in session.ledger.query(usage_pk(name, day)):
-                details = request(row)
-                if only is None or details.matches(only):
-                    yield details
+            for row in corrected_rows(session.ledger.query(usage_pk(name, day)), session.now()):
+                every = [request(row.item), *(correction(item, row.item) for item in row.corrections)]
+                yield from (details for details in every if only is None or details.matches(only))
 
 
 def _has(figures: UsageTotals, only: Only | None) -> bool:
@@ -123,40 +144,36 @@ def _has(figures: UsageTotals, only: Only | None) -> bool:
     return figures.noted("refusals" if only == "refused" else only.replace("-", "_")) > 0
 
 
-def _text(exported: Iterator[RequestDetails], form: ExportFormat, path: Path) -> int:
+def _text(exported: Iterator[RequestDetails], form: ExportFormat, path: Path) -> None:
     with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        return _TEXTS[form](exported, file)
+        _TEXTS[form](exported, file)
 
 
-def _csv(exported: Iterator[RequestDetails], file: SupportsWrite[str]) -> int:
-    writer, count = csv.writer(file, lineterminator="\r\n"), 0
+def _csv(exported: Iterator[RequestDetails], file: SupportsWrite[str]) -> None:
+    writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for details in exported:
         tags = json_text(details.tags) if details.tags else ""
         cells = asdict(details) | {"tags": tags}
-        writer.writerow([csv_safe(cell) for cell in cells.values()])
-        count += 1
-    return count
+        # A refund is a negative number, not a formula.
+        writer.writerow([cell if name == "usd" else csv_safe(cell) for name, cell in cells.items()])
 
 
-def _jsonl(exported: Iterator[RequestDetails], file: SupportsWrite[str]) -> int:
-    count = 0
+def _jsonl(exported: Iterator[RequestDetails], file: SupportsWrite[str]) -> None:
     for details in exported:
         file.write(json_text(asdict(details), separators=(",", ":")) + "\n")
-        count += 1
-    return count
 
 
-_TEXTS: Final[dict[str, Callable[[Iterator[RequestDetails], Any], int]]] = {"csv": _csv, "jsonl": _jsonl}
+_TEXTS: Final[dict[str, Callable[[Iterator[RequestDetails], Any], None]]] = {"csv": _csv, "jsonl": _jsonl}
 
 
-def _parquet(exported: Iterator[RequestDetails], path: Path) -> int:
+def _parquet(exported: Iterator[RequestDetails], path: Path) -> None:
     """Write Parquet by way of a temporary JSON lines file, which DuckDB reads in batches: memory stays bounded."""
     import duckdb
 
     lines = path.with_name(f"{path.name}.jsonl")
     try:
-        count = _text(exported, "jsonl", lines)
+        _text(exported, "jsonl", lines)
         # Without these settings DuckDB would download extensions; it needs none here.
         with duckdb.connect(
             config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
@@ -166,7 +183,6 @@ def _parquet(exported: Iterator[RequestDetails], path: Path) -> int:
             read.write_parquet(str(path), compression="zstd")
     finally:
         lines.unlink(missing_ok=True)
-    return count
 
 
 def _type(column: str) -> str:

@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import typer
 
 from admin import completion
-from admin.errors import RefusedError, UsageError
 from admin.formatting import milliseconds
 from admin.keys.ledger import keys_of
+from admin.keys.view import short_arn
 from admin.logs.replay import NOBODY
 from admin.output import json_output, json_text, printable, table
 from admin.report.period import Period
 from admin.report.rollups import select_consumers
 from admin.session import Session, session_of
 from admin.times import DURATION_FORMAT, duration
+from admin.usage.corrections.documents import CorrectionShown, correction_shown
+from admin.usage.find import LATE, ItsConsumer, ItsDay, LogsSince, RequestId, find_request
 from admin.usage.names import check_model
 from admin.usage.requests import RequestDetails, request
-from lambda_src.contract import (
-    ROUTES,
-    SK,
-    SWEEP_MINUTES,
-    log_group,
-    usage_pk,
-    usage_sk,
-)
+from lambda_src.contract import log_group
+from lambda_src.core.pricing import usd
 from lambda_src.core.windows import utc_datetime
 
 POLL_SECONDS: Final = 2.0
-_LATE: Final = timedelta(seconds=30)
-"""How late a line may arrive after its time; lines seen before are recognized by their event id."""
-_ID: Final = re.compile(r"[A-Za-z0-9_=+/-]{6,128}")
 _FAILED: Final = 400
-_GATEWAY_PATHS: Final = frozenset(path for route in ROUTES for path in route.paths)
 
 
 @json_output(RequestDetails, many=True)
@@ -93,7 +84,7 @@ def _followed(session: Session, since: datetime) -> Iterator[RequestDetails]:
                 seen[group, event["eventId"]] = event["timestamp"]
                 if (line := _usage_line(event["message"])) is not None:
                     yield request(line)
-        since = max(since, polled_at - _LATE)
+        since = max(since, polled_at - LATE)  # late lines seen before are recognized by their event id
         seen = {name: at for name, at in seen.items() if at >= since.timestamp() * 1000}
         time.sleep(POLL_SECONDS)
 
@@ -142,13 +133,19 @@ def _line(details: RequestDetails) -> str:
 class RequestShown:
     """One request in full.
 
-    request: the request from its usage row, or from the usage log if it has no row.
+    request: the request from its usage row, or from the usage log if it has no row, as it was booked.
+    corrections: corrections of its cost and tokens.
+    corrected_usd: its cost with all corrections, as an exact decimal in dollars.
+    corrected_nano_usd: the same as an integer of 10⁻⁹ dollars.
     key_name: CONSUMER/LABEL of its key; null if the ledger does not know the key.
     booked: whether the ledger has a row of it.
     access: API Gateway's access log line of the request; null if it has expired or has not arrived yet.
     """
 
     request: RequestDetails
+    corrections: list[CorrectionShown]
+    corrected_usd: str
+    corrected_nano_usd: int
     key_name: str | None
     booked: bool
     access: dict[str, Any] | None
@@ -157,21 +154,12 @@ class RequestShown:
 @json_output(RequestShown)
 def show(
     context: typer.Context,
-    request_id: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="x-tollgate-request-id of the response.")],
-    since: Annotated[
-        str, typer.Option(metavar="DURATION", help=f"How far back to search the logs: {DURATION_FORMAT}.")
-    ] = "7d",
-    consumer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Its consumer, if the logs have expired.", autocompletion=completion.consumers
-        ),
-    ] = None,
-    day: Annotated[
-        str | None, typer.Option(metavar="DAY", help="Its UTC day, such as 2026-11-23; with --consumer.")
-    ] = None,
+    request_id: RequestId,
+    since: LogsSince = "7d",
+    consumer: ItsConsumer = None,
+    day: ItsDay = None,
 ) -> None:
-    """Show one request: its usage row and its access log line.
+    """Show one request: its usage row, its corrections and its access log line.
 
     The consumer and the day come from the logs. The ledger keeps rows longer than the logs: pass --consumer and --day
     for a request whose log lines have expired.
@@ -181,92 +169,33 @@ def show(
       tollgate usage show JKJaXmPLvHcESHA= --consumer search --day 2026-03-01
     """
     session = session_of(context)
-    if not _ID.fullmatch(request_id):
-        raise UsageError(
-            f"invalid request id {request_id!r}; accepted: the x-tollgate-request-id header of a response."
-        )
-    if (consumer is None) != (day is None):
-        raise UsageError("--consumer and --day name one partition of the ledger; pass both or neither.")
-    if consumer is not None and day is not None:
-        _check_day(day)
-        shown = _in_partition(session, request_id, consumer, day)
-    else:
-        shown = _in_logs(session, request_id, session.now() - duration(since, "--since"))
+    found = find_request(session, request_id, since, consumer, day)
+    line = found.line or {}
+    logged_only = {name: line.get(name) for name in ("error_message", "trace_id", "w3c_trace_id")}
+    details = request(line if found.row is None else {**found.row.item, **logged_only})
+    cost = details.nano_usd if found.row is None else found.row.cost
+    shown = RequestShown(
+        request=details,
+        corrections=[] if found.row is None else [correction_shown(item) for item in found.row.corrections],
+        corrected_usd=usd(cost),
+        corrected_nano_usd=cost,
+        key_name=next((key.name for key in keys_of(session, [details.key_id])), None),
+        booked=found.row is not None,
+        access=found.access,
+    )
     session.output.show(shown, render=lambda: _table(shown))
-
-
-def _check_day(day: str) -> None:
-    """Raise UsageError unless `day` is spelled as in the ledger."""
-    try:
-        valid = date.fromisoformat(day).isoformat() == day
-    except ValueError:
-        valid = False
-    if not valid:
-        raise UsageError(f"invalid --day {day!r}; accepted: a UTC day such as 2026-11-23.")
-
-
-def _in_partition(session: Session, request_id: str, consumer: str, day: str) -> RequestShown:
-    """The request from the rows of that day, without the logs."""
-    session.policy(consumer)
-    for row in session.ledger.query(usage_pk(consumer, day)):
-        if str(row[SK]).endswith(f"#{request_id}"):
-            return _shown(session, request(row), booked=True, access=None)
-    raise RefusedError(f"{consumer} has no request {request_id} on {day} (UTC). Check the day and the consumer.")
-
-
-def _in_logs(session: Session, request_id: str, since: datetime) -> RequestShown:
-    from admin.logs.insights import run_query
-
-    # request_id is an indexed field of the first two groups, so the query reads, and is billed for, few lines.
-    groups = [log_group(session.environment, log) for log in ("usage", "access", "sweeper")]
-    until = session.now() + _LATE
-    rows, _ = run_query(session, f'fields @message | filter request_id = "{request_id}"', groups, since, until, 20)
-    lines = [json.loads(row["@message"]) for row in rows]
-    access = next((line for line in lines if "kind" not in line), None)
-    usage = _definitive([line for line in lines if line.get("kind") == "usage"])
-    if usage is None:
-        raise RefusedError(_not_found(session, request_id, access))
-    logged = request(usage)
-    row = session.ledger.get(usage_pk(logged.consumer, logged.time[:10]), usage_sk(int(usage["at_ms"]), request_id))
-    logged_only = {name: usage.get(name) for name in ("error_message", "trace_id", "w3c_trace_id")}
-    return _shown(session, request({**row, **logged_only}) if row else logged, booked=bool(row), access=access)
-
-
-def _shown(session: Session, details: RequestDetails, booked: bool, access: dict[str, Any] | None) -> RequestShown:
-    name = next((key.name for key in keys_of(session, [details.key_id])), None)
-    return RequestShown(request=details, key_name=name, booked=booked, access=access)
-
-
-def _definitive(lines: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The gateway's line, if there is one, else the sweeper's."""
-    return min(lines, key=lambda line: line.get("settlement") == "unsettled", default=None)
-
-
-def _not_found(session: Session, request_id: str, access: dict[str, Any] | None) -> str:
-    if access is None:
-        return (
-            f"no request {request_id} in the logs of {session.environment} (a new one takes a few seconds to appear). "
-            "Search further back with --since 30d, or pass --consumer and --day."
-        )
-    who = f"key {access.get('key_id')}, {access.get('method')} {access.get('path')}"
-    reason = str(access.get("error_type") or "-")
-    answered = f"request {request_id} has no usage line: API Gateway answered {access.get('status')}"
-    if reason.startswith("INTEGRATION_"):
-        return (
-            f"{answered} ({reason}) because its function failed or timed out; {who}. If money was held for it, the "
-            f"sweeper books it within {session.config.hold_seconds // 60 + SWEEP_MINUTES + 1} minutes; try again then."
-        )
-    if reason != "-":
-        return f"{answered} ({reason}) before any function saw it; {who}."
-    if access.get("path") in _GATEWAY_PATHS:
-        return f"{answered} from the gateway, whose usage line takes a few seconds to appear; {who}. Try again."
-    return f"{answered} from a function of your own, whose requests have no usage lines; {who}."
 
 
 def _table(shown: RequestShown) -> Any:
     rows = [(name, value) for name, value in asdict(shown.request).items() if value not in (None, 0, {}, "")]
     rows.append(("key_name", shown.key_name or "not in the ledger"))
     rows.append(("booked", "yes" if shown.booked else "no: replay it with `tollgate logs replay`"))
+    for item in shown.corrections:
+        tokens = "".join(f", {name} {count:+,} tokens" for name, count in item.tokens.items())
+        words = f"{item.usd} USD{tokens}: {item.reason} ({short_arn(item.by)}, {item.at})"
+        rows.append((f"correction {item.number}", words))
+    if shown.corrections:
+        rows.append(("corrected_usd", shown.corrected_usd))
     access = {name: _readable(name, value) for name, value in (shown.access or {}).items()}
     rows += [(f"access {name}", value) for name, value in access.items() if value not in (None, "-")]
     cells = ((name, json.dumps(value) if isinstance(value, dict) else value) for name, value in rows)

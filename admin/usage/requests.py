@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
 from admin.report.totals import REJECTION_CODES
-from lambda_src.contract import SK
+from lambda_src.contract import CORRECTION, SK
 from lambda_src.core.pricing import usd
 from lambda_src.core.windows import utc_datetime
 
-Only = Literal["errors", "refused", "estimated", "unsettled", "over-estimate", "model-not-found", "unpriced"]
+Only = Literal[
+    "errors", "refused", "estimated", "unsettled", "over-estimate", "model-not-found", "unpriced", "corrections"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestDetails:
-    """One request; null if a value is not known.
+    """One request, or one correction of a request; null if a value is not known.
 
     request_id: API Gateway's request id, which callers get as `x-tollgate-request-id`.
     time: when API Gateway received it, ISO 8601 in UTC.
@@ -32,7 +34,9 @@ class RequestDetails:
     error_code: why it was rejected or failed.
     error_message: the limit that rejected it, what was left and requested, and the reset; usage rows lack it.
     upstream_status: HTTP status of the provider.
-    settlement: settled (charged as metered), unsettled (charged at the held amount) or refused (not sent).
+    provider_request_id: the provider's own id of the request, by which its support and its bills find it.
+    settlement: settled (charged as metered), unsettled (charged at the held amount) or refused (not sent); correction
+        for a correction, whose cost and tokens are differences and may be negative.
     usage_source: reported by the provider, estimated, or none.
     tokens_input: input tokens neither read from nor written to a cache; the other input classes are not included.
     tokens_cache_read, tokens_cache_write_5m, tokens_cache_write_1h: input tokens read from, or written to, a cache.
@@ -49,6 +53,9 @@ class RequestDetails:
     trace_id, w3c_trace_id: X-Ray trace id, and that of the caller's traceparent; usage rows have neither.
     tags: tags of the consumer and of the caller.
     usage_raw: the provider's usage object, as JSON text.
+    corrected_at: of a correction, when it was made, ISO 8601 in UTC.
+    corrected_by: of a correction, the operator's ARN.
+    correction_reason: of a correction, why.
     """
 
     request_id: str
@@ -67,6 +74,7 @@ class RequestDetails:
     error_code: str | None = None
     error_message: str | None = None
     upstream_status: int | None = None
+    provider_request_id: str | None = None
     settlement: str | None = None
     usage_source: str | None = None
     tokens_input: int = 0
@@ -91,6 +99,14 @@ class RequestDetails:
     w3c_trace_id: str | None = None
     tags: dict[str, str]
     usage_raw: str | None = None
+    corrected_at: str | None = None
+    corrected_by: str | None = None
+    correction_reason: str | None = None
+
+    @property
+    def is_correction(self) -> bool:
+        """Whether it is a correction and not a request."""
+        return self.settlement == CORRECTION
 
     @property
     def tokens_in(self) -> int:
@@ -103,7 +119,9 @@ class RequestDetails:
         return self.tokens_output + self.tokens_output_audio
 
     def matches(self, only: Only) -> bool:
-        """Whether it is a request of this kind."""
+        """Whether it is a request of this kind, or a correction if corrections are wanted."""
+        if self.is_correction or only == "corrections":
+            return self.is_correction and only == "corrections"
         return {
             "errors": self.status >= _SERVER_ERROR,
             "refused": self.settlement == "refused" and self.status < _SERVER_ERROR,
@@ -124,6 +142,21 @@ _INPUTS: Final = tuple(
     for name in COLUMNS
     if name.startswith("tokens_") and not name.startswith(("tokens_output", "tokens_reasoning"))
 )
+
+
+_OF_REQUEST: Final = ("plan", "route", "service_tier", "stream", "tags")
+"""What the export tells about a correction's request."""
+
+
+def correction(item: Mapping[str, Any], row: Mapping[str, Any]) -> RequestDetails:
+    """The correction as a line of the export. row: the usage row that it corrects."""
+    of_request = {name: row[name] for name in _OF_REQUEST if name in row}
+    return replace(
+        request({**of_request, **item, "settlement": CORRECTION}),
+        corrected_at=item["at"],
+        corrected_by=item["by"],
+        correction_reason=item["reason"],
+    )
 
 
 def request(values: Mapping[str, Any]) -> RequestDetails:

@@ -56,7 +56,11 @@ CHANGES = {
 }
 FOLLOWS = {"usage tail": "usage tail --since 1h --consumer limited --model standin-small"}
 """Ends with Ctrl-C alone."""
-BOOKS = {"logs replay": "logs replay {lines}"}
+BOOKS = {
+    "logs replay": "logs replay {lines}",
+    "usage correct": "usage correct {request} --cost 1 --reason privilege",
+    "usage reprice": "usage reprice --since 1d --model standin-small --price input=7",
+}
 """Writes money, as only whoever deploys may."""
 
 READS_VALUES = {"keys find": "keys find"}
@@ -239,10 +243,18 @@ def test_an_operator_finds_the_key_of_a_value(system: System, operator: Person) 
     assert system.key_id("alpha") in found.out
 
 
-def test_an_operator_books_no_money(system: System, operator: Person) -> None:
+@pytest.mark.parametrize("verb", BOOKS)
+def test_an_operator_books_no_money(system: System, operator: Person, verb: str) -> None:
     before = everything(system)
-    said = operator.tries(BOOKS["logs replay"], accepted=254)
+    said = operator.tries(BOOKS[verb], accepted=254)
     assert "AccessDenied" in said
+    assert everything(system) == before
+
+
+@pytest.mark.parametrize("verb", ["usage correct", "usage reprice"])
+def test_a_viewer_sees_what_a_correction_would_change(system: System, viewer: Person, verb: str) -> None:
+    before = everything(system)
+    assert "dry run, nothing done: Correct" in viewer.tries(f"--dry-run {BOOKS[verb]}")
     assert everything(system) == before
 
 

@@ -12,6 +12,7 @@ from local.cloud.client import Cloud
 from local.provider.server import StandInProvider
 from tests.bench import Bench, create_table
 from tests.money.answers import Answers, answers, prepare
+from tests.money.correction_bench import set_up
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 # The default search is the same in every run, so that `make test` does not fail at random. The long one is random.
@@ -44,6 +45,7 @@ def answer_bench(cloud: Cloud, provider: StandInProvider) -> Bench:
     """The environment of `asked`: one table for all its tests, none of which changes it."""
     created = Bench(cloud, provider.url, create_table(cloud))
     prepare(created)
+    created.put_secret("bench/openai", SECRETS["bench/openai"])
     return created
 
 
@@ -52,3 +54,9 @@ def asked(answer_bench: Bench, capsys: pytest.CaptureFixture[str]) -> Iterator[A
     """A gateway whose provider sends a given answer."""
     with answers(answer_bench, capsys) as created:
         yield created
+
+
+@pytest.fixture
+def correctable(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A deployed environment for tests of corrections."""
+    return set_up(bench, monkeypatch)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from admin.usage.corrections.rows import is_correction
 from lambda_src.contract import LATENCY_BOUNDS_MS, WINDOWS, Window
 from lambda_src.core.account import Account, Hold
 from lambda_src.core.usage_record import TOKEN_FIELDS, UsageRecord
@@ -33,12 +34,14 @@ class SentRequest:
 
 
 def check_sums(account: Account, rows: Sequence[Row], now: float) -> None:
-    """Committed = spent + open holds, and spent = cost of the rows, in every window of the account."""
+    """Committed = spent + open holds, and spent = cost of the rows and corrections, in every window of the account. No
+    counter is below 0."""
     for name, value in account.item.items():
         kind, _, tail = name.partition("|")
         if kind not in ("c", "s"):
             continue
         window, _, window_label = tail.partition("|")
+        assert value >= 0, name
         held = sum(hold.amount for hold in account.holds() if label(window, utc_datetime(hold.at_ms)) == window_label)
         if kind == "c":
             assert value == account.item.get(f"s|{tail}", 0) + held, f"committed in {tail}"
@@ -50,10 +53,17 @@ def check_sums(account: Account, rows: Sequence[Row], now: float) -> None:
 
 
 def check_rollups(rollups: Sequence[Row], rows: Sequence[Row]) -> None:
-    """The rollups are the sums of the rows."""
+    """The rollups are the sums of the rows and of their corrections."""
     expected: Counter[tuple[str, str]] = Counter()
     for row in rows:
         sk = f"{row['pk'].rpartition('#')[2]}#{row['model']}#{row['key_id']}"
+        if is_correction(row):
+            expected[sk, "corrections"] += 1
+            expected[sk, "corrected_nano_usd"] += row["cost_nano_usd"]
+            expected[sk, "cost_nano_usd"] += row["cost_nano_usd"]
+            for name in TOKEN_FIELDS:
+                expected[sk, name] += row.get(name, 0)
+            continue
         expected[sk, "requests"] += 1
         expected[sk, "cost_nano_usd"] += row["cost_nano_usd"]
         expected[sk, "unsettled"] += row["settlement"] == "unsettled"
@@ -74,13 +84,14 @@ def check_rollups(rollups: Sequence[Row], rows: Sequence[Row]) -> None:
         for name, value in item.items():
             if name not in ("pk", "sk"):
                 actual[item["sk"], name] += value
-    assert +actual == +expected
+    assert _without_zeros(actual) == _without_zeros(expected)
 
 
 def check_charges(sent: Mapping[str, SentRequest], rows: Sequence[Row]) -> None:
     """Each request has at most one row: at its cost if settled, at the held amount if unsettled, else at 0."""
-    by_id = {request_id_of(row): row for row in rows}
-    assert len(by_id) == len(rows)
+    usage_rows = [row for row in rows if not is_correction(row)]
+    by_id = {request_id_of(row): row for row in usage_rows}
+    assert len(by_id) == len(usage_rows)
     for request_id, sent_request in sent.items():
         row = by_id.get(request_id)
         if row is None:
@@ -94,6 +105,10 @@ def check_charges(sent: Mapping[str, SentRequest], rows: Sequence[Row]) -> None:
         else:
             assert sent_request.refused
             assert row["cost_nano_usd"] == 0
+
+
+def _without_zeros(counts: Counter[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    return {name: count for name, count in counts.items() if count}
 
 
 def _latency_bucket(latency_ms: int) -> str:

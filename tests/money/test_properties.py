@@ -143,10 +143,10 @@ class LedgerMachine(RuleBasedStateMachine):
             sent.record.tokens, sent.record.usage_source, sent.record.status = Tokens(output=used), "reported", 200
         try:
             with self._faults(plan):
-                self.ledger.settle(sent.record, sent.hold, sent.stale, self._deadline())
+                outcome = self.ledger.settle(sent.record, sent.hold, sent.stale, self._deadline())
         except (AwsError, Killed):
             return
-        sent.booked = True
+        sent.booked |= outcome != "kept"
 
     @rule(request_id=requests, plan=faults)
     def replay_from_the_log(self, request_id: str, plan: list[Fault]) -> None:
@@ -157,10 +157,10 @@ class LedgerMachine(RuleBasedStateMachine):
         record = record_from_line(json.loads(usage_line(sent.record, per_consumer=False)))
         try:
             with self._faults(plan):
-                self.ledger.replay(record, self._deadline())
+                outcome = self.ledger.replay(record, self._deadline())
         except (AwsError, Killed):
             return
-        sent.booked = True
+        sent.booked |= outcome != "kept"
 
     @rule(request_id=requests)
     def reserve_arrives_again(self, request_id: str) -> None:
@@ -272,10 +272,10 @@ class LedgerMachine(RuleBasedStateMachine):
         sent.record.status = 503
         try:
             with self._faults(plan):
-                self.ledger.withdraw(sent.record, sent.hold, self._deadline())
+                outcome = self.ledger.withdraw(sent.record, sent.hold, self._deadline())
         except (AwsError, Killed):
             return
-        sent.booked = True
+        sent.booked |= outcome != "kept"
 
 
 class _PlannedFaults:

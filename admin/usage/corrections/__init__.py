@@ -1,0 +1,1 @@
+"""Corrections of requests that were booked at a wrong cost."""
