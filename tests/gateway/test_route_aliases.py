@@ -28,6 +28,7 @@ def test_rows_and_lines_name_the_route(
 ) -> None:
     """Reports by route would otherwise split one route's spend."""
     bench.add_model("standin-embedding", max_output_tokens=0)
+    gateway.policy_cache._cached.clear()  # as if the cached models had expired
     response = send(gateway, request("key-free", body, path=path))
     (row,) = rows_of(bench, response)
     (line,) = log.lines()
