@@ -89,8 +89,8 @@ def _check_stream(send: Send, model: str, field: str, tokens: int) -> Verdict:
 
 _STREAM: Final = ("stream_options",)
 _NO_FIELD: Final = (
-    "the provider respects neither max_tokens nor max_completion_tokens, so that requests can cost more than the amount "
-    "held for them; limit the output in the provider's own configuration"
+    "the provider respects neither max_tokens nor max_completion_tokens, so that requests can cost more than the "
+    "amount held for them; limit the output in the provider's own configuration"
 )
 
 
