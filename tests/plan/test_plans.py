@@ -54,6 +54,14 @@ def test_budget_is_readable_in_the_plan(planned: dict[str, Folder]) -> None:
     assert item["expires"] == {"S": "2027-12-31T00:00:00+00:00"}
 
 
+def test_announced_price_is_readable_in_the_plan(planned: dict[str, Folder]) -> None:
+    item = readable(planned["full"].changes["aws_dynamodb_table_item.model_small"]["after"])["item"]
+    (change,) = [entry["M"] for entry in item["price_changes"]["L"]]
+    assert change["from"] == {"S": "2027-01-01"}
+    (rates,) = change["prices"]["M"]["standard"]["L"]
+    assert (rates["M"]["input"], rates["M"]["output"]) == ({"N": "190000000"}, {"N": "1970000000"})
+
+
 def test_key_values_are_sensitive(planned: dict[str, Folder]) -> None:
     """Terraform prints values that are not marked as sensitive."""
     keys = [change for address, change in planned["dev"].changes.items() if "_api_key." in address]
