@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.readers [--bytes 200000]
 
 Each reader gets bodies made to be slow, of N and of 4 N bytes. Requests are parsed, forwarded and, if they are
-rejected, answered on every route. Responses are parsed, metered as truncated, booked as a line and a row, and joined
-and masked for the prompt log. Target: 4 times the bytes take at most 6 times as long.
+rejected, answered on every route. Responses are parsed, whole and truncated, booked as a line and a row, and joined and
+masked for the prompt log. Target: 4 times the bytes take at most 6 times as long.
 """
 
 from __future__ import annotations
@@ -72,7 +72,11 @@ EVENTS: Final = {
     "counts": '{"type":"message_delta","usage":{"output_tokens":1,"x":2},"delta":{"stop_reason":"end"}}',
     "completed": '{"type":"response.completed","response":{"usage":{"input_tokens":1},"model":"m"}}',
     "responses": '{"type":"response.output_text.delta","output_index":0,"delta":"a"}',
-    "errors": '{"error":{"message":["a",{"b":"c"}]}}', "no JSON": "{", "empty": "",
+    "usages of choices": '{"choices":[{"index":0,"usage":{"prompt_tokens":1,"x":{"y":{"z":1}}}}]}',
+    "usages of Groq": '{"x_groq":{"usage":{"prompt_tokens":1}},"choices":[]}',
+    "iterations": '{"type":"message_delta","usage":{"iterations":[{"type":"advisor_message","model":"m"}]}}',
+    "errors": '{"error":{"message":["a",{"b":"c"}]}}',
+    "several values": '{},{}', "no JSON": "{", "empty": "",
 }  # fmt: skip
 """Repeated as the data of events."""
 
@@ -99,6 +103,8 @@ def request_bodies() -> Iterator[tuple[str, Builder]]:
     yield "long type", around(f'{START}"tools":[{{"type":"', "t", '"}]}')
     yield "long model", around('{"model":"', "m", '"}')
     yield "long paths", lambda size: f'{START}"delta":{long_paths(size)}}}'.encode()
+    for name, data in EVENTS.items():
+        yield f"array of {name}", around("[", data + ",", "1]")
     yield "no JSON", around("", "{")
     yield "brackets", around("", "[")
     yield "unfinished", around(f'{START}"a":"', "a")
@@ -131,7 +137,7 @@ def long_paths(size: int) -> str:
 def streams() -> Iterator[tuple[str, Builder]]:
     """Bodies of server-sent events."""
     for name, data in EVENTS.items():
-        for end, newline in (("LF", "\n"), ("CRLF", "\r\n")):
+        for end, newline in (("LF", "\n"), ("CRLF", "\r\n"), ("CR", "\r")):
             yield f"{end} stream of {name}", around("", f"data: {data}{newline * 2}")
     only = {"line ends": "\n", "carriage returns": "\r", "CRLF": "\r\n", "lines": "data:\n", "text": "a"}
     for name, line in only.items():

@@ -61,7 +61,7 @@ def meter(
         record.output_over_maximum = usage.tokens.total_output - held.output_bound
     tokens = tokens_to_charge(parsed, held.typical_input, held.input_bound, held.output_bound)
     served = served_models(model, usage.model, models) or [model]
-    consulted = [(served_models(model, name, models), part) for name, part in usage.others]
+    consulted = [(served_models(model, name, models) if name else [], part) for name, part in usage.others]
     any_model = [model, *(each for each in models if each.provider == model.provider)]
     parts = [(served, tokens), *((candidates or any_model, part) for candidates, part in consulted)]
     _charge(record, parts, usage.service_tier or _unconfirmed_tier(served[0], tokens, request.service_tier))

@@ -169,7 +169,9 @@ class Sandbox:
         if outcome.is_own_error:
             _check_error(outcome)
         else:
-            assert status == usage["status"]
+            # A success of the provider may contain an error, which only the log reports as one.
+            replaced = 424 if usage["route"].startswith("converse") and usage["status"] >= 500 else usage["status"]
+            assert status in (usage["status"], usage["upstream_status"], replaced)
             assert usage["error_code"] or status < 300
         assert usage["cost_nano_usd"] == 0 or usage["settlement"] == "settled"
 

@@ -72,6 +72,7 @@ class Answers:
     capsys: pytest.CaptureFixture[str]
     sent: list[bytes] = field(default_factory=list)
     answer: bytes = b""
+    cut: bool = False
 
     def ask(
         self,
@@ -82,17 +83,23 @@ class Answers:
         content_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
+        secret: str | None = None,
+        cut: bool = False,
         **fields: object,
     ) -> Outcome:
-        """The outcome of a request with `fields` that is answered with `body`: bytes, text or an object for JSON."""
+        """The outcome of a request with `fields` that is answered with `body`: bytes, text or an object for JSON.
+
+        config: fields of `Config`. secret: the name of the provider's secret. cut: without the last 30 bytes.
+        """
         raw = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
         lines = {"content-type": content_type, "content-length": str(len(raw)), **(headers or {})}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         self.answer = f"HTTP/1.1 {status} S\r\n{head}\r\n".encode("latin-1") + raw
+        self.answer, self.cut = self.answer[: -30 if cut else None], cut
         gateway = self.bench.gateway(upstream_retries=0, **(config or {}))
         for kind, suffix in (("openai", "/v1"), ("anthropic", ""), ("bedrock", "")):
             gateway.config.providers[kind] = Provider(
-                kind=kind, base_url=f"http://127.0.0.1:{self.port}{suffix}", region="eu-west-1"
+                kind=kind, base_url=f"http://127.0.0.1:{self.port}{suffix}", region="eu-west-1", secret=secret
             )
         self.capsys.readouterr()
         sent = REQUESTS[path] | fields
@@ -138,6 +145,8 @@ def answers(bench: Bench, capsys: pytest.CaptureFixture[str]) -> Iterator[Answer
     def behave(connection: socket, body: bytes) -> None:
         created.sent.append(body)
         connection.sendall(created.answer)
+        if created.cut:
+            connection.close()
 
     with serving(behave) as (port, _):
         created = Answers(bench, port, capsys)

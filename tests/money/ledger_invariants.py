@@ -70,7 +70,9 @@ def check_rollups(rollups: Sequence[Row], rows: Sequence[Row]) -> None:
         expected[sk, "refusals"] += row["settlement"] == "refused" and row["status"] < 500
         expected[sk, "estimated"] += row.get("usage_source") == "estimated"
         expected[sk, "errors"] += row["status"] >= 500
-        expected[sk, "over_estimate"] += row["cost_nano_usd"] > row.get("held_nano_usd", 0)
+        expected[sk, "over_estimate"] += (
+            row["cost_nano_usd"] > row.get("held_nano_usd", 0) or "output_over_maximum" in row
+        )
         expected[sk, f"status_{row['status']}"] += 1
         if "error_code" in row:
             expected[sk, f"code_{row['error_code']}"] += 1

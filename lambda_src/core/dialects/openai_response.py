@@ -9,7 +9,7 @@ from lambda_src.core.dialects.parsed_request import JsonObject, ParsedRequest, o
 from lambda_src.core.dialects.parsed_response import ParsedResponse, text_size, unreadable
 from lambda_src.core.dialects.response_body import Body, parse_body
 from lambda_src.core.dialects.server_sent_events import SSE_MEDIA_TYPE
-from lambda_src.core.dialects.usage_fields import USAGE_PLACES, merged, values_at
+from lambda_src.core.dialects.usage_fields import CHOICE_USAGE, USAGE_PLACES, merged, value_at
 from lambda_src.core.dialects.usage_reading import openai_usage
 from lambda_src.core.tokens import ReportedUsage, as_object, name_or_none
 
@@ -84,15 +84,19 @@ def _read_completion(facts: _Facts, position: int, chunk: JsonObject) -> None:
     facts.found = True
     choices = chunk.get("choices")
     for choice in objects(choices):
-        facts.text += sum([text_size(choice[name]) for name in _TEXT_FIELDS if name in choice])
-        reason, index = choice.get("finish_reason"), str(choice.get("index"))
+        for name in _TEXT_FIELDS:
+            if name in choice:
+                facts.text += text_size(choice[name])
+        reason, index = choice.get("finish_reason"), choice.get("index")
+        index = index if isinstance(index, int) else str(index)
         facts.finished[index] = reason is not None or facts.finished.get(index, False)
+        if CHOICE_USAGE in choice:
+            facts.add_usage(choice[CHOICE_USAGE])
         if choice.get("error") or reason == "error":  # OpenRouter
             facts.error = choice.get("error") or chunk.get("error") or {"code": 502}
     for place in USAGE_PLACES:
         if place.path[0] in chunk:
-            for usage in values_at(chunk, place.path):
-                facts.add_usage(usage)
+            facts.add_usage(value_at(chunk, place.path))
     if choices == [] and isinstance(chunk.get("usage"), dict):
         facts.usage_only = position
     _read_common(facts, chunk)
@@ -122,9 +126,8 @@ def _read_common(facts: _Facts, document: JsonObject) -> None:
         facts.model = document["model"]
     if document.get("service_tier") is not None:
         facts.tier = document["service_tier"]
-    state = as_object(document.get("base_resp")).get("status_code")  # MiniMax, with 0 for a success
-    if state:
-        facts.error = {"code": state, **as_object(document["base_resp"])}
+    if "base_resp" in document and as_object(document["base_resp"]).get("status_code"):  # MiniMax
+        facts.error = document["base_resp"]
     if document.get("error"):
         facts.error = document["error"]
     elif document.get("object") == "error":  # vLLM

@@ -5,7 +5,7 @@ A count that several spellings give differently is contradictory. Zeros are plac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from lambda_src.core.dialects.parsed_request import JsonObject
@@ -93,9 +93,11 @@ BEDROCK: Final[Table] = {
 USAGE_PLACES: Final = (
     Spelling(("usage",), _CHAT),
     Spelling(("x_groq", "usage"), "https://console.groq.com/docs/api-reference#chat-create"),
-    Spelling(("choices", "usage"), "https://platform.moonshot.cn/docs/api/chat"),
 )
 """Where a response or a chunk of OpenAI's API has its usage object."""
+
+CHOICE_USAGE: Final = "usage"
+"""Where a choice has one, in Moonshot's streams (https://platform.moonshot.cn/docs/api/chat)."""
 
 _CHEAPER: Final = frozenset({"cache_read"})
 """Counts that lower the cost: of contradictory values the smallest is the one that costs more."""
@@ -116,10 +118,9 @@ class Counts:
         """The count; None if the object has none that can be read."""
         found = set()
         for spelling in self._table[name]:
-            for value in values_at(self._usage, spelling.path):
-                number, garbled = read_count(value)
-                self.garbled |= {name} if garbled else set()
-                found |= set() if number is None else {number}
+            number, garbled = read_count(value_at(self._usage, spelling.path))
+            self.garbled |= {name} if garbled else set()
+            found |= set() if number is None else {number}
         if len(found) > 1:
             found.discard(0)
         self.doubtful |= len(found) > 1 or name in self.garbled
@@ -134,15 +135,11 @@ class Counts:
         return self.get(name) or 0
 
 
-def values_at(value: object, path: tuple[str, ...]) -> Iterator[object]:
-    """The values at `path`, in every item of a list on the way."""
-    if not path:
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from values_at(item, path)
-    elif path[0] in as_object(value):
-        yield from values_at(as_object(value)[path[0]], path[1:])
+def value_at(value: object, path: tuple[str, ...]) -> object:
+    """The value at `path`; None if there is none."""
+    for name in path:
+        value = as_object(value).get(name)
+    return value
 
 
 def merged(earlier: JsonObject, later: JsonObject, depth: int = 3) -> JsonObject:

@@ -53,7 +53,7 @@ def _openai_output(counts: Counts, output: int, whole: int, total_input: int, to
     elif reasoning > output:
         output, counts.doubtful = output + reasoning, True
     if whole and total and total not in (whole + output, total_input + output):
-        output, counts.doubtful = max(output, total - total_input), True
+        output, counts.doubtful = max(output, total - whole), True
     counts.doubtful |= audio > output
     return Tokens(
         output=output if audio > output else output - audio, output_audio=audio, reasoning=min(reasoning, output)
