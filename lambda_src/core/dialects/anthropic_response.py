@@ -64,7 +64,7 @@ class _Message:
         elif kind == "message_start":
             self._read_message(as_object(event.get("message")))
         elif kind == "message_delta":
-            self.usage = merged(self.usage, as_object(event.get("usage")))
+            self._read_delta(as_object(event.get("usage")))
             reason = as_object(event.get("delta")).get("stop_reason")
             if reason is not None:  # only this delta has the final output count
                 self.stop_reason = reason
@@ -76,6 +76,13 @@ class _Message:
         elif kind in (None, "message"):
             self._read_message(event)
             self.has_count = True
+
+    def _read_delta(self, usage: JsonObject) -> None:
+        """A usage object with iterations is a whole count: its zeros replace what a compaction has used up."""
+        if usage.get("iterations"):
+            self.usage |= {name: value for name, value in usage.items() if value is not None}
+        else:
+            self.usage = merged(self.usage, usage)
 
     def _read_message(self, message: JsonObject) -> None:
         self.model = message.get("model")

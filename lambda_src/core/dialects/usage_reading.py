@@ -27,9 +27,11 @@ def openai_usage(raw: JsonObject, *, generates: bool) -> ReportedUsage:
     counts.doubtful |= (bool(miss) and read + (miss or 0) != whole) or 0 < written < longest
     written = max(written, longest)
     parts = read + written + audio + image
-    counts.doubtful |= parts > whole > 0
+    output = counts.get("output") if generates else 0
+    # Parts larger than the whole lie beside it, which the total may confirm.
+    confirmed = output is not None and total == whole + parts + output
+    counts.doubtful |= parts > whole > 0 and not confirmed
     tokens = Tokens(
-        # Parts larger than the whole lie beside it.
         input=whole if parts > whole else max(whole - parts, miss or 0),
         cache_read=read,
         cache_write_5m=written - longest,
@@ -37,7 +39,6 @@ def openai_usage(raw: JsonObject, *, generates: bool) -> ReportedUsage:
         input_audio=audio,
         input_image=image,
     )
-    output = counts.get("output") if generates else 0
     if output is not None:
         tokens += _openai_output(counts, output, whole, tokens.total_input, total)
     has_input = whole > 0 and "input" not in counts.garbled
