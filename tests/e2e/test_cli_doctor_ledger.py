@@ -42,10 +42,11 @@ def test_old_and_missing_prices(system: System, tollgate: Command) -> None:
 
 
 def test_a_provider_that_exceeded_a_maximum(system: System, tollgate: Command) -> None:
-    """The gateway holds the model in full, until an operator clears it."""
+    """The gateway holds the model in full, until an operator clears it. Tests of alarms have other such models."""
+    others = findings(tollgate, "exceeded-maxima", accepted=0)
     mark = {"status": "held", "at": "2026-11-26T09:30:00+00:00", "request_id": "r1", "output_over_maximum": 4_950}
     with item_changed(system, EXCEEDED_PK, "embedder", mark):
-        (found,) = findings(tollgate, "exceeded-maxima", accepted=0)
+        (found,) = (one for one in findings(tollgate, "exceeded-maxima", accepted=0) if one not in others)
         assert found["found"] == (
             "model embedder exceeded a request's maximum by 4,950 tokens at 2026-11-26T09:30:00+00:00 (request r1), so "
             "each request holds its full max_output_tokens"
@@ -54,7 +55,7 @@ def test_a_provider_that_exceeded_a_maximum(system: System, tollgate: Command) -
         assert "no model held in full 'embeder'" in tollgate.here("providers", "trust", "embeder", accepted=1).err
         trusted = tollgate.here("--yes", "--output", "json", "providers", "trust", "embedder").json
         assert (trusted["model"], trusted["effective_within_seconds"]) == ("embedder", 60)
-        assert findings(tollgate, "exceeded-maxima", accepted=0) == []
+        assert findings(tollgate, "exceeded-maxima", accepted=0) == others
         (row,) = [row for row in tollgate.json("audit") if row["action"] == "providers.trust"]
         assert row["target"] == "embedder"
 
