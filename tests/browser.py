@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from tests.chromium import executable
 
@@ -48,8 +48,12 @@ class OpenPage:
         return self.page.evaluate(expression)
 
     def screenshot(self, path: Path) -> Image.Image:
-        """The whole page, also written to `path`."""
-        return Image.open(io.BytesIO(self.page.screenshot(path=path, full_page=True))).convert("RGB")
+        """The whole page, also written to `path`. On a busy machine, Chromium may fail to draw a frame once."""
+        try:
+            drawn = self.page.screenshot(path=path, full_page=True)
+        except Error:
+            drawn = self.page.screenshot(path=path, full_page=True)
+        return Image.open(io.BytesIO(drawn)).convert("RGB")
 
 
 def open_page(
