@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from admin import completion
+from admin.amounts import nano_usd
 from admin.budgets.forecast import Forecast, daily_spend, forecasts, forecasts_table
-from admin.budgets.raises import amount_of, clear, raise_by, window_of
+from admin.budgets.raises import clear, raise_by, window_of
 from admin.budgets.status import consumer_budgets, selected_budgets
 from admin.budgets.view import BudgetShown, budgets_table, shown_budgets
 from admin.errors import UsageError
@@ -90,7 +91,7 @@ def raise_budget(
         )
     else:
         budgets = consumer_budgets(session, consumer)
-        amount, ends = amount_of(usd), future_time(until, "--until", session.now())
+        amount, ends = nano_usd(usd, "--usd"), future_time(until, "--until", session.now())
         raise_by(session, budgets, amount, window_of(budgets, per), ends)
     if not session.output.dry_run:
         _show(session, consumer)

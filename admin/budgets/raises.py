@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from admin.budgets.status import ConsumerBudgets, dollars, state_change
@@ -13,24 +12,9 @@ from admin.formatting import counted
 from admin.operator_ledger import Audit
 from admin.session import Session
 from admin.times import iso_time
-from lambda_src.contract import NANO_PER_USD, Window
+from lambda_src.contract import Window
 
-_MOST: Final = Decimal(1_000_000_000)
 _MOST_RAISES: Final = 50
-
-
-def amount_of(text: str) -> int:
-    """Nano-USD of an amount in dollars. Raises UsageError if it is invalid or finer than a nano-dollar."""
-    try:
-        amount = Decimal(text)
-        nano = amount * NANO_PER_USD
-        if text.isascii() and 0 < amount <= _MOST and nano == nano.to_integral_value():
-            return int(nano)
-    except InvalidOperation:
-        pass
-    raise UsageError(
-        f"invalid --usd {text[:40]!a}; accepted: dollars above 0 with at most nine decimals, such as 20 or 0.25."
-    )
 
 
 def window_of(budgets: ConsumerBudgets, per: Window | None) -> Window:

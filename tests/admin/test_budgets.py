@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from admin.amounts import nano_usd
 from admin.budgets.forecast import Forecast, forecasts
-from admin.budgets.raises import amount_of, window_of
+from admin.budgets.raises import window_of
 from admin.budgets.status import ConsumerBudgets, dollars
 from admin.errors import RefusedError, UsageError
 from lambda_src.core.account import Account
@@ -120,13 +121,13 @@ def test_a_spent_budget_is_reached_now() -> None:
     ("text", "nano"), [("20", 20 * DOLLAR), ("0.25", 250_000_000), ("0.000000001", 1), ("1e3", 1000 * DOLLAR)]
 )
 def test_amounts_are_exact(text: str, nano: int) -> None:
-    assert amount_of(text) == nano
+    assert nano_usd(text, "--usd") == nano
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "1e10", "0.0000000001", "$5", "٣", "1" * 500])
 def test_invalid_amounts_are_rejected(text: str) -> None:
     with pytest.raises(UsageError, match="accepted: dollars above 0"):
-        amount_of(text)
+        nano_usd(text, "--usd")
 
 
 def test_the_window_of_a_raise_must_be_one_of_a_budget() -> None:

@@ -10,12 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
+from admin.amounts import nano_usd
 from admin.aws_client import gateway_client
 from admin.errors import RefusedError, ServiceError, UsageError
 from admin.output import json_output, table
 from admin.session import Session, session_of
 from admin.usage.corrections.documents import RequestCorrected
-from admin.usage.corrections.prices import PRICE_HELP, PriceList, models_of, nano_usd, price_options, token_options
+from admin.usage.corrections.prices import PRICE_HELP, PriceList, models_of, price_options, token_options
 from admin.usage.corrections.reprice import REASON_LENGTH
 from admin.usage.corrections.rows import CorrectedRow, Note, Target
 from admin.usage.find import ItsConsumer, ItsDay, LogsSince, RequestId, find_request
@@ -66,7 +67,7 @@ def correct(
     session = session_of(context)
     if not 0 < len(reason.strip()) <= REASON_LENGTH:
         raise UsageError(f"--reason has {len(reason.strip())} characters; accepted: 1 to {REASON_LENGTH}.")
-    stated = None if cost is None else nano_usd(cost, "--cost")
+    stated = None if cost is None else nano_usd(cost, "--cost", zero=True)
     counts, prices = token_options(tokens or []), price_options(price or [])
     if stated is None and not counts and not prices:
         raise UsageError("nothing to correct: pass --cost, --tokens or --price.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from admin.amounts import nano_usd
 from admin.errors import UsageError
 from admin.session import Session
 from admin.usage.corrections.rows import CorrectedRow, Method, Target
-from lambda_src.contract import MODELS_PK, NANO_PER_USD, SK, STANDARD_TIER, TOKEN_CLASSES
+from lambda_src.contract import MODELS_PK, SK, STANDARD_TIER, TOKEN_CLASSES
 from lambda_src.core.metering import cost as cost_of
 from lambda_src.core.policy import Model, model_from_item
 from lambda_src.core.pricing import rounded, usd
@@ -22,28 +22,13 @@ PRICE_HELP: Final = (
     "Price in USD per million tokens, such as input=1.25; repeat it for other classes. Classes that are not named keep "
     "the environment's price at the request's time."
 )
-_MOST_USD: Final = Decimal(1_000_000_000)
 _MOST_TOKENS: Final = 10**9
-
-
-def nano_usd(text: str, option: str) -> int:
-    """Nano-USD of an amount in dollars, 0 included. Raises UsageError if it is invalid or finer than a nano-dollar."""
-    try:
-        amount = Decimal(text)
-        nano = amount * NANO_PER_USD
-        if text.isascii() and 0 <= amount <= _MOST_USD and nano == nano.to_integral_value():
-            return int(nano)
-    except InvalidOperation:
-        pass
-    raise UsageError(
-        f"invalid {option} {text[:40]!a}; accepted: dollars from 0 with at most nine decimals, such as 0.25."
-    )
 
 
 def price_options(values: Sequence[str]) -> dict[str, int]:
     """Nano-USD per million tokens by token class, from the values of --price."""
     return {
-        name: nano_usd(text, f"--price {name}")
+        name: nano_usd(text, f"--price {name}", zero=True)
         for name, text in _assignments(values, "--price", TOKEN_CLASSES, "input=1.25")
     }
 
