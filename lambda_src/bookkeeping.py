@@ -62,7 +62,7 @@ class Bookkeeping:
         except AwsError:
             record.ledger_failed = True
             return
-        if record.output_over_maximum is not None and not admitted.model.free:
+        if record.output_over_maximum is not None and not (admitted.model.free or admitted.model.exceeds_maximum):
             self._hold_in_full(record, deadline)
         cost = record.cost_nano_usd
         self._count_budget_use(record, policy, admitted.account, cost, cost - hold.amount)

@@ -60,12 +60,15 @@ def meter(
     if usage.reported and usage.tokens.total_output > held.output_bound:
         record.output_over_maximum = usage.tokens.total_output - held.output_bound
     tokens = tokens_to_charge(parsed, held.typical_input, held.input_bound, held.output_bound)
-    served = served_models(model, usage.model, models) or [model]
-    consulted = [(served_models(model, name, models) if name else [], part) for name, part in usage.others]
-    any_model = [model, *(each for each in models if each.provider == model.provider)]
-    parts = [(served, tokens), *((candidates or any_model, part) for candidates, part in consulted)]
+    served = [each.at(record.at_ms) for each in served_models(model, usage.model, models) or [model]]
+    parts, exact = [(served, tokens)], usage.reported
+    for name, consulted in usage.others:
+        candidates = served_models(model, name, models) if name else []
+        exact = exact and bool(candidates)
+        candidates = candidates or [model, *(each for each in models if each.provider == model.provider)]
+        parts.append(([each.at(record.at_ms) for each in candidates], consulted))
     _charge(record, parts, usage.service_tier or _unconfirmed_tier(served[0], tokens, request.service_tier))
-    if not usage.reported or not all(candidates for candidates, _ in consulted):
+    if not exact:
         _mark_estimated(record, held)
     return parsed
 
@@ -93,12 +96,11 @@ def charge_held_amount(record: UsageRecord, estimate: Estimate) -> None:
 
 
 def _charge(record: UsageRecord, parts: list[tuple[list[Model], Tokens]], service_tier: str) -> None:
-    """Charge the tokens of each part at the prices of its most expensive model. The first part is the response's own,
-    the others are of models that it consulted. The sum is rounded once."""
+    """Charge the tokens of each part at the prices of its most expensive model, at the request's time. The first part
+    is the response's own, the others are of models that it consulted. The sum is rounded once."""
     total, record.tokens = 0, Tokens()
     for index, (candidates, tokens) in enumerate(parts):
-        at_that_time = [model.at(record.at_ms) for model in candidates]
-        model = max(at_that_time, key=lambda each: _exact_cost(each, tokens, service_tier))
+        model = max(candidates, key=lambda each: _exact_cost(each, tokens, service_tier))
         total += _exact_cost(model, tokens, service_tier)
         record.tokens += tokens
         if index == 0:
