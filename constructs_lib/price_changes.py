@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 from constructs_lib.price_table import FALLBACK, PricePeriod
-from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
+from lambda_src.contract import STANDARD_TIER, TOKEN_CLASSES
 from lambda_src.core.policy import model_from_item, parse_time
+from lambda_src.core.pricing import usd
 
 Periods = tuple[PricePeriod, ...]
 """Prices of a model by rising start. The first has none."""
@@ -58,7 +58,7 @@ def item_periods(name: str, item: Mapping[str, Any]) -> Periods:
 def headline(periods: Periods) -> str:
     """The first period's standard prices, such as `input 2, output 10`."""
     rates = periods[0].tiers[STANDARD_TIER][0]
-    return f"input {_usd(rates['input'])}, output {_usd(rates['output'])}"
+    return f"input {usd(rates['input'])}, output {usd(rates['output'])}"
 
 
 def _starts_by(period: PricePeriod, other: PricePeriod) -> bool:
@@ -73,7 +73,7 @@ def _tier_changes(name: str, old: list[dict[str, int]] | None, new: list[dict[st
         before, after = _rates(old, above), _rates(new, above)
         changed = [item for item in TOKEN_CLASSES if before[item] != after[item] and not _follow(item, before, after)]
         if changed:
-            prices = ", ".join(f"{item} {_usd(before[item])} → {_usd(after[item])}" for item in changed)
+            prices = ", ".join(f"{item} {usd(before[item])} → {usd(after[item])}" for item in changed)
             yield f"{name}{f' above {above}' if above else ''}: {prices}"
 
 
@@ -85,7 +85,3 @@ def _follow(token_class: str, *rates: dict[str, int]) -> bool:
 
 def _rates(steps: list[dict[str, int]], above: int) -> dict[str, int]:
     return [step for step in steps if step["above"] <= above][-1]
-
-
-def _usd(nano: int) -> str:
-    return f"{(Decimal(nano) / NANO_PER_USD).normalize():f}"

@@ -60,6 +60,8 @@ class PublishedPrice:
     max_input_tokens: int | None
 
 
+CLAUDE_CACHE_WRITES: Final = {"cache_write_5m": Decimal("1.25"), "cache_write_1h": Decimal(2)}
+"""Claude's cache writes cost this many times the price of input, on every provider."""
 PEAK: Final = "/peak"
 """In versions of prices that are those of peak hours, which apply all day."""
 

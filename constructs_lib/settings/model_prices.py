@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Final
 
 from constructs_lib.price_table import (
+    CLAUDE_CACHE_WRITES,
     PricePeriod,
     complete_rates,
     find_price,
@@ -29,8 +30,9 @@ from constructs_lib.settings.catalogue import (
 )
 from constructs_lib.settings.environment import Environment
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, display
-from lambda_src.contract import NANO_PER_USD, STANDARD_TIER, TOKEN_CLASSES
+from lambda_src.contract import STANDARD_TIER, TOKEN_CLASSES
 from lambda_src.core.dialects.flavours import FLAVOURS, flavour_at
+from lambda_src.core.pricing import usd
 
 LOWEST_USD: Final = Decimal("0.0001")
 """Per million tokens. Every provider charges more."""
@@ -190,13 +192,10 @@ def _unknown_price_list(environment: Environment, name: str, model: ModelSetting
     public = find_price(kind, model.upstream or name)
     fix = 'add prices = { input = "0.25", output = "2.00" }, or free = true if it costs nothing'
     if public is not None:
-        usd = {
-            key: f"{Decimal(public.periods[0].tiers[STANDARD_TIER][0][key]) / NANO_PER_USD:f}"
-            for key in ("input", "output")
-        }
+        rates = public.periods[0].tiers[STANDARD_TIER][0]
         fix = (
-            f'add the prices at this URL; at the public API of {kind} they start at input = "{usd["input"]}", '
-            f'output = "{usd["output"]}"'
+            f'add the prices at this URL; at the public API of {kind} they start at input = "{usd(rates["input"])}", '
+            f'output = "{usd(rates["output"])}"'
         )
     return SettingError(
         ("models", name, "prices"),
@@ -208,7 +207,7 @@ def _unknown_price_list(environment: Environment, name: str, model: ModelSetting
 
 
 def _cache_write_errors(key_path: KeyPath, prices: PriceSettings) -> Iterator[SettingError]:
-    for token_class, factor in (("cache_write_5m", Decimal("1.25")), ("cache_write_1h", Decimal(2))):
+    for token_class, factor in CLAUDE_CACHE_WRITES.items():
         if getattr(prices, token_class) is None:
             yield SettingError(
                 (*key_path, token_class),

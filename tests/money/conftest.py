@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from local.cloud.client import Cloud
 from local.provider.server import StandInProvider
@@ -20,6 +21,14 @@ settings.register_profile("default", deadline=None, suppress_health_check=_SLOW,
 settings.register_profile("long", deadline=None, suppress_health_check=_SLOW)
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 settings.load_profile("long" if LONG else "default")
+
+
+def run_machine(machine: type[RuleBasedStateMachine], *, examples: int, long_examples: int) -> None:
+    """Search with a state machine: `examples` histories of 40 steps, or in the long profile longer and more ones."""
+    count, steps = (long_examples, 60) if LONG else (examples, 40)
+    size = settings(max_examples=count, stateful_step_count=steps, deadline=None)
+    run_state_machine_as_test(machine, settings=size)
+
 
 SECRETS = {"bench/openai": "sk-standin-openai", "bench/anthropic": "sk-standin-anthropic"}
 

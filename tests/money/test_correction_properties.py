@@ -15,8 +15,8 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import settings, strategies
-from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
+from hypothesis import strategies
+from hypothesis.stateful import invariant, precondition, rule
 
 from admin.usage.corrections.ledger import CorrectionLedger
 from admin.usage.corrections.rows import CorrectedRow, Note, Target, corrected_rows
@@ -24,7 +24,7 @@ from lambda_src.core.windows import utc_datetime
 from lambda_src.edges.aws import AwsError
 from local.cloud.client import Cloud
 from tests.bench import create_table
-from tests.money.conftest import LONG
+from tests.money.conftest import LONG, run_machine
 from tests.money.faults import Fault, Killed
 from tests.money.test_properties import LedgerMachine, faults, money, tokens
 
@@ -134,9 +134,4 @@ class CorrectionMachine(LedgerMachine):
 @pytest.mark.timeout(3_600 if LONG else 300)
 def test_ledger_invariants_hold_with_corrections(cloud: Cloud) -> None:
     CorrectionMachine.cloud, CorrectionMachine.table = cloud, create_table(cloud)
-    size = (
-        settings(max_examples=1_000, stateful_step_count=60)
-        if LONG
-        else settings(max_examples=60, stateful_step_count=40)
-    )
-    run_state_machine_as_test(CorrectionMachine, settings=settings(size, deadline=None))
+    run_machine(CorrectionMachine, examples=60, long_examples=1_000)

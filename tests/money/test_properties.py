@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import settings, strategies
+from hypothesis import strategies
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
@@ -27,7 +27,6 @@ from hypothesis.stateful import (
     multiple,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from lambda_src.contract import WINDOWS, rollup_pk
@@ -41,7 +40,7 @@ from lambda_src.edges.aws import AwsError
 from lambda_src.edges.ledger import Ledger, NoRoomError
 from local.cloud.client import Cloud
 from tests.bench import create_table
-from tests.money.conftest import LONG
+from tests.money.conftest import LONG, run_machine
 from tests.money.faults import Fault, FaultyAws, Killed, request_id_of, rows_of
 from tests.money.ledger_invariants import SentRequest, check_charges, check_rollups, check_sums
 
@@ -294,9 +293,4 @@ class _PlannedFaults:
 @pytest.mark.timeout(3_600 if LONG else 300)
 def test_ledger_invariants_hold(cloud: Cloud) -> None:
     LedgerMachine.cloud, LedgerMachine.table = cloud, create_table(cloud)
-    size = (
-        settings(max_examples=2_000, stateful_step_count=60)
-        if LONG
-        else settings(max_examples=150, stateful_step_count=40)
-    )
-    run_state_machine_as_test(LedgerMachine, settings=settings(size, deadline=None))
+    run_machine(LedgerMachine, examples=150, long_examples=2_000)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import constructs_lib
-from constructs_lib.price_table import FALLBACK, complete_rates
+from constructs_lib.price_table import CLAUDE_CACHE_WRITES, FALLBACK, complete_rates
 from lambda_src.contract import TOKEN_CLASSES
 from tools.prices import disagreements, genai, litellm
 from tools.prices.disagreements import Difference, Settled
@@ -17,9 +17,6 @@ from tools.prices.listed import LISTS, Listed, Period, Step
 from tools.prices.merge import Merged, merged
 
 TABLE: Final = Path(constructs_lib.__file__).with_name("prices.json")
-
-_CLAUDE_CACHE_WRITES: Final = {"cache_write_5m": Decimal("1.25"), "cache_write_1h": Decimal(2)}
-"""Claude's cache writes cost this many times the price of input, on every provider."""
 
 
 class UnsettledError(Exception):
@@ -96,7 +93,7 @@ def _rates(model: Listed, step: Step) -> dict[str, int]:
     """Nano-USD of the classes that cost something else than their fallback."""
     usd: dict[str, Decimal | None] = {name: step.usd.get(name) for name in TOKEN_CLASSES}
     if "claude" in str(model.match):
-        for name, factor in _CLAUDE_CACHE_WRITES.items():
+        for name, factor in CLAUDE_CACHE_WRITES.items():
             usd[name] = step.usd.get(name, step.usd["input"] * factor)
     rates = complete_rates(usd)
     stated = {name: rate for name, rate in rates.items() if rate != rates.get(FALLBACK.get(name, ""))}

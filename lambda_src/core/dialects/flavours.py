@@ -29,6 +29,13 @@ STANDARD_TIERS: Final = frozenset({STANDARD_TIER, "default", "on_demand"})
 `default` everyone else's."""
 
 
+def priced_tier(name: str | None) -> str | None:
+    """The service tier of a request or a response, as prices name it; None if the provider chooses it."""
+    if name in STANDARD_TIERS:
+        return STANDARD_TIER
+    return None if name in ("auto", "") else name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flavour:
     """A kind of server with OpenAI's API.

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from lambda_src.contract import STANDARD_TIER, Route
-from lambda_src.core.dialects.flavours import MAXIMA, STANDARD_TIERS
+from lambda_src.contract import Route
+from lambda_src.core.dialects.flavours import MAXIMA, priced_tier
 from lambda_src.core.dialects.openai_response import parse_response
 from lambda_src.core.dialects.parsed_request import (
     TOOLS_ALLOWANCE,
@@ -112,9 +112,7 @@ def _service_tier(body: JsonObject) -> str | None:
             f"service_tier is {shorten(tier)}; accepted: a string of at most {_MAX_TIER} characters.",
             param="service_tier",
         )
-    if tier in STANDARD_TIERS:
-        return STANDARD_TIER
-    return None if tier in ("auto", "") else tier
+    return priced_tier(tier)
 
 
 def _embeddings(parsed: ParsedRequest) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from lambda_src.contract import STANDARD_TIER, Route
+from lambda_src.contract import Route
+from lambda_src.core.dialects.flavours import priced_tier
 from lambda_src.core.dialects.parsed_request import JsonObject, ParsedRequest, objects
 from lambda_src.core.dialects.parsed_response import ParsedResponse, text_size, unreadable
 from lambda_src.core.dialects.response_body import Body, parse_body
@@ -16,8 +17,6 @@ from lambda_src.core.tokens import ReportedUsage, as_object, name_or_none
 _FINAL_EVENTS = ("response.completed", "response.incomplete", "response.failed")
 _TEXT_FIELDS = ("delta", "message", "text")
 """The fields of a choice that have its text, in chunks and in whole responses."""
-_TIERS = {"default": STANDARD_TIER, "on_demand": STANDARD_TIER, "auto": None}
-"""Names of tiers at OpenAI and Groq (https://console.groq.com/docs/service-tiers)."""
 
 
 def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
@@ -135,5 +134,4 @@ def _read_common(facts: _Facts, document: JsonObject) -> None:
 
 
 def _tier(tier: object) -> str | None:
-    name = name_or_none(tier)
-    return _TIERS.get(name or "auto", name)
+    return priced_tier(name_or_none(tier))

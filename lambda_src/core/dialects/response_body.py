@@ -13,9 +13,8 @@ from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE
 from lambda_src.core.dialects.event_stream import begins_event_stream, stream_events
 from lambda_src.core.dialects.json_values import json_value
 from lambda_src.core.dialects.parsed_request import MEDIA_TYPE, JsonObject
-from lambda_src.core.dialects.server_sent_events import SSE_MEDIA_TYPE, indexed_objects, sse_events
+from lambda_src.core.dialects.server_sent_events import BYTE_ORDER_MARK, SSE_MEDIA_TYPE, indexed_objects, sse_events
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FIELD = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|[\r\n])(?:data|event|id|retry)?:")
 """The beginning of a line of server-sent events. JSON has line breaks only between values, where no field can be."""
 
@@ -55,4 +54,4 @@ def parse_body(body: bytes) -> Body:
 
 def begins_json(body: bytes) -> bool:
     """Whether a body, complete or not, begins like a JSON object or array."""
-    return body[:64].removeprefix(_BYTE_ORDER_MARK).lstrip().startswith((b"{", b"["))
+    return body[:64].removeprefix(BYTE_ORDER_MARK).lstrip().startswith((b"{", b"["))

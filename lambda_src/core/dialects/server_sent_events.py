@@ -13,7 +13,7 @@ from lambda_src.core.dialects.json_values import json_object, json_objects
 
 SSE_MEDIA_TYPE: Final = "text/event-stream"
 _DATA = b"data:"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANK_LINE = re.compile(rb"(?:\r\n|\r(?!\n)|\n)(?:\r\n|\r|\n)")
 _GROUP = 1_000
 """Events whose objects are in memory at the same time."""
@@ -68,5 +68,5 @@ def _data(event: bytes) -> bytes:
     line, _, rest = event.partition(b"\n")
     if line.startswith(_DATA) and rest in (b"\n", b"\r\n"):
         return line[5:]
-    lines = [line[5:].strip() for line in event.removeprefix(_BYTE_ORDER_MARK).splitlines() if line.startswith(_DATA)]
+    lines = [line[5:].strip() for line in event.removeprefix(BYTE_ORDER_MARK).splitlines() if line.startswith(_DATA)]
     return b"\n".join(lines)
