@@ -14,10 +14,10 @@ from tests.browser import launched
 
 
 class TwoProcesses(LoadScopeScheduling):
-    """Runs the end-to-end tests, which share a deployment, in one process and all others in the second."""
+    """Runs the tests of deployments in one process and all others in the second, which take about as long."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "deployed" if nodeid.startswith("tests/e2e/") else "rest"
+        return "deployed" if nodeid.startswith(("tests/clients/", "tests/e2e/")) else "rest"
 
 
 @pytest.hookimpl(optionalhook=True)
