@@ -82,6 +82,11 @@ COMMANDS: Final = {
     "consumers": ("consumers.commands", "app", "Show consumers with their budgets and keys; pause and resume them."),
     "usage": ("usage.commands", "app", "Report usage and cost, look at single requests, and correct them."),
     "budgets": ("budgets.commands", "app", "Show and forecast budgets, or raise one temporarily."),
+    "reconcile": (
+        "reconcile.commands",
+        "reconcile",
+        "Compare the ledger with a provider's own export, per day and model, and name likely reasons of differences.",
+    ),
     "providers": ("providers.commands", "app", "Manage providers' secrets and check that providers respond."),
     "logs": ("logs.commands", "app", "Query the usage and access logs; replay usage lines that the ledger misses."),
     "doctor": ("doctor.commands", "doctor", "Check the deployment. Each finding comes with a fix."),

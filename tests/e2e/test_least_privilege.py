@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ READS = {
     "open": "open",
     "providers check": "providers check openai",
     "providers list": "providers list",
+    "reconcile": "reconcile openai {export}",
     "usage export": "usage export --since 1d",
     "usage report": "usage report --since 1d",
     "usage show": "usage show {request}",
@@ -108,11 +110,14 @@ def words(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFa
     body = {"model": "standin-small", "messages": [{"role": "user", "content": "Hello"}]}
     answer = system.call("POST", "/v1/chat/completions", body, {"x-api-key": system.key("limited")})
     request = answer.headers["x-tollgate-request-id"]
+    export = folder / "costs.json"
+    bucket = {"object": "bucket", "start_time": 1577836800, "end_time": 1577923200, "results": []}
+    export.write_text(json.dumps({"object": "page", "data": [bucket]}))
     lines.write_text("\n".join(line for line in system.log_lines("/tollgate/e2e/usage") if request in line))
     held = {"status": "held", "at": from_now(days=-1), "request_id": "r1", "output_over_maximum": 7}
     with item_changed(system, EXCEEDED_PK, "privileged", held):
         yield {"alpha": system.key_id("alpha"), "ids": str(ids), "lines": str(lines), "request": request,
-               "page": str(folder / "page.html")}  # fmt: skip
+               "page": str(folder / "page.html"), "export": str(export)}  # fmt: skip
     tollgate.here("--yes", "consumers", "resume", "retired")
     system.cloud.client("apigateway").delete_api_key(apiKey=stray)
 

@@ -1,0 +1,1 @@
+"""`tollgate reconcile`: the ledger compared with a provider's own export."""
