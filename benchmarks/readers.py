@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.readers [--bytes 200000]
 
 Each reader gets bodies made to be slow, of N and of 4 N bytes. Requests are parsed, forwarded and, if they are
-rejected, answered on every route. Responses are parsed, whole and truncated, booked as a line and a row, and joined and
-masked for the prompt log. Target: 4 times the bytes take at most 6 times as long.
+rejected, answered on every route. Responses are parsed, whole and truncated, booked as a line and a row, cut as Lambda's
+limit requires, and joined and masked for the prompt log. Target: 4 times the bytes take at most 6 times as long.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.parsed_request import MEDIA_TYPE, ParsedRequest, parse_json
 from lambda_src.core.dialects.server_sent_events import sse_events
 from lambda_src.core.errors import BadRequest
-from lambda_src.core.http_event import HttpRequest
+from lambda_src.core.http_event import MAX_ENCODED_BYTES, HttpRequest, fitting_body
 from lambda_src.core.redaction import Redaction
 from lambda_src.core.response_headers import parse_tags
 from lambda_src.core.stream_text import stream_texts
@@ -221,6 +221,11 @@ def read_headers(body: bytes) -> None:
         error.body("openai", "id")
 
 
+def fit(body: bytes) -> None:
+    """Cut a body to half its size, as if Lambda could return no more."""
+    fitting_body(body, {"content-type": "application/json"}, room=MAX_ENCODED_BYTES - len(body) // 2)
+
+
 def cases() -> Iterator[tuple[str, Reader, Builder]]:
     for route in ROUTES:
         if route.method != "POST":
@@ -234,6 +239,7 @@ def cases() -> Iterator[tuple[str, Reader, Builder]]:
         yield f"prompt log, {name}", read_prompt, body
     for name, unit in UNITS.items():
         yield f"headers of {name}", read_headers, around("", unit)
+        yield f"large response of {name}", fit, around("", unit)
 
 
 def seconds(read: Reader, body: bytes) -> float:

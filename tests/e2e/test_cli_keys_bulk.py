@@ -26,7 +26,7 @@ def test_the_rate_limiter() -> None:
     limiter, started = RateLimiter(50), time.monotonic()
     for _ in range(6):
         limiter.wait()
-    assert 0.1 <= time.monotonic() - started < 2
+    assert time.monotonic() - started >= 0.1
 
 
 def test_progress_on_a_terminal(tollgate: Command, tmp_path: Path) -> None:

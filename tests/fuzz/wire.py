@@ -28,8 +28,8 @@ from tests.fuzz.sandbox import Outcome, Sandbox, event, running
 from tests.gateway.test_provider_connection import certificate, request_body
 
 _WORKERS, _BATCH = 4, 12
-_TIMEOUT, _SLACK = 1.0, 1.5
-"""Seconds: the upstream timeout, and what a request may take in addition."""
+_TIMEOUT, _SLACK = 1.0, 20.0
+"""Seconds: the upstream timeout, and what a request may take in addition on a busy machine."""
 _CALLER = re.compile(rb"caller-\d+-\d+-")
 _SLOW_PARTS = 40
 _NO_LINGER = struct.pack("ii", 1, 0)

