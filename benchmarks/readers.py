@@ -3,8 +3,9 @@
     .venv/bin/python -m benchmarks.readers [--bytes 200000]
 
 Each reader gets bodies made to be slow, of N and of 4 N bytes. Requests are parsed, forwarded and, if they are
-rejected, answered on every route. Responses are parsed, whole and truncated, booked as a line and a row, cut as Lambda's
-limit requires, and joined and masked for the prompt log. Target: 4 times the bytes take at most 6 times as long.
+rejected, answered on every route. Responses are parsed, whole and truncated, booked as a line and a row, cut as
+Lambda's limit requires, and joined and masked for the prompt log. Target: 4 times the
+bytes take at most 6 times as long.
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ by what a repetition would do:
   and Bedrock's. Clients repeat 5xx and 429, Codex a 424, and Claude Code a 400. Each repetition would be billed.
 - **A budget is spent**: 400 with the type `billing_error`. After a 429, clients would wait and repeat the request until
   the budget resets.
+- **Requests in flight hold the rest of a budget**: 429 with `x-should-retry: true`. A repetition succeeds when they
+  have cost less than they held. `retry-after` is 5 to 15 seconds, so that parallel requests do not come back at once.
 - **A rate limit per minute**: 429 with `retry-after` and `x-should-retry: true`. A repetition succeeds.
 - **Nothing was billed, and the gateway has repeated the call already**: 502 or the provider's own status, with
   `x-should-retry: false`. boto3 ignores this header, so Bedrock's routes return 424 in place of a 5xx. A provider's own

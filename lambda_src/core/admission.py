@@ -14,6 +14,11 @@ from lambda_src.core.policy import ApiKey, Budget, Model, Policy
 from lambda_src.core.pricing import usd
 from lambda_src.core.windows import resets_at, utc_datetime
 
+_HELD_SECONDS = range(5, 16)
+"""Seconds after which a request that others in flight block is sent again. SDKs repeat a request twice or more, so that
+the last repetition comes up to 30 s later, when the others have ended: API Gateway allows them 29 s. The range spreads
+parallel requests."""
+
 _ROUTES: Mapping[ProviderKind, str] = {
     "openai": "/v1/chat/completions, /v1/responses or /v1/embeddings",
     "anthropic": "/v1/messages",
@@ -106,7 +111,8 @@ def check_requests_allowed(policy: Policy) -> None:
 
 
 def limit_error(estimate: Estimate, policy: Policy, account: Account, at_ms: int) -> LimitReached:
-    """The error for a rejected hold. It names the exhausted limit that resets last, the remainder, and the reset."""
+    """The error for a rejected hold. It names the exhausted limit that resets last, the remainder, and the reset or,
+    if only requests in flight exhaust it, when to send the request again."""
     at = utc_datetime(at_ms)
     exhausted = [
         (budget, remaining)
@@ -115,8 +121,9 @@ def limit_error(estimate: Estimate, policy: Policy, account: Account, at_ms: int
     ]
     if exhausted:
         never = datetime.max.replace(tzinfo=at.tzinfo)
-        budget, remaining = max(exhausted, key=lambda pair: resets_at(pair[0].per, at) or never)
-        return _budget_error(estimate, policy, budget, remaining, at)
+        spent = [pair for pair in exhausted if estimate.amount > pair[0].limit - account.spent(pair[0].per, at)]
+        budget, remaining = max(spent or exhausted, key=lambda pair: resets_at(pair[0].per, at) or never)
+        return (_budget_error if spent else _held_error)(estimate, policy, budget, remaining, at)
     used, limit = account.tokens(at_ms), policy.tokens_per_minute
     if limit is None or used + estimate.tokens <= limit:
         return request_limit_error(policy, account, at_ms)
@@ -149,4 +156,15 @@ def _budget_error(estimate: Estimate, policy: Policy, budget: Budget, remaining:
         f"{policy.consumer} has {usd(max(0, remaining))} USD left of {usd(budget.limit)} USD per {budget.per} (amounts "
         f"held for requests in flight count as spent); this request may cost up to {usd(estimate.amount)} USD. "
         f"{next_step}",
+    )
+
+
+def _held_error(estimate: Estimate, policy: Policy, budget: Budget, remaining: int, at: datetime) -> LimitReached:
+    seconds = _HELD_SECONDS[at.microsecond // 1000 % len(_HELD_SECONDS)]
+    return LimitReached(
+        "budget_held",
+        f"{policy.consumer} has {usd(max(0, remaining))} USD left of {usd(budget.limit)} USD per {budget.per} while "
+        f"requests in flight hold the rest of what is not spent; this request may cost up to {usd(estimate.amount)} "
+        f"USD. It fits when they end: send it again in {seconds} s, or send fewer requests at once.",
+        retry_after=seconds,
     )

@@ -111,6 +111,7 @@ CAUSES: Final[dict[str, Cause]] = {
     "unsupported_media_type": _cause(_MEDIA_TYPE, "the content type is not JSON"),
     # Limits
     "budget_exceeded": _cause(_BUDGET, "the request would exceed a budget; the message says when the budget resets"),
+    "budget_held": _cause(_RATE, "requests in flight hold what this request needs of a budget; it fits when they end"),
     "tokens_per_minute_exceeded": _cause(_RATE, "the request would exceed the tokens per minute"),
     "requests_per_minute_exceeded": _cause(_RATE, "the request would exceed the requests per minute"),
     # A dependency of the gateway. No provider was called, nothing was charged.

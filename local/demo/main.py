@@ -187,7 +187,7 @@ def show_budget(demo: Demo) -> None:
                 model=demo.models.budget_model, messages=messages, max_completion_tokens=MAX_OUTPUT_TOKENS
             )
         except openai.APIStatusError as error:
-            if error.code != "budget_exceeded":
+            if error.code not in ("budget_exceeded", "budget_held"):
                 raise
             return None
         return round(float(response.headers["x-tollgate-cost-usd"]) * 1e9)
@@ -202,7 +202,7 @@ def show_budget(demo: Demo) -> None:
     spent = int(account.get("s|total|all", 0))
     console.print(
         f"[bold]{PARALLEL_CALLS} parallel requests with a budget of {usd(limit)} USD[/]: "
-        f"{len(costs)} succeeded, {PARALLEL_CALLS - len(costs)} were rejected (budget_exceeded).\n"
+        f"{len(costs)} succeeded, {PARALLEL_CALLS - len(costs)} were rejected (budget_held or budget_exceeded).\n"
         f"  Cost in the responses: {usd(sum(costs))} USD. In the ledger: {usd(spent)} USD spent, "
         f"{usd(int(account.get('c|total|all', 0)) - spent)} USD held. A budget is never exceeded.\n"
     )

@@ -179,13 +179,13 @@ def test_full_budget_shows_in_its_percentages(bench: Bench, emf_log: EmfLog) -> 
     bench.ledger().reserve(hold, "full", policy, DEADLINE)
     send(bench.gateway(), request(key, chat(max_tokens=20)))
     line = emf_log.line()
-    assert point(line, "Refusals", reason="budget_exceeded") == 1
+    assert point(line, "Refusals", reason="budget_held") == 1
     assert point(line, "BudgetCommittedPercent", consumer="full") == 99.5
     assert point(line, "BudgetSpentPercent", consumer="full") == 0, "0 is reported, so that the alarm ends"
     message = str(line["error_message"])
     assert message.startswith("full has 0.000005 USD left of 0.001 USD per day"), "the limit and what is left"
     assert "this request may cost up to 0.00" in message
-    assert "The budget resets on" in message
+    assert "It fits when they end: send it again in" in message
 
 
 def test_only_limits_have_their_message_in_the_line(bench: Bench, emf_log: EmfLog) -> None:

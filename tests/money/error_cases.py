@@ -20,7 +20,8 @@ class Case:
     key, key_state, policy, consumer_state: items in the ledger; None: no such item.
     model: after the family's name, or per client. fields: of the request, per client. headers: of the request.
     raw: body of a request that no SDK can send. raw_path: its path, if it is not the client's. path: before the SDK's.
-    down: what does not work during the first request. after_one: whether another request comes first.
+    down: what does not work during the first request; room: others in flight hold the budget.
+    after_one: whether another request comes first.
     rows: whether a failing request has a usage row. streams: whether it fails plain, streamed or both ways.
     clients: to which the condition applies.
     """
@@ -41,7 +42,7 @@ class Case:
     raw_path: str | None = None
     raw_headers: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
     path: str = ""
-    down: Literal["ledger", "secret", "sandbox"] | None = None
+    down: Literal["ledger", "secret", "sandbox", "room"] | None = None
     after_one: bool = False
     rows: bool = True
     streams: tuple[bool, ...] = (False, True)
@@ -158,6 +159,13 @@ LIMITS = (
         says="The budget resets on",
         policy={"budgets": [{"usd_nano": 4_500_000, "per": "day"}]},
         **_USES_500,
+    ),
+    Case(
+        code="budget_held",
+        says="requests in flight hold the rest",
+        policy={"budgets": [{"usd_nano": 10**9, "per": "total"}]},
+        down="room",
+        recovers=True,
     ),
     Case(
         code="tokens_per_minute_exceeded",

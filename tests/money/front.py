@@ -8,7 +8,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lambda_src.contract import KEY_SK, STATE_SK, Provider, consumer_pk, key_pk
+from lambda_src.contract import ACCOUNT_SK, KEY_SK, STATE_SK, Provider, account_pk, consumer_pk, key_pk
+from lambda_src.core.http_event import HttpRequest, HttpResponse
+from lambda_src.edges.aws import AwsClient
+from lambda_src.edges.dynamodb_table import item_key
 from lambda_src.gateway import Gateway
 from local.provider.server import StandInProvider
 from tests.bench import PER_TOKEN, Bench, request
@@ -54,8 +57,10 @@ class Front:
         """Calls of a client's requests that have reached the provider."""
         return sum(call.operation in (client.name, f"{client.name}_stream") for call in self.provider.calls())
 
-    def broken(self, down: str, key_id: str) -> Gateway:
+    def broken(self, down: str, key_id: str, consumer: str) -> Gateway:
         """A sandbox in which something does not work."""
+        if down == "room":
+            return CrowdedGateway(self, consumer)
         if down == "ledger":
             return self.bench.gateway(**self.config, table="no-such-table")
         if down == "secret":
@@ -75,6 +80,31 @@ class Front:
     def rows(self, consumer: str) -> list[dict[str, Any]]:
         """The usage rows of a consumer."""
         return rows_of(self.bench.ledger(), consumer, recent_days(), float("inf"))
+
+
+class CrowdedGateway(Gateway):
+    """A sandbox during whose request others in flight hold 1 USD."""
+
+    def __init__(self, front: Front, consumer: str) -> None:
+        super().__init__(front.bench.config(**front.config), AwsClient(front.bench.cloud.environment()))
+        self._front, self._consumer = front, consumer
+
+    def handle(self, request: HttpRequest, seconds: float) -> HttpResponse:
+        self._hold(10**9)
+        try:
+            return super().handle(request, seconds)
+        finally:
+            self._hold(-(10**9))
+
+    def _hold(self, amount: int) -> None:
+        bench = self._front.bench
+        bench.cloud.client("dynamodb").update_item(
+            TableName=bench.table,
+            Key=item_key(account_pk(self._consumer), ACCOUNT_SK),
+            UpdateExpression="ADD #c :a",
+            ExpressionAttributeNames={"#c": "c|total|all"},
+            ExpressionAttributeValues={":a": {"N": str(amount)}},
+        )
 
 
 @contextmanager

@@ -45,10 +45,10 @@ def test_parallel_requests_fill_the_budget_exactly(
 
     responses = send_parallel(gateways, [request(key, body) for _ in range(parallel)])
 
-    assert Counter(response.status for response in responses) == {200: accepted, 400: parallel - accepted}
-    rejected = [response for response in responses if response.status == 400]
-    assert {error_of(response)["code"] for response in rejected} == {"budget_exceeded"}
-    assert {response.headers["x-should-retry"] for response in rejected} == {"false"}
+    assert Counter(response.status for response in responses) == {200: accepted, 429: parallel - accepted}
+    rejected = [response for response in responses if response.status == 429]
+    assert {error_of(response)["code"] for response in rejected} == {"budget_held"}
+    assert {response.headers["x-should-retry"] for response in rejected} == {"true"}
     assert len(provider.calls()) == accepted
     counters, rows = counters_and_rows(bench.ledger(), "crowd", recent_days())
     spent = sum(row["cost_nano_usd"] for row in rows)

@@ -91,8 +91,8 @@ def run_case(front: Front, case: Case, client: LightClient, consumer: str) -> No
     for stream in (False,) if case.raw is not None else case.streams:
         repeated = case.recovers and stream
         server.requests, before = 0, front.calls(client)
-        server.next_times = [late, later] if case.after_one else []
-        server.next_gateways = [] if case.down is None else [front.broken(case.down, server.key_id)]
+        server.next_times = [late, later] if case.after_one or case.down == "room" else []
+        server.next_gateways = [] if case.down is None else [front.broken(case.down, server.key_id, consumer)]
         if case.raw is not None:
             raw_path = client.path if case.raw_path is None else case.raw_path
             failure = client.send_raw(server.url + raw_path, case.raw, list(case.raw_headers))

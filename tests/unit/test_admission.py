@@ -142,7 +142,8 @@ def test_request_equal_to_a_limit_is_accepted() -> None:
 
 def test_limit_error_names_the_budget_that_resets_last() -> None:
     limits = policy(budgets=budgets((10, "day"), (20, "month"), (15, "week")), tokens_per_minute=1)
-    account = Account({"c|day|2026-11-23": 8 * USD, "c|month|2026-11": 17 * USD + 1, "c|week|2026-W48": 12 * USD + 1})
+    used = {"day|2026-11-23": 8 * USD, "month|2026-11": 17 * USD + 1, "week|2026-W48": 12 * USD + 1}
+    account = Account({f"{kind}|{window}": amount for kind in "cs" for window, amount in used.items()})
     error = limit_error(ESTIMATE, limits, account, AT_MS)
     assert error.code == "budget_exceeded"
     assert error.message == (
@@ -152,9 +153,34 @@ def test_limit_error_names_the_budget_that_resets_last() -> None:
     assert error.headers("openai") == {"x-should-retry": "false"}, "some clients would wait until the reset"
 
 
+@pytest.mark.parametrize(("spent_in_month", "code"), [(17 * USD, "budget_held"), (17 * USD + 1, "budget_exceeded")])
+def test_budget_that_only_requests_in_flight_exhaust(spent_in_month: int, code: str) -> None:
+    """The month has room for the request but for what is held, and so has the day: SDKs send the request again."""
+    limits = policy(budgets=budgets((10, "day"), (20, "month")))
+    committed = {"c|day|2026-11-23": 9 * USD, "c|month|2026-11": 19 * USD}
+    account = Account(committed | {"s|day|2026-11-23": 7 * USD, "s|month|2026-11": spent_in_month})
+    error = limit_error(ESTIMATE, limits, account, AT_MS)
+    assert error.code == code
+    if code == "budget_held":
+        assert error.message == (
+            "acme has 1 USD left of 20 USD per month while requests in flight hold the rest of what is not spent; this "
+            "request may cost up to 3 USD. It fits when they end: send it again in 5 s, or send fewer requests at once."
+        )
+        assert error.headers("bedrock") == {
+            "retry-after": "5", "x-should-retry": "true", "x-amzn-errortype": "ThrottlingException",
+        }  # fmt: skip
+        assert {error.shape(dialect).status for dialect in ("openai", "anthropic", "bedrock")} == {429}
+
+
+def test_requests_that_others_in_flight_block_return_at_different_times() -> None:
+    limits, account = policy(budgets=budgets((4, "day"))), Account({"c|day|2026-11-23": 2 * USD})
+    after = [limit_error(ESTIMATE, limits, account, AT_MS + more).retry_after for more in range(1_000)]
+    assert {seconds: after.count(seconds) // 10 for seconds in after} == dict.fromkeys(range(5, 16), 9)
+
+
 def test_total_budget_never_resets_and_an_overspent_one_has_nothing_left() -> None:
     limits = policy(budgets=budgets((5, "total"), (3, "day")))
-    error = limit_error(ESTIMATE, limits, Account({"c|total|all": 6 * USD, "c|day|2026-11-23": 1}), AT_MS)
+    error = limit_error(ESTIMATE, limits, Account({"c|total|all": 6 * USD, "s|total|all": 2 * USD + 1}), AT_MS)
     assert "acme has 0 USD left of 5 USD per total" in error.message
     assert error.message.endswith("It never resets: ask an operator to raise it.")
     assert error.retry_after is None
