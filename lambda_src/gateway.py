@@ -264,7 +264,7 @@ def _wants_prompt_log(request: HttpRequest, caller: Caller) -> bool:
 
 
 def _parse(request: HttpRequest, route: Route) -> ParsedRequest:
-    body = parse_json(request.body, request.headers.get("content-type", ""))
+    body = parse_json(request.body, *(request.headers.get(f"content-{name}", "") for name in ("type", "encoding")))
     try:
         parsed = DIALECTS[route.dialect].parse_request(route, body, len(request.body), request.path_model)
     except RecursionError:

@@ -108,7 +108,7 @@ CAUSES: Final[dict[str, Cause]] = {
         _INVALID, "the request needs more tokens, or more requests, than the limit per minute ever allows"
     ),
     "request_too_large": _cause(_TOO_LARGE, "the body exceeds max_request_bytes"),
-    "unsupported_media_type": _cause(_MEDIA_TYPE, "the content type is not JSON"),
+    "unsupported_media_type": _cause(_MEDIA_TYPE, "the content type is not JSON, or the body is compressed"),
     # Limits
     "budget_exceeded": _cause(_BUDGET, "the request would exceed a budget; the message says when the budget resets"),
     "budget_held": _cause(_RATE, "requests in flight hold what this request needs of a budget; it fits when they end"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -142,6 +143,12 @@ REQUESTS = (
             **_everywhere("metadata", {"user_id": "x" * 20_000}),
             CONVERSE: {"system": [{"text": "x" * 20_000}]},
         },
+    ),
+    Case(
+        code="unsupported_media_type",
+        says="turn off request compression",
+        raw=gzip.compress(b"{}"),
+        raw_headers=(("content-type", "application/json"), ("content-encoding", "gzip")),
     ),
     Case(code="unsupported_media_type", says="accepted: application/json", headers={"content-type": "text/plain"}),
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -65,6 +67,35 @@ def test_invalid_json_is_rejected(body: bytes, content_type: str, status: int, c
         parse_json(body, content_type)
     assert (raised.value.status, raised.value.code) == (status, code)
     assert text in raised.value.message
+
+
+PACKED = {
+    "gzip": gzip.compress(b"{}"),
+    "deflate": zlib.compress(b"{}"),
+    "br": b"\x8b\x00\x80{}\x03",
+    "zstd": b"\x28\xb5\x2f\xfd\x20\x02\x11\x00\x00{}",
+}
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+def test_compressed_body_is_named(encoding: str) -> None:
+    for body in (PACKED[encoding], PACKED[encoding].decode(errors="replace").encode()):  # as API Gateway may pass it
+        with pytest.raises(BadRequest) as raised:
+            parse_json(body, JSON, f" {encoding.upper()}")
+        assert (raised.value.status, raised.value.code) == (415, "unsupported_media_type")
+        assert raised.value.message == (
+            f'content-encoding is " {encoding.upper()}"; accepted: a body without content-encoding. Send the JSON '
+            "uncompressed: turn off request compression in your client."
+        )
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity", ""])
+def test_decompressed_body_is_parsed(encoding: str) -> None:
+    """API Gateway decompresses bodies if an operator sets its minimum_compression_size."""
+    assert parse_json(b"{}", JSON, encoding) == {}
+    if encoding != "gzip":
+        with pytest.raises(BadRequest, match="not valid JSON"):
+            parse_json(b"{", JSON, encoding)
 
 
 def test_duplicate_fields_are_found_in_linear_time() -> None:

@@ -99,9 +99,10 @@ class ParsedRequest:
             raise BadRequest("invalid_json", "the body has a number beyond 1e308. Send a smaller one.") from None
 
 
-def parse_json(body: bytes, content_type: str) -> JsonObject:
+def parse_json(body: bytes, content_type: str, content_encoding: str = "") -> JsonObject:
     """The JSON object of a request body.
 
+    content_encoding: explains a body that cannot be read; API Gateway may have decompressed it.
     Duplicate fields are rejected: the provider might read the other value, and so bypass a limit.
     """
     if content_type.partition(";")[0].strip().lower() != MEDIA_TYPE:
@@ -112,11 +113,12 @@ def parse_json(body: bytes, content_type: str) -> JsonObject:
     try:
         parsed = json.loads(body.decode(), object_pairs_hook=_unique_fields, parse_constant=_reject_constant)
     except UnicodeDecodeError as error:
-        raise BadRequest("invalid_encoding", f"the body is not UTF-8 (byte {error.start}). Send UTF-8 JSON.") from None
+        problem = f"the body is not UTF-8 (byte {error.start}). Send UTF-8 JSON."
+        raise _compressed(content_encoding) or BadRequest("invalid_encoding", problem) from None
     except json.JSONDecodeError as error:
-        raise BadRequest(
-            "invalid_json",
-            f"the body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}. Send valid JSON.",
+        problem = f"{error.msg} at line {error.lineno}, column {error.colno}"
+        raise _compressed(content_encoding) or BadRequest(
+            "invalid_json", f"the body is not valid JSON: {problem}. Send valid JSON."
         ) from None
     except RecursionError:
         raise too_deep() from None
@@ -125,6 +127,17 @@ def parse_json(body: bytes, content_type: str) -> JsonObject:
     if not isinstance(parsed, dict):
         raise BadRequest("invalid_json", 'the body is not a JSON object; accepted: an object like {"model": …}.')
     return parsed
+
+
+def _compressed(content_encoding: str) -> BadRequest | None:
+    """The error for a body that is encoded, such as with gzip; None if the header names no encoding."""
+    if content_encoding.strip().lower() in ("", "identity"):
+        return None
+    return BadRequest(
+        "unsupported_media_type",
+        f"content-encoding is {shorten(content_encoding)}; accepted: a body without content-encoding. Send the JSON "
+        "uncompressed: turn off request compression in your client.",
+    )
 
 
 def too_deep() -> BadRequest:
