@@ -22,7 +22,7 @@ from lambda_src.core.http_event import HttpResponse
 from lambda_src.core.metering import INVALID_RESPONSE, charge_held_amount, meter
 from lambda_src.core.policy import Model
 from lambda_src.core.provider_call import NoResponse, ProviderCall, ProviderResponse
-from lambda_src.core.provider_errors import ACCOUNT_REJECTED, provider_error_code
+from lambda_src.core.provider_errors import ACCOUNT_REJECTED, provider_error_code, rejects_our_key
 from lambda_src.core.request_context import AdmittedRequest, RequestContext
 from lambda_src.core.response_headers import limit_headers
 from lambda_src.core.usage_record import UsageRecord
@@ -126,7 +126,7 @@ class Forwarder:
         record.first_byte_ms = int(response.first_byte_seconds * 1000)
         given_id = response.request_id
         record.provider_request_id = None if given_id is None or self._secrets.occur_in(given_id) else given_id
-        if response.status == 401 and provider.secret is not None:
+        if provider.secret is not None and rejects_our_key(response):
             self._secrets.forget(provider.secret)
         return response
 

@@ -12,6 +12,9 @@ from lambda_src.core.tokens import as_object
 ACCOUNT_REJECTED: Final = "provider_account_rejected"
 _NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "billing_error"})
 """Error codes and types for an account without credit (platform.openai.com/docs/guides/error-codes)."""
+_WRONG_KEY = "API_KEY_INVALID"
+"""Gemini's reason for a 400 to an invalid or expired key (github.com/googleapis/googleapis,
+google/api/error_reason.proto)."""
 _NO_CREDIT_MESSAGE = "Your credit balance is too low"
 """Anthropic's invalid_request_error of an account without credit starts so."""
 _MODERATION = ("moderation", "flagged", "content_policy", "content policy", "safety")
@@ -81,6 +84,16 @@ def is_billed(status: int, error: object) -> bool:
     return 400 <= status < 500 and filtered
 
 
+def rejects_our_key(response: ProviderResponse) -> bool:
+    """Whether the provider does not accept the gateway's key."""
+    return response.status == 401 or (response.status == 400 and _is_wrong_key(error_in(response.body)))
+
+
+def _is_wrong_key(error: object) -> bool:
+    details = as_object(error).get("details")
+    return isinstance(details, list) and any(as_object(detail).get("reason") == _WRONG_KEY for detail in details)
+
+
 def _concerns_our_account(status: int, error: object) -> bool:
     """Whether an error is about the gateway's credentials, permissions or balance with the provider.
 
@@ -94,6 +107,8 @@ def _concerns_our_account(status: int, error: object) -> bool:
     fields = as_object(error)
     message = fields.get("message")
     no_credit = isinstance(message, str) and message.startswith(_NO_CREDIT_MESSAGE)
-    return no_credit or any(
-        name in _NO_CREDIT for name in (fields.get("code"), fields.get("type")) if isinstance(name, str)
+    return (
+        no_credit
+        or _is_wrong_key(error)
+        or any(name in _NO_CREDIT for name in (fields.get("code"), fields.get("type")) if isinstance(name, str))
     )

@@ -6,10 +6,19 @@ from typing import Any
 
 import pytest
 
+from lambda_src.contract import Provider
 from lambda_src.core.provider_call import ProviderResponse
 from lambda_src.core.provider_errors import ACCOUNT_REJECTED, provider_error_code
 from tests.bench import Bench, chat, error_of, request
 from tests.gateway.conftest import UsageLog, rows_of, send
+from tests.gateway.test_large_responses import answering
+from tests.gateway.test_provider_connection import serving
+
+GEMINI = (
+    b'{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": '
+    b'"INVALID_ARGUMENT", "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "%s", "domain": '
+    b'"googleapis.com", "metadata": {"service": "generativelanguage.googleapis.com"}}]}}'
+)
 
 
 def response(status: int, body: bytes) -> ProviderResponse:
@@ -31,6 +40,10 @@ def response(status: int, body: bytes) -> ProviderResponse:
         (400, b'{"type": "error", "error": {"type": "invalid_request_error", '
               b'"message": "Your credit balance is too low to access the Anthropic API."}}', True),
         (400, b'{"error": {"type": "invalid_request_error", "message": "messages: insufficient_quota"}}', False),
+        (400, GEMINI % b"API_KEY_INVALID", True),
+        (400, b"[%s]" % (GEMINI % b"API_KEY_INVALID"), True),
+        (400, b"[%s]" % (GEMINI % b"FIELD_INVALID"), False),
+        (400, b'{"error": {"details": [1, {"reason": ["API_KEY_INVALID"]}], "message": "API_KEY_INVALID"}}', False),
         (400, b"[" * 100_000, False),
         (400, b'{"error": "insufficient_quota"}', False),
         (404, b'{"error": {"code": "insufficient_quota"}}', False),
@@ -57,3 +70,19 @@ def test_a_rejected_account_is_our_outage(bench: Bench, log: UsageLog, status: i
     assert (usage["Errors"], usage["UpstreamErrors"], usage["reason"]) == (1, 1, "provider_account_rejected")
     (row,) = rows_of(bench, answer)
     assert (row["status"], row["error_code"]) == (502, "provider_account_rejected")
+
+
+def test_a_key_that_gemini_rejects_is_read_again(bench: Bench) -> None:
+    """Its status is 400. The secret may have been rotated, so the cached value is dropped, as after a 401."""
+    bench.put_secret("bench/gemini", "expired")
+    gateway = bench.gateway()
+    body = b"[%s]" % (GEMINI % b"API_KEY_INVALID")
+    with serving(answering(body, b"400 Bad Request\r\ncontent-type: application/json")) as (port, _):
+        url = f"http://127.0.0.1:{port}/v1beta/openai"
+        gateway.config.providers["openai"] = Provider(kind="openai", base_url=url, secret="bench/gemini")
+        answer = send(gateway, request("key-free", chat()))
+        assert (answer.status, error_of(answer)["code"]) == (502, "provider_account_rejected")
+        assert "(status 400)" in error_of(answer)["message"]
+        bench.put_secret("bench/gemini", "valid")
+        send(gateway, request("key-free", chat()))
+    assert gateway.secrets.get("bench/gemini", float("inf")) == "valid"
