@@ -87,6 +87,8 @@ def usage_records(text: str, environment: str) -> Iterator[UsageRecord]:
         yield record_from_line(line)
 
 
+_FREE: Final = "free"
+"""Price version of free models, which are never held."""
 _NEEDED: Final = ("request_id", "at_ms", "consumer", "key_id", "model", "status", "settlement", "cost_nano_usd")
 """Members without which a line would be booked wrongly."""
 _TEXT_TYPES: Final = ("str", "str | None", "Settlement", "UsageSource")
@@ -140,12 +142,18 @@ def _parsed(number: int, line: object) -> dict[str, Any]:
 
 def _book(ledger: Ledger, records: Sequence[UsageRecord], outcomes: Counter[str]) -> str:
     """Book the records and count the outcomes `settled` (was missing), `corrected`, `replayed` (was booked already) and
-    `kept`. Returns the error that stopped it, or ""."""
+    `kept`. Returns the error that stopped it, or "".
+
+    A line whose response exceeded the request's maximum output marks its model, as the gateway does when it settles.
+    """
     from lambda_src.edges.aws import AwsError
 
     for number, record in enumerate(records, start=1):
         try:
-            outcomes[ledger.replay(record, time.monotonic() + SECONDS_PER_LINE)] += 1
+            deadline = time.monotonic() + SECONDS_PER_LINE
+            outcomes[ledger.replay(record, deadline)] += 1
+            if record.output_over_maximum is not None and record.price_version != _FREE:
+                ledger.hold_in_full(record, deadline)
         except AwsError as error:
             return (
                 f"usage line {number} of {len(records)}: {error}\n"

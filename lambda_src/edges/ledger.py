@@ -137,7 +137,7 @@ class Ledger(DynamoDBTable):
 
     def hold_in_full(self, record: UsageRecord, deadline: float) -> None:
         """Remember that the provider of the record's model exceeded a request's maximum output, until an operator
-        clears it."""
+        clears it. A request from before an operator cleared it changes nothing."""
         mark = {
             "status": "held",
             "at": utc_datetime(record.at_ms).isoformat(),
@@ -147,9 +147,9 @@ class Ledger(DynamoDBTable):
         parameters = {
             "TableName": self._table,
             "Item": {**item_key(EXCEEDED_PK, record.model), **serialize_item(mark)},
-            "ConditionExpression": "attribute_not_exists(#p) OR #s = :cleared",
-            "ExpressionAttributeNames": {"#p": PK, "#s": "status"},
-            "ExpressionAttributeValues": {":cleared": {"S": "cleared"}},
+            "ConditionExpression": "attribute_not_exists(#p) OR (#s = :cleared AND #at < :at)",
+            "ExpressionAttributeNames": {"#p": PK, "#s": "status", "#at": "at"},
+            "ExpressionAttributeValues": serialize_item({":cleared": "cleared", ":at": mark["at"]}),
         }
         try:
             self._call("PutItem", parameters, deadline)

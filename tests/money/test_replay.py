@@ -12,8 +12,9 @@ import pytest
 
 from admin import cli
 from admin.logs import replay
-from lambda_src.contract import AUDIT_MONTH, audit_pk
+from lambda_src.contract import AUDIT_MONTH, EXCEEDED_PK, audit_pk
 from lambda_src.edges.aws import AwsClient
+from lambda_src.edges.dynamodb_table import item_key
 from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
 from lambda_src.sweeper import Sweeper
@@ -106,6 +107,37 @@ def test_failed_line_is_booked_exactly_once(
     assert [row["cost_nano_usd"] for row in rows] == ([cost] if cost else [])
     assert {value for name, value in counters.items() if name[:2] in ("c|", "s|")} <= {cost}
     assert not any(name.startswith("h|") for name in counters)
+
+
+@pytest.mark.parametrize(
+    ("failure", "change", "cleared", "status"),
+    [
+        ("settle: down", {}, None, "held"),
+        ("settle: down after", {}, None, "held"),
+        ("settle: down", {}, "2020-01-01T00:00:00+00:00", "held"),
+        ("settle: down", {}, "2999-01-01T00:00:00+00:00", "cleared"),
+        ("settle: down", {"price_version": "free"}, None, None),
+        ("settle: down", {"output_over_maximum": None}, None, None),
+    ],
+)
+def test_line_of_an_exceeded_maximum_marks_the_model(
+    deployed: Bench,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    failure: str,
+    change: dict[str, Any],
+    cleared: str | None,
+    status: str | None,
+) -> None:
+    """As the gateway would have, had the ledger not failed. A mark that an operator cleared later stays cleared."""
+    deployed.dynamodb.delete_item(TableName=deployed.table, Key=item_key(EXCEEDED_PK, "quick"))
+    if cleared is not None:
+        deployed.put(EXCEEDED_PK, "quick", {"status": "cleared", "at": cleared})
+    line = failed_line(deployed, capsys, failure)
+    assert replay_file(tmp_path, json.dumps({**line, "output_over_maximum": 12, **change})) == 0
+    marks = deployed.ledger().query_partition(EXCEEDED_PK, time.monotonic() + 5)
+    found = [(mark["status"], mark.get("output_over_maximum")) for mark in marks if mark["sk"] == "quick"]
+    assert found == ([] if status is None else [(status, 12 if status == "held" else None)])
 
 
 def test_line_of_another_environment_rejects_the_whole_file(
