@@ -275,6 +275,22 @@ def test_long_context_price_applies_to_the_whole_request() -> None:
     assert haiku.cost(Tokens(input=1, cache_read=100_000, output=1_000)) == 500 + 5_000_000 + 2_500_000
 
 
+def test_gemini_on_openrouter_charges_input_for_cache_writes() -> None:
+    """OpenRouter lists the storage of five minutes, $4.50 per hour, without the tokens."""
+    price = find_price("openrouter", "google/gemini-2.5-pro")
+    assert price is not None
+    assert [
+        {name: rates[name] / 10**9 for name in ("input", "cache_read", "cache_write_5m")}
+        for rates in price.periods[0].tiers["standard"]
+    ] == [
+        {"input": 1.25, "cache_read": 0.125, "cache_write_5m": 1.625},
+        {"input": 2.5, "cache_read": 0.25, "cache_write_5m": 2.875},
+    ]
+    claude = find_price("openrouter", "anthropic/claude-sonnet-4.5")
+    assert claude is not None
+    assert claude.periods[0].tiers["standard"][0]["cache_write_5m"] == 3_750_000_000
+
+
 def test_announced_prices_are_in_the_table_with_their_day() -> None:
     # Introductory prices end on 2026-11-30 and 2026-12-31 (https://ai.google.dev/gemini-api/docs/pricing).
     flash = (("", 0.75, 0.075, 3.75), ("2027-01-01", 1.5, 0.15, 7.5))

@@ -63,6 +63,22 @@ class Listed:
         )
         return replace(self, periods=tuple(periods))
 
+    def with_whole_cache_writes(self) -> Listed:
+        """Gemini's model on OpenRouter, which charges "the input token cost plus 5 minutes of cache storage" for a
+        cache write (https://openrouter.ai/docs/features/prompt-caching) and lists the storage."""
+        if "google/" not in self.name:
+            return self
+        return replace(self, periods=tuple(map(_with_whole_cache_writes, self.periods)))
+
+
+def _with_whole_cache_writes(period: Period) -> Period:
+    def whole(usd: Usd) -> Usd:
+        storage = usd.get("cache_write_5m")
+        return usd if storage is None or storage >= usd["input"] else {**usd, "cache_write_5m": usd["input"] + storage}
+
+    tiers = {tier: tuple(Step(step.above, whole(step.usd)) for step in steps) for tier, steps in period.tiers.items()}
+    return replace(period, tiers=tiers)
+
 
 LISTS: Final = {
     "anthropic": ("anthropic", ("anthropic",)),

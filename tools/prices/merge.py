@@ -46,6 +46,8 @@ def merged(list_name: str, as_of: date, settled: Settled) -> Merged:
     if list_name == "bedrock":
         clauses = [_in_its_regions(model) for model in clauses]
     second = litellm.listed(list_name)
+    if list_name == "openrouter":
+        clauses, second = ([model.with_whole_cache_writes() for model in models] for models in (clauses, second))
     names = sorted({model.name for model in (*clauses, *second)})
     result = Merged([], [], {model.name: model.reason for model in clauses if model.reason}, names)
     exact: list[Listed] = []
