@@ -56,9 +56,9 @@ def policy_item(environment: Environment, name: str) -> Item:
 
 
 def model_item(environment: Environment, name: str, tariff: ModelPrices) -> Item:
-    """Model `name`: provider, limits and prices, with their announced changes."""
+    """Model `name`: provider, limits and prices, with their past and announced changes."""
     model = environment.models[name]
-    first, *later = tariff.periods
+    first, *later = tariff.timeline
     default_max = environment.metering.default_max_output_tokens
     return _item(
         MODELS_PK,

@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -51,13 +51,21 @@ class PublishedPrice:
     """A provider's price of a model.
 
     model: the table's name of it. periods: the prices in force on the table's date, which have no start, then those
-    that the provider has announced for later. max_input_tokens: context window; None: unknown.
+    that the provider has announced for later. max_input_tokens: context window; None: unknown. ended: the prices before
+    `since`, by rising start, the first without; empty: none are known, and `since` is None.
     """
 
     provider: str
     model: str
     periods: tuple[PricePeriod, ...]
     max_input_tokens: int | None
+    ended: tuple[PricePeriod, ...] = ()
+    since: date | None = None
+
+    @property
+    def timeline(self) -> tuple[PricePeriod, ...]:
+        """All periods by rising start. The first has none."""
+        return (*self.ended, replace(self.periods[0], start=self.since), *self.periods[1:])
 
 
 CLAUDE_CACHE_WRITES: Final = {"cache_write_5m": Decimal("1.25"), "cache_write_1h": Decimal(2)}
@@ -165,17 +173,19 @@ def nano_usd(usd: Decimal) -> int:
 
 def _price(provider: str, model: Mapping[str, Any]) -> PublishedPrice:
     periods = tuple(_period(period) for period in model["prices"])
-    return PublishedPrice(provider, model["id"], periods, model["max_input_tokens"])
+    ended = tuple(_period(period) for period in model.get("ended", ()))
+    since = date.fromisoformat(model["since"]) if ended else None
+    return PublishedPrice(provider, model["id"], periods, model["max_input_tokens"], ended, since)
 
 
 def _period(period: Mapping[str, Any]) -> PricePeriod:
     """A period of the table. The version says if its prices are those of peak hours, which apply all day."""
     name = f"{version()}{PEAK}" if period.get("peak") else version()
     tiers = {tier: [_completed(step) for step in steps] for tier, steps in period["tiers"].items()}
-    if period["from"] is None:
-        return PricePeriod(tiers, name)
-    start = date.fromisoformat(period["from"])
-    return PricePeriod(tiers, later_version(name, start), start)
+    start = None if period["from"] is None else date.fromisoformat(period["from"])
+    if start is not None:
+        name = later_version(name, start)
+    return PricePeriod(tiers, period.get("version", name), start)
 
 
 def _completed(step: Mapping[str, int]) -> dict[str, int]:

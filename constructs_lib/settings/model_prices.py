@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Final
@@ -21,6 +21,7 @@ from constructs_lib.price_table import (
     provider_at,
     similar_models,
 )
+from constructs_lib.price_table import version as table_version
 from constructs_lib.settings.catalogue import (
     ModelSettings,
     PriceChangeSettings,
@@ -46,9 +47,11 @@ _CLAUDE: Final = re.compile("claude|anthropic")
 
 @dataclass(frozen=True, slots=True)
 class ModelPrices:
-    """periods: by rising start; the first has none. max_input_tokens: context window; None: not in the price table."""
+    """periods: by rising start; the first has none. max_input_tokens: context window; None: not in the price table.
+    timeline: the same, after the table's periods that have ended while usage rows of their time are retained."""
 
     periods: tuple[PricePeriod, ...]
+    timeline: tuple[PricePeriod, ...]
     max_input_tokens: int | None = None
 
 
@@ -63,9 +66,11 @@ def model_prices(environment: Environment, name: str) -> ModelPrices:
 def _find_prices(environment: Environment, name: str) -> ModelPrices | None:
     model = environment.models[name]
     if model.free:
-        return ModelPrices((PricePeriod({STANDARD_TIER: [{"above": 0, **dict.fromkeys(TOKEN_CLASSES, 0)}]}, "free"),))
+        free = PricePeriod({STANDARD_TIER: [{"above": 0, **dict.fromkeys(TOKEN_CLASSES, 0)}]}, "free")
+        return ModelPrices((free,), (free,))
     if model.prices is not None:
-        now = ModelPrices((_own_period(environment.name, model.prices),))
+        own = _own_period(environment.name, model.prices)
+        now = ModelPrices((own,), (own,))
     elif _is_search_fee_missing(environment, name):
         return None
     else:
@@ -73,8 +78,21 @@ def _find_prices(environment: Environment, name: str) -> ModelPrices | None:
         price = find_price(price_list, model.upstream or name, _region(environment, model)) if price_list else None
         if price is None:
             return None
-        now = ModelPrices(price.periods, price.max_input_tokens)
-    return replace(now, periods=_with_own_changes(environment.name, now.periods, model.price_changes))
+        now = ModelPrices(price.periods, _retained(environment, price.timeline), price.max_input_tokens)
+    periods, timeline = (
+        _with_own_changes(environment.name, found, model.price_changes) for found in (now.periods, now.timeline)
+    )
+    return replace(now, periods=periods, timeline=timeline)
+
+
+def _retained(environment: Environment, timeline: tuple[PricePeriod, ...]) -> tuple[PricePeriod, ...]:
+    """The periods without those that had ended, on the table's date, before the oldest usage rows that are kept."""
+    days = environment.metering.usage_retention_days
+    if days == 0:
+        return timeline
+    oldest = date.fromisoformat(table_version()[:10]) - timedelta(days=days)
+    ended = sum(period.start is not None and period.start <= oldest for period in timeline[1:])
+    return (replace(timeline[ended], start=None), *timeline[ended + 1 :])
 
 
 def _with_own_changes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_UP, Decimal
 from typing import Any, Final
@@ -13,7 +14,7 @@ from genai_prices import types as source
 from genai_prices.data import providers
 
 from lambda_src.contract import STANDARD_TIER
-from tools.prices.listed import LISTS, Listed, Period, Step, Usd
+from tools.prices.listed import LISTS, Listed, Period, Step, Usd, with_extras
 
 VERSION: Final = f"genai-prices-{genai_prices.__version__}"
 
@@ -78,24 +79,60 @@ def _provider(name: str) -> source.Provider:
 
 def _listed(model: source.ModelInfo, as_of: date) -> Listed:
     periods: list[Period] = []
-    for day in (as_of, *_announced(model, as_of)):
-        at = datetime.combine(day, time(), UTC)
-        standard = _prices_of_day(model, at, None)
-        for price in standard:
-            if reason := unpriceable(model, price):
-                return Listed(model.id, _clause(model.match), model.context_window, (), reason)
-        period = Period(dict(_tiers(model, at)), day if periods else None, len(standard) > 1)
-        if not periods or period.tiers != periods[-1].tiers:
-            periods.append(period)
-    return Listed(model.id, _clause(model.match), model.context_window, tuple(periods)).without_unreachable_steps()
+    starts = _starts(model)
+    for day in (as_of, *(day for day in starts if day > as_of)):
+        if reason := _unpriceable_on(model, day):
+            return Listed(model.id, _clause(model.match), model.context_window, (), reason)
+        _append(periods, _period(model, day))
+    found = Listed(model.id, _clause(model.match), model.context_window, tuple(periods))
+    return _with_ended(found, model, [day for day in starts if day <= as_of]).without_unreachable_steps()
 
 
-def _announced(model: source.ModelInfo, as_of: date) -> list[date]:
-    """The days after `as_of` from which a price of the model starts."""
+def _period(model: source.ModelInfo, day: date) -> Period:
+    at = datetime.combine(day, time(), UTC)
+    standard = _prices_of_day(model, at, None)
+    return Period(dict(_tiers(model, at)), day, len(standard) > 1)
+
+
+def _append(periods: list[Period], period: Period) -> None:
+    """Append a period unless its prices are those of the last one. The first has no start."""
+    if not periods:
+        periods.append(replace(period, start=None))
+    elif period.tiers != periods[-1].tiers:
+        periods.append(period)
+
+
+def _with_ended(found: Listed, model: source.ModelInfo, started: list[date]) -> Listed:
+    """`found` with the periods that have ended. started: the days from which a price has started, today's included.
+
+    The package has other tiers from the day of its own release on. An earlier period has them in proportion.
+    """
+    periods: list[Period] = []
+    for day in reversed([*(day - timedelta(days=1) for day in started[:1]), *started]):
+        if _unpriceable_on(model, day):
+            break
+        period = _period(model, day)
+        if periods:
+            later = periods[-1].tiers
+            tiers = with_extras(period.tiers, {STANDARD_TIER: later[STANDARD_TIER]}, later)
+            period = replace(period, tiers=tiers)
+        periods.append(period)
+    distinct: list[Period] = []
+    for period in reversed(periods):
+        _append(distinct, period)
+    return replace(found, ended=tuple(distinct[:-1]), since=distinct[-1].start) if distinct else found
+
+
+def _unpriceable_on(model: source.ModelInfo, day: date) -> str:
+    prices = _prices_of_day(model, datetime.combine(day, time(), UTC), None)
+    return next(filter(None, (unpriceable(model, price) for price in prices)), "")
+
+
+def _starts(model: source.ModelInfo) -> list[date]:
+    """The days from which a price of the model starts."""
     prices = model.prices if isinstance(model.prices, list) else []
     constraints = [price.constraint for price in (*prices, *(model.price_variants or ()))]
-    days = {item.start_date for item in constraints if isinstance(item, source.StartDateConstraint)}
-    return sorted(day for day in days if day > as_of)
+    return sorted({item.start_date for item in constraints if isinstance(item, source.StartDateConstraint)})
 
 
 def _tiers(model: source.ModelInfo, at: datetime) -> Iterator[tuple[str, tuple[Step, ...]]]:

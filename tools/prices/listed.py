@@ -8,6 +8,9 @@ from datetime import date
 from decimal import ROUND_UP, Decimal
 from typing import Any, Final
 
+from constructs_lib.price_table import CLAUDE_CACHE_WRITES, complete_rates
+from lambda_src.contract import STANDARD_TIER, TOKEN_CLASSES
+
 Usd = dict[str, Decimal]
 """Token class → USD per million tokens, for the classes that the source states."""
 
@@ -26,11 +29,13 @@ Tiers = Mapping[str, tuple[Step, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Prices from `start` on; None: since ever. peak: prices of peak hours, which the table applies all day."""
+    """Prices from `start` on; None: since ever. peak: prices of peak hours, which the table applies all day. version:
+    what usage rows call them; "": the table's version."""
 
     tiers: Tiers
     start: date | None = None
     peak: bool = False
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,8 @@ class Listed:
     """A model in a source.
 
     match: the clause of `price_table` for its names. window: largest input in tokens; None: unknown. periods: by rising
-    start; empty if prices by token class would charge too little or nothing. reason: then, why.
+    start; empty if prices by token class would charge too little or nothing. reason: then, why. ended: periods before
+    those, by rising start. since: the first day of `periods`; None: no period has ended.
     """
 
     name: str
@@ -46,29 +52,33 @@ class Listed:
     window: int | None
     periods: tuple[Period, ...] = ()
     reason: str = ""
+    ended: tuple[Period, ...] = ()
+    since: date | None = None
 
     def without_unreachable_steps(self) -> Listed:
         """Without steps that start at the context window: no request is that long."""
         if self.window is None:
             return self
-        window = self.window
-        periods = (
-            replace(
-                period,
-                tiers={
-                    tier: tuple(step for step in steps if step.above < window) for tier, steps in period.tiers.items()
-                },
-            )
-            for period in self.periods
+        periods, ended = (
+            tuple(_reachable(period, self.window) for period in found) for found in (self.periods, self.ended)
         )
-        return replace(self, periods=tuple(periods))
+        return replace(self, periods=periods, ended=ended)
 
     def with_whole_cache_writes(self) -> Listed:
         """Gemini's model on OpenRouter, which charges "the input token cost plus 5 minutes of cache storage" for a
         cache write (https://openrouter.ai/docs/features/prompt-caching) and lists the storage."""
         if "google/" not in self.name:
             return self
-        return replace(self, periods=tuple(map(_with_whole_cache_writes, self.periods)))
+        periods, ended = (tuple(map(_with_whole_cache_writes, found)) for found in (self.periods, self.ended))
+        return replace(self, periods=periods, ended=ended)
+
+    def rates(self, step: Step) -> dict[str, int]:
+        """Nano-USD of every token class."""
+        usd: dict[str, Decimal | None] = {name: step.usd.get(name) for name in TOKEN_CLASSES}
+        if "claude" in str(self.match):
+            for name, factor in CLAUDE_CACHE_WRITES.items():
+                usd[name] = step.usd.get(name, step.usd["input"] * factor)
+        return complete_rates(usd)
 
 
 def _with_whole_cache_writes(period: Period) -> Period:
@@ -77,6 +87,11 @@ def _with_whole_cache_writes(period: Period) -> Period:
         return usd if storage is None or storage >= usd["input"] else {**usd, "cache_write_5m": usd["input"] + storage}
 
     tiers = {tier: tuple(Step(step.above, whole(step.usd)) for step in steps) for tier, steps in period.tiers.items()}
+    return replace(period, tiers=tiers)
+
+
+def _reachable(period: Period, window: int) -> Period:
+    tiers = {tier: tuple(step for step in steps if step.above < window) for tier, steps in period.tiers.items()}
     return replace(period, tiers=tiers)
 
 
@@ -118,3 +133,15 @@ def scaled(usd: Usd, factor: Decimal) -> Usd:
 def usd_text(usd: Decimal) -> str:
     """`usd` without trailing zeros: 2.50 is 2.5."""
     return f"{usd.normalize():f}"
+
+
+def with_extras(later: Tiers, now: Tiers, combined: Tiers) -> dict[str, tuple[Step, ...]]:
+    """The tiers of another period `later`, with those that only `combined` has, of today: they rise like standard
+    input."""
+    before, after = now[STANDARD_TIER][0].usd["input"], later[STANDARD_TIER][0].usd["input"]
+    extras = {
+        tier: tuple(Step(step.above, scaled(step.usd, after / before)) for step in steps)
+        for tier, steps in combined.items()
+        if tier not in now and tier not in later
+    }
+    return {**later, **extras}

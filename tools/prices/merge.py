@@ -19,7 +19,7 @@ from constructs_lib.price_table import matches
 from lambda_src.contract import STANDARD_TIER, TOKEN_CLASSES
 from tools.prices import genai, litellm
 from tools.prices.disagreements import Difference, Settled, Use
-from tools.prices.listed import Listed, Period, Step, Tiers, rates_above, scaled, usd_text
+from tools.prices.listed import Listed, Period, Step, rates_above, scaled, usd_text, with_extras
 
 _SILENT: Final = ("free", "the price of audio")
 """Starts of genai-prices' reasons for which a price in LiteLLM counts."""
@@ -101,7 +101,7 @@ def _grouped(models: Iterable[Listed]) -> Iterator[Listed]:
     """The models, those with the same prices and window as one."""
     groups: dict[str, list[Listed]] = {}
     for model in models:
-        groups.setdefault(repr((model.periods, model.window)), []).append(model)
+        groups.setdefault(repr((model.periods, model.window, model.ended, model.since)), []).append(model)
     for group in groups.values():
         match = sorted((model.match for model in group), key=lambda clause: (len(clause["equals"]), clause["equals"]))
         yield replace(group[0], match=match[0] if len(match) == 1 else {"or": match})
@@ -122,8 +122,13 @@ def combined(ours: Listed, theirs: Listed, use: Use) -> tuple[Listed, tuple[str,
             tiers[tier] = now.tiers[tier]
         elif use != "genai-prices":
             tiers[tier] = _with_steps_of(tiers[STANDARD_TIER], listed.tiers[tier])
-    later = [replace(period, tiers=_with_extras(period.tiers, now.tiers, tiers)) for period in ours.periods[1:]]
+    later, ended = (
+        tuple(replace(period, tiers=with_extras(period.tiers, now.tiers, tiers)) for period in periods)
+        for periods in (ours.periods[1:], ours.ended)
+    )
     model = Listed(ours.name, theirs.match, window, (replace(now, tiers=tiers), *later))
+    if not differences or use == "genai-prices":  # LiteLLM's prices have no history
+        model = replace(model, ended=ended, since=ours.since)
     return model.without_unreachable_steps(), tuple(differences)
 
 
@@ -160,15 +165,3 @@ def _same_threshold(above: int, steps: tuple[Step, ...]) -> int:
 
 def _chosen(ours: Decimal, theirs: Decimal, use: Use) -> Decimal:
     return {"genai-prices": ours, "litellm": theirs, "dearer": max(ours, theirs)}[use]
-
-
-def _with_extras(later: Tiers, now: Tiers, combined: Tiers) -> dict[str, tuple[Step, ...]]:
-    """The tiers of an announced period, with those that only LiteLLM lists: it announces nothing, so they rise like
-    standard input."""
-    before, after = now[STANDARD_TIER][0].usd["input"], later[STANDARD_TIER][0].usd["input"]
-    extras = {
-        tier: tuple(Step(step.above, scaled(step.usd, after / before)) for step in steps)
-        for tier, steps in combined.items()
-        if tier not in now and tier not in later
-    }
-    return {**later, **extras}

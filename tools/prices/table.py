@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import constructs_lib
-from constructs_lib.price_table import CLAUDE_CACHE_WRITES, FALLBACK, complete_rates
-from lambda_src.contract import TOKEN_CLASSES
+from constructs_lib.price_table import FALLBACK
 from tools.prices import disagreements, genai, litellm
 from tools.prices.disagreements import Difference, Settled
+from tools.prices.history import with_history
 from tools.prices.listed import LISTS, Listed, Period, Step
 from tools.prices.merge import Merged, merged
 
@@ -25,7 +24,10 @@ class UnsettledError(Exception):
 
 def all_merged(as_of: date, settled: Settled) -> dict[str, Merged]:
     """The price lists by name."""
-    return {name: merged(name, as_of, settled) for name in LISTS}
+    lists = {name: merged(name, as_of, settled) for name in LISTS}
+    for name, found in lists.items():
+        found.entries = list(with_history(name, found.entries, as_of, version(as_of)))
+    return lists
 
 
 def differences(lists: dict[str, Merged]) -> list[Difference]:
@@ -73,14 +75,20 @@ def _section(name: str, found: Merged) -> str:
 
 
 def _model(model: Listed) -> str:
-    head = {"id": model.name, "max_input_tokens": model.window, "match": model.match}
+    head: dict[str, Any] = {"id": model.name, "max_input_tokens": model.window, "match": model.match}
     periods = ",\n".join(_period(model, period) for period in model.periods)
-    return f'   {json.dumps(head)[:-1]}, "prices": [' + (f"\n{periods}" if periods else "") + "]}"
+    text = f'   {json.dumps(head)[:-1]}, "prices": [' + (f"\n{periods}" if periods else "") + "]"
+    if model.ended:
+        ended = ",\n".join(_period(model, period) for period in model.ended)
+        text += f',\n    "since": "{model.since}", "ended": [\n{ended}]'
+    return text + "}"
 
 
 def _period(model: Listed, period: Period) -> str:
     head: dict[str, Any] = {"from": None if period.start is None else str(period.start)}
-    if period.peak:
+    if period.version:
+        head["version"] = period.version
+    elif period.peak:
         head["peak"] = True
     tiers = (
         f"     {json.dumps(tier)}: [\n" + ",\n".join(f"      {json.dumps(_rates(model, step))}" for step in steps) + "]"
@@ -91,10 +99,6 @@ def _period(model: Listed, period: Period) -> str:
 
 def _rates(model: Listed, step: Step) -> dict[str, int]:
     """Nano-USD of the classes that cost something else than their fallback."""
-    usd: dict[str, Decimal | None] = {name: step.usd.get(name) for name in TOKEN_CLASSES}
-    if "claude" in str(model.match):
-        for name, factor in CLAUDE_CACHE_WRITES.items():
-            usd[name] = step.usd.get(name, step.usd["input"] * factor)
-    rates = complete_rates(usd)
+    rates = model.rates(step)
     stated = {name: rate for name, rate in rates.items() if rate != rates.get(FALLBACK.get(name, ""))}
     return {"above": step.above, **stated}
