@@ -121,16 +121,20 @@ class Exchange:
             preload_content=False,
             original_response=raw,
         )
+        self._ended = False
         self.status = raw.status
         self.headers = {name.lower(): value for name, value in self._body.headers.items()}
 
     def read(self, max_bytes: int) -> bytes:
         """The next bytes of the decompressed body; b"" at its end. Raises urllib3's HTTPError."""
-        return self._body.read1(max_bytes)
+        part = self._body.read1(max_bytes)
+        self._ended = not part
+        return part
 
     def finish(self) -> None:
         """Keep the connection for the next request if it is clean, else close it."""
-        if self._raw.is_clean:
+        # urllib3 closes a response whose reading fails, so that it looks like one that was read to its end.
+        if self._ended and self._raw.is_clean:
             self._pool.keep(self._origin, self._connection)
         else:
             self._raw.close()

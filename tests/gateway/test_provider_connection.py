@@ -196,6 +196,24 @@ def test_the_deadline_covers_the_body(client: ProviderClient) -> None:
     assert time.monotonic() - started < 30, "the whole body would take 100 s"
 
 
+def test_the_rest_of_a_late_response_is_not_the_next_response(client: ProviderClient) -> None:
+    """The provider goes on after the deadline: nobody may get what it sends."""
+
+    def behave(connection: socket, body: bytes) -> None:
+        if body == b"late":
+            connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+            time.sleep(0.6)
+            connection.sendall(ok(b"for the next caller"))
+        else:
+            connection.sendall(ok(body))
+
+    with serving(behave) as (port, accepted):
+        response = call(client, port, b"late", seconds=0.4)
+        assert (response.body, response.truncation_code) == (b"first", "upstream_timeout")
+        assert call(client, port, b"mine").body == b"mine"
+        assert len(accepted) == 2
+
+
 def certificate(folder: Path) -> ssl.SSLContext:
     """A server's TLS context with a certificate that no client trusts."""
     key = ec.generate_private_key(ec.SECP256R1())
