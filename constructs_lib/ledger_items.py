@@ -104,7 +104,8 @@ def _item(pk: str, sk: str, **attributes: Item | None) -> Item:
 
 def _prices(period: PricePeriod) -> dict[str, Item]:
     tiers = {tier: {"L": [_rates(step) for step in steps]} for tier, steps in period.tiers.items()}
-    return {"price_version": {"S": period.version}, "prices": {"M": tiers}}
+    fees = {"fees": {"M": {kind: _number(nano) for kind, nano in period.fees.items()}}} if period.fees else {}
+    return {"price_version": {"S": period.version}, "prices": {"M": tiers}, **fees}
 
 
 def _rates(step: Mapping[str, int]) -> Item:

@@ -30,6 +30,7 @@ def price_changes(old: Periods, new: Periods) -> Iterator[str]:
         start = "" if period.start is None else f"from {period.start}, "
         for tier in dict.fromkeys((*earlier.tiers, *period.tiers)):
             yield from _tier_changes(f"{start}{tier}", earlier.tiers.get(tier), period.tiers.get(tier))
+        yield from _fee_changes(f"{start}fees per 1,000 calls", earlier.fees, period.fees)
 
 
 def announced(periods: Periods) -> Iterator[str]:
@@ -47,9 +48,11 @@ def item_periods(name: str, item: Mapping[str, Any]) -> Periods:
     """The prices in the ledger's item of model `name`. Raises KeyError if a token class has none."""
     model_from_item(name, item)
     return (
-        PricePeriod(item["prices"], item["price_version"]),
+        PricePeriod(item["prices"], item["price_version"], fees=item.get("fees", {})),
         *(
-            PricePeriod(change["prices"], change["price_version"], parse_time(change["from"]).date())
+            PricePeriod(
+                change["prices"], change["price_version"], parse_time(change["from"]).date(), change.get("fees", {})
+            )
             for change in item.get("price_changes", ())
         ),
     )
@@ -75,6 +78,17 @@ def _tier_changes(name: str, old: list[dict[str, int]] | None, new: list[dict[st
         if changed:
             prices = ", ".join(f"{item} {usd(before[item])} → {usd(after[item])}" for item in changed)
             yield f"{name}{f' above {above}' if above else ''}: {prices}"
+
+
+def _fee_changes(name: str, old: Mapping[str, int], new: Mapping[str, int]) -> Iterator[str]:
+    changes = [f"{kind} {_fee(old, kind)} → {_fee(new, kind)}" for kind in sorted({*old, *new})
+               if old.get(kind) != new.get(kind)]  # fmt: skip
+    if changes:
+        yield f"{name}: {', '.join(changes)}"
+
+
+def _fee(fees: Mapping[str, int], kind: str) -> str:
+    return usd(1_000 * fees[kind]) if kind in fees else "none"
 
 
 def _follow(token_class: str, *rates: dict[str, int]) -> bool:

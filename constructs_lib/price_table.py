@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -38,12 +38,14 @@ every token class."""
 class PricePeriod:
     """Prices of a model until the next period starts.
 
-    start: the first day, from midnight UTC; None: no start. version: what usage rows call these prices.
+    start: the first day, from midnight UTC; None: no start. version: what usage rows call these prices. fees: nano-USD
+    per call of what the provider runs beside the model, by kind (lambda_src/core/fees.py).
     """
 
     tiers: Tiers
     version: str
     start: date | None = None
+    fees: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,14 @@ def nano_usd(usd: Decimal) -> int:
     return int(nano)
 
 
+def fee_nano_usd(usd: Decimal) -> int:
+    """Nano-USD per call, from USD per 1,000 calls. Raises ValueError if that is not a whole number."""
+    nano = usd * NANO_PER_USD / 1_000
+    if nano != nano.to_integral_value():
+        raise ValueError(f"${usd} per 1,000 calls is not a whole number of nano-USD; use at most six decimals")
+    return int(nano)
+
+
 def _price(provider: str, model: Mapping[str, Any]) -> PublishedPrice:
     periods = tuple(_period(period) for period in model["prices"])
     ended = tuple(_period(period) for period in model.get("ended", ()))
@@ -185,7 +195,7 @@ def _period(period: Mapping[str, Any]) -> PricePeriod:
     start = None if period["from"] is None else date.fromisoformat(period["from"])
     if start is not None:
         name = later_version(name, start)
-    return PricePeriod(tiers, period.get("version", name), start)
+    return PricePeriod(tiers, period.get("version", name), start, period.get("fees", {}))
 
 
 def _completed(step: Mapping[str, int]) -> dict[str, int]:

@@ -29,6 +29,7 @@ from constructs_lib.settings.types import (
 )
 from lambda_src.contract import ProviderKind, Window
 from lambda_src.core.dialects.flavours import FlavourName
+from lambda_src.core.fees import FeeKind
 
 
 class ProviderSettings(Section):
@@ -100,6 +101,12 @@ class TierRateSettings(RateSettings):
 class PriceSettings(TierRateSettings):
     """Prices of the standard service tier, in USD per million tokens."""
 
+    fees: dict[FeeKind, Usd] = Field(
+        default_factory=dict,
+        description="USD per 1,000 calls of tools that the provider runs, and of requests to a model that always "
+        'searches, by kind: fees = { web_search = "10" } (kinds: docs/prices.md). A call without a fee is counted and '
+        "not charged. Default: none; the fees in the price table belong to its prices.",
+    )
     tiers: dict[Literal["batch", "flex", "priority", "fast"], TierRateSettings] = Field(
         default_factory=dict, description="Prices of the service tiers batch, flex, priority and fast."
     )

@@ -15,7 +15,9 @@ from typing import Final
 from constructs_lib.price_table import (
     CLAUDE_CACHE_WRITES,
     PricePeriod,
+    PublishedPrice,
     complete_rates,
+    fee_nano_usd,
     find_price,
     later_version,
     provider_at,
@@ -33,6 +35,7 @@ from constructs_lib.settings.environment import Environment
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, display
 from lambda_src.contract import STANDARD_TIER, TOKEN_CLASSES
 from lambda_src.core.dialects.flavours import FLAVOURS, flavour_at
+from lambda_src.core.fees import request_kind
 from lambda_src.core.pricing import usd
 
 LOWEST_USD: Final = Decimal("0.0001")
@@ -71,12 +74,10 @@ def _find_prices(environment: Environment, name: str) -> ModelPrices | None:
     if model.prices is not None:
         own = _own_period(environment.name, model.prices)
         now = ModelPrices((own,), (own,))
-    elif _is_search_fee_missing(environment, name):
-        return None
     else:
         price_list = _price_list(environment, model)
         price = find_price(price_list, model.upstream or name, _region(environment, model)) if price_list else None
-        if price is None:
+        if price is None or _is_search_fee_missing(environment, name, price):
             return None
         now = ModelPrices(price.periods, _retained(environment, price.timeline), price.max_input_tokens)
     periods, timeline = (
@@ -106,15 +107,19 @@ def _with_own_changes(
 def _own_period(environment_name: str, prices: PriceSettings, start: date | None = None) -> PricePeriod:
     tiers = {STANDARD_TIER: _steps(prices)}
     tiers.update((tier, _steps(rates)) for tier, rates in sorted(prices.tiers.items()))
-    digest = hashlib.sha256(json.dumps(tiers, sort_keys=True).encode()).hexdigest()
+    fees: dict[str, int] = {kind: fee_nano_usd(usd) for kind, usd in sorted(prices.fees.items())}
+    identified = {"tiers": tiers, "fees": fees} if fees else tiers
+    digest = hashlib.sha256(json.dumps(identified, sort_keys=True).encode()).hexdigest()
     version = f"{environment_name}-{digest[:12]}"
-    return PricePeriod(tiers, version if start is None else later_version(version, start), start)
+    return PricePeriod(tiers, version if start is None else later_version(version, start), start, fees)
 
 
-def _is_search_fee_missing(environment: Environment, name: str) -> bool:
+def _is_search_fee_missing(environment: Environment, name: str, price: PublishedPrice | None = None) -> bool:
     """Whether strict budgets would miss the fee of a model that searches the web in each request."""
     upstream = environment.models[name].upstream or name
-    return environment.metering.estimate == "strict" and _SEARCH_MODEL.search(upstream.lower()) is not None
+    if environment.metering.estimate != "strict" or _SEARCH_MODEL.search(upstream.lower()) is None:
+        return False
+    return price is None or any(request_kind(period.fees) is None for period in price.periods)
 
 
 def _region(environment: Environment, model: ModelSettings) -> str | None:

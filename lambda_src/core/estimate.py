@@ -17,6 +17,7 @@ from lambda_src.contract import STANDARD_TIER, Config
 from lambda_src.core.dialects.parsed_request import ParsedRequest, brief
 from lambda_src.core.dialects.parsed_response import estimate_tokens
 from lambda_src.core.errors import BadRequest
+from lambda_src.core.fees import request_fee, request_kind
 from lambda_src.core.policy import Model, Policy
 
 OVERHEAD_TOKENS = 500
@@ -64,12 +65,14 @@ def estimate(parsed: ParsedRequest, model: Model, policy: Policy, config: Config
     if config.estimate == "typical":
         max_input = _window(parsed, model)
         amount = model.prices.bound(tiers[:1], typical_input, ("input",), typical_output, outputs)
+        amount += request_fee(model.prices.fees)
     else:
         _reject_unknown_members(parsed, model, config)
         max_input, inputs = _max_input(parsed, model, config), parsed.input_classes
         if parsed.unbounded_input is not None:  # it may include images and audio
             inputs = inputs | {"input_image", "input_audio"}
-        amount = cost_bound = model.prices.bound(tiers, max_input, sorted(inputs), output_bound, outputs)
+        amount = model.prices.bound(tiers, max_input, sorted(inputs), output_bound, outputs)
+        amount = cost_bound = amount + request_fee(model.prices.fees)
     return Estimate(
         amount=amount,
         tokens=typical_input + typical_output,
@@ -132,6 +135,8 @@ def _max_input(parsed: ParsedRequest, model: Model, config: Config) -> int:
             f"cost is known in advance. Leave it out{_switch(parsed)}, or ask an operator to set hosted_tools = "
             f'"remove" in [providers.{model.provider}], or estimate = "typical".',
         )
+    if request_kind(model.prices.fees) is not None:  # the model may read its search results too
+        return 2 * _window(parsed, model)
     if parsed.unbounded_input is not None:
         return _window(parsed, model)
     tokens = max(0, parsed.text_bytes) + parsed.token_ids + parsed.images * config.image_tokens

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from lambda_src.contract import STANDARD_TIER, Route
+from lambda_src.contract import STANDARD_TIER, TOKENS_PER_PRICE, Route
 from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import ParsedResponse, tokens_to_charge
 from lambda_src.core.estimate import Estimate
+from lambda_src.core.fees import amounts, request_kind, within
 from lambda_src.core.policy import Model
 from lambda_src.core.pricing import rounded
 from lambda_src.core.provider_call import ProviderResponse
 from lambda_src.core.provider_errors import error_code, error_in, error_status, is_billed
 from lambda_src.core.served_model import served_models
-from lambda_src.core.tokens import Tokens
+from lambda_src.core.tokens import ReportedUsage, Tokens
 from lambda_src.core.usage_record import UsageRecord
 
 INVALID_RESPONSE: Final = "upstream_invalid"
@@ -61,12 +63,12 @@ def meter(
         record.output_over_maximum = usage.tokens.total_output - held.output_bound
     tokens = tokens_to_charge(parsed, held.typical_input, held.input_bound, held.output_bound)
     served = [each.at(record.at_ms) for each in served_models(model, usage.model, models) or [model]]
-    parts, exact = [(served, tokens)], usage.reported
+    parts, exact = [_Part(served, tokens, usage)], usage.reported
     for name, consulted in usage.others:
         candidates = served_models(model, name, models) if name else []
         exact = exact and bool(candidates)
         candidates = candidates or [model, *(each for each in models if each.provider == model.provider)]
-        parts.append(([each.at(record.at_ms) for each in candidates], consulted))
+        parts.append(_Part([each.at(record.at_ms) for each in candidates], consulted))
     _charge(record, parts, usage.service_tier or _unconfirmed_tier(served[0], tokens, request.service_tier))
     if not exact:
         _mark_estimated(record, held)
@@ -95,16 +97,35 @@ def charge_held_amount(record: UsageRecord, estimate: Estimate) -> None:
     record.usage_source = "estimated"
 
 
-def _charge(record: UsageRecord, parts: list[tuple[list[Model], Tokens]], service_tier: str) -> None:
-    """Charge the tokens of each part at the prices of its most expensive model, at the request's time. The first part
-    is the response's own, the others are of models that it consulted. The sum is rounded once."""
-    total, record.tokens = 0, Tokens()
-    for index, (candidates, tokens) in enumerate(parts):
-        model = max(candidates, key=lambda each: _exact_cost(each, tokens, service_tier))
-        total += _exact_cost(model, tokens, service_tier)
-        record.tokens += tokens
-        if index == 0:
-            record.price_version = model.price_version
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Tokens of one of `models`, and the calls of tools in `usage`, whose fees are those of the same model."""
+
+    models: Sequence[Model]
+    tokens: Tokens
+    usage: ReportedUsage | None = None
+
+    def calls(self, model: Model) -> dict[str, int]:
+        """Calls by kind of fee, and the request itself if that costs a fee."""
+        if self.usage is None:
+            return {}
+        request = request_kind(model.prices.fees, self.usage.search_size)
+        return {**self.usage.calls, **({} if request is None else {request: 1})}
+
+    def cost(self, model: Model, service_tier: str) -> int:
+        """Cost before rounding."""
+        fees = sum(amounts(self.calls(model), model.prices.fees).values())
+        return _exact_cost(model, self.tokens, service_tier) + fees * TOKENS_PER_PRICE
+
+
+def _charge(record: UsageRecord, parts: Sequence[_Part], service_tier: str) -> None:
+    """Charge each part at the prices of its most expensive model, at the request's time. The first part is the
+    response's own, the others are of models that it consulted. The sum is rounded once."""
+    chosen = [max(part.models, key=lambda model: part.cost(model, service_tier)) for part in parts]
+    record.tokens = sum((part.tokens for part in parts), Tokens())
+    record.price_version, record.calls = chosen[0].price_version, parts[0].calls(chosen[0])
+    record.fees = amounts(record.calls, chosen[0].prices.fees)
+    total = sum(part.cost(model, service_tier) for part, model in zip(parts, chosen, strict=True))
     record.service_tier, record.usage_source, record.cost_nano_usd = service_tier, "reported", rounded(total)
 
 
@@ -113,6 +134,7 @@ def _mark_estimated(record: UsageRecord, held: Estimate) -> None:
     record.usage_source = "estimated"
     if held.cost_bound is not None:
         record.cost_nano_usd = min(record.cost_nano_usd, held.cost_bound)
+        record.fees = within(record.fees, record.cost_nano_usd)
 
 
 def _meter_error(
@@ -122,7 +144,7 @@ def _meter_error(
     record.usage_source, record.error_code = "none", error_code(record.status, error)
     if route.dialect == "openai" and is_billed(record.status, error):
         tokens = Tokens(input=held.typical_input).limited(held.input_bound, 0)
-        _charge(record, [([model], tokens)], _unconfirmed_tier(model, tokens, request.service_tier))
+        _charge(record, [_Part([model], tokens)], _unconfirmed_tier(model, tokens, request.service_tier))
         _mark_estimated(record, held)
 
 

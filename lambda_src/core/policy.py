@@ -166,25 +166,26 @@ def model_from_item(name: str, item: Mapping[str, Any]) -> Model:
         name=name,
         provider=item["provider"],
         upstream=item["upstream"],
-        prices=_prices(item["prices"]),
+        prices=_prices(item),
         price_version=item["price_version"],
         max_output_tokens=item["max_output_tokens"],
         max_input_tokens=item.get("max_input_tokens"),
         free=item.get("free", False),
         price_changes=tuple(
-            PriceChange(parse_time(change["from"]), _prices(change["prices"]), change["price_version"])
+            PriceChange(parse_time(change["from"]), _prices(change), change["price_version"])
             for change in sorted(item.get("price_changes", ()), key=lambda change: parse_time(change["from"]))
         ),
     )
 
 
-def _prices(tiers: Mapping[str, Any]) -> Prices:
+def _prices(item: Mapping[str, Any]) -> Prices:
     return Prices(
         {
             tier: tuple(
                 Rates(rates["above"], {token_class: rates[token_class] for token_class in TOKEN_CLASSES})
                 for rates in sorted(rate_list, key=lambda rates: int(rates["above"]))
             )
-            for tier, rate_list in tiers.items()
-        }
+            for tier, rate_list in item["prices"].items()
+        },
+        dict(item.get("fees", {})),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lambda_src.contract import STANDARD_TIER, TOKEN_CLASSES, TOKENS_PER_PRICE
 from lambda_src.core.tokens import Tokens
@@ -22,9 +22,11 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """A model's prices. tiers: rates by service tier, in order of `above`, which starts at 0."""
+    """A model's prices. tiers: rates by service tier, in order of `above`, which starts at 0. fees: nano-USD per call,
+    by kind (lambda_src/core/fees.py)."""
 
     tiers: Mapping[str, tuple[Rates, ...]]
+    fees: Mapping[str, int] = field(default_factory=dict)
 
     def rates(self, service_tier: str, total_input: int) -> Rates:
         """The rates for a request of `total_input` tokens. KeyError if the service tier has no prices."""

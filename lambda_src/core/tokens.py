@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
@@ -74,6 +75,8 @@ class ReportedUsage:
     service_tier: None if the response does not name it.
     raw: the provider's usage object, unchanged, for the usage row.
     others: tokens of other models that worked on the response, by the provider's name for the model.
+    calls: calls of tools that the provider ran, by kind of fee. search_size: how much the provider searched, if it
+        charges by that.
     """
 
     tokens: Tokens = Tokens()
@@ -85,6 +88,8 @@ class ReportedUsage:
     service_tier: str | None = None
     raw: dict[str, object] | None = None
     others: tuple[tuple[str | None, Tokens], ...] = ()
+    calls: Mapping[str, int] = field(default_factory=dict)
+    search_size: str | None = None
 
     @property
     def reported(self) -> bool:

@@ -30,6 +30,8 @@ _SETTLEMENT = {
     "row": True,
 }
 _USAGE_SOURCE = {"meaning": "reported by the provider, estimated, or none", "row": True}
+_CALLS = {"meaning": "calls of tools that the provider ran, and requests with a fee, by kind of fee", "row": True}
+_FEES = {"meaning": "part of cost_nano_usd for these calls, by kind; a kind without a fee is not charged", "row": True}
 _TAGS = {"meaning": "tags of the policy and of the caller's x-tollgate-tags header", "row": True}
 
 
@@ -85,6 +87,8 @@ class UsageRecord:
     )
     held_nano_usd: int = _field(0, "amount reserved before the request was sent")
     cost_nano_usd: int = _field(0, "amount charged")
+    calls: Mapping[str, int] = field(default_factory=dict, metadata=_CALLS)
+    fees: Mapping[str, int] = field(default_factory=dict, metadata=_FEES)
     price_version: str | None = _field(None, "version of the prices")
     latency_ms: int = _field(0, "time from the event to the response")
     upstream_ms: int = _field(0, "part of latency_ms spent waiting for the provider, with retries")
@@ -155,6 +159,8 @@ class UsageRecord:
             "over_estimate": int(self.over_estimate),
             "cost_nano_usd": self.cost_nano_usd,
             **self._tokens(),
+            **{f"calls_{kind}": count for kind, count in self.calls.items()},
+            **{f"fees_{kind}": amount for kind, amount in self.fees.items()},
             f"status_{self.status}": 1,
             f"code_{self.error_code}": int(self.error_code is not None),
             "latency_ms": self.latency_ms if timed else 0,

@@ -99,6 +99,8 @@ def comparable(model: source.ModelInfo, tokens: Tokens) -> bool:
         (price.cache_write_mtok is None and written) or (price.cache_write_1h_mtok is None and tokens.cache_write_1h)
     ):
         return False
+    if price.requests_kcount is not None:  # a fee per request is no price of tokens
+        return False
     if price.output_image_mtok is not None or tokens.total_input > (model.context_window or tokens.total_input):
         return False
     return all(not isinstance(value, Decimal) or value == round(value, 9) for value in vars(price).values())
@@ -361,7 +363,7 @@ def test_dated_names_and_profiles(provider: str, name: str, model: str) -> None:
         ("openai", "tts-1"),  # per character
         ("openai", "moderation"),  # free: an environment file must state that
         ("openai", "gpt-4o-mini-audio-preview-2099"),  # its audio has no price
-        ("openai", "gpt-4o-search-preview"),  # searches cost extra, though no request asks for them
+        ("openrouter", "openai/gpt-4o-search-preview"),  # searches cost extra, though no request asks for them
         ("google", "gemini-omni-1.1-flash"),  # video costs more than text, and counts as output
         ("bedrock", "eu.mistral.mistral-large-2402-v1:0"),  # only US prices are published
         ("bedrock", "us-gov.writer.palmyra-x5-v1:0"),

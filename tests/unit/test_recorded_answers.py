@@ -59,6 +59,7 @@ def test_recorded_answer_is_read_as_counted_by_hand(answer: dict[str, Any]) -> N
     usage = response.usage
     assert usage.tokens == Tokens(**expected["tokens"])
     assert usage.reported == expected["reported"]
+    assert usage.calls == expected.get("calls", {})
     assert usage.others == tuple((model, Tokens(**tokens)) for model, tokens in expected.get("others", []))
     assert (usage.model, usage.service_tier or "standard") == (expected["model"], expected["tier"])
     assert (response.failed, response.media_type, response.body) == (expected["failed"], media_type, body)

@@ -54,7 +54,7 @@ CASES = {
                                       ["4500001", "4500000"]),
     "unknown plan": ('plan = "starter"', 'plan = "startr"', "consumers.acme.plan", ["startr", 'mean "starter"']),
     "search model at the price of its base model": ('provider = "openai"', 'provider = "openai"\nupstream = '
-                        '"gpt-4o-mini-search-preview"', "models.gpt-5-mini.prices", ["fee per search", "typical"]),
+                        '"sonar-deep-research"\n', "models.gpt-5-mini.prices", ["fee per search", "typical"]),
     "unknown provider": ('provider = "openai"', 'provider = "x"', "models.gpt-5-mini.provider",
                          ["[providers]: openai", 'add [providers."x"]']),
     "unknown model": ('plan = "starter"', 'plan = "starter"\nmodels = ["gpt5-mini"]', "consumers.acme.models[0]",

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Final
 
+from constructs_lib import price_table
 from constructs_lib.price_table import matches
+from lambda_src.core.fees import FEE_KINDS
 from tools.paths import ROOT
-from tools.prices import genai, litellm
+from tools.prices import fees, genai, litellm
 from tools.prices.disagreements import OPEN, Settled
+from tools.prices.listed import LISTS, usd_text
 from tools.prices.merge import Merged
 
 PAGE: Final[Path] = ROOT / "docs" / "prices.md"
@@ -55,9 +59,10 @@ def page(text: str, lists: Mapping[str, Merged], settled: Settled) -> str:
 
 
 def generated(lists: Mapping[str, Merged], settled: Settled) -> str:
-    """Tables of the coverage, of models without a price, and of disagreements, in Markdown."""
+    """Tables of the coverage, of fees, of models without a price, and of disagreements, in Markdown."""
     sources = f"Sources: {genai.VERSION} and {litellm.version()}."
-    return "\n".join((sources, "", *_table(lists), "", *_unpriced(lists), "", *_differences(settled), ""))
+    tables = (_table(lists), _fees(), _unpriced(lists), _differences(settled))
+    return "\n".join((sources, *(line for table in tables for line in ("", *table)), ""))
 
 
 def _table(lists: Mapping[str, Merged]) -> Iterator[str]:
@@ -68,6 +73,36 @@ def _table(lists: Mapping[str, Merged]) -> Iterator[str]:
         counts = coverage(found)
         numbers = (len(found.names), len(counts.priced), len(counts.no_route), len(counts.unpriced), found.compared)
         yield f"| `{name}` | {' | '.join(f'{number:,}' for number in (*numbers, len(found.differences)))} |"
+
+
+def _fees() -> Iterator[str]:
+    yield "## Fees per call"
+    yield ""
+    yield "USD per 1,000 calls, from `tools/prices/fees.toml`. If several rows match a model, the last one counts."
+    yield "Kinds that no row states have the fee of genai-prices or LiteLLM."
+    yield ""
+    yield "| price list | models | USD per 1,000 calls | what | page |"
+    yield "| --- | --- | --- | --- | --- |"
+    for rule in fees.rules():
+        usd = ", ".join(f"`{kind}` {usd_text(value)}" for kind, value in rule.usd.items())
+        models = f"`{rule.match.replace('|', chr(92) + '|')}`" if rule.match else "all"
+        yield f"| `{rule.list_name}` | {models} | {usd} | {rule.why} | [page]({rule.page}) |"
+    yield ""
+    yield "Kinds of fees:"
+    yield ""
+    yield "| kind | charged for |"
+    yield "| --- | --- |"
+    for kind, meaning in FEE_KINDS.items():
+        yield f"| `{kind}` | {meaning} |"
+    yield ""
+    yield "Fees in the sources that differ from these rules:"
+    yield ""
+    yield "| price list | fee in USD per 1,000 calls | models |"
+    yield "| --- | --- | --- |"
+    for name in sorted(LISTS):
+        as_of = date.fromisoformat(price_table.version()[:10])
+        yield from fees.differences(name, "genai-prices", genai.listed(name, as_of))
+        yield from fees.differences(name, "LiteLLM", litellm.listed(name))
 
 
 def _unpriced(lists: Mapping[str, Merged]) -> Iterator[str]:

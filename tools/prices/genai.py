@@ -14,6 +14,7 @@ from genai_prices import types as source
 from genai_prices.data import providers
 
 from lambda_src.contract import STANDARD_TIER
+from tools.prices.fees import charges_requests
 from tools.prices.listed import LISTS, Listed, Period, Step, Usd, with_extras
 
 VERSION: Final = f"genai-prices-{genai_prices.__version__}"
@@ -45,6 +46,8 @@ _COUNTED_AS: Final = {
     "output_video_mtok": "output",
 }
 """The package's fields without a token class → the class in which providers' responses count these tokens."""
+_FEE_FIELDS: Final = {"web_search": "web_searches_kcount", "file_search": "storage_searches_kcount"}
+"""Kind of fee → the package's field, in USD per 1,000 calls."""
 _EMBEDDINGS: Final = re.compile(r"embed|\bbge-|\be5-|\bgte-|retrieval")
 """Names of models without output."""
 _SAFE_FIELDS: Final = frozenset(
@@ -57,7 +60,7 @@ _SAFE_FIELDS: Final = frozenset(
         "code_executions_kcount",
     }
 )
-"""Fields that are no obstacle. Fees of tools that the provider runs are not part of token prices."""
+"""Fields that are no obstacle to prices by token class. Calls of tools have fees of their own (`fees.toml`)."""
 
 
 def listed(name: str, as_of: date) -> list[Listed]:
@@ -65,7 +68,7 @@ def listed(name: str, as_of: date) -> list[Listed]:
 
     The first model that matches a name applies, so models without a price keep their place.
     """
-    return [_listed(model, as_of) for model in _provider(name).models]
+    return [_listed(name, model, as_of) for model in _provider(name).models]
 
 
 def api_pattern(name: str) -> str:
@@ -77,39 +80,39 @@ def _provider(name: str) -> source.Provider:
     return next(provider for provider in providers if provider.id == LISTS[name][0])
 
 
-def _listed(model: source.ModelInfo, as_of: date) -> Listed:
+def _listed(list_name: str, model: source.ModelInfo, as_of: date) -> Listed:
     periods: list[Period] = []
     starts = _starts(model)
     for day in (as_of, *(day for day in starts if day > as_of)):
-        if reason := _unpriceable_on(model, day):
+        if reason := _unpriceable_on(list_name, model, day):
             return Listed(model.id, _clause(model.match), model.context_window, (), reason)
         _append(periods, _period(model, day))
     found = Listed(model.id, _clause(model.match), model.context_window, tuple(periods))
-    return _with_ended(found, model, [day for day in starts if day <= as_of]).without_unreachable_steps()
+    return _with_ended(found, list_name, model, [day for day in starts if day <= as_of]).without_unreachable_steps()
 
 
 def _period(model: source.ModelInfo, day: date) -> Period:
     at = datetime.combine(day, time(), UTC)
     standard = _prices_of_day(model, at, None)
-    return Period(dict(_tiers(model, at)), day, len(standard) > 1)
+    return Period(dict(_tiers(model, at)), day, len(standard) > 1, _fees(standard))
 
 
 def _append(periods: list[Period], period: Period) -> None:
     """Append a period unless its prices are those of the last one. The first has no start."""
     if not periods:
         periods.append(replace(period, start=None))
-    elif period.tiers != periods[-1].tiers:
+    elif (period.tiers, period.fees) != (periods[-1].tiers, periods[-1].fees):
         periods.append(period)
 
 
-def _with_ended(found: Listed, model: source.ModelInfo, started: list[date]) -> Listed:
+def _with_ended(found: Listed, list_name: str, model: source.ModelInfo, started: list[date]) -> Listed:
     """`found` with the periods that have ended. started: the days from which a price has started, today's included.
 
     The package has other tiers from the day of its own release on. An earlier period has them in proportion.
     """
     periods: list[Period] = []
     for day in reversed([*(day - timedelta(days=1) for day in started[:1]), *started]):
-        if _unpriceable_on(model, day):
+        if _unpriceable_on(list_name, model, day):
             break
         period = _period(model, day)
         if periods:
@@ -123,9 +126,19 @@ def _with_ended(found: Listed, model: source.ModelInfo, started: list[date]) -> 
     return replace(found, ended=tuple(distinct[:-1]), since=distinct[-1].start) if distinct else found
 
 
-def _unpriceable_on(model: source.ModelInfo, day: date) -> str:
+def _unpriceable_on(list_name: str, model: source.ModelInfo, day: date) -> str:
     prices = _prices_of_day(model, datetime.combine(day, time(), UTC), None)
-    return next(filter(None, (unpriceable(model, price) for price in prices)), "")
+    return next(filter(None, (unpriceable(list_name, model, price) for price in prices)), "")
+
+
+def _fees(prices: list[source.ModelPrice]) -> Usd:
+    """Fees by kind, the highest of the day."""
+    stated = ((kind, getattr(price, field)) for kind, field in _FEE_FIELDS.items() for price in prices)
+    fees: Usd = {}
+    for kind, value in stated:
+        if value is not None:
+            fees[kind] = max(_highest(value), fees.get(kind, Decimal(0)))
+    return fees
 
 
 def _starts(model: source.ModelInfo) -> list[date]:
@@ -158,7 +171,7 @@ def _prices_of_day(model: source.ModelInfo, at: datetime, context: dict[str, str
     return prices
 
 
-def unpriceable(model: source.ModelInfo, price: source.ModelPrice) -> str:
+def unpriceable(list_name: str, model: source.ModelInfo, price: source.ModelPrice) -> str:
     """Why prices by token class would charge too little, or nothing; "" if they would not."""
     names = f"{model.id} {_clause(model.match)}"
     stated = {field: value for field, value in vars(price).items() if value is not None}
@@ -166,13 +179,14 @@ def unpriceable(model: source.ModelInfo, price: source.ModelPrice) -> str:
         return "free or without a price: state it in the environment file"
     if "input_mtok" not in stated:
         return "not billed by token"
-    if others := stated.keys() - {*_PRICE_FIELDS.values(), *_COUNTED_AS} - _SAFE_FIELDS:
+    requests = {"requests_kcount"} if charges_requests(list_name, model.id) else set()
+    if others := stated.keys() - {*_PRICE_FIELDS.values(), *_COUNTED_AS} - _SAFE_FIELDS - requests:
         return f"also billed by {', '.join(sorted(field.rpartition('_')[0].replace('_', ' ') for field in others))}"
     if "audio" in model.id and "input_audio_mtok" not in stated:
         return "the price of audio is missing"
     if not price.output_mtok and not _EMBEDDINGS.search(names):
         return "the price of output is missing"
-    if "-search-" in model.id:
+    if "-search-" in model.id and not charges_requests(list_name, model.id):
         return "each request searches for a fee"
     for above in _thresholds([price]):
         usd = _usd(price, above)

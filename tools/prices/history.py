@@ -62,7 +62,7 @@ def _continued(entry: Listed, old: PublishedPrice | None, version: str) -> Liste
         return entry
     as_of, before = _parts(version), _parts(price_table.version())
     started = [period for period in old.timeline if period.start is None or period.start <= as_of[0]]
-    if _tiers(entry, entry.periods[0]) == started[-1].tiers or as_of[1] == before[1]:
+    if _rates(entry, entry.periods[0]) == (started[-1].tiers, dict(started[-1].fees)) or as_of[1] == before[1]:
         ended, since = started[:-1], started[-1].start
     elif entry.since is not None and entry.since > before[0]:
         ended = [period for period in started if period.start is None or period.start < entry.since]
@@ -96,11 +96,12 @@ def _parts(version: str) -> tuple[date, str]:
     return date.fromisoformat(day), sources
 
 
-def _tiers(entry: Listed, period: Period) -> dict[str, list[dict[str, int]]]:
-    """Tiers as the table has them."""
-    return {
+def _rates(entry: Listed, period: Period) -> tuple[dict[str, list[dict[str, int]]], dict[str, int]]:
+    """Tiers and fees as the table has them."""
+    tiers = {
         tier: [{"above": step.above, **entry.rates(step)} for step in steps] for tier, steps in period.tiers.items()
     }
+    return tiers, {kind: price_table.fee_nano_usd(usd) for kind, usd in period.fees.items()}
 
 
 def _period(period: PricePeriod) -> Period:
@@ -111,7 +112,8 @@ def _period(period: PricePeriod) -> Period:
         )
         for tier, steps in period.tiers.items()
     }
-    return Period(tiers, period.start, peak=PEAK in period.version, version=period.version)
+    fees = {kind: _usd(rate) * 1_000 for kind, rate in period.fees.items()}
+    return Period(tiers, period.start, peak=PEAK in period.version, fees=fees, version=period.version)
 
 
 def _usd(nano: int) -> Decimal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import ROUND_UP, Decimal
 from typing import Any, Final
@@ -29,12 +29,13 @@ Tiers = Mapping[str, tuple[Step, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Prices from `start` on; None: since ever. peak: prices of peak hours, which the table applies all day. version:
-    what usage rows call them; "": the table's version."""
+    """Prices from `start` on; None: since ever. peak: prices of peak hours, which the table applies all day. fees: USD
+    per 1,000 calls, by kind. version: what usage rows call them; "": the table's version."""
 
     tiers: Tiers
     start: date | None = None
     peak: bool = False
+    fees: Usd = field(default_factory=dict)
     version: str = ""
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lambda_src.contract import STANDARD_TIER
+from tools.prices.fees import charges_requests
 from tools.prices.listed import LISTS, Listed, Period, Step, Usd
 
 EXTRACT: Final = Path(__file__).with_name("litellm.json")
@@ -42,6 +43,8 @@ _PRICE: Final = re.compile(
     rf"(?P<name>{'|'.join(sorted(_CLASSES, key=len, reverse=True))})"
     rf"(?:_above_(?P<above>\d+)k_tokens)?(?P<tier>{'|'.join(filter(None, _TIERS))}|)"
 )
+_SEARCHES: Final = "search_context_cost_per_query"
+"""LiteLLM's member for the fee of a search, by the size of the search context."""
 _OTHER_UNITS: Final = {
     "input_cost_per_request": "requests",
     "input_cost_per_query": "queries",
@@ -69,7 +72,7 @@ def version() -> str:
 
 def listed(name: str) -> list[Listed]:
     """The models of list `name`, each with the exact name by which the provider knows it."""
-    return [_listed(model, members) for model, members in _extract()["lists"][name].items()]
+    return [_listed(name, model, members) for model, members in _extract()["lists"][name].items()]
 
 
 def extract(wheel_version: str, prices: Mapping[str, Any]) -> str:
@@ -93,7 +96,7 @@ def extract(wheel_version: str, prices: Mapping[str, Any]) -> str:
 
 
 def _is_kept(member: str) -> bool:
-    return member in ("mode", "max_input_tokens", *_OTHER_UNITS) or _PRICE.fullmatch(member) is not None
+    return member in ("mode", "max_input_tokens", _SEARCHES, *_OTHER_UNITS) or _PRICE.fullmatch(member) is not None
 
 
 def _upstream(name: str, key: str) -> str | None:
@@ -113,13 +116,23 @@ def _upstream(name: str, key: str) -> str | None:
     return rest if first in origins else key if "/" not in key else None
 
 
-def _listed(model: str, members: Mapping[str, Any]) -> Listed:
+def _listed(list_name: str, model: str, members: Mapping[str, Any]) -> Listed:
     window = members.get("max_input_tokens")
     window = int(window) if isinstance(window, (int, Decimal)) else None
     tiers = _tiers(members)
-    if reason := _unpriceable(model, members, tiers):
+    if reason := _unpriceable(list_name, model, members, tiers):
         return Listed(model, {"equals": model}, window, (), reason)
-    return Listed(model, {"equals": model}, window, (Period({tier: _steps(usd) for tier, usd in tiers.items()}),))
+    period = Period({tier: _steps(usd) for tier, usd in tiers.items()}, fees=_fees(members))
+    return Listed(model, {"equals": model}, window, (period,))
+
+
+def _fees(members: Mapping[str, Any]) -> Usd:
+    """USD per 1,000 searches, or per 1,000 requests by the size of the search context if the sizes differ."""
+    sizes: Mapping[str, Any] = members.get(_SEARCHES, {})
+    usd = {size.rpartition("_")[2]: round(Decimal(value) * 1_000, 9) for size, value in sizes.items()}
+    if len(set(usd.values())) == 1:
+        return {"web_search": next(iter(usd.values()))}
+    return {f"request_{size}": value for size, value in usd.items()}
 
 
 def _tiers(members: Mapping[str, Any]) -> dict[str, dict[int, Usd]]:
@@ -134,7 +147,7 @@ def _tiers(members: Mapping[str, Any]) -> dict[str, dict[int, Usd]]:
     return {tier: steps for tier, steps in tiers.items() if steps.get(0, {}).get("input")}
 
 
-def _unpriceable(model: str, members: Mapping[str, Any], tiers: Mapping[str, Mapping[int, Usd]]) -> str:
+def _unpriceable(list_name: str, model: str, members: Mapping[str, Any], tiers: Mapping[str, Mapping[int, Usd]]) -> str:
     """Why prices by token class would charge too little, or nothing; "" if they would not."""
     mode = members.get("mode")
     if mode not in _MODES:
@@ -147,7 +160,7 @@ def _unpriceable(model: str, members: Mapping[str, Any], tiers: Mapping[str, Map
         return "the price of output is missing"
     if "audio" in model and "input_audio" not in tiers[STANDARD_TIER][0]:
         return "the price of audio is missing"
-    if "-search-" in model:
+    if "-search-" in model and not charges_requests(list_name, model):
         return "each request searches for a fee"
     for usd in tiers[STANDARD_TIER].values():
         for hidden, token_class in _HIDDEN.items():

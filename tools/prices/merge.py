@@ -19,7 +19,8 @@ from constructs_lib.price_table import matches
 from lambda_src.contract import STANDARD_TIER, TOKEN_CLASSES
 from tools.prices import genai, litellm
 from tools.prices.disagreements import Difference, Settled, Use
-from tools.prices.listed import Listed, Period, Step, rates_above, scaled, usd_text, with_extras
+from tools.prices.fees import with_fees
+from tools.prices.listed import Listed, Step, rates_above, scaled, usd_text, with_extras
 
 _SILENT: Final = ("free", "the price of audio")
 """Starts of genai-prices' reasons for which a price in LiteLLM counts."""
@@ -42,10 +43,10 @@ class Merged:
 
 def merged(list_name: str, as_of: date, settled: Settled) -> Merged:
     """The price list `list_name`."""
-    clauses = genai.listed(list_name, as_of)
+    clauses = [with_fees(list_name, model) for model in genai.listed(list_name, as_of)]
     if list_name == "bedrock":
         clauses = [_in_its_regions(model) for model in clauses]
-    second = litellm.listed(list_name)
+    second = [with_fees(list_name, model) for model in litellm.listed(list_name)]
     if list_name == "openrouter":
         clauses, second = ([model.with_whole_cache_writes() for model in models] for models in (clauses, second))
     names = sorted({model.name for model in (*clauses, *second)})
@@ -61,7 +62,8 @@ def merged(list_name: str, as_of: date, settled: Settled) -> Merged:
         elif ours is None or ours.reason:
             tiers = theirs.periods[0].tiers
             complete = {tier: _with_steps_of(tiers[STANDARD_TIER], steps) for tier, steps in tiers.items()}
-            exact.append(replace(theirs, periods=(Period(complete),)).without_unreachable_steps())
+            period = replace(theirs.periods[0], tiers=complete)
+            exact.append(replace(theirs, periods=(period,)).without_unreachable_steps())
             result.reasons.pop(theirs.name, None)
         else:
             result.compared += 1
@@ -123,10 +125,14 @@ def combined(ours: Listed, theirs: Listed, use: Use) -> tuple[Listed, tuple[str,
         elif use != "genai-prices":
             tiers[tier] = _with_steps_of(tiers[STANDARD_TIER], listed.tiers[tier])
     later, ended = (
-        tuple(replace(period, tiers=with_extras(period.tiers, now.tiers, tiers)) for period in periods)
+        tuple(
+            replace(period, tiers=with_extras(period.tiers, now.tiers, tiers), fees={**listed.fees, **period.fees})
+            for period in periods
+        )
         for periods in (ours.periods[1:], ours.ended)
     )
-    model = Listed(ours.name, theirs.match, window, (replace(now, tiers=tiers), *later))
+    first = replace(now, tiers=tiers, fees={**now.fees, **listed.fees})
+    model = Listed(ours.name, theirs.match, window, (first, *later))
     if not differences or use == "genai-prices":  # LiteLLM's prices have no history
         model = replace(model, ended=ended, since=ours.since)
     return model.without_unreachable_steps(), tuple(differences)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from lambda_src.contract import Route
 from lambda_src.core.dialects.parsed_request import JsonObject, ParsedRequest, objects
 from lambda_src.core.dialects.parsed_response import ParsedResponse, text_size, unreadable
 from lambda_src.core.dialects.response_body import parse_body
-from lambda_src.core.dialects.usage_fields import merged
-from lambda_src.core.dialects.usage_reading import anthropic_usage
+from lambda_src.core.dialects.usage_fields import ANTHROPIC_CALLS, merged
+from lambda_src.core.dialects.usage_reading import anthropic_usage, with_calls
 from lambda_src.core.tokens import ReportedUsage, Tokens, as_object, name_or_none
 
 
@@ -35,9 +36,13 @@ def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: b
     )
 
 
+_RESULTS = {"web_search_tool_result": "web_search", "web_fetch_tool_result": "web_fetch"}
+"""Blocks with the result of a tool that Anthropic ran → kind of fee."""
+
+
 @dataclass(slots=True)
 class _Message:
-    """A message, as far as it was received. text: bytes of generated text.
+    """A message, as far as it was received. text: bytes of generated text. calls: results of tools that Anthropic ran.
 
     has_output: whether anything was generated, even if it is not shown. has_count: whether the final output count was
     received. ended: whether the stream has its final event.
@@ -52,6 +57,7 @@ class _Message:
     has_count: bool = False
     ended: bool = False
     error: object = None
+    calls: Counter[str] = field(default_factory=Counter)
 
     def read(self, event: JsonObject) -> None:
         """Read an event of a stream, or a whole message."""
@@ -95,6 +101,9 @@ class _Message:
         size = text_size(block)
         self.text += size
         self.has_output |= size > 0 or (whole and block.get("type", "text") != "text")
+        kind = _RESULTS.get(str(block.get("type")))
+        if kind is not None and not str(as_object(block.get("content")).get("type")).endswith("_error"):
+            self.calls[kind] += 1  # errors are not billed
 
     def reported(self) -> ReportedUsage:
         """The usage. The top-level counts include all `iterations` except compactions, which are added, and those of
@@ -124,7 +133,7 @@ class _Message:
             service_tier=_tier(raw),
             others=tuple(others),
         )
-        return usage.with_delivered(self.text)
+        return with_calls(usage, raw, ANTHROPIC_CALLS, self.calls).with_delivered(self.text)
 
 
 def _tier(raw: JsonObject) -> str | None:

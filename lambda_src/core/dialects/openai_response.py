@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from lambda_src.contract import Route
@@ -10,11 +11,20 @@ from lambda_src.core.dialects.parsed_request import JsonObject, ParsedRequest, o
 from lambda_src.core.dialects.parsed_response import ParsedResponse, text_size, unreadable
 from lambda_src.core.dialects.response_body import Body, parse_body
 from lambda_src.core.dialects.server_sent_events import SSE_MEDIA_TYPE
-from lambda_src.core.dialects.usage_fields import CHOICE_USAGE, USAGE_PLACES, merged, value_at
-from lambda_src.core.dialects.usage_reading import openai_usage
+from lambda_src.core.dialects.tool_calls import EXECUTED_TOOLS, executed_calls, output_calls, priced_kinds
+from lambda_src.core.dialects.usage_fields import (
+    CHOICE_USAGE,
+    OPENAI_CALLS,
+    SEARCH_SIZE,
+    USAGE_PLACES,
+    merged,
+    value_at,
+)
+from lambda_src.core.dialects.usage_reading import openai_usage, with_calls
 from lambda_src.core.tokens import ReportedUsage, as_object, name_or_none
 
 _FINAL_EVENTS = ("response.completed", "response.incomplete", "response.failed")
+_ADDED, _DONE = "response.output_item.added", "response.output_item.done"
 _TEXT_FIELDS = ("delta", "message", "text")
 """The fields of a choice that have its text, in chunks and in whole responses."""
 
@@ -43,6 +53,8 @@ class _Facts:
 
     text: bytes of generated text. finished: by choice, whether it has a finish reason. usage_only: position of the
     event that has usage and nothing else. has_final: whether the final event of the Responses API was received.
+    tool_usage: the provider's counts of calls beside `usage`. items: output items by the event that has them. executed:
+    calls in choices.
     """
 
     found: bool = False
@@ -55,6 +67,9 @@ class _Facts:
     finished: dict[object, bool] = field(default_factory=dict)
     has_final: bool = False
     error: object = None
+    tool_usage: object = None
+    items: dict[str, list[JsonObject]] = field(default_factory=dict)
+    executed: set[tuple[str, str, int]] = field(default_factory=set)
 
     def ended(self, body: Body) -> bool:
         """Whether a stream has its end: `[DONE]`, the final event, or the finish reason of every choice."""
@@ -74,8 +89,23 @@ class _Facts:
         tier = self.final_tier or self.tier
         if route.name == "responses" and self.final_tier is None and _tier(tier) == parsed.service_tier:
             tier = None  # `response.created` repeats the requested tier, which confirms nothing
-        usage = replace(usage, model=name_or_none(self.model), service_tier=_tier(tier))
-        return usage.with_delivered(self.text)
+        stated = (self.raw or {}) | {"tool_usage": self.tool_usage}
+        usage = with_calls(usage, stated, OPENAI_CALLS, self._calls())
+        return replace(
+            usage,
+            model=name_or_none(self.model),
+            service_tier=_tier(tier),
+            calls=priced_kinds(dict(usage.calls), parsed),
+            search_size=name_or_none(value_at(self.raw, SEARCH_SIZE.path)),
+        ).with_delivered(self.text)
+
+    def _calls(self) -> Counter[str]:
+        """Calls of tools in the response. An item that was added and not done counts only if the end is missing."""
+        lists = [items for kind, items in self.items.items() if not (self.has_final and kind == _ADDED)]
+        calls = Counter(kind for kind, _, _ in self.executed)
+        for items in lists:
+            calls |= output_calls(items)  # the larger count of each kind
+        return calls
 
 
 def _read_completion(facts: _Facts, position: int, chunk: JsonObject) -> None:
@@ -85,7 +115,10 @@ def _read_completion(facts: _Facts, position: int, chunk: JsonObject) -> None:
     for choice in objects(choices):
         for name in _TEXT_FIELDS:
             if name in choice:
-                facts.text += text_size(choice[name])
+                part = choice[name]
+                facts.text += text_size(part)
+                if isinstance(part, dict) and EXECUTED_TOOLS in part:
+                    facts.executed |= executed_calls(str(choice.get("index")), part[EXECUTED_TOOLS])
         reason, index = choice.get("finish_reason"), choice.get("index")
         index = index if isinstance(index, int) else str(index)
         facts.finished[index] = reason is not None or facts.finished.get(index, False)
@@ -112,8 +145,13 @@ def _read_response(facts: _Facts, position: int, event: JsonObject) -> None:
     response = inner if isinstance(inner, dict) else event
     facts.add_usage(response.get("usage"))
     facts.text = max(facts.text, text_size(response.get("output")))
+    if output := list(objects(response.get("output"))):
+        facts.items["output"] = output
+    facts.tool_usage = response.get("tool_usage") or facts.tool_usage
     _read_common(facts, response)
     kind = event.get("type")
+    if kind in (_ADDED, _DONE) and isinstance(event.get("item"), dict):
+        facts.items.setdefault(kind, []).append(as_object(event["item"]))
     if kind == "error":
         facts.error = event.get("error") or event
     if kind in _FINAL_EVENTS or (inner is None and kind is None):

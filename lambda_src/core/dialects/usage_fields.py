@@ -90,6 +90,36 @@ BEDROCK: Final[Table] = {
     "cache_write": (Spelling(("cacheWriteInputTokens",), _CONVERSE),),
 }
 
+_SERVER_TOOLS = "https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/web-search-tool"
+_XAI_TOOLS = "https://docs.x.ai/developers/tools/tool-usage-details"
+
+ANTHROPIC_CALLS: Final[Table] = {
+    "web_search": (Spelling(("server_tool_use", "web_search_requests"), _SERVER_TOOLS),),
+    "web_fetch": (Spelling(("server_tool_use", "web_fetch_requests"), _SERVER_TOOLS),),
+}
+"""Calls of Anthropic's tools, by kind of fee."""
+
+OPENAI_CALLS: Final[Table] = {
+    "web_search": (
+        Spelling(("tool_usage", "web_search", "num_requests"), _RESPONSES),
+        Spelling(("server_side_tool_usage_details", "web_search_calls"), _XAI_TOOLS),
+        Spelling(("server_tool_use", "web_search_requests"), "https://openrouter.ai/docs/features/web-search"),
+        Spelling(("server_tool_use_details", "web_search_requests"), "https://openrouter.ai/docs/features/web-search"),
+        Spelling(("num_search_queries",), "https://docs.perplexity.ai/api-reference/chat-completions-post"),
+    ),
+    "x_search": (Spelling(("server_side_tool_usage_details", "x_search_calls"), _XAI_TOOLS),),
+    "file_search": (
+        Spelling(("server_side_tool_usage_details", "file_search_calls"), _XAI_TOOLS),
+        Spelling(("server_side_tool_usage_details", "document_search_calls"), _XAI_TOOLS),
+    ),
+    "code_interpreter": (Spelling(("server_side_tool_usage_details", "code_interpreter_calls"), _XAI_TOOLS),),
+    "source": (Spelling(("num_sources_used",), "https://docs.x.ai/docs/guides/live-search"),),
+}
+"""Calls of tools in `usage` of OpenAI's API, or beside it (`tool_usage`), by kind of fee."""
+
+SEARCH_SIZE: Final = Spelling(("search_context_size",), "https://docs.perplexity.ai/guides/pricing")
+"""Where `usage` names the size of the search context, by which Perplexity charges a request."""
+
 USAGE_PLACES: Final = (
     Spelling(("usage",), _CHAT),
     Spelling(("x_groq", "usage"), "https://console.groq.com/docs/api-reference#chat-create"),
