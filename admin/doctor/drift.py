@@ -50,7 +50,8 @@ def models(deployed: Deployed) -> Iterator[Finding]:
 
 
 def _without_prices(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in item.items() if name not in ("prices", "price_changes", "price_version")}
+    prices = ("prices", "fees", "price_changes", "price_version")
+    return {name: value for name, value in item.items() if name not in prices}
 
 
 def prices(deployed: Deployed) -> Iterator[Finding]:

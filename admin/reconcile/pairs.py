@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
 from admin.formatting import money
+from admin.reconcile.fees import by_group, fee_group, fees_of
 from admin.reconcile.names import Signature, signature
-from admin.reconcile.rows import Kind
+from admin.reconcile.rows import Kind, Line
 from admin.reconcile.theirs import Charged, Theirs
 from admin.report.period import Period
-from admin.report.totals import CORRECTED, CORRECTIONS, COST, INPUT_CLASSES, OUTPUT_CLASSES, UsageTotals
+from admin.report.totals import (
+    CALLS,
+    CORRECTED,
+    CORRECTIONS,
+    COST,
+    FEES,
+    INPUT_CLASSES,
+    OUTPUT_CLASSES,
+    UsageTotals,
+)
 from lambda_src.contract import NANO_PER_USD
+from lambda_src.core.fees import FEE_KINDS
 
-READ: Final = frozenset({COST, CORRECTIONS, CORRECTED, "estimated", "unsettled", *INPUT_CLASSES, *OUTPUT_CLASSES})
+READ: Final = frozenset({
+    COST, CORRECTIONS, CORRECTED, "estimated", "unsettled", *INPUT_CLASSES, *OUTPUT_CLASSES,
+    *(FEES + kind for kind in FEE_KINDS), *(CALLS + kind for kind in FEE_KINDS),
+})  # fmt: skip
 """Attributes of rollups that are compared or explain a difference."""
 ALL_MODELS: Final = "all models"
 NO_MODEL: Final = "no model named"
@@ -104,6 +118,7 @@ def pair(
     matched: set[str] = set()
     configured = frozenset(ours.values())
     sums: dict[tuple[str, Signature | None], UsageTotals] = {}
+    fees: dict[str, UsageTotals] = {}
     for (day, name), totals in rollups.items():
         key = ours.get(name) or signature(name)
         if name not in ours:
@@ -115,7 +130,9 @@ def pair(
             labels.setdefault(key, set()).add(name)
             matched.add(name)
         group = key if theirs.names_models else None
-        sums.setdefault((day, group), UsageTotals()).add(totals.sums.items())
+        apart = fees_of(totals) if theirs.names_models and theirs.costs else UsageTotals()
+        sums.setdefault((day, group), UsageTotals()).add([*totals.sums.items(), (COST, -apart.cost)])
+        fees.setdefault(day, UsageTotals()).add(apart.sums.items())
     found = [key for key, totals in sums.items() if totals.cost or totals.tokens]
     pairs = [
         Pair(
@@ -126,11 +143,7 @@ def pair(
         )
         for day, key in {*found, *charged}
     ]
-    pairs += [
-        Pair(day=day, model=Model(label=item or kind, configured=True), kind=kind, theirs=Charged(cost=cost))
-        for (day, kind, item), cost in theirs.other.items()
-        if day in days and cost
-    ]
+    pairs += _without_model({key: cost for key, cost in theirs.other.items() if key[0] in days and cost}, fees)
     order = {"usage": 0, "batch": 0, "fee": 1, "other": 2}
     notes = list(theirs.notes)
     if matched:
@@ -142,6 +155,22 @@ def pair(
             f"Not compared, because the models have left the configuration and their provider is unknown: {listed}."
         )
     return Paired(sorted(pairs, key=lambda each: (each.day, order[each.kind], each.model.label)), notes)
+
+
+def _without_model(theirs: Mapping[tuple[str, Kind, str], Decimal], fees: Mapping[str, UsageTotals]) -> Iterator[Pair]:
+    """Costs that belong to no model, by day. Line items of fees per call are paired with the ledger's fees."""
+    ours = {(day, group): totals for day, sums in fees.items() for group, totals in by_group(sums).items()}
+    charged: dict[tuple[str, str], Charged] = {}
+    for (day, kind, item), cost in theirs.items():
+        group = fee_group(item) if kind == "fee" else None
+        if group is None or (day, group) not in ours:
+            yield Pair(day=day, model=Model(label=item or kind, configured=True), kind=kind, theirs=Charged(cost=cost))
+        else:
+            charged.setdefault((day, group), Charged()).add(Line(day=day, model=item, cost=cost), cents=False)
+    for key in {*ours, *charged}:
+        day, group = key
+        label = Model(label=group, configured=True)
+        yield Pair(day=day, model=label, kind="fee", ours=ours.get(key), theirs=charged.get(key))
 
 
 def _model(

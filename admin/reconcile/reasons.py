@@ -10,7 +10,7 @@ from decimal import Decimal
 from admin.formatting import counted, money, signed_money
 from admin.reconcile.pairs import NO_MODEL, Pair, usd_of
 from admin.reconcile.theirs import Theirs
-from admin.report.totals import CORRECTED, CORRECTIONS, COST_NOTES
+from admin.report.totals import CALLS, CORRECTED, CORRECTIONS, COST_NOTES
 from lambda_src.contract import NANO_PER_USD
 
 
@@ -55,7 +55,7 @@ class Judge:
             exact = not self.theirs.costs or self.near(pair.our_cost, pair.their_cost)
             return [] if exact else ["rounding: the export's costs are rounded to the cent"]
         if pair.kind == "fee":
-            return ["fee that the gateway does not count"]
+            return [self._fee(pair)]
         if pair.kind == "other":
             return ["not usage: the ledger has list prices without taxes, credits and discounts"]
         if pair.model.label == NO_MODEL:
@@ -64,6 +64,14 @@ class Judge:
             ]
         specific = [*self._specific(pair)]
         return specific or [*self._general(pair)]
+
+    def _fee(self, pair: Pair) -> str:
+        if pair.ours is None:
+            return "fee that the gateway does not count"
+        calls = ", ".join(f"{count:,} {kind}" for kind, count in pair.ours.with_prefix(CALLS).items())
+        if pair.theirs is None:
+            return f"the export has no line for these fees: {calls}"
+        return f"another number of calls or fee per call: the ledger has {calls}"
 
     def _specific(self, pair: Pair) -> Iterator[str]:
         ours, theirs = pair.ours, pair.theirs

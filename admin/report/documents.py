@@ -45,6 +45,9 @@ class UsageRow:
     corrections: number of corrections of the requests (`tollgate usage correct` and `reprice`).
     corrections_usd: the corrections' part of the cost, as an exact decimal in dollars; negative for refunds.
     corrections_nano_usd: the same as an integer of 10⁻⁹ dollars.
+    fees_usd: the part of the cost that is fees per call, such as web searches, as an exact decimal in dollars.
+    fees_nano_usd: the same as an integer of 10⁻⁹ dollars.
+    calls: calls of tools that the provider ran, and requests with a fee, by kind of fee.
     p50_ms, p95_ms, p99_ms: latency, interpolated within the buckets of a histogram; null without any latency.
     previous_usd: cost in the previous period as an exact decimal in dollars; null in `usage top`, and with day or
         status in --by except in the total.
@@ -78,6 +81,9 @@ class UsageRow:
     corrections: int | None
     corrections_usd: str | None
     corrections_nano_usd: int | None
+    fees_usd: str | None
+    fees_nano_usd: int | None
+    calls: dict[str, int] | None
     p50_ms: int | None
     p95_ms: int | None
     p99_ms: int | None

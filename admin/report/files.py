@@ -49,8 +49,8 @@ def as_json(report: UsageReport) -> str:
 
 
 def as_csv(report: UsageReport) -> str:
-    """A header and a line per row (RFC 4180). Amounts are exact; unknown values are empty; tags are a JSON object. A
-    total would be counted twice in a sheet."""
+    """A header and a line per row (RFC 4180). Amounts are exact; unknown values are empty; tags and calls are JSON
+    objects. A total would be counted twice in a sheet."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     labels = [name for name in LABELS if "consumer" in report.by and name not in report.by]
@@ -58,8 +58,9 @@ def as_csv(report: UsageReport) -> str:
     for row in report.rows:
         values = {"owner": row.owner, "tags": json_text(row.tags) if row.tags else None}
         texts = [*(row.value(name) for name in report.by), *(values[name] for name in labels)]
-        # Measures are numbers. A negative one is not a formula.
-        writer.writerow([*map(csv_safe, texts), *(getattr(row, name) for name in _MEASURES)])
+        # Measures are numbers, and calls a JSON object of numbers. A negative one is not a formula.
+        measures = {name: getattr(row, name) for name in _MEASURES} | {"calls": json_text(row.calls or {})}
+        writer.writerow([*map(csv_safe, texts), *measures.values()])
     return text.getvalue()
 
 

@@ -11,7 +11,7 @@ from admin.errors import UsageError, unknown
 from admin.report.documents import DIMENSIONS, TAG, DaySpend, UsageReport, UsageRow
 from admin.report.rollups import Attributes, Grouping, GroupTotals, RollupKey, group_by
 from admin.report.scope import Scope, forecast
-from admin.report.totals import CORRECTED, CORRECTIONS, COST, UsageTotals
+from admin.report.totals import CALLS, CORRECTED, CORRECTIONS, COST, UsageTotals
 from lambda_src.core.pricing import usd
 
 PERCENTILES: Final = (50, 95, 99)
@@ -157,6 +157,9 @@ def row_of(
         tokens_reasoning=totals["tokens_reasoning"],
         usd=usd(totals.cost),
         nano_usd=totals.cost,
+        fees_usd=usd(totals.fees),
+        fees_nano_usd=totals.fees,
+        calls=totals.with_prefix(CALLS),
         corrections=totals[CORRECTIONS],
         corrections_usd=usd(totals[CORRECTED]),
         corrections_nano_usd=totals[CORRECTED],

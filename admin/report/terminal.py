@@ -134,7 +134,7 @@ def notes(row: UsageRow) -> str:
 
 
 def summary(report: UsageReport) -> list[str]:
-    """Sentences: the previous period, and the forecast of the running month."""
+    """Sentences: the previous period, the forecast of the running month, and fees per call."""
     lines = []
     if report.previous_since is not None:
         before, change, percent = compared(report.total)
@@ -143,6 +143,9 @@ def summary(report: UsageReport) -> list[str]:
         lines.append(f"previous period {days}: {before}, change {change} ({percent}).{today}")
     if report.forecast is not None:
         lines.append(forecast_words(report.forecast))
+    if report.total.calls:
+        calls = ", ".join(f"{count:,} {kind}" for kind, count in report.total.calls.items())
+        lines.append(f"fees per call: {money(report.total.fees_nano_usd or 0)} of the spend ({calls}).")
     return lines
 
 

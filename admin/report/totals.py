@@ -13,6 +13,9 @@ COST: Final = "cost_nano_usd"
 CORRECTIONS: Final = "corrections"
 CORRECTED: Final = "corrected_nano_usd"
 """The corrections' part of the cost."""
+FEES: Final = "fees_"
+CALLS: Final = "calls_"
+"""Prefixes of the fees per call and of the calls, by kind of fee."""
 REJECTION_CODES: Final = {
     "model_not_found": ("model_not_found",),
     "unpriced": ("service_tier_not_priced", "unbounded_cost"),
@@ -84,6 +87,11 @@ class UsageTotals:
     def tokens(self) -> int:
         """All tokens."""
         return self.tokens_in + self.tokens_out
+
+    @property
+    def fees(self) -> int:
+        """The part of the cost that is fees per call, in nano-USD."""
+        return sum(self.with_prefix(FEES).values())
 
     def noted(self, name: str) -> int:
         """Requests of a kind in COST_NOTES."""

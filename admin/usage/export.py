@@ -23,7 +23,7 @@ from admin.report.rollups import group_by
 from admin.report.totals import UsageTotals
 from admin.session import Session, session_of
 from admin.usage.corrections.rows import corrected_rows
-from admin.usage.requests import COLUMNS, Only, RequestDetails, correction, request
+from admin.usage.requests import COLUMNS, OBJECTS, Only, RequestDetails, correction, request
 from lambda_src.contract import usage_pk
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ _TYPES: Final = {
     "usd": "DECIMAL(28,9)",
     "corrected_at": "TIMESTAMPTZ",
     "tags": "MAP(VARCHAR, VARCHAR)",
+    "calls": "MAP(VARCHAR, BIGINT)",
+    "fees": "MAP(VARCHAR, BIGINT)",
 }
 """Parquet types of columns that are neither text nor BIGINT (tokens, nano-dollars, milliseconds)."""
 
@@ -153,8 +155,8 @@ def _csv(exported: Iterator[RequestDetails], file: SupportsWrite[str]) -> None:
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for details in exported:
-        tags = json_text(details.tags) if details.tags else ""
-        cells = asdict(details) | {"tags": tags}
+        cells = asdict(details)
+        cells |= {name: json_text(cells[name]) if cells[name] else "" for name in OBJECTS}
         # A refund is a negative number, not a formula.
         writer.writerow([cell if name == "usd" else csv_safe(cell) for name, cell in cells.items()])
 

@@ -45,6 +45,9 @@ class RequestDetails:
     tokens_reasoning: reasoning tokens, part of the output tokens.
     usd: amount charged, an exact decimal of dollars.
     nano_usd: the same as an integer of 10⁻⁹ dollars.
+    fees_nano_usd: the part of the amount that is fees per call, as an integer of 10⁻⁹ dollars.
+    calls: calls of tools that the provider ran, and requests with a fee, by kind of fee.
+    fees: the fees of these calls by kind, as integers of 10⁻⁹ dollars; a kind without a fee was not charged.
     held_nano_usd: amount reserved before the provider was called.
     output_over_maximum: output tokens beyond the most that the request allowed; null if the provider respected it.
     price_version: version of the prices it was charged at.
@@ -88,6 +91,9 @@ class RequestDetails:
     tokens_reasoning: int = 0
     usd: str = "0"
     nano_usd: int = 0
+    fees_nano_usd: int = 0
+    calls: dict[str, int]
+    fees: dict[str, int]
     held_nano_usd: int = 0
     output_over_maximum: int | None = None
     price_version: str | None = None
@@ -135,7 +141,11 @@ class RequestDetails:
 
 COLUMNS: Final = tuple(column.name for column in fields(RequestDetails))
 _SERVER_ERROR: Final = 500
-_COMPUTED: Final = ("request_id", "time", "consumer", "key_id", "usd", "nano_usd", "tags", "usage_raw")
+OBJECTS: Final = ("tags", "calls", "fees")
+"""Columns whose values have several parts by name."""
+_COMPUTED: Final = (
+    "request_id", "time", "consumer", "key_id", "usd", "nano_usd", "fees_nano_usd", "usage_raw", *OBJECTS,
+)  # fmt: skip
 _COPIED: Final = tuple(name for name in COLUMNS if name not in _COMPUTED)
 _INPUTS: Final = tuple(
     name
@@ -170,7 +180,10 @@ def request(values: Mapping[str, Any]) -> RequestDetails:
         key_id=values.get("key_id", "-"),
         usd=usd(cost),
         nano_usd=cost,
+        fees_nano_usd=sum((values.get("fees") or {}).values()),
         tags=dict(values.get("tags") or {}),
+        calls=dict(values.get("calls") or {}),
+        fees=dict(values.get("fees") or {}),
         usage_raw=raw if raw is None or isinstance(raw, str) else json.dumps(raw, separators=(",", ":")),
         **copied,
     )

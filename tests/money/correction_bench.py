@@ -98,7 +98,7 @@ def note(run_id: str = "r1") -> Note:
 
 
 def stated(cost: int, row: CorrectedRow) -> Target:
-    return Target(cost=cost, tokens=row.tokens, method="cost")
+    return Target(cost=cost, tokens=row.tokens, fees=row.fees, method="cost")
 
 
 def corrections(bench: Bench, aws: AwsClient | None = None) -> CorrectionLedger:

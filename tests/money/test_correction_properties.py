@@ -45,7 +45,7 @@ class CorrectionMachine(LedgerMachine):
         if row is None:
             return
         counts = row.tokens if used is None else replace(row.tokens, output=used)
-        target = Target(cost=cost, tokens=counts, method="cost")
+        target = Target(cost=cost, tokens=counts, fees=row.fees, method="cost")
         self.stated.pop(row.request_id, None)
         if self._finishes(row, target, plan):
             self.stated[row.request_id] = cost
@@ -61,7 +61,8 @@ class CorrectionMachine(LedgerMachine):
     def another_operator_is_late(self, data: strategies.DataObject, cost: int) -> None:
         """A correction that was confirmed with figures of an earlier time."""
         request_id = data.draw(strategies.sampled_from(sorted(self.seen)))
-        seen, target = self.seen[request_id], Target(cost=cost, tokens=self.seen[request_id].tokens, method="cost")
+        seen = self.seen[request_id]
+        target = Target(cost=cost, tokens=seen.tokens, fees={}, method="cost")
         current = self.corrections.read(seen, self._deadline())
         booked = self.corrections.book(seen, target, self._note(), "usage.correct", self._deadline())
         assert current is None or booked == (self._state(current) == self._state(seen))
@@ -76,7 +77,8 @@ class CorrectionMachine(LedgerMachine):
         def target_of(row: CorrectedRow) -> Target | str:
             if row.stated_cost or row.held_amount:
                 return "not repriced"
-            return Target(cost=row.tokens.total * price, tokens=row.tokens, method="prices", price_version="v2")
+            cost = row.tokens.total * price
+            return Target(cost=cost, tokens=row.tokens, fees={}, method="prices", price_version="v2")
 
         for plan in (*plans, []):
             try:

@@ -23,6 +23,7 @@ from admin.usage.find import ItsConsumer, ItsDay, LogsSince, RequestId, find_req
 from lambda_src.contract import ACCOUNT_SK, account_pk
 from lambda_src.core.account import Account
 from lambda_src.core.account import correct as account_update
+from lambda_src.core.fees import within
 from lambda_src.core.pricing import usd
 from lambda_src.core.usage_record import TOKEN_FIELDS
 
@@ -98,7 +99,7 @@ def _target(
 ) -> Target:
     after = replace(row.tokens, **counts)
     if stated is not None:
-        return Target(cost=stated, tokens=after, method="cost")
+        return Target(cost=stated, tokens=after, fees=within(row.fees, stated), method="cost")
     if row.held_amount and not counts:
         raise RefusedError(
             f"request {row.request_id} was charged its held amount, because its tokens are unknown. Pass --tokens or "

@@ -23,6 +23,7 @@ class CorrectionShown:
     usd: difference that it adds to the request's cost, as an exact decimal in dollars; negative for a refund.
     nano_usd: the same as an integer of 10⁻⁹ dollars.
     tokens: differences that it adds to the request's tokens, by class.
+    fees: the part of nano_usd that is fees per call, by kind of fee.
     price_version: version of the prices, if they gave the cost.
     run: id shared by the corrections of one command.
     """
@@ -35,6 +36,7 @@ class CorrectionShown:
     usd: str
     nano_usd: int
     tokens: dict[str, int]
+    fees: dict[str, int]
     price_version: str | None
     run: str
 
@@ -50,6 +52,7 @@ def correction_shown(item: Mapping[str, Any]) -> CorrectionShown:
         usd=usd(item["cost_nano_usd"]),
         nano_usd=item["cost_nano_usd"],
         tokens={name: item[stored] for stored, name in TOKEN_FIELDS.items() if stored in item},
+        fees=dict(item.get("fees", {})),
         price_version=item.get("price_version"),
         run=item["run"],
     )

@@ -127,7 +127,8 @@ def _rollup(item: dict[str, Any]) -> dict[str, int]:
     """What a correction adds to the rollup of its request."""
     cost = int(item["cost_nano_usd"])
     tokens = {name: int(item[name]) for name in TOKEN_FIELDS if name in item}
-    return {"corrections": 1, "cost_nano_usd": cost, "corrected_nano_usd": cost, **tokens}
+    fees = {f"fees_{kind}": nano for kind, nano in (item["fees"] or {}).items()}
+    return {"corrections": 1, "cost_nano_usd": cost, "corrected_nano_usd": cost, **tokens, **fees}
 
 
 def _audit(row: CorrectedRow, target: Target, item: dict[str, Any], action: str) -> Audit:

@@ -11,6 +11,7 @@ from admin.errors import UsageError
 from admin.session import Session
 from admin.usage.corrections.rows import CorrectedRow, Method, Target
 from lambda_src.contract import MODELS_PK, SK, STANDARD_TIER, TOKEN_CLASSES
+from lambda_src.core.fees import amounts
 from lambda_src.core.metering import cost as cost_of
 from lambda_src.core.policy import Model, model_from_item
 from lambda_src.core.pricing import rounded, usd
@@ -20,7 +21,7 @@ from lambda_src.core.usage_record import TOKEN_FIELDS
 
 PRICE_HELP: Final = (
     "Price in USD per million tokens, such as input=1.25; repeat it for other classes. Classes that are not named keep "
-    "the environment's price at the request's time."
+    "the environment's price at the request's time. Fees per call stay as they were charged."
 )
 _MOST_TOKENS: Final = 10**9
 
@@ -99,9 +100,8 @@ class PriceList:
             if not served:
                 return NO_MODEL
             # As lambda_src/core/metering.py charges: the most expensive of the models that may have served it.
-            at_that_time = [model.at(row.at_ms) for model in served]
-            cost, version = max((cost_of(model, tokens, tier), model.price_version) for model in at_that_time)
-            return Target(cost=cost, tokens=tokens, method=method, price_version=version)
+            targets = [_at_prices_of(model.at(row.at_ms), row, tokens, tier, method) for model in served]
+            return max(targets, key=lambda target: (target.cost, target.price_version or ""))
         if asked is not None and asked not in served:
             return OTHER_MODEL
         model = None if asked is None else asked.at(row.at_ms)
@@ -119,9 +119,16 @@ class PriceList:
         counts = {name: getattr(tokens, name) for name in TOKEN_CLASSES if getattr(tokens, name)}
         if not counts.keys() <= per_class.keys():
             return NO_PRICE
-        total = rounded(sum(count * per_class[name] for name, count in counts.items()))
+        total = rounded(sum(count * per_class[name] for name, count in counts.items())) + sum(row.fees.values())
         version = "stated " + " ".join(f"{name}={usd(price)}" for name, price in self.stated.items())
-        return Target(cost=total, tokens=tokens, method=method, price_version=version)
+        return Target(cost=total, tokens=tokens, fees=row.fees, method=method, price_version=version)
+
+
+def _at_prices_of(model: Model, row: CorrectedRow, tokens: Tokens, tier: str, method: Method) -> Target:
+    """The request at the prices and fees of `model`. A kind that the model has no fee for keeps its booked fee."""
+    fees = {kind: nano for kind, nano in (row.fees | amounts(row.calls, model.prices.fees)).items() if nano}
+    cost = cost_of(model, tokens, tier) + sum(fees.values())
+    return Target(cost=cost, tokens=tokens, fees=fees, method=method, price_version=model.price_version)
 
 
 _ADVISOR: Final = '"advisor_message"'

@@ -77,6 +77,16 @@ class CorrectedRow:
         )
 
     @property
+    def calls(self) -> dict[str, int]:
+        """Calls of tools that the provider ran, by kind of fee."""
+        return {kind: int(count) for kind, count in self.item.get("calls", {}).items()}
+
+    @property
+    def fees(self) -> dict[str, int]:
+        """Nano-USD by kind of fee, corrections included."""
+        return _sums(item.get("fees", {}) for item in (self.item, *self.corrections))
+
+    @property
     def stated_cost(self) -> bool:
         """Whether an operator stated the cost itself, which new prices must not replace."""
         return bool(self.corrections) and self.corrections[-1].get("method") == "cost"
@@ -93,6 +103,15 @@ class CorrectedRow:
     def next_number(self) -> int:
         """Number of the next correction, from 1."""
         return 1 + (int(str(self.corrections[-1][SK]).rpartition("#")[2]) if self.corrections else 0)
+
+
+def _sums(every: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The sums by name, without those that are 0."""
+    sums: dict[str, int] = {}
+    for values in every:
+        for name, value in values.items():
+            sums[name] = sums.get(name, 0) + int(value)
+    return {name: value for name, value in sums.items() if value}
 
 
 def is_correction(item: Mapping[str, Any]) -> bool:
@@ -120,16 +139,17 @@ def corrected_rows(items: Iterable[Mapping[str, Any]], now: datetime) -> Iterato
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a request costs after a correction. tokens: all of the request's, not a difference."""
+    """What a request costs after a correction. tokens, fees: all of the request's, not differences."""
 
     cost: int
     tokens: Tokens
+    fees: Mapping[str, int]
     method: Method
     price_version: str | None = None
 
     def reached(self, row: CorrectedRow) -> bool:
         """Whether the row needs no correction."""
-        return row.cost == self.cost and row.tokens == self.tokens
+        return (row.cost, row.tokens, row.fees) == (self.cost, self.tokens, self.fees)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +179,7 @@ def correction_item(row: CorrectedRow, target: Target, note: Note) -> dict[str, 
         "provider": row.item.get("provider"),
         "cost_nano_usd": target.cost - row.cost,
         **{name: difference for name, difference in tokens.items() if difference},
+        "fees": _sums((target.fees, {kind: -nano for kind, nano in row.fees.items()})) or None,
         "reason": note.reason,
         "by": note.by,
         "at": note.at.isoformat(timespec="milliseconds"),
