@@ -98,6 +98,7 @@ class Provider:
     region: AWS region that requests are signed for (`bedrock` only).
     allow_members: request fields to forward in `strict` mode although their effect on the cost is unknown.
     remove_hosted_tools: leave tools that the provider runs out of requests.
+    hosted_tool_calls: calls of such tools to allow in `strict` mode if the request states no maximum; None: admit none.
     flavour: the provider's kind of OpenAI's API (`openai` only): a name in `FLAVOURS`.
     """
 
@@ -107,6 +108,7 @@ class Provider:
     region: str | None = None
     allow_members: tuple[str, ...] = ()
     remove_hosted_tools: bool = False
+    hosted_tool_calls: int | None = None
     flavour: str = "generic"
 
 

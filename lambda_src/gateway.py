@@ -20,6 +20,7 @@ from lambda_src.core.dialects.parsed_request import ParsedRequest, parse_json, s
 from lambda_src.core.error_responses import error_response
 from lambda_src.core.errors import BadRequest, GatewayError, LimitReached, Unavailable
 from lambda_src.core.estimate import estimate
+from lambda_src.core.hosted_tools import bound_tools
 from lambda_src.core.http_event import HttpRequest, HttpResponse
 from lambda_src.core.policy import Model, Policy
 from lambda_src.core.request_context import AdmittedRequest, RequestContext, elapsed_ms
@@ -179,6 +180,8 @@ class Gateway:
             parsed.remove_hosted_tools()
         if provider.kind == "openai":
             adapt(parsed, context.route.name, FLAVOURS[provider.flavour], model.prices.tiers)
+        if self.config.estimate == "strict" and provider.hosted_tool_calls is not None and not model.free:
+            bound_tools(parsed, context.route.name, provider, model)
         estimated = estimate(parsed, model, policy, self.config)
         if estimated.insert_max:
             set_max_output(parsed, context.route.name, estimated.max_output)

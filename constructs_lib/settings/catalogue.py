@@ -59,10 +59,17 @@ class ProviderSettings(Section):
         'metering.estimate = "strict" rejects other unknown fields. The hold excludes the cost that an allowed field '
         "adds, so that a budget can be exceeded.",
     )
-    hosted_tools: Literal["refuse", "remove"] = Field(
+    hosted_tools: Literal["refuse", "remove", "allow"] = Field(
         default="refuse",
-        description='Tools that the provider runs at a cost without a bound, such as web_search: "refuse" the request '
-        'if metering.estimate is "strict", or "remove" them from every request. Codex sends web_search by default.',
+        description='Tools that the provider runs, such as web_search, if metering.estimate is "strict": "refuse" the '
+        'request, "remove" them from every request (in both modes), or "allow" those whose fee is known and whose '
+        "calls the request bounds; the hold is then much larger (docs/accounting.md). Codex sends web_search by "
+        "default.",
+    )
+    hosted_tool_calls: Positive = Field(
+        default=3,
+        description='Maximum number of calls that the gateway inserts into requests without one if hosted_tools is '
+        '"allow".',
     )
 
 

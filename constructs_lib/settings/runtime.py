@@ -63,5 +63,6 @@ def _provider(environment: Environment, name: str, settings: ProviderSettings) -
         region=region,
         allow_members=settings.allow_members,
         remove_hosted_tools=settings.hosted_tools == "remove",
+        hosted_tool_calls=settings.hosted_tool_calls if settings.hosted_tools == "allow" else None,
         flavour=settings.flavour or known or "generic",
     )

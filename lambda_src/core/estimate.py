@@ -69,10 +69,11 @@ def estimate(parsed: ParsedRequest, model: Model, policy: Policy, config: Config
     else:
         _reject_unknown_members(parsed, model, config)
         max_input, inputs = _max_input(parsed, model, config), parsed.input_classes
-        if parsed.unbounded_input is not None:  # it may include images and audio
+        if parsed.unbounded_input is not None or parsed.tool_bound is not None:  # it may include images and audio
             inputs = inputs | {"input_image", "input_audio"}
         amount = model.prices.bound(tiers, max_input, sorted(inputs), output_bound, outputs)
-        amount = cost_bound = amount + request_fee(model.prices.fees)
+        fees = request_fee(model.prices.fees) + (0 if parsed.tool_bound is None else parsed.tool_bound.fees)
+        amount = cost_bound = amount + fees
     return Estimate(
         amount=amount,
         tokens=typical_input + typical_output,
@@ -128,12 +129,14 @@ def _reject_unknown_members(parsed: ParsedRequest, model: Model, config: Config)
 
 
 def _max_input(parsed: ParsedRequest, model: Model, config: Config) -> int:
+    if parsed.tool_bound is not None:  # the provider reads the context, with the results so far, after each call
+        return max(parsed.tool_bound.readings, 2) * _window(parsed, model)
     if parsed.hosted_tool is not None and not model.free:
         raise BadRequest(
             "unbounded_cost",
             f"{parsed.hosted_tool} runs at the provider, where its cost has no bound; accepted: requests whose maximum "
             f"cost is known in advance. Leave it out{_switch(parsed)}, or ask an operator to set hosted_tools = "
-            f'"remove" in [providers.{model.provider}], or estimate = "typical".',
+            f'"remove" or "allow" in [providers.{model.provider}], or estimate = "typical".',
         )
     if request_kind(model.prices.fees) is not None:  # the model may read its search results too
         return 2 * _window(parsed, model)

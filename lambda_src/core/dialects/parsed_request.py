@@ -19,6 +19,14 @@ BUILT_IN_ALLOWANCE = 1_000
 """Tokens of the definition of a tool that a request only names. Anthropic documents up to about 750."""
 
 
+@dataclass(frozen=True, slots=True)
+class ToolBound:
+    """The most that tools add to a request. fees: nano-USD. readings: how often the provider reads the context."""
+
+    fees: int
+    readings: int
+
+
 @dataclass(slots=True, kw_only=True)
 class ParsedRequest:
     """The facts of a request.
@@ -36,7 +44,8 @@ class ParsedRequest:
     unknown_members: top-level fields whose effect on the cost is unknown.
     hosted_feature: a feature that the provider runs at a cost without a bound; None: none.
     hosted_tools: the types of the request's tools that the provider runs. client_tools: its other tools.
-    removed_tools: the types of tools that are left out.
+    removed_tools: the types of tools that are left out. tool_bound: the most that the hosted tools can add; None: they
+    have no bound.
     input_classes, output_classes: token classes that input and output may be billed in.
     service_tier: the requested tier; None: the provider's default. may_vary_tier: the provider may choose the tier.
     usage_requested: whether the client requested usage in the stream.
@@ -63,6 +72,7 @@ class ParsedRequest:
     hosted_tools: tuple[str, ...] = ()
     client_tools: tuple[JsonObject, ...] = ()
     removed_tools: tuple[str, ...] = ()
+    tool_bound: ToolBound | None = None
     input_classes: set[str] = field(default_factory=lambda: {"input", "cache_read"})
     output_classes: set[str] = field(default_factory=lambda: {"output"})
     service_tier: str | None = None
