@@ -12,7 +12,7 @@ import typer
 from admin.errors import UsageError, unknown
 from admin.output import json_output
 from admin.session import Session, session_of
-from lambda_src.contract import log_group, prefix
+from lambda_src.resource_names import log_group, prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ def places(session: Session) -> list[Place]:
             groups + _twice(log_group(environment, "access")),
             "access log: API Gateway's line per request",
         ),
+        Place("aggregator-logs", groups + _twice(log_group(environment, "aggregator")), "log of the aggregator"),
         Place("sweeper-logs", groups + _twice(log_group(environment, "sweeper")), "log of the sweeper"),
     ]
 

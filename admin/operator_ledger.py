@@ -7,10 +7,12 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from heapq import merge
 from typing import TYPE_CHECKING, Any, Final
 
 from admin.errors import RefusedError
-from lambda_src.contract import ACCOUNTS_INDEX, ACCOUNTS_INDEX_KEY, AUDIT_MONTH, PK, SK, audit_pk
+from lambda_src.contract import ACCOUNTS_INDEX, ACCOUNTS_INDEX_KEY, AUDIT_MONTH, PK, SK, audit_pk, usage_pks
+from lambda_src.core.row_change import HELD
 from lambda_src.edges.dynamodb_attributes import deserialize_item, serialize_item
 
 if TYPE_CHECKING:
@@ -81,8 +83,10 @@ class OperatorLedger:
         begins: str | None = None,
         between: tuple[str, str] | None = None,
         newest_first: bool = False,
+        consistent: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """Items of a partition by sort key: all, those with a prefix, or those in an inclusive range."""
+        """Items of a partition by sort key: all, those with a prefix, or those in an inclusive range. consistent: with
+        all writes before the query, at twice the cost."""
         condition, values = "#p = :p", {":p": {"S": pk}}
         if begins is not None:
             condition, values = condition + " AND begins_with(#s, :a)", {**values, ":a": {"S": begins}}
@@ -96,9 +100,15 @@ class OperatorLedger:
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=values,
             ScanIndexForward=not newest_first,
+            ConsistentRead=consistent,
         )
         for page in pages:
             yield from map(_plain, page["Items"])
+
+    def usage_rows(self, consumer: str, day: str) -> Iterator[dict[str, Any]]:
+        """A consumer's usage rows of a UTC day and their corrections, by time, without requests in progress."""
+        rows = merge(*(self.query(pk) for pk in usage_pks(consumer, day)), key=lambda row: str(row[SK]))
+        return (row for row in rows if row.get("settlement") != HELD)
 
     def listed(self, kind: str) -> list[tuple[str, str]]:
         """Keys of all items of a kind (contract.LISTED_…), from the sparse index."""

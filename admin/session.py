@@ -20,7 +20,8 @@ from admin.errors import ConfigurationError, UsageError, unknown
 from admin.operator_ledger import OperatorLedger
 from admin.output import Output
 from admin.progress import SlowCallNotice
-from lambda_src.contract import LISTED_POLICY, NAME_PATTERN, POLICY_SK, Config, consumer_pk, prefix
+from lambda_src.contract import LISTED_POLICY, POLICY_SK, Config, consumer_pk
+from lambda_src.resource_names import NAME_PATTERN, prefix
 
 if TYPE_CHECKING:
     import typer
@@ -192,6 +193,7 @@ class Session:
     iam: cached_property[Any] = _client("iam")
     logs: cached_property[CloudWatchLogsClient] = _client("logs")
     secretsmanager: cached_property[SecretsManagerClient] = _client("secretsmanager")
+    streams: cached_property[Any] = _client("dynamodbstreams")
     sns: cached_property[SNSClient] = _client("sns")
     sts: cached_property[STSClient] = _client("sts")
 

@@ -20,9 +20,10 @@ from constructs_lib.rest_api import RestApi
 from constructs_lib.secrets import ProviderSecrets
 from constructs_lib.settings import Environment
 from constructs_lib.stage import Stage
-from lambda_src.contract import ACCOUNTS_INDEX, ENVIRONMENT_TAG, EXCEEDED_PK, account_role_name
+from lambda_src.contract import EXCEEDED_PK
+from lambda_src.resource_names import ENVIRONMENT_TAG, account_role_name
 
-MAX_PLANS_NAMED: Final = 17
+MAX_PLANS_NAMED: Final = 13
 """A managed policy has at most 6,144 characters (docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
 With more plans than this, operators may add keys to every plan of the region."""
 
@@ -137,7 +138,8 @@ class Access(Construct):
                 ["lambda:GetFunctionConfiguration", "lambda:GetFunctionConcurrency"],
                 [function.arn for function in functions],
             ),
-            allow("ReadLimits", ["lambda:GetAccountSettings"], ["*"]),  # has no resource-level permissions
+            # These have no resource-level permissions.
+            allow("ReadLimits", ["lambda:GetAccountSettings", "lambda:ListEventSourceMappings"], ["*"]),
             allow(
                 "ReadAccountRole",
                 ["iam:GetRole"],
@@ -174,9 +176,17 @@ def _secrets_statement(secrets: ProviderSecrets, name: str, actions: Sequence[st
 
 
 def _read_ledger(ledger: LedgerTable) -> Statement:
-    reads = ("GetItem", "BatchGetItem", "Query", "DescribeTable", "DescribeContinuousBackups", "DescribeTimeToLive")
+    """Read items, also through the index, the table's settings, and its stream, in which `ledger verify` sees rows that
+    change meanwhile."""
+    items = ("GetItem", "BatchGetItem", "Query")
+    settings = ("DescribeTable", "DescribeContinuousBackups", "DescribeTimeToLive")
+    stream = ("DescribeStream", "GetShardIterator", "GetRecords")
     table = ledger.table.arn
-    return allow("ReadLedger", [f"dynamodb:{read}" for read in reads], [table, f"{table}/index/{ACCOUNTS_INDEX}"])
+    return allow(
+        "ReadLedger",
+        [f"dynamodb:{action}" for action in (*items, *settings, *stream)],
+        [table, f"{table}/*"],
+    )
 
 
 def _change_ledger(ledger: LedgerTable) -> Statement:

@@ -112,6 +112,7 @@ from cdktf_cdktf_provider_aws.dynamodb_table import DynamodbTableAttribute as Dy
 from cdktf_cdktf_provider_aws.dynamodb_table import (
     DynamodbTableGlobalSecondaryIndex as DynamodbTableGlobalSecondaryIndex,
 )
+from cdktf_cdktf_provider_aws.dynamodb_table import DynamodbTableLocalSecondaryIndex as DynamodbTableLocalSecondaryIndex
 from cdktf_cdktf_provider_aws.dynamodb_table import DynamodbTablePointInTimeRecovery as DynamodbTablePointInTimeRecovery
 from cdktf_cdktf_provider_aws.dynamodb_table import (
     DynamodbTableServerSideEncryption as DynamodbTableServerSideEncryption,
@@ -123,6 +124,13 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole as IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy as IamRolePolicy
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment as IamRolePolicyAttachment
 from cdktf_cdktf_provider_aws.kms_key import KmsKey as KmsKey
+from cdktf_cdktf_provider_aws.lambda_event_source_mapping import LambdaEventSourceMapping as LambdaEventSourceMapping
+from cdktf_cdktf_provider_aws.lambda_event_source_mapping import (
+    LambdaEventSourceMappingFilterCriteria as LambdaEventSourceMappingFilterCriteria,
+)
+from cdktf_cdktf_provider_aws.lambda_event_source_mapping import (
+    LambdaEventSourceMappingFilterCriteriaFilter as LambdaEventSourceMappingFilterCriteriaFilter,
+)
 from cdktf_cdktf_provider_aws.lambda_function import LambdaFunction as LambdaFunction
 from cdktf_cdktf_provider_aws.lambda_function import LambdaFunctionEnvironment as LambdaFunctionEnvironment
 from cdktf_cdktf_provider_aws.lambda_function import LambdaFunctionLoggingConfig as LambdaFunctionLoggingConfig

@@ -76,7 +76,12 @@ class Dashboard(Construct):
             *self._expression("5xx responses, percent", "server-errors"),
             self._graph("Concurrency and cold starts", sources.LAMBDA_CONCURRENCY, metrics.COLD_STARTS),
             self._graph("Lambda errors and throttles", sources.LAMBDA_ERRORS, sources.LAMBDA_THROTTLES),
-            self._graph("Ledger failures and throttles", metrics.LEDGER_FAILURES, metrics.LEDGER_THROTTLES),
+            self._graph(
+                "Ledger failures, throttles and conflicts",
+                metrics.LEDGER_FAILURES,
+                metrics.LEDGER_THROTTLES,
+                metrics.LEDGER_CONFLICTS,
+            ),
             self._graph("Failed reads of provider keys", metrics.SECRET_FAILURES),
         ]
 
@@ -199,11 +204,19 @@ class Dashboard(Construct):
                 metrics.UNPRICED,
             ),
             self._widgets.usd("Held amounts and spend, USD", held),
+            self._graph("Time until requests are booked, ms", sources.AGGREGATOR_LAG),
             self._graph(
-                "Overdue holds and sweeper errors",
+                "Aggregator errors and records not booked", sources.AGGREGATOR_ERRORS, metrics.QUARANTINED_RECORDS
+            ),
+            self._graph(
+                "Overdue requests, intervals not booked, sweeper errors",
                 metrics.OVERDUE_HOLDS,
+                metrics.UNBOOKED_BUCKETS,
                 sources.SWEEPER_ERRORS,
                 minutes=SWEEPS_MINUTES,
+            ),
+            self._widgets.usd(
+                "Amounts reserved in vain, USD", [self._source(metrics.RESERVED_IN_VAIN)], minutes=HOUR_MINUTES
             ),
         ]
 

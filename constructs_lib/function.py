@@ -98,7 +98,7 @@ class Function(Construct):
             own.append(traces())
         if kms_key and self._gateway.kms_key_arn is not None:
             own.append(use_key(self._gateway.kms_key_arn))
-        policy = IamRolePolicy(
+        self.policy = IamRolePolicy(
             self, "policy", name="least-privilege", role=self.role.name, policy=document([*own, *statements])
         )
-        addressed(self._name, policy)
+        addressed(self._name, self.policy)

@@ -17,34 +17,37 @@ from constructs_lib.notifications import Notifications
 from constructs_lib.package import Package, build
 from constructs_lib.permissions import Statement, allow
 from constructs_lib.settings import Environment, runtime_config
-from constructs_lib.settings.runtime import AUTHORIZER_MEMORY_MB, SWEEPER_MEMORY_MB
+from constructs_lib.settings.runtime import AGGREGATOR_MEMORY_MB, AUTHORIZER_MEMORY_MB, SWEEPER_MEMORY_MB
 from lambda_src.contract import (
+    AGGREGATOR_HANDLER,
     AUTHORIZER_HANDLER,
     CONFIG_VARIABLE,
     GATEWAY_HANDLER,
     SWEEPER_HANDLER,
-    log_group,
 )
+from lambda_src.resource_names import log_group
 
 SOURCE_FOLDER: Final = "lambda_src"
 """Also the folder inside the archive, since it is a Python package."""
 BUNDLED_LIBRARIES: Final = ("urllib3",)
 """Lambda's own copy changes with AWS's releases and may be version 1, which lacks methods of our provider client."""
-SWEEPER_TIMEOUT_SECONDS: Final = 60
+SWEEPER_TIMEOUT_SECONDS: Final = 240
+"""Shorter than its interval, so that no two runs overlap."""
+AGGREGATOR_TIMEOUT_SECONDS: Final = 30
 AUTHORIZER_TIMEOUT_SECONDS: Final = 3
 
 _INFERENCE_PROFILE: Final = re.compile(r"^(us|us-gov|eu|apac|jp|au|ca|global)\.(.+)$")
 
 
 def tollgate_package(checkout: Path, build_folder: Path) -> Package:
-    """The package of the gateway, the sweeper and the authorizer."""
+    """The package of Tollgate's own functions."""
     return build(
         checkout / SOURCE_FOLDER, build_folder / "tollgate.zip", inside=SOURCE_FOLDER, libraries=BUNDLED_LIBRARIES
     )
 
 
 def configuration(environment: Environment, ledger: LedgerTable, notifications: Notifications) -> dict[str, str]:
-    """Environment variables of the gateway and the sweeper."""
+    """Environment variables of the gateway, the aggregator and the sweeper."""
     config = replace(runtime_config(environment), table=ledger.name, topic_arn=notifications.arn)
     return {CONFIG_VARIABLE: json.dumps(asdict(config), separators=(",", ":"))}
 
@@ -71,17 +74,35 @@ def gateway_function(
 def sweeper_function(
     scope: Construct, environment: Environment, package: Package, variables: dict[str, str]
 ) -> Function:
-    """The function that turns expired holds into usage rows."""
+    """The function that ends lapsed requests and closes buckets."""
     return Function(
         scope,
         "sweeper",
         environment=environment,
         package=package,
         handler=SWEEPER_HANDLER,
-        description="Tollgate: turn expired holds into usage rows",
+        description="Tollgate: end lapsed requests and close buckets",
         log_group_name=log_group(environment.name, "sweeper"),
         memory_mb=SWEEPER_MEMORY_MB,
         timeout_seconds=SWEEPER_TIMEOUT_SECONDS,
+        variables=variables,
+    )
+
+
+def aggregator_function(
+    scope: Construct, environment: Environment, package: Package, variables: dict[str, str]
+) -> Function:
+    """The function that books usage rows in accounts and rollups."""
+    return Function(
+        scope,
+        "aggregator",
+        environment=environment,
+        package=package,
+        handler=AGGREGATOR_HANDLER,
+        description="Tollgate: book usage rows in accounts and rollups",
+        log_group_name=log_group(environment.name, "aggregator"),
+        memory_mb=AGGREGATOR_MEMORY_MB,
+        timeout_seconds=AGGREGATOR_TIMEOUT_SECONDS,
         variables=variables,
     )
 

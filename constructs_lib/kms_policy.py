@@ -8,9 +8,7 @@ from typing import Final
 from constructs_lib.permissions import Statement
 from constructs_lib.settings import Environment
 from constructs_lib.settings.platform import AwsSettings
-from lambda_src.contract import (
-    log_group,
-)
+from lambda_src.resource_names import log_group
 
 _MANAGE: Final = [
     *(
@@ -59,7 +57,12 @@ def key_policy(environment: Environment) -> dict[str, object] | None:
 def log_groups(environment: Environment) -> list[str]:
     """Names of the stack's log groups. `*` stands for the API's id in the name that API Gateway chooses."""
     name = environment.name
-    groups = [log_group(name, "usage"), log_group(name, "sweeper"), log_group(name, "access")]
+    groups = [
+        log_group(name, "usage"),
+        log_group(name, "aggregator"),
+        log_group(name, "sweeper"),
+        log_group(name, "access"),
+    ]
     groups += [log_group(name, "authorizer")] if environment.gateway.bearer else []
     groups += [log_group(name, "prompts")] if environment.logs_prompts() else []
     groups += [function_log_group(name, function) for function in environment.functions]

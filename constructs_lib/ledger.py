@@ -12,6 +12,7 @@ from constructs_lib.aws import (
     DynamodbTableAttribute,
     DynamodbTableGlobalSecondaryIndex,
     DynamodbTableItem,
+    DynamodbTableLocalSecondaryIndex,
     DynamodbTablePointInTimeRecovery,
     DynamodbTableServerSideEncryption,
     DynamodbTableTtl,
@@ -28,6 +29,8 @@ from lambda_src.contract import (
     PK,
     SK,
     TTL_ATTRIBUTE,
+    UNSPLIT_INDEX,
+    UNSPLIT_INDEX_KEY,
     account_pk,
     event_pk,
     rollup_pk,
@@ -35,9 +38,10 @@ from lambda_src.contract import (
     usage_pk,
 )
 
-_PUTS: Final = (usage_pk("*", "*"), event_pk("*"))
-_UPDATES: Final = (account_pk("*"), rollup_pk("*"), event_pk("*"))
-"""Partitions that both Lambdas write. Policies, keys, models and audit rows are in others."""
+_KEYS: Final = (PK, SK, ACCOUNTS_INDEX_KEY, UNSPLIT_INDEX_KEY)
+_USAGE: Final = usage_pk("*", "*", "*")
+_ACCOUNTS: Final = account_pk("*")
+_EVENTS: Final = event_pk("*")
 
 
 class LedgerTable(Construct):
@@ -54,10 +58,15 @@ class LedgerTable(Construct):
                 billing_mode="PAY_PER_REQUEST",
                 hash_key=PK,
                 range_key=SK,
-                attribute=[DynamodbTableAttribute(name=name, type="S") for name in (PK, SK, ACCOUNTS_INDEX_KEY)],
+                attribute=[DynamodbTableAttribute(name=name, type="S") for name in _KEYS],
                 global_secondary_index=[
                     DynamodbTableGlobalSecondaryIndex(
                         name=ACCOUNTS_INDEX, hash_key=ACCOUNTS_INDEX_KEY, range_key=PK, projection_type="KEYS_ONLY"
+                    )
+                ],
+                local_secondary_index=[
+                    DynamodbTableLocalSecondaryIndex(
+                        name=UNSPLIT_INDEX, range_key=UNSPLIT_INDEX_KEY, projection_type="KEYS_ONLY"
                     )
                 ],
                 point_in_time_recovery=DynamodbTablePointInTimeRecovery(enabled=True),
@@ -85,18 +94,30 @@ class LedgerTable(Construct):
 
     def meter(self) -> list[Statement]:
         """The gateway's permissions: no scan, no delete, no change of the table; writes by partition."""
-        return self._use((*_PUTS, EXCEEDED_PK), (*_UPDATES, seen_pk("*")))
+        reads = ["GetItem", "Query", "ConditionCheckItem"]
+        return self._use(reads, puts=[_USAGE, EXCEEDED_PK], updates=[_ACCOUNTS, seen_pk("*")])
+
+    def aggregate(self) -> list[Statement]:
+        """The aggregator's permissions: read the stream, book in accounts and rollups, and store budget events. Lambda
+        reads the stream with them (docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html)."""
+        read = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+        return [
+            allow("ReadStream", [f"dynamodb:{action}" for action in read], [self.table.stream_arn]),
+            *self._use(["GetItem"], puts=[_EVENTS], updates=[_ACCOUNTS, rollup_pk("*"), _EVENTS]),
+        ]
 
     def sweep(self) -> list[Statement]:
-        """The sweeper's permissions: the gateway's without source addresses, and the list of accounts."""
+        """The sweeper's permissions: the list of accounts, lapsed rows, buckets of accounts, and budget events."""
         index = f"{self.table.arn}/index/{ACCOUNTS_INDEX}"
-        return [*self._use(_PUTS, _UPDATES), allow("ListAccounts", ["dynamodb:Query"], [index])]
+        return [
+            *self._use(["GetItem", "Query"], puts=[_USAGE, _EVENTS], updates=[_ACCOUNTS, _EVENTS]),
+            allow("ListAccounts", ["dynamodb:Query"], [index]),
+        ]
 
-    def _use(self, puts: Iterable[str], updates: Iterable[str]) -> list[Statement]:
-        """Each item of a transaction needs the permission of its own operation; there is none for transactions."""
+    def _use(self, reads: Iterable[str], *, puts: Iterable[str], updates: Iterable[str]) -> list[Statement]:
         arns = [self.table.arn]
         return [
-            allow("ReadLedger", [f"dynamodb:{read}" for read in ("GetItem", "Query", "ConditionCheckItem")], arns),
+            allow("ReadLedger", [f"dynamodb:{read}" for read in reads], arns),
             in_partitions(allow("PutItems", ["dynamodb:PutItem"], arns), puts),
             in_partitions(allow("UpdateItems", ["dynamodb:UpdateItem"], arns), updates),
         ]

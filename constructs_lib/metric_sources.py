@@ -57,6 +57,8 @@ LAMBDA_THROTTLES: Final = FunctionMetric("Throttles", "throttles")
 LAMBDA_CONCURRENCY: Final = FunctionMetric("ConcurrentExecutions", "concurrency", "Count", "Maximum")
 LAMBDA_DURATION: Final = FunctionMetric("Duration", "longest invocation", "Milliseconds", "Maximum")
 SWEEPER_ERRORS: Final = FunctionMetric("Errors", "errors", function="sweeper")
+AGGREGATOR_ERRORS: Final = FunctionMetric("Errors", "errors", function="aggregator")
+AGGREGATOR_LAG: Final = FunctionMetric("IteratorAge", "lag", "Milliseconds", "Maximum", function="aggregator")
 _LABELS: Final = {
     metrics.ERRORS: "5xx responses",
     metrics.REFUSALS: "4xx rejections",
@@ -69,6 +71,9 @@ _LABELS: Final = {
     metrics.UPSTREAM_ERRORS: "failed provider calls",
     metrics.UPSTREAM_THROTTLES: "throttled provider calls",
     metrics.RETRIES: "retried provider calls",
+    metrics.RESERVED_IN_VAIN: "reserved in vain",
+    metrics.UNBOOKED_BUCKETS: "intervals not booked",
+    metrics.QUARANTINED_RECORDS: "records not booked",
     metrics.ESTIMATED: "requests charged by estimate",
     metrics.UNSETTLED: "unsettled requests",
     metrics.OVER_ESTIMATE: "requests above the estimate",

@@ -146,6 +146,9 @@ def _metrics() -> str:
             "Every metric has the dimension `environment`. For each dimension in the column `by` there is one more "
             "series per value. Series per consumer exist unless `metering.metrics_per_consumer` is off. No metric has "
             "the key as a dimension: query the logs instead.\n",
+            "The aggregator books a request within about two seconds after its end. Until then `BudgetSpentPercent`, "
+            "reports and budget events lack its cost, while `BudgetCommittedPercent` counts the reserved amount, which "
+            "is at least as high. So a budget is never exceeded because of the delay.\n",
             *_table(["metric", "unit", "statistic", "by", "meaning"], rows),
             "",
         ]
@@ -161,7 +164,8 @@ def _logs() -> str:
             "### Usage log `/tollgate/ENVIRONMENT/usage`\n",
             f"One line per request, with its metrics. Indexed: {usage}.\n",
             *_meanings("field", USAGE_FIELDS),
-            "\nKinds of lines, in this log and in the sweeper's (`/tollgate/ENVIRONMENT/sweeper`):\n",
+            "\nKinds of lines, in this log, in the aggregator's (`/tollgate/ENVIRONMENT/aggregator`), and in the "
+            "sweeper's (`/tollgate/ENVIRONMENT/sweeper`):\n",
             *_meanings("kind", LINE_KINDS),
             "\n[errors.md](errors.md) explains `error_code`, which is also the metrics' dimension `reason`.\n",
             "\n### Access log `/tollgate/ENVIRONMENT/access`\n",

@@ -19,7 +19,7 @@ from constructs_lib.rest_api import RestApi
 from constructs_lib.settings import Environment
 from constructs_lib.settings.catalogue import PlanSettings
 from constructs_lib.stage import Stage
-from lambda_src.contract import api_key_description, api_key_name
+from lambda_src.resource_names import api_key_description, api_key_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

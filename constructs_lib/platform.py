@@ -13,7 +13,7 @@ from constructs_lib.aws import (
     TerraformStack,
 )
 from constructs_lib.settings import Environment
-from lambda_src.contract import ENVIRONMENT_TAG
+from lambda_src.resource_names import ENVIRONMENT_TAG
 
 _CHECKOUT: Final = "../../.."
 """Relative to cdktf.out/stacks/NAME, where Terraform runs."""

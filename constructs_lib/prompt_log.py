@@ -8,7 +8,7 @@ from constructs_lib.kms_policy import let_logs_encrypt
 from constructs_lib.logs import LogGroup
 from constructs_lib.permissions import Statement
 from constructs_lib.settings import Environment
-from lambda_src.contract import log_group
+from lambda_src.resource_names import log_group
 
 
 class PromptLog(Construct):

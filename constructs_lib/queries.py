@@ -15,7 +15,7 @@ from constructs_lib.aws import (
 from constructs_lib.logs import LogGroup
 from constructs_lib.query_catalogue import INDEXED, INSIGHT_RULES, QUERIES
 from constructs_lib.settings import Environment
-from lambda_src.contract import Log
+from lambda_src.resource_names import Log
 
 
 class SavedQueries(Construct):

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from lambda_src.contract import TOKEN_CLASSES, Log
+from lambda_src.contract import TOKEN_CLASSES
+from lambda_src.resource_names import Log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +124,22 @@ QUERIES: Final = (
     SavedQuery(
         name="crashes",
         purpose="Python's and Lambda's own log lines, for invocations that failed or timed out.",
-        logs=("usage", "sweeper"),
+        logs=("usage", "aggregator", "sweeper"),
         text="fields @timestamp, @message\n| filter not ispresent(kind)\n| sort @timestamp desc\n| limit 200",
+    ),
+    SavedQuery(
+        name="ledger-errors",
+        purpose="Ledger calls that failed, that were throttled, or that conflicted with a transaction, by consumer.",
+        text="filter ispresent(LedgerFailures) or ispresent(LedgerThrottles) or ispresent(LedgerConflicts)\n"
+        "| stats count(*) as requests, sum(LedgerFailures) as failures, sum(LedgerThrottles) as throttles, "
+        "sum(LedgerConflicts) as conflicts by consumer, error_code\n"
+        "| sort requests desc\n| limit 100",
+    ),
+    SavedQuery(
+        name="quarantined",
+        purpose="Changes of usage rows that the aggregator could not read.",
+        logs=("aggregator",),
+        text='fields @timestamp, pk, sk, error\n| filter kind = "quarantined"\n| sort @timestamp desc\n| limit 200',
     ),
     SavedQuery(
         name="over-estimate",

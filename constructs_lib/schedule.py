@@ -28,7 +28,7 @@ class Schedule(Construct):
             self,
             "rule",
             name=f"{environment.prefix}-sweep",
-            description="Run the sweeper, which closes expired holds.",
+            description="Run the sweeper, which ends lapsed requests.",
             schedule_expression=f"rate({SWEEP_MINUTES} minutes)",
         )
         addressed("sweeper", rule)

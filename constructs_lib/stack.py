@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from constructs_lib.access import Access
+from constructs_lib.aggregation import Aggregation
 from constructs_lib.alarms import Alarms
 from constructs_lib.aws import Construct, TerraformStack
 from constructs_lib.chat import ChatChannels
 from constructs_lib.dashboard import Dashboard
 from constructs_lib.functions import (
+    aggregator_function,
     authorizer_function,
     bedrock_access,
     configuration,
@@ -54,6 +56,7 @@ class TollgateStack(TerraformStack):
         package = tollgate_package(checkout, build)
         variables = configuration(environment, self.ledger, self.notifications)
         self.gateway = gateway_function(self, environment, package, variables)
+        self.aggregator = aggregator_function(self, environment, package, variables)
         self.sweeper = sweeper_function(self, environment, package, variables)
         self.authorizer = authorizer_function(self, environment, package) if environment.gateway.bearer else None
         self.custom_functions = custom_functions(self, environment, checkout, build)
@@ -72,20 +75,26 @@ class TollgateStack(TerraformStack):
         self.queries = SavedQueries(
             self,
             environment=environment,
-            logs={"usage": self.gateway.logs, "access": self.stage.access_logs, "sweeper": self.sweeper.logs},
+            logs={
+                "usage": self.gateway.logs,
+                "access": self.stage.access_logs,
+                "aggregator": self.aggregator.logs,
+                "sweeper": self.sweeper.logs,
+            },
         )
 
         self.gateway.grant(
             [
                 *self.ledger.meter(),
                 *self.secrets.read(),
-                *self.notifications.publish(),
                 *self.prompts.write(),
                 *bedrock_access(environment, self.ledger.table.arn),
             ]
         )
+        self.aggregator.grant([*self.ledger.aggregate(), *self.notifications.publish()])
+        self.aggregation = Aggregation(self, ledger=self.ledger, aggregator=self.aggregator)
         self.sweeper.grant([*self.ledger.sweep(), *self.notifications.publish()])
-        own_functions = [self.gateway, self.sweeper]
+        own_functions = [self.gateway, self.aggregator, self.sweeper]
         if self.authorizer is not None:
             self.authorizer.grant(kms_key=False)
             own_functions.append(self.authorizer)
@@ -112,6 +121,7 @@ class TollgateStack(TerraformStack):
             ledger=self.ledger,
             secrets=self.secrets,
             gateway=self.gateway,
+            aggregator=self.aggregator,
             sweeper=self.sweeper,
             notifications=self.notifications,
             dashboard=self.dashboard,

@@ -13,8 +13,9 @@ from constructs_lib.alarm_catalogue import Alarm, Condition
 from constructs_lib.metric_sources import Source
 from constructs_lib.query_catalogue import SavedQuery
 from constructs_lib.settings import Environment
-from lambda_src.contract import METRIC_NAMESPACE, NANO_PER_USD, log_group
+from lambda_src.contract import METRIC_NAMESPACE, NANO_PER_USD
 from lambda_src.core.metrics import Metric
+from lambda_src.resource_names import log_group
 
 Widget = dict[str, Any]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, Literal
+from zlib import crc32
 
 # --- money -----------------------------------------------------------------------------------------
 
@@ -121,7 +122,7 @@ class Config:
     default_max_output_tokens: inserted by `strict` into requests without a maximum.
     typical_output_tokens: assumed output of such requests if `estimate` is `typical`.
     image_tokens: most input tokens of one image.
-    hold_seconds: lifetime of a hold; an expired hold becomes an `unsettled` row.
+    hold_seconds: deadline of a request; a row that is still held after it becomes `unsettled`.
     retention_days: days that usage rows are kept; 0: forever.
     cors_origin: origin whose web pages may read responses; None: no origin.
     metrics_per_consumer: whether metrics have the dimension `consumer` (each series is billed).
@@ -156,6 +157,7 @@ SWEEP_MINUTES: Final = 5
 """Minutes between two runs of the sweeper."""
 SWEEPER_HANDLER: Final = "lambda_src.sweeper.handler"
 AUTHORIZER_HANDLER: Final = "lambda_src.authorizer.handler"
+AGGREGATOR_HANDLER: Final = "lambda_src.aggregator.handler"
 
 # --- the ledger ---------------------------------------------------------------------------------------
 
@@ -164,6 +166,12 @@ SK: Final = "sk"
 TTL_ATTRIBUTE: Final = "ttl"
 """Epoch seconds after which DynamoDB may delete the item."""
 
+UNSPLIT_INDEX: Final = "unsplit"
+UNSPLIT_INDEX_KEY: Final = "unsplit"
+"""Sort key of a local index without entries: no item has the attribute. Without such an index, DynamoDB may divide the
+items of a partition key over several partitions, and so over several shards of the stream. Bookings need the order of a
+partition key's records. A partition key may then have 10 GB:
+docs.aws.amazon.com/amazondynamodb/latest/developerguide/LSI.html#LSI.ItemCollections."""
 ACCOUNTS_INDEX: Final = "accounts"
 ACCOUNTS_INDEX_KEY: Final = "account"
 """Sparse KEYS_ONLY index (hash `account`, range `pk`) of accounts, policies and keys. The value of `account` never
@@ -206,9 +214,24 @@ def account_pk(consumer: str) -> str:
     return f"ACCOUNT#{consumer}"
 
 
-def usage_pk(consumer: str, day: str) -> str:
-    """Partition of a consumer's usage rows of one UTC day (`2026-11-23`)."""
-    return f"USAGE#{consumer}#{day}"
+USAGE_SLOTS: Final = 4
+"""Partitions of a consumer's usage rows of a day: one partition key carries about 330 requests per second."""
+USAGE: Final = "USAGE#"
+
+
+def usage_pk(consumer: str, day: str, slot: int | str) -> str:
+    """One partition of a consumer's usage rows of a UTC day (`2026-11-23`). slot: `usage_slot`."""
+    return f"{USAGE}{consumer}#{day}#{slot}"
+
+
+def usage_pks(consumer: str, day: str) -> list[str]:
+    """All partitions of a consumer's usage rows of a UTC day."""
+    return [usage_pk(consumer, day, slot) for slot in range(USAGE_SLOTS)]
+
+
+def usage_slot(request_id: str) -> int:
+    """Number of the partition that has the row of a request."""
+    return crc32(request_id.encode()) % USAGE_SLOTS
 
 
 def usage_sk(epoch_ms: int, request_id: str) -> str:
@@ -260,7 +283,7 @@ LATENCY_BOUNDS_MS: Final = (
 )  # fmt: skip
 """Upper bounds of the rollups' latency histogram. Slower requests count as `ms_inf`."""
 
-# Attributes of a rollup. All are numbers that the gateway adds to; zeros may be missing:
+# Attributes of a rollup. All are numbers that the aggregator adds to; zeros may be missing:
 #
 #   requests, errors (5xx), refusals, estimated, unsettled, over_estimate, cost_nano_usd, tokens_<class>,
 #   tokens_reasoning, latency_ms (sum), ms_<bound> (requests with a latency of at most this bound and above the previous
@@ -300,7 +323,7 @@ LATENCY_BOUNDS_MS: Final = (
 #                                               "tokens" or "prices": what was stated), price_version S?, run S (shared
 #                                               by the corrections of one command), ttl N? (the usage row's)
 #
-# Items that the Lambda writes: account, rollup, usage row (lambda_src/edges/ledger.py), EVENT
+# Items that the Lambdas write: account, rollup, usage row (lambda_src/edges/ledger.py), EVENT
 # (lambda_src/edges/budget_events.py) and
 #
 #   exceeded pk EXCEEDED            sk <model>  status S: "held" | "cleared" (by an operator), at S, by S? (operator),
@@ -316,51 +339,6 @@ HEADER_PROMPT_LOG: Final = "x-tollgate-log"
 HEADER_SHOULD_RETRY: Final = "x-should-retry"
 """The OpenAI and Anthropic SDKs obey it before their own retry rules."""
 
-# --- names of AWS resources -------------------------------------------------------------------------------
+# --- metrics --------------------------------------------------------------------------------------------
 
 METRIC_NAMESPACE: Final = "Tollgate"
-ENVIRONMENT_TAG: Final = "tollgate:environment"
-"""Tag of every resource, with the environment's name. IAM policies limit operators to API keys with it."""
-
-
-def prefix(environment: str) -> str:
-    """The stack's name, and the prefix of its AWS resources."""
-    return f"tollgate-{environment}"
-
-
-NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,30}$"
-"""Names of environments, consumers, plans and key labels. Use `fullmatch`: `$` alone allows a final newline."""
-
-
-def api_key_name(environment: str, consumer: str, label: str) -> str:
-    """Name of a consumer's key in API Gateway. Not unique: a rotation creates a second key with the same name."""
-    return f"{prefix(environment)}-{consumer}-{label}"
-
-
-def api_key_description(consumer: str, label: str) -> str:
-    """The key's description in API Gateway: consumer and label, which `api_key_name` does not separate. The
-    operator's command appends more."""
-    return f"Key {label} of consumer {consumer}"
-
-
-Log = Literal["usage", "prompts", "access", "sweeper", "authorizer"]
-
-
-def log_group(environment: str, log: Log) -> str:
-    """Log group of a log.
-
-    usage: one JSON line per request. prompts: one per request of consumers with a prompt log, masked and truncated.
-    access: API Gateway's, which has the key's id and never its value. sweeper: one line per run, and per hold that it
-    ended. authorizer: Lambda's own messages.
-    """
-    return f"/tollgate/{environment}/{log}"
-
-
-def account_role_name(environment: str) -> str:
-    """IAM role with which API Gateway writes logs, in the environment that manages it."""
-    return f"{prefix(environment)}-api-gateway-logs"
-
-
-def secret_name(environment: str, provider: str) -> str:
-    """Default Secrets Manager name of a provider's API key."""
-    return f"tollgate/{environment}/providers/{provider}"

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from lambda_src.bookkeeping import Bookkeeping
 from lambda_src.contract import HEADER_PROMPT_LOG, MODEL_ROUTES, Config, Route
 from lambda_src.core import admission, model_list
-from lambda_src.core.account import Hold
+from lambda_src.core.account import Account, Hold
 from lambda_src.core.admission import Caller
 from lambda_src.core.counters import Counters
 from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.flavours import FLAVOURS, adapt
 from lambda_src.core.dialects.parsed_request import ParsedRequest, parse_json, set_max_output, too_deep
 from lambda_src.core.error_responses import error_response
-from lambda_src.core.errors import BadRequest, GatewayError, LimitReached, Unavailable
-from lambda_src.core.estimate import estimate
+from lambda_src.core.errors import BadRequest, GatewayError, LimitReached
+from lambda_src.core.estimate import Estimate, estimate
 from lambda_src.core.hosted_tools import bound_tools
 from lambda_src.core.http_event import HttpRequest, HttpResponse
 from lambda_src.core.policy import Model, Policy
@@ -30,7 +30,6 @@ from lambda_src.core.usage_line import usage_line
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.core.windows import utc_datetime
 from lambda_src.edges.aws import AwsClient
-from lambda_src.edges.budget_events import BudgetNotifier
 from lambda_src.edges.ledger import Ledger, NoRoomError
 from lambda_src.edges.policy_cache import PolicyCache
 from lambda_src.edges.provider_client import ProviderClient
@@ -47,6 +46,7 @@ ADMIT_SECONDS = 6.0
 ADDRESS_SECONDS = 0.5
 """Time limit for counting a new source address."""
 _MASKING_SECONDS = 0.2
+_MOST_STALE, _MOST_CONSUMERS = 20, 1_000
 _MODEL_NAME = re.compile(r"[A-Za-z0-9@][\w.:/@+-]{0,79}", re.ASCII)
 _LOGGED_MESSAGE = 500
 
@@ -62,11 +62,11 @@ class Gateway:
         self.secrets = Secrets(aws)
         self.policy_cache = PolicyCache(self.ledger)
         self.provider_client = ProviderClient(aws, self.secrets, config.upstream_retries)
-        notifier = BudgetNotifier(aws, self.ledger, config.topic_arn)
-        self.bookkeeping = Bookkeeping(config, self.ledger, notifier, self.policy_cache.forget_models)
+        self.bookkeeping = Bookkeeping(self.ledger, self.policy_cache.forget_models)
         self.forwarder = Forwarder(config, self.provider_client, self.secrets, self.bookkeeping)
         self.addresses = AddressCounter(self.ledger, config.environment, now)
         self._kinds = {name: provider.kind for name, provider in config.providers.items()}
+        self._stale: dict[str, tuple[str, ...]] = {}  # attributes of accounts that the next reserve removes
         self._cold = True
         self._prompt_logger: PromptLogger | None = None
 
@@ -196,24 +196,25 @@ class Gateway:
             deadline=int(self._now()) + self.config.hold_seconds,
             at_ms=request.at_ms,
             tokens=estimated.tokens,
-            key_id=request.key_id,
-            route=context.route.name,
-            provider=model.provider,
-            model=model.name,
-            price_version=model.price_version,
         )
+        account = self._reserve(record, hold, policy, estimated, deadline)
+        self.bookkeeping.open(context, hold, deadline)
+        return AdmittedRequest(caller, parsed, body, model, estimated, hold, account, models)
+
+    def _reserve(
+        self, record: UsageRecord, hold: Hold, policy: Policy, estimated: Estimate, deadline: float
+    ) -> Account:
+        stale = self._stale.pop(policy.consumer, ())
         try:
-            account = self.bookkeeping.read(lambda: self.ledger.reserve(hold, policy.consumer, policy, deadline))
+            account = self.bookkeeping.read(lambda: self.ledger.reserve(hold, policy.consumer, policy, deadline, stale))
         except NoRoomError as failure:
-            self.bookkeeping.limit_reached(record, policy, failure.account, deadline)
-            raise admission.limit_error(estimated, policy, failure.account, request.at_ms) from None
-        except Unavailable as error:
-            record.status, record.error_code = error.status, error.code
-            self.bookkeeping.withdraw(record, hold)
-            raise
-        record.held_nano_usd, record.settlement = hold.amount, "settled"
-        stale = account.stale_attributes(int(self._now() * 1000))
-        return AdmittedRequest(caller, parsed, body, model, estimated, hold, account, stale, models)
+            self.bookkeeping.count_budget_use(record, policy, failure.account)
+            raise admission.limit_error(estimated, policy, failure.account, hold.at_ms) from None
+        if found := account.stale_counters(int(self._now() * 1000))[:_MOST_STALE]:
+            if len(self._stale) >= _MOST_CONSUMERS:
+                self._stale.clear()
+            self._stale[policy.consumer] = found
+        return account
 
     # --- after the response is known ---------------------------------------------------------------------
 
@@ -225,7 +226,7 @@ class Gateway:
         record.latency_ms = elapsed_ms(context.started)
         if error.code == "ledger_unavailable":
             record.ledger_failed = True
-        elif record.settlement == "refused" and record.consumer != "-" and record.route not in MODEL_ROUTES:
+        elif error.code != "consumer_busy" and _has_row(record):  # a row would add to the load
             self.bookkeeping.book_unbilled(record, context.deadline)
         return error_response(context.request, error)
 
@@ -235,7 +236,7 @@ class Gateway:
         if request.source_ip and record.consumer != "-" and not record.ledger_failed:
             deadline = min(context.deadline, time.monotonic() + ADDRESS_SECONDS)
             counters.key_addresses = self.addresses.count(request.key_id, request.source_ip, deadline)
-        counters.ledger_failures, counters.ledger_throttles = self.ledger.take_failure_counts()
+        counters.ledger_failures, counters.ledger_throttles, counters.ledger_conflicts = self.ledger.take_failures()
         counters.secret_failures = self.secrets.take_failures()
         print(usage_line(record, self.config.metrics_per_consumer))
 
@@ -259,6 +260,11 @@ def _loggable_model_name(name: str, patterns: Iterable[str]) -> str | None:
             return Redaction(patterns).redact(name)
     except TimeoutError:
         return None
+
+
+def _has_row(record: UsageRecord) -> bool:
+    """Whether a rejected request has a usage row."""
+    return record.settlement == "refused" and record.consumer != "-" and record.route not in MODEL_ROUTES
 
 
 def _wants_prompt_log(request: HttpRequest, caller: Caller) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from lambda_src.contract import prefix
+from lambda_src.resource_names import prefix
 from local.cloud.client import Cloud
 from tools.paths import ROOT
 from tools.terraform import cli_environment

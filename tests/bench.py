@@ -8,17 +8,17 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
+from lambda_src.aggregator import Aggregator
 from lambda_src.contract import (
-    ACCOUNTS_INDEX,
-    ACCOUNTS_INDEX_KEY,
     KEY_SK,
     MODELS_PK,
     PK,
@@ -30,14 +30,18 @@ from lambda_src.contract import (
     consumer_pk,
     key_pk,
 )
+from lambda_src.core.account import tallied
 from lambda_src.core.http_event import HttpRequest, HttpResponse
 from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.dynamodb_attributes import serialize_item
 from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
 from local.cloud.client import Cloud
+from tests.stream import Delivery, Stream
+from tests.table import table_definition
 
 _numbers = itertools.count()
+_DELIVERING = threading.Lock()
 
 PER_TOKEN = {
     "input": 1_000_000_000,
@@ -55,23 +59,7 @@ PER_TOKEN = {
 def create_table(cloud: Cloud) -> str:
     """Create an empty ledger table and return its name."""
     table = f"ledger-{next(_numbers)}-{uuid.uuid4().hex[:6]}"
-    key_names = (PK, SK, ACCOUNTS_INDEX_KEY)
-    cloud.client("dynamodb").create_table(
-        TableName=table,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in key_names],
-        KeySchema=[{"AttributeName": PK, "KeyType": "HASH"}, {"AttributeName": SK, "KeyType": "RANGE"}],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": ACCOUNTS_INDEX,
-                "KeySchema": [
-                    {"AttributeName": ACCOUNTS_INDEX_KEY, "KeyType": "HASH"},
-                    {"AttributeName": PK, "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-        ],
-    )
+    cloud.client("dynamodb").create_table(**table_definition(table))
     return table
 
 
@@ -83,6 +71,8 @@ class Bench:
     provider_url: str
     table: str
     options: dict[str, Any] = field(default_factory=dict)
+    now: Callable[[], float] = time.time
+    """The clock of `ledger` and `aggregate`."""
 
     def config(self, **changes: Any) -> Config:
         """The Lambda's configuration. changes: fields of `Config`."""
@@ -100,7 +90,24 @@ class Bench:
 
     def ledger(self) -> Ledger:
         """A ledger for reading and changing the table directly."""
-        return Ledger(AwsClient(self.cloud.environment()), self.table, "bench", 400)
+        return Ledger(AwsClient(self.cloud.environment()), self.table, "bench", 400, self.now)
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        """The table's stream, as Lambda passes it on to the aggregator."""
+        return Delivery(Stream(AwsClient(self.cloud.environment()), self.table))
+
+    def aggregate(self) -> None:
+        """Book what has ended, as the aggregator does within seconds."""
+        ledger = self.ledger()
+        with _DELIVERING:
+            self.delivery.deliver_all(Aggregator(self.config(), AwsClient(self.cloud.environment()), ledger))
+
+    def in_flight(self, consumer: str) -> int:
+        """Requests of a consumer that have reserved an amount and not ended, once what has ended is booked."""
+        self.aggregate()
+        account = self.ledger().account(consumer, float("inf"))
+        return sum(tallied(account.reserved(number) - account.ended(number))[1] for number in account.open_buckets())
 
     def put(self, pk: str, sk: str, values: Mapping[str, object]) -> None:
         """Write an item as Terraform or an operator would."""

@@ -21,7 +21,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from constructs_lib.settings.files import environment_files
-from lambda_src.contract import prefix
+from lambda_src.resource_names import prefix
 from tools.paths import LOCAL_VARIABLES, ROOT
 from tools.terraform import cli_environment
 

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from lambda_src.contract import prefix
+from lambda_src.resource_names import prefix
 from tools.paths import ROOT
 from tools.terraform import cli_environment
 

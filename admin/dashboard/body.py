@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from admin.errors import ConfigurationError, UsageError
 from admin.session import Session
-from lambda_src.contract import prefix
+from lambda_src.resource_names import prefix
 
 _NOT_FOUND: Final = ("ResourceNotFound", "DashboardNotFoundError")
 """Codes of the same error in the query protocol and in CloudWatch's other protocols."""

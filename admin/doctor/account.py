@@ -7,7 +7,7 @@ from typing import Final
 
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
 from admin.errors import DENIED
-from lambda_src.contract import account_role_name, prefix
+from lambda_src.resource_names import account_role_name, prefix
 
 _MIN_UNRESERVED: Final = 100
 """Concurrency that Lambda keeps unreserved (docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html)."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from admin.doctor.check import Check, Deployed, Finding, error, warning
 from constructs_lib.alarm_catalogue import DEFINITIONS, UNHEALTHY, alarms_of, outage_names
 from constructs_lib.settings import Environment
-from lambda_src.contract import prefix
+from lambda_src.resource_names import prefix
 
 NO_DATA_LIMIT: Final = timedelta(days=1)
 """An alarm without data for longer than this is reported."""

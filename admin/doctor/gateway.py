@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import urllib3
 
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
-from lambda_src.contract import log_group, prefix
+from lambda_src.resource_names import log_group, prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway.type_defs import MethodSettingTypeDef
@@ -20,7 +20,7 @@ _TIMEOUT_SECONDS: Final = 10.0
 def functions(deployed: Deployed) -> Iterator[Finding]:
     """Tollgate's own functions are active, and their last update succeeded."""
     client = deployed.session.functions
-    for part in ("gateway", "sweeper", *(["authorizer"] if deployed.session.has_authorizer else [])):
+    for part in ("gateway", "aggregator", "sweeper", *(["authorizer"] if deployed.session.has_authorizer else [])):
         name = f"{prefix(deployed.session.environment)}-{part}"
         function = client.get_function_configuration(FunctionName=name)
         if function.get("State", "Active") not in ("Active", "Inactive"):  # Inactive: idle; the next call activates it
@@ -35,6 +35,17 @@ def functions(deployed: Deployed) -> Iterator[Finding]:
                 f"{name} cannot run: its reserved concurrency is 0",
                 f"`aws lambda delete-function-concurrency --function-name {name}`{setting}",
             )
+
+
+def stream(deployed: Deployed) -> Iterator[Finding]:
+    """The aggregator receives the changes of the ledger's table."""
+    name = f"{prefix(deployed.session.environment)}-aggregator"
+    mappings = deployed.session.functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    states = [mapping.get("State", "unknown") for mapping in mappings] or ["missing"]
+    if states[0] in ("missing", "Disabled", "Disabling"):
+        yield error(
+            f"the event source mapping of {name} is {states[0].lower()}, so requests are not booked", deployed.deploy
+        )
 
 
 def stage(deployed: Deployed) -> Iterator[Finding]:
@@ -111,6 +122,7 @@ def dashboard(deployed: Deployed) -> Iterator[Finding]:
 
 CHECKS: Final = (
     Check("gateway", "functions", "are active, with a successful last update", functions),
+    Check("gateway", "stream", "passes the ledger's changes to the aggregator", stream),
     Check("gateway", "stage", "throttle, logs and tracing are configured", stage),
     Check("gateway", "answers", "rejects a request without a key with 401 invalid_api_key", answers),
     Check("logs", "log-groups", "exist, each with a retention period", log_groups),

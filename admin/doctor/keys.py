@@ -10,8 +10,8 @@ from typing import Final
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
 from admin.keys.api_gateway import tag_command
 from admin.keys.ledger import LedgerKey
-from lambda_src.contract import ENVIRONMENT_TAG, prefix
 from lambda_src.core.policy import parse_optional_time
+from lambda_src.resource_names import ENVIRONMENT_TAG, prefix
 
 EXPIRY_WARNING: Final = timedelta(days=14)
 

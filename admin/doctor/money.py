@@ -5,22 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
 from admin.formatting import counted
 from constructs_lib.price_changes import announced, in_force, item_periods
-from lambda_src.contract import METRIC_NAMESPACE, SWEEP_MINUTES, prefix, rollup_pk
-from lambda_src.core.account import Account
+from lambda_src.contract import METRIC_NAMESPACE, SWEEP_MINUTES, rollup_pk
+from lambda_src.core.account import BUCKET_MS, Account, tallied
 from lambda_src.core.metrics import OVERDUE_HOLDS
 from lambda_src.core.policy import Budget, policy_from_item
 from lambda_src.core.pricing import usd
-from lambda_src.core.windows import resets_at
+from lambda_src.core.windows import resets_at, utc_datetime
+from lambda_src.resource_names import prefix
 
 OLD_PRICES_DAYS: Final = 60
-OVERDUE: Final = timedelta(minutes=3 * SWEEP_MINUTES)
-"""Three runs of the sweeper, so that one failed run is not reported."""
+OVERDUE: Final = timedelta(minutes=5 * SWEEP_MINUTES)
+"""The sweeper waits five minutes after a deadline, and needs two runs; one run may fail."""
 LOOK_BACK_DAYS: Final = 7
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _MAX_THREADS: Final = 8
@@ -87,16 +88,24 @@ def _age_of_prices(deployed: Deployed) -> str:
 
 
 def holds(deployed: Deployed) -> Iterator[Finding]:
-    """No hold reserves budget long after its deadline."""
+    """No amount is reserved long after the deadline of its request."""
+    latest = deployed.now - OVERDUE - timedelta(seconds=deployed.session.config.hold_seconds)
     for consumer, item in sorted(deployed.accounts.items()):
-        expired = Account(item).expired_holds((deployed.now - OVERDUE).timestamp())
-        if expired:
-            minutes = int(deployed.now.timestamp() - min(hold.deadline for hold in expired)) // 60
+        account = Account(item)
+        overdue = [number for number in account.open_buckets() if _end(number) < latest]
+        amount, requests = tallied(sum(account.reserved(number) - account.ended(number) for number in overdue))
+        if overdue:
+            minutes = int((latest + OVERDUE - _end(overdue[0])).total_seconds()) // 60
             yield error(
-                f"{consumer} has {counted(len(expired), 'hold')} of ${usd(sum(hold.amount for hold in expired))} up to "
-                f"{minutes} minutes past the deadline",
+                f"{consumer} has ${usd(amount)} reserved for {counted(requests, 'request')} up to {minutes} minutes "
+                "past the deadline, or not booked",
                 _sweep(deployed),
             )
+
+
+def _end(number: int) -> datetime:
+    """The end of a bucket."""
+    return utc_datetime((number + 1) * BUCKET_MS)
 
 
 def sweeper(deployed: Deployed) -> Iterator[Finding]:

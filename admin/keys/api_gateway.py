@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from admin.errors import DENIED, ConfigurationError, ServiceError
 from admin.session import Session
-from lambda_src.contract import ENVIRONMENT_TAG, api_key_description, api_key_name, prefix
+from lambda_src.resource_names import ENVIRONMENT_TAG, api_key_description, api_key_name, prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway.type_defs import (

@@ -28,7 +28,7 @@ from admin.keys.ledger import LedgerKey, all_keys, checked_label
 from admin.output import printable
 from admin.session import Session
 from admin.times import future_time
-from lambda_src.contract import prefix
+from lambda_src.resource_names import prefix
 
 _T = TypeVar("_T")
 

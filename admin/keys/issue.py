@@ -20,8 +20,9 @@ from admin.keys.ledger import LedgerKey, all_keys, checked_label, key_item, with
 from admin.operator_ledger import Audit
 from admin.session import Session
 from admin.times import iso_time
-from lambda_src.contract import KEY_SK, api_key_name, key_pk
+from lambda_src.contract import KEY_SK, key_pk
 from lambda_src.core.policy import parse_optional_time
+from lambda_src.resource_names import api_key_name
 
 _AGAIN: Final = "Run the same command again to finish it."
 

@@ -12,15 +12,9 @@ from admin.errors import RefusedError, UsageError, unknown
 from admin.operator_ledger import Change
 from admin.session import Session
 from admin.times import iso_time, relative_time
-from lambda_src.contract import (
-    ACCOUNTS_INDEX_KEY,
-    KEY_SK,
-    LISTED_KEY,
-    NAME_PATTERN,
-    STATE_SK,
-    key_pk,
-)
+from lambda_src.contract import ACCOUNTS_INDEX_KEY, KEY_SK, LISTED_KEY, STATE_SK, key_pk
 from lambda_src.core.policy import parse_optional_time
+from lambda_src.resource_names import NAME_PATTERN
 
 TERRAFORM: Final = "terraform"
 LABEL_FORMAT: Final = "1 to 31 lower-case letters, digits and hyphens, not starting with a hyphen"

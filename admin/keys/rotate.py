@@ -17,8 +17,8 @@ from admin.keys.ledger import LedgerKey, key_by_id, keys_of
 from admin.operator_ledger import Audit
 from admin.session import Session
 from admin.times import iso_time
-from lambda_src.contract import api_key_name
 from lambda_src.core.policy import parse_optional_time
+from lambda_src.resource_names import api_key_name
 
 
 def rotation_pair(session: Session, key: LedgerKey) -> tuple[LedgerKey, LedgerKey | None]:

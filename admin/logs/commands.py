@@ -15,7 +15,7 @@ from admin.logs.replay import Replayed, replay_file
 from admin.output import json_output, table
 from admin.session import Session, session_of
 from admin.times import TIME_FORMAT, iso_time, time_option
-from lambda_src.contract import log_group
+from lambda_src.resource_names import log_group
 
 app = typer.Typer(
     help="Query the usage and access logs; replay usage lines that the ledger misses.", no_args_is_help=True
@@ -220,7 +220,7 @@ def errors(context: typer.Context, since: Since = "1h", until: Until = None) -> 
 
 
 def _error_groups(session: Session, since: datetime, until: datetime) -> list[ErrorGroup]:
-    functions = [log_group(session.environment, "usage"), log_group(session.environment, "sweeper")]
+    functions = [log_group(session.environment, log) for log in ("usage", "aggregator", "sweeper")]
     access = [log_group(session.environment, "access")]
     failed, _ = run_query(session, _ERRORS_QUERY, functions, since, until, _MOST_GROUPS)
     rejected, _ = run_query(session, _REJECTIONS_QUERY, access, since, until, _MOST_GROUPS)

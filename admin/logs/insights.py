@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from admin.errors import ServiceError, UsageError, unknown
 from admin.session import Session
-from lambda_src.contract import prefix
+from lambda_src.resource_names import prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import QueryDefinitionTypeDef

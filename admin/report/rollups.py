@@ -14,6 +14,7 @@ from admin.errors import unknown
 from admin.report.period import Period, joined
 from admin.report.totals import UsageTotals
 from lambda_src.contract import ACCOUNT_SK, LISTED_ACCOUNT, PK, SK, account_pk, rollup_parts, rollup_pk
+from lambda_src.core.account import MARKER
 
 if TYPE_CHECKING:
     from admin.operator_ledger import OperatorLedger
@@ -94,7 +95,9 @@ def add_up(consumer: str, items: Iterable[Mapping[str, Any]], groupings: Sequenc
     totals: list[GroupTotals] = [{} for _ in groupings]
     for item in items:
         key = RollupKey(consumer, *rollup_parts(item[SK]))
-        attributes = [(name, value) for name, value in item.items() if name not in (PK, SK)]
+        attributes = [
+            (name, value) for name, value in item.items() if name not in (PK, SK) and not name.startswith(MARKER)
+        ]
         for grouping, groups in zip(groupings, totals, strict=True):
             for group, counted in grouping(key, attributes):
                 groups.setdefault(group, UsageTotals()).add(counted)

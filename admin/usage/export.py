@@ -24,7 +24,6 @@ from admin.report.totals import UsageTotals
 from admin.session import Session, session_of
 from admin.usage.corrections.rows import corrected_rows
 from admin.usage.requests import COLUMNS, OBJECTS, Only, RequestDetails, correction, request
-from lambda_src.contract import usage_pk
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -135,7 +134,7 @@ def requests(session: Session, names: Sequence[str], days: Period, only: Only | 
         for day in sorted(per_day):
             if not _has(per_day[day], only):
                 continue
-            for row in corrected_rows(session.ledger.query(usage_pk(name, day)), session.now()):
+            for row in corrected_rows(session.ledger.usage_rows(name, day), session.now()):
                 every = [request(row.item), *(correction(item, row.item) for item in row.corrections)]
                 yield from (details for details in every if only is None or details.matches(only))
 

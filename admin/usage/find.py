@@ -16,8 +16,9 @@ from admin.errors import RefusedError, UsageError
 from admin.session import Session
 from admin.times import DURATION_FORMAT, duration
 from admin.usage.corrections.rows import CorrectedRow, corrected_rows
-from lambda_src.contract import ROUTES, SWEEP_MINUTES, log_group, usage_pk, usage_sk
+from lambda_src.contract import ROUTES, SWEEP_MINUTES, usage_pk, usage_sk, usage_slot
 from lambda_src.core.windows import label, utc_datetime
+from lambda_src.resource_names import log_group
 
 LATE: Final = timedelta(seconds=30)
 """How late a log line may arrive after its time."""
@@ -80,7 +81,8 @@ def _check_day(day: str) -> None:
 def _in_partition(session: Session, request_id: str, consumer: str, day: str) -> FoundRequest:
     """The request from the rows of that day, without the logs."""
     session.policy(consumer)
-    for row in corrected_rows(session.ledger.query(usage_pk(consumer, day)), session.now()):
+    items = session.ledger.query(usage_pk(consumer, day, usage_slot(request_id)))
+    for row in corrected_rows(items, session.now()):
         if row.request_id == request_id:
             return FoundRequest(row=row, line=None, access=None)
     raise RefusedError(f"{consumer} has no request {request_id} on {day} (UTC). Check the day and the consumer.")
@@ -99,7 +101,8 @@ def _in_logs(session: Session, request_id: str, since: datetime) -> FoundRequest
     if usage is None:
         raise RefusedError(_not_found(session, request_id, access))
     at_ms = int(usage["at_ms"])
-    pk, sk = usage_pk(usage["consumer"], label("day", utc_datetime(at_ms))), usage_sk(at_ms, request_id)
+    pk = usage_pk(usage["consumer"], label("day", utc_datetime(at_ms)), usage_slot(request_id))
+    sk = usage_sk(at_ms, request_id)
     found = corrected_rows(session.ledger.query(pk, begins=sk), session.now())
     return FoundRequest(row=next((row for row in found if row.sk == sk), None), line=usage, access=access)
 
@@ -121,7 +124,7 @@ def _not_found(session: Session, request_id: str, access: dict[str, Any] | None)
     if reason.startswith("INTEGRATION_"):
         return (
             f"{answered} ({reason}) because its function failed or timed out; {who}. If money was held for it, the "
-            f"sweeper books it within {session.config.hold_seconds // 60 + SWEEP_MINUTES + 1} minutes; try again then."
+            f"sweeper books it within {session.config.hold_seconds // 60 + 3 * SWEEP_MINUTES} minutes; try again then."
         )
     if reason != "-":
         return f"{answered} ({reason}) before any function saw it; {who}."

@@ -26,9 +26,9 @@ from admin.usage.corrections.documents import CorrectionShown, correction_shown
 from admin.usage.find import LATE, ItsConsumer, ItsDay, LogsSince, RequestId, find_request
 from admin.usage.names import check_model
 from admin.usage.requests import RequestDetails, request
-from lambda_src.contract import log_group
 from lambda_src.core.pricing import usd
 from lambda_src.core.windows import utc_datetime
+from lambda_src.resource_names import log_group
 
 POLL_SECONDS: Final = 2.0
 _FAILED: Final = 400

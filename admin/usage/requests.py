@@ -35,8 +35,9 @@ class RequestDetails:
     error_message: the limit that rejected it, what was left and requested, and the reset; usage rows lack it.
     upstream_status: HTTP status of the provider.
     provider_request_id: the provider's own id of the request, by which its support and its bills find it.
-    settlement: settled (charged as metered), unsettled (charged at the held amount) or refused (not sent); correction
-        for a correction, whose cost and tokens are differences and may be negative.
+    settlement: held (in progress, `usage show` only), settled (charged as metered), unsettled (charged at the held
+        amount) or refused (not sent); correction for a correction, whose cost and tokens are differences and may be
+        negative.
     usage_source: reported by the provider, estimated, or none.
     tokens_input: input tokens neither read from nor written to a cache; the other input classes are not included.
     tokens_cache_read, tokens_cache_write_5m, tokens_cache_write_1h: input tokens read from, or written to, a cache.

@@ -94,8 +94,8 @@ DEFINITIONS: Final = (
         name="lambda-errors",
         title="Gateway Lambda errors or timeouts",
         why="Callers get 502 or 504, and their requests are charged at the held amount.",
-        action="`tollgate logs query crashes --since 1h` shows the function's own output. The sweeper closes the "
-        "holds that it left open.",
+        action="`tollgate logs query crashes --since 1h` shows the function's own output. The sweeper ends the "
+        "requests that it left open.",
         severity="outage",
         metric=sources.LAMBDA_ERRORS,
         setting="lambda_errors",
@@ -144,11 +144,24 @@ DEFINITIONS: Final = (
     AlarmDefinition(
         name="ledger-throttles",
         title="Ledger throttled by DynamoDB",
-        why="A consumer's account item takes 1,000 write units a second; above that its requests slow down, then fail.",
-        action="`tollgate logs query top-consumers --since 1h` finds the consumer; split it into several.",
+        why="One consumer sends more than its account can count, 300 to 900 requests a second, and the gateway rejects "
+        "the rest with 429 consumer_busy; or the whole table outgrows its capacity for some minutes.",
+        action="`tollgate logs query ledger-errors --since 1h` names the consumers. If it is one, split it into "
+        "several. If it is all, wait: an on-demand table adapts within half an hour.",
         severity="urgent",
         metric=metrics.LEDGER_THROTTLES,
         setting="ledger_throttles",
+    ),
+    AlarmDefinition(
+        name="ledger-conflicts",
+        title="Transaction conflicts in the ledger",
+        why="Ledger calls are repeated, and take longer. Requests change no item together in transactions: another "
+        "program writes to the table, or two commands correct or replay the same requests.",
+        action="`tollgate logs query ledger-errors --since 1h` names the consumers; `tollgate audit --since 1h` shows "
+        "what operators changed. Stop the other writer.",
+        severity="notice",
+        metric=metrics.LEDGER_CONFLICTS,
+        setting="ledger_conflicts",
     ),
     AlarmDefinition(
         name="secret-failures",

@@ -14,9 +14,10 @@ UNHEALTHY: Final = "unhealthy"
 
 _PER_ENVIRONMENT: Final = (
     "server-errors", "client-errors", "latency", "gateway-latency", "lambda-errors", "throttles", "concurrency",
-    "duration", "ledger-failures", "ledger-throttles", "secret-failures", "authorizer-failures", "quiet", "spend",
-    "spend-anomaly", "budget", "unsettled", "overdue-holds", "sweeper-errors", "over-estimate", "unpriced", "refusals",
-    "api-gateway-rejections", "dead-keys", "shared-key",
+    "duration", "ledger-failures", "ledger-throttles", "ledger-conflicts", "secret-failures", "authorizer-failures",
+    "quiet", "spend", "spend-anomaly", "budget", "aggregator-errors", "aggregator-lag", "quarantined-records",
+    "unbooked-buckets", "reserved-in-vain", "unsettled", "overdue-holds", "sweeper-errors", "over-estimate", "unpriced",
+    "refusals", "api-gateway-rejections", "dead-keys", "shared-key",
 )  # fmt: skip
 ALARM_SCOPES: Final[dict[str, AlarmScope]] = {
     **dict.fromkeys(_PER_ENVIRONMENT, "environment"),

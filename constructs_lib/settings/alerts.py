@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -111,6 +112,9 @@ class AlertSettings(Section):
     ledger_throttles: Positive = Field(
         default=10, description="Attempts of ledger calls that DynamoDB throttles, retries included."
     )
+    ledger_conflicts: Positive = Field(
+        default=10, description="Attempts of ledger calls that conflict with a transaction, retries included."
+    )
     secret_failures: Positive = Field(default=3, description="Failed reads of a provider's key.")
     authorizer_failures: Positive = Field(
         default=3, description="Requests that fail because the authorizer fails, if gateway.bearer is true."
@@ -128,9 +132,26 @@ class AlertSettings(Section):
     budget_committed_percent: BudgetPercent = Field(
         default=90, description="Percentage of a consumer's budget that is spent or held, within an hour."
     )
+    aggregator_errors: Positive = Field(default=3, description="Errors and timeouts of the aggregator.")
+    aggregator_lag_seconds: Positive = Field(
+        default=60,
+        description="Seconds between the end of a request and the aggregator's booking, in two of three windows.",
+    )
+    quarantined_records: Positive = Field(
+        default=1, description="Changes of usage rows that the aggregator cannot read and does not book."
+    )
+    unbooked_buckets: Positive = Field(
+        default=1,
+        description="Five-minute intervals of a consumer that are not booked 30 minutes after the last request's "
+        "deadline, in 15 minutes.",
+    )
+    reserved_in_vain_usd: Usd = Field(
+        default=Decimal(10),
+        description="US dollars reserved in vain, for requests that were never sent, and freed within an hour.",
+    )
     unsettled_rows: Positive = Field(default=3, description="Requests charged at the held amount.")
     overdue_holds: Positive = Field(
-        default=1, description="Holds past their deadline that the sweeper cannot close, in 15 minutes."
+        default=1, description="Requests past their deadline that the sweeper cannot end, in 15 minutes."
     )
     sweeper_errors: Positive = Field(default=1, description="Errors and timeouts of the sweeper, in 15 minutes.")
     over_estimates: Positive = Field(

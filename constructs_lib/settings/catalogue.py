@@ -68,7 +68,7 @@ class ProviderSettings(Section):
     )
     hosted_tool_calls: Positive = Field(
         default=3,
-        description='Maximum number of calls that the gateway inserts into requests without one if hosted_tools is '
+        description="Maximum number of calls that the gateway inserts into requests without one if hosted_tools is "
         '"allow".',
     )
 

@@ -17,7 +17,7 @@ from constructs_lib.settings.catalogue import (
 )
 from constructs_lib.settings.platform import AwsSettings, GatewaySettings, MeteringSettings, PromptSettings
 from constructs_lib.settings.types import ModelName, Name, Section, TerraformName
-from lambda_src.contract import prefix
+from lambda_src.resource_names import prefix
 
 LAMBDA_EXTRA_SECONDS: Final = 5
 """How long the gateway Lambda may run after API Gateway's timeout, to settle the request."""

@@ -11,7 +11,9 @@ from constructs_lib.settings.terraform_names import resource_name, with_parents
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, display
 from lambda_src.contract import ROUTES
 
-OWN_FUNCTIONS: Final = ("gateway", "sweeper", "authorizer", "access", "account", "chat", "execution", "prompts")
+OWN_FUNCTIONS: Final = (
+    "gateway", "aggregator", "sweeper", "authorizer", "access", "account", "chat", "execution", "prompts",
+)  # fmt: skip
 """Names of Tollgate's own Lambdas, roles and log groups."""
 OWN_PATHS: Final = tuple(dict.fromkeys(path.split("/")[1] for route in ROUTES for path in route.paths))
 """First parts of the routes' paths."""

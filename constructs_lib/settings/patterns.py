@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lambda_src.contract import NAME_PATTERN
+from lambda_src.resource_names import NAME_PATTERN
 
 _PARTITION: Final = "(aws|aws-us-gov|aws-cn)"
 _REGION_NAME: Final = "[a-z]{2}(-[a-z]+)+-[0-9]"

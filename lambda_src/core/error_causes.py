@@ -114,6 +114,10 @@ CAUSES: Final[dict[str, Cause]] = {
     "budget_held": _cause(_RATE, "requests in flight hold what this request needs of a budget; it fits when they end"),
     "tokens_per_minute_exceeded": _cause(_RATE, "the request would exceed the tokens per minute"),
     "requests_per_minute_exceeded": _cause(_RATE, "the request would exceed the requests per minute"),
+    "consumer_busy": replace(
+        _cause(_RATE, "the consumer sends more requests per second than one account of the ledger can count"),
+        retry_after=1,
+    ),
     # A dependency of the gateway. No provider was called, nothing was charged.
     "ledger_unavailable": _cause(_UNAVAILABLE, "the ledger cannot be reached"),
     "provider_secret_unavailable": _cause(_UNAVAILABLE, "the provider's key cannot be read, is empty or is malformed"),
@@ -146,7 +150,7 @@ CAUSES: Final[dict[str, Cause]] = {
     ),
     # The sweeper
     "unsettled": Cause(
-        504, "the request's hold expired before it was settled; charged the held amount", None, None, True
+        504, "the request was not settled before its deadline; charged the held amount", None, None, True
     ),
 }
 """Stable codes: `error_code` of rows and lines, `reason` of metrics, `code` of error responses. API Gateway's own

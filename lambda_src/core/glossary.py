@@ -9,15 +9,17 @@ from lambda_src.core.tokens import Tokens
 from lambda_src.core.usage_record import LINE_FIELDS
 
 LINE_KINDS: Final = {
-    "usage": "one per request, and one per hold that the sweeper ended",
-    "sweep": "one per run of the sweeper: accounts swept and skipped, holds ended and left open, events, failures",
+    "usage": "one per request, and one per lapsed request that the sweeper ended",
+    "aggregation": "a batch of the aggregator with records that it could not read, throttled or conflicting calls",
+    "quarantined": "a change of a usage row that the aggregator could not read and did not book",
+    "sweep": "one per run of the sweeper: accounts swept and skipped, requests ended and left open, buckets closed and "
+    "not booked, amounts freed, events, failures",
     "prompt": "prompt and response of a request, in the log group of the prompt log",
     "budget_event": "a budget reached one of its thresholds; also sent to the SNS topic",
-    "sweep_failed": "expired holds of an account could not be ended; the next run retries",
-    "withdraw_failed": "a hold that may have been placed could not be withdrawn; replay the request's usage line",
+    "sweep_failed": "an account could not be swept; the next run retries",
+    "withdraw_failed": "the held row of a request that was not sent may remain; replay the request's usage line",
     "hold_in_full_failed": "the ledger could not remember that a provider exceeded a maximum; its next such response "
     "tries again",
-    "budget_event_failed": "a budget event could not be stored or published; the next run retries",
     "model_unpriced": "a model's item lacks a price, so requests for the model are rejected",
     "prompt_log_failed": "a prompt could not be logged; the caller got the response",
 }

@@ -51,6 +51,7 @@ def _counts(record: UsageRecord) -> dict[Metric, int]:
         metrics.DEAD_KEY_REQUESTS: int(record.error_code in DEAD_KEY_CODES),
         metrics.LEDGER_FAILURES: counters.ledger_failures,
         metrics.LEDGER_THROTTLES: counters.ledger_throttles,
+        metrics.LEDGER_CONFLICTS: counters.ledger_conflicts,
         metrics.SECRET_FAILURES: counters.secret_failures,
         metrics.COLD_STARTS: int(counters.cold_start),
     }

@@ -70,7 +70,9 @@ UPSTREAM_THROTTLES: Final = Metric("UpstreamThrottles", "Count", "Sum", "calls t
 RETRIES: Final = Metric("Retries", "Count", "Sum", "retried calls to providers; only unbilled calls are retried")
 
 ESTIMATED: Final = Metric("EstimatedRows", "Count", "Sum", "requests charged by estimate: usage missing or truncated")
-UNSETTLED: Final = Metric("UnsettledRows", "Count", "Sum", "holds that expired unsettled, charged the held amount")
+UNSETTLED: Final = Metric(
+    "UnsettledRows", "Count", "Sum", "requests not settled before their deadline, charged the held amount"
+)
 OVER_ESTIMATE: Final = Metric(
     "OverEstimate",
     "Count",
@@ -78,7 +80,16 @@ OVER_ESTIMATE: Final = Metric(
     "requests whose cost exceeded the held amount, or whose output exceeded their maximum",
 )
 UNPRICED: Final = Metric("UnpricedRequests", "Count", "Sum", "requests rejected because their model has no price here")
-OVERDUE_HOLDS: Final = Metric("OverdueHolds", "Count", "Maximum", "expired holds that a sweep left open")
+OVERDUE_HOLDS: Final = Metric("OverdueHolds", "Count", "Maximum", "lapsed requests that a sweep could not end")
+RESERVED_IN_VAIN: Final = Metric(
+    "ReservedInVainNanoUsd", "None", "Sum", "amounts reserved for requests that were never sent, freed by the sweeper"
+)
+UNBOOKED_BUCKETS: Final = Metric(
+    "UnbookedBuckets", "Count", "Maximum", "five-minute intervals whose requests are not booked long after their end"
+)
+QUARANTINED_RECORDS: Final = Metric(
+    "QuarantinedRecords", "Count", "Sum", "stream records that the aggregator could not read and did not book"
+)
 
 DEAD_KEY_REQUESTS: Final = Metric(
     "DeadKeyRequests",
@@ -88,6 +99,9 @@ DEAD_KEY_REQUESTS: Final = Metric(
 )
 LEDGER_FAILURES: Final = Metric("LedgerFailures", "Count", "Sum", "ledger calls that failed after all retries")
 LEDGER_THROTTLES: Final = Metric("LedgerThrottles", "Count", "Sum", "attempts of ledger calls that DynamoDB throttled")
+LEDGER_CONFLICTS: Final = Metric(
+    "LedgerConflicts", "Count", "Sum", "attempts of ledger calls that conflicted with a transaction on the same item"
+)
 SECRET_FAILURES: Final = Metric("SecretFailures", "Count", "Sum", "failed reads of a provider's key")
 ADDRESSES_PER_KEY: Final = Metric(
     "AddressesPerKey", "Count", "Maximum", "source addresses that used one key in the current UTC hour"

@@ -45,7 +45,7 @@ class RequestContext:
 class AdmittedRequest:
     """A request with a hold. body: the bytes to forward. account: as it was after the reserve.
 
-    stale_attributes: counters of the account that settling removes. models: all models of the environment.
+    models: all models of the environment.
     """
 
     caller: Caller
@@ -55,7 +55,6 @@ class AdmittedRequest:
     estimate: Estimate
     hold: Hold
     account: Account
-    stale_attributes: tuple[str, ...]
     models: Collection[Model] = ()
 
 

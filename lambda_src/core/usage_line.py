@@ -18,8 +18,8 @@ def usage_line(record: UsageRecord, per_consumer: bool, metrics_at_ms: int | Non
     """The log line of `record`: one line of JSON.
 
     per_consumer: whether metrics have the dimension `consumer`.
-    metrics_at_ms: timestamp of the metrics in epoch milliseconds, by default `at_ms`. The sweeper ends a hold minutes
-    after its request, when alarms no longer evaluate the request's period.
+    metrics_at_ms: timestamp of the metrics in epoch milliseconds, by default `at_ms`. The sweeper ends a request long
+    after it arrived, when alarms no longer evaluate the request's period.
     """
     values = metric_values(record)
     line: dict[str, Any] = {

@@ -13,7 +13,7 @@ from lambda_src.core.json_text import json_text
 from lambda_src.core.tokens import Tokens
 from lambda_src.core.windows import label, utc_datetime
 
-Settlement = Literal["settled", "unsettled", "refused"]
+Settlement = Literal["held", "settled", "unsettled", "refused"]
 UsageSource = Literal["reported", "estimated", "none"]
 
 _RAW_USAGE_LIMIT = 1_500
@@ -26,7 +26,10 @@ def _field(default: Any, meaning: str, *, row: bool = True) -> Any:
 
 
 _SETTLEMENT = {
-    "meaning": "settled: charged as metered; unsettled: charged the held amount, by the sweeper; refused: not sent",
+    "meaning": (
+        "held: in progress; settled: charged as metered; unsettled: charged the held amount, by the sweeper; refused: "
+        "not sent"
+    ),
     "row": True,
 }
 _USAGE_SOURCE = {"meaning": "reported by the provider, estimated, or none", "row": True}
@@ -182,7 +185,20 @@ LINE_FIELDS: Final[dict[str, Field[Any]]] = {member.name: member for member in f
 ROW_FIELDS: Final = tuple(name for name, member in LINE_FIELDS.items() if member.metadata["row"])
 TOKEN_FIELDS: Final = {f"tokens_{member.name}": member.name for member in fields(Tokens)}
 """Names of token counts in lines and rows, and the field of `Tokens` each one comes from."""
+_KEY_FIELDS: Final = ("consumer", "usage_raw")
+"""Fields of a row that its partition key has, or that are stored in another form."""
 _REPLAYED: Final = tuple(name for name in LINE_FIELDS if name != "ledger_failed")
+
+
+def record_from_row(pk: str, sk: str, row: Mapping[str, Any]) -> UsageRecord:
+    """The record that a usage row was written from, without `usage_raw` and the fields that rows lack."""
+    return UsageRecord(
+        request_id=sk.partition("#")[2],
+        consumer=pk.split("#")[1],
+        environment="",
+        tokens=Tokens(**{name: row.get(field_name, 0) for field_name, name in TOKEN_FIELDS.items()}),
+        **{name: row[name] for name in ROW_FIELDS if name not in _KEY_FIELDS and row.get(name) is not None},
+    )
 
 
 def record_from_line(line: Mapping[str, Any]) -> UsageRecord:

@@ -30,7 +30,8 @@ _RETRIED_CODES = frozenset(
 )
 _THROTTLE_CODES = frozenset({"ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"})
 _THROTTLE_REASONS = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
-_FIRST_DELAY, _MAX_DELAY = 0.02, 0.5
+_CONFLICT_CODES = frozenset({"TransactionConflictException"})
+_CONFLICT_REASONS = frozenset({"TransactionConflict"})
 _READ_SECONDS = 4.0
 
 
@@ -38,39 +39,79 @@ class AwsError(Exception):
     """An AWS service returned an error or could not be reached.
 
     code: the service's error code, or `Unreachable`. details: the error object. status: HTTP status; 0: no response.
+    may_be_executed: whether the call may have been executed although it failed.
     """
 
-    def __init__(self, code: str, message: str, details: Mapping[str, Any] | None = None, status: int = 0) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        details: Mapping[str, Any] | None = None,
+        status: int = 0,
+        *,
+        may_be_executed: bool = False,
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.status = status
         self.details = details or {}
+        self.may_be_executed = may_be_executed
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the service rejected the call because there are too many."""
+        return self.code in _THROTTLE_CODES or bool(_cancellation_reasons(self) & _THROTTLE_REASONS)
+
+    @property
+    def conflicting(self) -> bool:
+        """Whether DynamoDB rejected the call because a transaction changes the same item."""
+        return self.code in _CONFLICT_CODES or bool(_cancellation_reasons(self) & _CONFLICT_REASONS)
 
 
 class AwsClient:
-    """Calls AWS with the function's role, whose credentials Lambda provides in the environment. Thread-safe."""
+    """Calls AWS with the function's role, whose credentials Lambda provides in the environment. Thread-safe.
 
-    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+    first_delay: the longest time before the first retry, in seconds; it doubles with each. longest_delay: of all.
+    """
+
+    first_delay = 0.02
+
+    def __init__(self, environ: Mapping[str, str] | None = None, *, longest_delay: float = 0.5) -> None:
+        self._longest_delay = longest_delay
         self._environ = os.environ if environ is None else environ
         self._region = self._environ["AWS_REGION"]
         self._pool = urllib3.PoolManager(num_pools=8, maxsize=64, retries=False)
         self._throttled: Counter[str] = Counter()
+        self._conflicting: Counter[str] = Counter()
 
-    def take_throttled(self, service: str) -> int:
-        """Attempts that `service` throttled since the last call of this method, including those that were retried."""
-        return self._throttled.pop(service, 0)
+    def take_rejected(self, service: str) -> tuple[int, int]:
+        """Attempts that `service` throttled, and attempts that conflicted with a transaction, since the last call of
+        this method, including those that were retried."""
+        return self._throttled.pop(service, 0), self._conflicting.pop(service, 0)
 
-    def call(self, service: str, target: str, payload: Mapping[str, object], *, deadline: float) -> dict[str, Any]:
+    def call(
+        self,
+        service: str,
+        target: str,
+        payload: Mapping[str, object],
+        *,
+        deadline: float,
+        throttled_until: float | None = None,
+        repeats: int | None = None,
+    ) -> dict[str, Any]:
         """The response to a JSON-protocol operation, such as `DynamoDB_20120810.UpdateItem`.
 
         Transient errors (throttling, conflicts, lost connections) are retried with jitter until `deadline`, in
-        time.monotonic seconds; all calls are idempotent. AwsError for other errors, or after the deadline.
+        time.monotonic seconds. AwsError for other errors, or after the deadline.
+
+        throttled_until: when to give up on throttling; None: at the deadline. repeats: how often to repeat a call that
+        may have been executed; None: without limit, since the call is idempotent.
         """
         headers = {
             "content-type": "application/x-amz-json-1.0" if service == "dynamodb" else "application/x-amz-json-1.1",
             "x-amz-target": target,
         }
-        body = self._send(service, headers, json_text(payload).encode(), deadline)
+        body = self._send(service, headers, json_text(payload).encode(), deadline, throttled_until, repeats)
         return dict(json.loads(body)) if body else {}
 
     def query(self, service: str, fields: Mapping[str, str], *, deadline: float) -> bytes:
@@ -95,18 +136,31 @@ class AwsClient:
         suffix = "amazonaws.com.cn" if self._region.startswith("cn-") else "amazonaws.com"
         return f"{override or f'https://{service}.{self._region}.{suffix}'}".rstrip("/") + "/"
 
-    def _send(self, service: str, headers: Mapping[str, str], body: bytes, deadline: float) -> bytes:
-        delay = _FIRST_DELAY
+    def _send(
+        self,
+        service: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        deadline: float,
+        throttled_until: float | None = None,
+        repeats: int | None = None,
+    ) -> bytes:
+        delay, in_doubt = self.first_delay, 0
         while True:
             try:
                 return self._attempt(service, headers, body, deadline)
             except AwsError as error:
-                self._throttled[service] += _is_throttled(error)
+                self._throttled[service] += error.throttled
+                self._conflicting[service] += error.conflicting
+                in_doubt += error.may_be_executed
                 wait = random.uniform(0, delay)  # noqa: S311 - jitter needs no secure randomness
-                if not _is_transient(error) or time.monotonic() + wait >= deadline:
+                end = throttled_until if error.throttled and throttled_until is not None else deadline
+                if not _is_transient(error) or time.monotonic() + wait >= end:
+                    raise
+                if repeats is not None and in_doubt > repeats:
                     raise
             time.sleep(wait)
-            delay = min(_MAX_DELAY, delay * 2)
+            delay = min(self._longest_delay, delay * 2)
 
     def _attempt(self, service: str, headers: Mapping[str, str], body: bytes, deadline: float) -> bytes:
         url = self._endpoint(service)
@@ -122,7 +176,9 @@ class AwsClient:
                 timeout=urllib3.Timeout(connect=min(1.0, left), read=min(_READ_SECONDS, left), total=left),
             )
         except urllib3.exceptions.HTTPError as error:
-            raise AwsError("Unreachable", f"{service}: {type(error).__name__}") from error
+            # A connection that was never made has carried no request.
+            sent = not isinstance(error, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.NewConnectionError)
+            raise AwsError("Unreachable", f"{service}: {type(error).__name__}", may_be_executed=sent) from error
         if response.status == 200:
             return bytes(response.data)
         raise _aws_error(service, response.status, bytes(response.data))
@@ -138,11 +194,9 @@ def _aws_error(service: str, status: int, body: bytes) -> AwsError:
     name = str(details.get("__type", "")).rpartition("#")[2]
     code = name or ("ServiceUnavailable" if status >= 500 else "Refused")
     message = details.get("message") or details.get("Message") or ""
-    return AwsError(code, f"{service} returned {status} {message}"[:300], details, status)
-
-
-def _is_throttled(error: AwsError) -> bool:
-    return error.code in _THROTTLE_CODES or bool(_cancellation_reasons(error) & _THROTTLE_REASONS)
+    return AwsError(
+        code, f"{service} returned {status} {message}"[:300], details, status, may_be_executed=status >= 500
+    )
 
 
 def _cancellation_reasons(error: AwsError) -> set[Any]:
@@ -151,7 +205,7 @@ def _cancellation_reasons(error: AwsError) -> set[Any]:
 
 def _is_transient(error: AwsError) -> bool:
     if error.code == "TransactionCanceledException":
-        reasons, transient = _cancellation_reasons(error), _THROTTLE_REASONS | {"TransactionConflict"}
+        reasons, transient = _cancellation_reasons(error), _THROTTLE_REASONS | _CONFLICT_REASONS
         return bool(reasons & transient) and reasons <= transient | {"None"}
     # Services name their own failures differently (DynamoDB InternalServerError, Secrets Manager InternalServiceError,
     # CloudWatch Logs ServiceUnavailableException), so the status decides. SNS throttles with 429.

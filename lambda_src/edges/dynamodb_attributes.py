@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,9 +11,11 @@ Item = dict[str, Attribute]
 
 
 def serialize(value: object) -> Attribute:
-    """The attribute value for a str, bool, int, list or mapping. TypeError for other types, such as float."""
+    """The attribute value for a str, bytes, bool, int, list or mapping. TypeError for other types, such as float."""
     if isinstance(value, str):
         return {"S": value}
+    if isinstance(value, bytes):
+        return {"B": b64encode(value).decode()}
     if isinstance(value, bool):
         return {"BOOL": value}
     if isinstance(value, int):
@@ -30,9 +33,12 @@ def serialize_item(values: Mapping[str, object]) -> Item:
 
 
 def deserialize(attribute: Attribute) -> Any:
+    """The plain value of an attribute as DynamoDB's API or boto3 returns it; boto3 decodes binary values itself."""
     ((kind, value),) = attribute.items()
     if kind == "N":
         return int(value)
+    if kind == "B":
+        return value if isinstance(value, bytes) else b64decode(value)
     if kind == "L":
         return [deserialize(element) for element in value]
     if kind == "M":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from lambda_src.contract import PK, SK
 from lambda_src.core.account import Update
@@ -15,6 +15,23 @@ CONDITION_FAILED = "ConditionalCheckFailed"
 """Cancellation reason of a transaction whose condition does not hold."""
 
 
+class Failures(NamedTuple):
+    """Calls of a table that failed after all retries; attempts that DynamoDB throttled; and attempts that conflicted
+    with a transaction."""
+
+    failed: int
+    throttled: int
+    conflicting: int
+
+
+class ConditionError(Exception):
+    """The condition of a write does not hold. item: the item, as it was then; empty if it does not exist."""
+
+    def __init__(self, item: dict[str, Any]) -> None:
+        super().__init__("the condition of a write does not hold")
+        self.item = item
+
+
 class DynamoDBTable:
     """The table `name`. Every method raises AwsError if DynamoDB rejects the call or cannot be reached."""
 
@@ -23,10 +40,10 @@ class DynamoDBTable:
         self._table = name
         self._failures = 0
 
-    def take_failure_counts(self) -> tuple[int, int]:
-        """Failed calls, and attempts that DynamoDB throttled, since the last call of this method."""
-        failures, self._failures = self._failures, 0
-        return failures, self._aws.take_throttled("dynamodb")
+    def take_failures(self) -> Failures:
+        """What failed since the last call of this method."""
+        failed, self._failures = self._failures, 0
+        return Failures(failed, *self._aws.take_rejected("dynamodb"))
 
     def get(self, pk: str, sk: str, deadline: float) -> dict[str, Any]:
         """The plain values of an item, read consistently; empty if it does not exist."""
@@ -63,8 +80,40 @@ class DynamoDBTable:
             raise
         return True
 
+    def query_between(self, pk: str, first: str, last: str, deadline: float) -> list[dict[str, Any]]:
+        """The items of a partition whose sort keys are between `first` and `last`, read consistently."""
+        parameters = {
+            "KeyConditionExpression": "#p = :p AND #s BETWEEN :f AND :l",
+            "ExpressionAttributeNames": {"#p": PK, "#s": SK},
+            "ExpressionAttributeValues": {":p": {"S": pk}, ":f": {"S": first}, ":l": {"S": last}},
+            "ConsistentRead": True,
+        }
+        return self._query(parameters, deadline)
+
+    def update(
+        self,
+        pk: str,
+        sk: str,
+        update: Update,
+        deadline: float,
+        *,
+        throttled_until: float | None = None,
+        repeats: int | None = None,
+    ) -> dict[str, Any]:
+        """The item after `update`. ConditionError if its condition does not hold. The last two parameters are those of
+        `AwsClient.call`."""
+        parameters = build_update(self._table, item_key(pk, sk), update)
+        parameters |= {"ReturnValues": "ALL_NEW", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        try:
+            response = self._call("UpdateItem", parameters, deadline, throttled_until=throttled_until, repeats=repeats)
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            raise ConditionError(deserialize_item(error.details.get("Item", {}))) from None
+        return deserialize_item(response["Attributes"])
+
     def set_attributes(self, pk: str, sk: str, values: Mapping[str, object], deadline: float) -> None:
-        self._call("UpdateItem", build_update(self._table, item_key(pk, sk), Update(sets=values, adds={})), deadline)
+        self._call("UpdateItem", build_update(self._table, item_key(pk, sk), Update(sets=values)), deadline)
 
     def add_to_set(
         self, pk: str, sk: str, name: str, element: str, values: Mapping[str, object], max_size: int, deadline: float
@@ -102,16 +151,27 @@ class DynamoDBTable:
                 return items
             page["ExclusiveStartKey"] = response["LastEvaluatedKey"]
 
-    def _call(self, operation: str, parameters: Mapping[str, object], deadline: float) -> dict[str, Any]:
+    def _call(
+        self,
+        operation: str,
+        parameters: Mapping[str, object],
+        deadline: float,
+        *,
+        throttled_until: float | None = None,
+        repeats: int | None = None,
+    ) -> dict[str, Any]:
         try:
-            return self._aws.call("dynamodb", f"DynamoDB_20120810.{operation}", parameters, deadline=deadline)
+            return self._aws.call(
+                "dynamodb",
+                f"DynamoDB_20120810.{operation}",
+                parameters,
+                deadline=deadline,
+                throttled_until=throttled_until,
+                repeats=repeats,
+            )
         except AwsError as error:
             self._failures += not _is_failed_condition(error)
             raise
-
-
-def item_key(pk: str, sk: str) -> Item:
-    return {PK: {"S": pk}, SK: {"S": sk}}
 
 
 def _is_failed_condition(error: AwsError) -> bool:
@@ -120,3 +180,7 @@ def _is_failed_condition(error: AwsError) -> bool:
     return error.code == "ConditionalCheckFailedException" or any(
         reason.get("Code") == CONDITION_FAILED for reason in reasons
     )
+
+
+def item_key(pk: str, sk: str) -> Item:
+    return {PK: {"S": pk}, SK: {"S": sk}}

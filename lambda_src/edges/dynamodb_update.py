@@ -7,7 +7,7 @@ from lambda_src.edges.dynamodb_attributes import Item, serialize
 
 
 def build_update(table: str, key: Item, update: Update) -> dict[str, object]:
-    """The parameters of an UpdateItem call, or of an Update in a transaction."""
+    """The parameters of an UpdateItem call."""
     names: dict[str, str] = {}
     values: Item = {}
 
@@ -24,11 +24,14 @@ def build_update(table: str, key: Item, update: Update) -> dict[str, object]:
         ("ADD", [f"{name(attribute)} {value(amount)}" for attribute, amount in update.adds.items()]),
         ("REMOVE", [name(attribute) for attribute in update.removes]),
     ]
-    conditions = [f"attribute_exists({name(attribute)})" for attribute in update.exists]
-    conditions += [f"attribute_not_exists({name(attribute)})" for attribute in update.absent]
-    for attribute, maximum in (update.at_most or {}).items():
-        placeholder = name(attribute)
-        conditions.append(f"(attribute_not_exists({placeholder}) OR {placeholder} <= {value(maximum)})")
+    conditions = []
+    for operator, bounds in (("<=", update.at_most), ("<", update.below), ("<>", update.differs)):
+        for attribute, bound in bounds.items():
+            placeholder = name(attribute)
+            conditions.append(f"(attribute_not_exists({placeholder}) OR {placeholder} {operator} {value(bound)})")
+    for attribute, wanted in update.equal.items():
+        absent = f"attribute_not_exists({name(attribute)})"
+        conditions.append(absent if wanted is None else f"{name(attribute)} = {value(wanted)}")
     parameters: dict[str, object] = {
         "TableName": table,
         "Key": key,

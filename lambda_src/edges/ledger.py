@@ -1,17 +1,22 @@
-"""Ledger operations. All are idempotent.
+"""Ledger operations. docs/accounting.md explains why the figures are exact.
 
-reserve         one conditional update of the account: add a hold, if it exceeds no limit
-count_request   one conditional update of the account: count a request without a hold, if it exceeds no limit
-settle          one transaction: usage row (once per request id), account (hold → spent), rollup
-book_unbilled   one transaction: usage row and rollup of a request without hold and cost
-withdraw        book_unbilled, and the end of a hold that may or may not have been placed
-sweep           turn expired holds into usage rows marked `unsettled`, charged the held amount
+reserve         one conditional update of the account, if it exceeds no limit
+count_request   one conditional update of the account: count a request that reserves nothing
+open            put the request's usage row as `held`; the provider is called only after that
+settle          put the whole row with its cost, unless it has ended already; no other item is touched
+withdraw        put the row as `refused`: it is unknown whether `open` was executed
+book_unbilled   put the row of a request that reserved nothing
+replay          put the row of a usage line whose ledger write failed
+lapse           put the row as `unsettled`, charged the held amount: its deadline has passed
+close, prune    the sweeper's updates of an account
+
+Accounts and rollups follow from the rows, by way of the table's stream (lambda_src/aggregator.py).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -19,39 +24,45 @@ from lambda_src.contract import (
     ACCOUNT_SK,
     ACCOUNTS_INDEX,
     ACCOUNTS_INDEX_KEY,
+    CORRECTION,
     EXCEEDED_PK,
     MODEL_ROUTES,
     PK,
     SK,
     TTL_ATTRIBUTE,
+    USAGE_SLOTS,
     account_pk,
     correction_sk,
-    rollup_pk,
-    rollup_sk,
     usage_pk,
     usage_sk,
+    usage_slot,
 )
 from lambda_src.core import account as accounts
-from lambda_src.core.account import Account, Hold, Update
+from lambda_src.core import booking
+from lambda_src.core.account import BUCKET_MS, Account, Hold
 from lambda_src.core.policy import Policy
-from lambda_src.core.unsettled import supersedes, unsettled_record, unsettled_rollup
-from lambda_src.core.usage_record import UsageRecord
-from lambda_src.core.windows import utc_datetime
+from lambda_src.core.row_change import HELD, UNRESERVED
+from lambda_src.core.tokens import Tokens
+from lambda_src.core.usage_record import Settlement, UsageRecord, record_from_row
+from lambda_src.core.windows import label, utc_datetime
 from lambda_src.edges.aws import AwsClient, AwsError
 from lambda_src.edges.dynamodb_attributes import deserialize_item, serialize_item
-from lambda_src.edges.dynamodb_table import CONDITION_FAILED, DynamoDBTable, item_key
-from lambda_src.edges.dynamodb_update import build_update
+from lambda_src.edges.dynamodb_table import CONDITION_FAILED, ConditionError, DynamoDBTable, item_key
 
 _SECONDS_PER_DAY = 86_400
+_BUSY_SECONDS = 0.5
+"""How long a reserve is retried if DynamoDB throttles it: the caller can repeat the request at no cost."""
+LAPSES_AT = "lapses_at"
+"""Attribute of a held row: epoch seconds after which the sweeper ends it."""
 
 Outcome = Literal["settled", "replayed", "corrected", "kept"]
 
 
 class NoRoomError(Exception):
-    """A hold would exceed a limit. account: as it was when the condition failed."""
+    """A reserve would exceed a limit. account: as it was when the condition failed."""
 
     def __init__(self, account: Account) -> None:
-        super().__init__("the hold would exceed a limit")
+        super().__init__("the reserve would exceed a limit")
         self.account = account
 
 
@@ -66,74 +77,65 @@ class Ledger(DynamoDBTable):
         self._retention_days = retention_days
         self.now = now
 
-    # --- writing ----------------------------------------------------------------------------------------
+    # --- requests ---------------------------------------------------------------------------------------
 
-    def reserve(self, hold: Hold, consumer: str, policy: Policy, deadline: float) -> Account:
-        """Place `hold`. Returns the account after it. NoRoomError if the hold would exceed a limit.
+    def reserve(self, hold: Hold, consumer: str, policy: Policy, deadline: float, stale: Sequence[str] = ()) -> Account:
+        """Reserve the amount of `hold`. Returns the account after it. NoRoomError if it would exceed a limit.
 
-        The caller must have checked that the hold does not exceed a whole limit: conditions always pass for a counter
-        that does not exist. After an AwsError the hold may or may not have been placed.
+        The caller must have checked that the amount does not exceed a whole limit: conditions always pass for a counter
+        that does not exist. After an AwsError the amount may be reserved; the sweeper frees it when it closes the
+        bucket. stale: attributes to remove, from an earlier `Account.stale_counters`.
         """
+        update = accounts.reserve(hold, policy, stale)
+        busy = min(deadline, time.monotonic() + _BUSY_SECONDS)
         try:
-            return self._update_within_limits(consumer, accounts.reserve(hold, policy), deadline)
-        except NoRoomError as failure:
-            if failure.account.hold(hold.request_id) == hold:
-                return failure.account  # placed by an earlier attempt whose response was lost
-            raise
+            item = self.update(account_pk(consumer), ACCOUNT_SK, update, deadline, throttled_until=busy, repeats=1)
+        except ConditionError as failure:
+            account = Account(failure.item)
+            if account.applied(hold):
+                return account  # by an earlier attempt whose response was lost
+            if account.is_closed(hold.bucket):
+                raise AwsError("TooLate", "the request is older than a request may last") from None
+            raise NoRoomError(account) from None
+        return Account(item)
 
     def count_request(self, consumer: str, limit: int, at_ms: int, deadline: float) -> None:
-        """Count a request without a hold. NoRoomError if `limit`, its maximum per minute, is exhausted.
+        """Count a request that reserves nothing. NoRoomError if `limit`, its maximum per minute, is exhausted.
 
         `limit` must be at least 1, as for `reserve`. A repeated attempt whose first response was lost counts twice.
         """
-        account = self._update_within_limits(consumer, accounts.count_request(at_ms, limit), deadline)
-        stale = account.stale_minutes(int(self.now() * 1000))
-        if stale:  # no settle removes them if the consumer sends no other requests
-            removal = Update(sets={}, adds={}, removes=stale)
-            with suppress(AwsError):  # the next request tries again
-                self._call("UpdateItem", self._account_update(consumer, removal), deadline)
-
-    def settle(
-        self, record: UsageRecord, hold: Hold, stale: tuple[str, ...], deadline: float, *, tokens: int | None = None
-    ) -> Outcome:
-        """Book `record` and end `hold`, once. After an AwsError nothing is booked and the hold remains, unless only the
-        response was lost."""
-        used = record.tokens.total if tokens is None else tokens
-        update = accounts.settle(hold, record.cost_nano_usd, used, int(self.now() * 1000), stale)
+        busy = min(deadline, time.monotonic() + _BUSY_SECONDS)
+        update = accounts.count_request(at_ms, limit)
         try:
-            self._transact(record, update, deadline)
-        except AwsError as error:
-            row, hold_is_gone = _failed_conditions(error)
-            if row is not None:
-                return self._settle_again(record, hold, row, deadline)
-            if not hold_is_gone:
-                raise
-            return self._settle_without_hold(record, hold, deadline)
-        return "settled"
+            self.update(account_pk(consumer), ACCOUNT_SK, update, deadline, throttled_until=busy)
+        except ConditionError as failure:
+            raise NoRoomError(Account(failure.item)) from None
 
-    def replay(self, record: UsageRecord, deadline: float) -> Outcome:
-        """Book the record of a usage line, unless its row exists: the ledger was down, or restored from a backup."""
-        if record.route in MODEL_ROUTES:
-            return "replayed"  # these requests have no rows
-        hold = self.account(record.consumer, deadline).hold(record.request_id)
-        if record.settlement == "refused" and hold is not None:
-            return self.withdraw(record, hold, deadline)
-        if hold is not None:
-            return self.settle(record, hold, (), deadline)
-        if record.cost_nano_usd == 0:
-            return self.book_unbilled(record, deadline)
-        return self._settle_without_hold(record, None, deadline)
+    def open(self, record: UsageRecord, hold: Hold, deadline: float) -> None:
+        """Put the row of a request whose reserve succeeded. After an AwsError it may have been put: `withdraw` it."""
+        values = {name: value for name, value in record.row().items() if value not in (0, False)}
+        values |= {
+            "settlement": HELD,
+            "held_nano_usd": hold.amount,
+            "cost_nano_usd": 0,
+            "tokens_input": hold.tokens,
+            LAPSES_AT: hold.deadline,
+        }
+        existing = self._put(record, values, deadline, absent=True)
+        if existing is not None and existing.get("settlement") != HELD:  # a repeated attempt finds its own row
+            raise AwsError("RowExists", "another request has the same id")
 
-    def book_unbilled(self, record: UsageRecord, deadline: float) -> Outcome:
-        """Book a record without hold and cost, such as a rejection or a token count, once."""
-        try:
-            self._transact(record, None, deadline)
-        except AwsError as error:
-            row, _ = _failed_conditions(error)
-            if row is None:
-                raise
-            return self._correct(record, row, deadline) if supersedes(record, row) else "replayed"
-        return "settled"
+    def settle(self, record: UsageRecord, deadline: float) -> Outcome:
+        """End a held row with `record`, once. After an AwsError the row is still held, unless only the response was
+        lost."""
+        existing = self._end(record, deadline)
+        if existing is None:
+            return "settled"
+        if not existing:  # the table was restored from a backup
+            return self._insert(record, deadline)
+        if existing["settlement"] != "unsettled" or record.settlement == "unsettled":
+            return "replayed"
+        return self._supersede(record, bool(existing.get(UNRESERVED)), deadline)
 
     def hold_in_full(self, record: UsageRecord, deadline: float) -> None:
         """Remember that the provider of the record's model exceeded a request's maximum output, until an operator
@@ -157,36 +159,51 @@ class Ledger(DynamoDBTable):
             if error.code != "ConditionalCheckFailedException":
                 raise
 
-    def withdraw(self, record: UsageRecord, hold: Hold, deadline: float) -> Outcome:
-        """Book a rejection whose hold may or may not have been placed, so that the hold is never charged.
+    def withdraw(self, record: UsageRecord, deadline: float) -> Outcome:
+        """Book a rejection whose held row may or may not have been put, so that the request is never charged."""
+        existing = self._put(record, record.row(), deadline, absent=True, replaces="held")
+        return "settled" if existing is None else "replayed"
 
-        The row is written first: if the reserve arrives later, the sweeper finds the row and only ends the hold.
-        """
-        outcome = self.book_unbilled(record, deadline)
-        self._release(record.consumer, hold, deadline)
-        return outcome
+    def book_unbilled(self, record: UsageRecord, deadline: float) -> Outcome:
+        """Book a record that reserved nothing, such as a rejection or a token count, once."""
+        return self._insert(record, deadline)
 
-    def sweep(
-        self, consumer: str, account: Account, deadline: float, *, limit: int = 1000
-    ) -> Iterator[UsageRecord | None]:
-        """End at most `limit` expired holds of the account. Yields for each the `unsettled` record that was booked, or
-        None if the request already has a row.
+    def replay(self, record: UsageRecord, deadline: float) -> Outcome:
+        """Book the record of a usage line, unless it is booked: the ledger was down, or restored from a backup."""
+        if record.route in MODEL_ROUTES or (record.error_code == "consumer_busy" and not record.held_nano_usd):
+            return "replayed"  # these requests have no rows
+        return self.settle(record, deadline)
 
-        It raises AwsError at the end if a hold could not be ended. The next sweep retries it.
-        """
-        failed: AwsError | None = None
-        for hold in account.expired_holds(self.now())[:limit]:
-            record = unsettled_record(hold, consumer, self._environment)
-            try:
-                outcome = self.settle(record, hold, (), deadline, tokens=hold.tokens)
-            except AwsError as error:
-                if time.monotonic() >= deadline:
-                    raise
-                failed = error
-                continue
-            yield record if outcome == "settled" else None
-        if failed is not None:
-            raise failed
+    # --- the sweeper ------------------------------------------------------------------------------------
+
+    def bucket_rows(self, consumer: str, number: int, deadline: float) -> Iterator[dict[str, Any]]:
+        """The usage rows of requests of bucket `number`, read consistently."""
+        start = number * BUCKET_MS
+        day = label("day", utc_datetime(start))
+        for slot in range(USAGE_SLOTS):
+            pk = usage_pk(consumer, day, slot)
+            items = self.query_between(pk, usage_sk(start, ""), usage_sk(start + BUCKET_MS, ""), deadline)
+            yield from (item for item in items if item.get("kind") != CORRECTION)
+
+    def lapse(self, row: Mapping[str, Any], deadline: float) -> UsageRecord | None:
+        """End a held row past its deadline. Returns its record; None if the request has ended meanwhile."""
+        record = unsettled_record(row, self._environment)
+        return record if self._end(record, deadline) is None else None
+
+    def close(self, consumer: str, account: Account, number: int, deadline: float) -> bool:
+        """Close bucket `number`. False if the account changed meanwhile: read it again."""
+        try:
+            self.update(account_pk(consumer), ACCOUNT_SK, booking.close(account, number), deadline)
+        except ConditionError:
+            return False
+        return True
+
+    def prune(self, consumer: str, account: Account, deadline: float) -> None:
+        """Remove what the account does not need any more, a part at a time."""
+        now_ms = int(self.now() * 1000)
+        with suppress(ConditionError):  # a marker has changed: the next sweep sees it
+            while update := booking.prune(account, now_ms):
+                account = Account(self.update(account_pk(consumer), ACCOUNT_SK, update, deadline))
 
     # --- reading ----------------------------------------------------------------------------------------
 
@@ -209,123 +226,93 @@ class Ledger(DynamoDBTable):
 
     # --- helpers ----------------------------------------------------------------------------------------
 
-    def _account_update(self, consumer: str, update: Update) -> dict[str, object]:
-        return build_update(self._table, item_key(account_pk(consumer), ACCOUNT_SK), update)
+    def _end(self, record: UsageRecord, deadline: float) -> dict[str, Any] | None:
+        """Put the row of `record` in place of a held one. Returns None, or what `_put` does."""
+        return self._put(record, record.row(), deadline, replaces="held")
 
-    def _update_within_limits(self, consumer: str, update: Update, deadline: float) -> Account:
-        """The account after `update`. NoRoomError if its condition fails."""
-        parameters = self._account_update(consumer, update)
-        parameters |= {"ReturnValues": "ALL_NEW", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
-        try:
-            response = self._call("UpdateItem", parameters, deadline)
-        except AwsError as error:
-            if error.code != "ConditionalCheckFailedException":
-                raise
-            raise NoRoomError(Account(deserialize_item(error.details.get("Item", {})))) from None
-        return Account(deserialize_item(response["Attributes"]))
-
-    def _settle_without_hold(self, record: UsageRecord, hold: Hold | None, deadline: float) -> Outcome:
-        """Book a record whose hold is gone although it has no row, for example because the account was deleted."""
-        try:
-            self._transact(record, self._charge(record, record.cost_nano_usd, deadline), deadline)
-        except AwsError as error:
-            row, _ = _failed_conditions(error)
-            if row is None:
-                raise
-            return self._settle_again(record, hold, row, deadline)
-        return "settled"
-
-    def _charge(self, record: UsageRecord, amount: int, deadline: float) -> Update:
-        account = self.account(record.consumer, deadline)
-        return accounts.charge(record.at_ms, amount, account, int(self.now() * 1000))
-
-    def _settle_again(self, record: UsageRecord, hold: Hold | None, row: Mapping[str, Any], deadline: float) -> Outcome:
-        """Handle a request that already has a row: correct the row if the sweeper wrote it, else only end the hold."""
-        if supersedes(record, row):
-            return self._correct(record, row, deadline)
-        if hold is not None:
-            self._release(record.consumer, hold, deadline)
-        return "replayed"
-
-    def _release(self, consumer: str, hold: Hold, deadline: float) -> None:
-        """End a hold whose request has a row: a duplicate reserve may arrive after the settle."""
-        try:
-            self._call("UpdateItem", self._account_update(consumer, accounts.release(hold)), deadline)
-        except AwsError as error:
-            if error.code != "ConditionalCheckFailedException":
-                raise
-
-    def _correct(self, record: UsageRecord, row: Mapping[str, Any], deadline: float) -> Outcome:
-        """Replace an `unsettled` row by the actual record, and book the difference. A row that an operator corrected is
-        kept: the stated amount stands."""
-        before = unsettled_rollup(row)
-        delta = {name: value - before.get(name, 0) for name, value in record.rollup().items()}
-        delta |= {name: -value for name, value in before.items() if name not in delta}
-        update = self._charge(record, record.cost_nano_usd - int(row["cost_nano_usd"]), deadline)
-        put = self._row(record)
-        put["ConditionExpression"] = "#settlement = :unsettled"
-        put["ExpressionAttributeNames"] = {"#settlement": "settlement"}
-        put["ExpressionAttributeValues"] = {":unsettled": {"S": "unsettled"}}
-        try:
-            self._write(put, record, update if update.adds else None, delta, deadline, uncorrected=True)
-        except AwsError as error:
-            if _failed_conditions(error)[0] is not None:
-                return "replayed"
-            if _is_corrected(error):
-                return "kept"
-            raise
-        return "corrected"
-
-    def _transact(self, record: UsageRecord, update: Update | None, deadline: float) -> None:
-        self._write(self._row(record), record, update, record.rollup(), deadline)
-
-    def _row(self, record: UsageRecord) -> dict[str, Any]:
-        key = item_key(usage_pk(record.consumer, record.day), usage_sk(record.at_ms, record.request_id))
-        ttl = record.at_ms // 1000 + self._retention_days * _SECONDS_PER_DAY if self._retention_days else None
-        return {
+    def _supersede(self, record: UsageRecord, unreserved: bool, deadline: float) -> Outcome:
+        """Replace an `unsettled` row by what really happened. A row that an operator corrected is kept: the stated
+        amount stands. unreserved: whether nothing is reserved for the row."""
+        values = {**record.row(), UNRESERVED: unreserved or None}
+        put = self._put_parameters(record, values, absent=False, replaces="unsettled")
+        pk, sk = _row_key(record)
+        correction = {
             "TableName": self._table,
-            "Item": {**key, **serialize_item({**record.row(), TTL_ATTRIBUTE: ttl})},
+            "Key": item_key(pk, correction_sk(sk, 1)),
             "ConditionExpression": "attribute_not_exists(#p)",
             "ExpressionAttributeNames": {"#p": PK},
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
+        try:
+            self._call(
+                "TransactWriteItems", {"TransactItems": [{"Put": put}, {"ConditionCheck": correction}]}, deadline
+            )
+        except AwsError as error:
+            failed = [reason.get("Code") == CONDITION_FAILED for reason in error.details.get("CancellationReasons", ())]
+            if not any(failed):
+                raise
+            return "replayed" if failed[0] else "kept"
+        return "corrected"
 
-    def _write(
+    def _insert(self, record: UsageRecord, deadline: float) -> Outcome:
+        """Put a row if there is none. Nothing is reserved for it."""
+        values = {**record.row(), UNRESERVED: True}
+        return "settled" if self._put(record, values, deadline, absent=True) is None else "replayed"
+
+    def _put(
         self,
-        put: dict[str, Any],
         record: UsageRecord,
-        update: Update | None,
-        rollup: dict[str, int],
+        values: Mapping[str, object],
         deadline: float,
         *,
-        uncorrected: bool = False,
-    ) -> None:
-        """One transaction. uncorrected: on condition that the row has no correction."""
-        account = item_key(account_pk(record.consumer), ACCOUNT_SK)
-        daily = item_key(rollup_pk(record.consumer), rollup_sk(record.day, record.model, record.key_id))
-        writes: list[dict[str, object]] = [{"Put": put}]
-        if update is not None:
-            writes.append({"Update": build_update(self._table, account, update)})
-        writes.append({"Update": build_update(self._table, daily, Update(sets={}, adds=rollup))})
-        if uncorrected:
-            first = item_key(put["Item"][PK]["S"], correction_sk(put["Item"][SK]["S"], 1))
-            absent = {"ConditionExpression": "attribute_not_exists(#p)", "ExpressionAttributeNames": {"#p": PK}}
-            writes.append({"ConditionCheck": {"TableName": self._table, "Key": first, **absent}})
-        self._call("TransactWriteItems", {"TransactItems": writes}, deadline)
+        absent: bool = False,
+        replaces: Settlement | None = None,
+    ) -> dict[str, Any] | None:
+        """Put the row of `record` if there is none (`absent`), or in place of one whose settlement is `replaces`.
+
+        Returns None; or, if the condition does not hold, the row that is there, which is empty if there is none.
+        """
+        parameters = self._put_parameters(record, values, absent=absent, replaces=replaces)
+        try:
+            self._call("PutItem", parameters, deadline)
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            return deserialize_item(error.details.get("Item", {}))
+        return None
+
+    def _put_parameters(
+        self, record: UsageRecord, values: Mapping[str, object], *, absent: bool, replaces: Settlement | None
+    ) -> dict[str, object]:
+        key = item_key(*_row_key(record))
+        ttl = record.at_ms // 1000 + self._retention_days * _SECONDS_PER_DAY if self._retention_days else None
+        conditions, names = [], {}
+        if absent:
+            conditions.append("attribute_not_exists(#p)")
+            names["#p"] = PK
+        if replaces is not None:
+            conditions.append("#s = :s")
+            names["#s"] = "settlement"
+        parameters: dict[str, object] = {
+            "TableName": self._table,
+            "Item": {**key, **serialize_item({**values, TTL_ATTRIBUTE: ttl})},
+            "ConditionExpression": " OR ".join(conditions),
+            "ExpressionAttributeNames": names,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if replaces is not None:
+            parameters["ExpressionAttributeValues"] = {":s": {"S": replaces}}
+        return parameters
 
 
-def _is_corrected(error: AwsError) -> bool:
-    """Whether the last condition of a cancelled transaction failed: that the row has no correction."""
-    reasons = error.details.get("CancellationReasons", [])
-    return bool(reasons) and reasons[-1].get("Code") == CONDITION_FAILED
+def _row_key(record: UsageRecord) -> tuple[str, str]:
+    slot = usage_slot(record.request_id)
+    return usage_pk(record.consumer, record.day, slot), usage_sk(record.at_ms, record.request_id)
 
 
-def _failed_conditions(error: AwsError) -> tuple[dict[str, Any] | None, bool]:
-    """The results of a cancelled transaction: the usage row if it already exists, and whether the account's condition
-    failed because the hold is gone."""
-    if error.code != "TransactionCanceledException":
-        return None, False
-    reasons = error.details.get("CancellationReasons", [])
-    row, account = [*reasons, {}, {}][:2]
-    existing = deserialize_item(row.get("Item", {})) if row.get("Code") == CONDITION_FAILED else None
-    return existing, account.get("Code") == CONDITION_FAILED
+def unsettled_record(row: Mapping[str, Any], environment: str) -> UsageRecord:
+    """The record that ends a lapsed row: the held amount, marked `unsettled`."""
+    record = record_from_row(row[PK], row[SK], row)
+    record.environment, record.settlement, record.usage_source = environment, "unsettled", "estimated"
+    record.status, record.error_code, record.cost_nano_usd = 504, "unsettled", record.held_nano_usd
+    record.tokens = Tokens(input=record.tokens.input)
+    return record

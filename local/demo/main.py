@@ -23,10 +23,11 @@ import urllib3
 from rich.console import Console
 from rich.table import Table
 
-from lambda_src.contract import POLICY_SK, consumer_pk, prefix, secret_name
+from lambda_src.contract import POLICY_SK, consumer_pk
 from lambda_src.core.pricing import usd
 from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.ledger import Ledger
+from lambda_src.resource_names import prefix, secret_name
 from local.cloud.client import Cloud
 from local.cloud.process import CloudError
 from local.demo.environment import DemoModels, real_provider, standin
@@ -197,6 +198,9 @@ def show_budget(demo: Demo) -> None:
     ledger = Ledger(AwsClient(demo.deployment.cloud.environment()), demo.outputs["table"], "local", 0)
     deadline = time.monotonic() + 10
     account = ledger.account("pilot", deadline).item
+    while account.get("s|total|all") != account["c|total|all"] and time.monotonic() < deadline - 5:
+        time.sleep(0.1)  # the aggregator books within seconds
+        account = ledger.account("pilot", deadline).item
     policy = ledger.get(consumer_pk("pilot"), POLICY_SK, deadline)
     limit = min(int(budget["usd_nano"]) for budget in policy["budgets"])
     spent = int(account.get("s|total|all", 0))

@@ -23,7 +23,7 @@ from rich.console import Console
 from constructs_lib.settings import Environment, EnvironmentErrors, is_standin, load
 from constructs_lib.settings.files import environment_files
 from constructs_lib.settings.runtime import provider_secret
-from lambda_src.contract import prefix
+from lambda_src.resource_names import prefix
 from local.cloud import client
 from local.cloud.process import CloudError
 from local.demo.snippets import snippets

@@ -11,7 +11,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from lambda_src.contract import prefix
+from lambda_src.resource_names import prefix
 from local.deployment import CommandError, Deployment
 from tools.paths import ROOT
 

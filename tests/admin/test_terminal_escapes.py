@@ -61,7 +61,9 @@ def test_documents_and_reports_are_escaped(capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_exports_of_half_a_surrogate_are_utf8(form: str, tmp_path: Path) -> None:
-    details = RequestDetails(request_id=HOSTILE, time="", consumer="a", key_id="k", tags={"t": HOSTILE})
+    details = RequestDetails(
+        request_id=HOSTILE, time="", consumer="a", key_id="k", tags={"t": HOSTILE}, calls={}, fees={}
+    )
     with (tmp_path / "file").open("w", encoding="utf-8", errors="replace", newline="") as file:
         _TEXTS[form](iter([details]), file)
     text = (tmp_path / "file").read_text(encoding="utf-8")

@@ -24,8 +24,9 @@ import botocore.loaders
 from typer.main import get_command
 
 from admin import cli
-from lambda_src.contract import CONFIG_VARIABLE, KEY_SK, LISTED_KEY, LISTED_POLICY, key_pk, prefix
+from lambda_src.contract import CONFIG_VARIABLE, KEY_SK, LISTED_KEY, LISTED_POLICY, key_pk
 from lambda_src.edges.time_limit import time_limit
+from lambda_src.resource_names import prefix
 from local.cloud.client import Cloud
 from local.provider.server import StandInProvider
 from tests.bench import Bench, chat, create_table, request

@@ -72,7 +72,7 @@ def emf_log(capsys: pytest.CaptureFixture[str]) -> EmfLog:
 def rows_of(bench: Bench, response: HttpResponse) -> list[dict[str, object]]:
     """The ledger's usage rows for the request of `response`."""
     request_id = response.headers["x-tollgate-request-id"]
-    items = bench.cloud.client("dynamodb").scan(TableName=bench.table)["Items"]
+    items = bench.dynamodb.scan(TableName=bench.table)["Items"]
     rows = [deserialize_item(item) for item in items if item["pk"]["S"].startswith("USAGE#")]
     return [row for row in rows if str(row["sk"]).endswith(request_id)]
 

@@ -29,17 +29,22 @@ DataPoints = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 class FailingAws(AwsClient):
     """Real calls, except those that fail on purpose.
 
-    throttles: how many of the next DynamoDB attempts are throttled.
+    throttles, conflicts: how many of the next DynamoDB attempts are throttled, and how many conflict with a
+        transaction.
     denied: text in the bodies of all calls that are denied; empty if none are.
     """
 
     throttles = 0
+    conflicts = 0
     denied = ""
 
     def _attempt(self, service: str, headers: Mapping[str, str], body: bytes, deadline: float) -> bytes:
         if service == "dynamodb" and self.throttles:
             self.throttles -= 1
             raise AwsError("ProvisionedThroughputExceededException", "throttled by the test")
+        if service == "dynamodb" and self.conflicts:
+            self.conflicts -= 1
+            raise AwsError("TransactionConflictException", "rejected by the test")
         if self.denied and self.denied.encode() in body:
             raise AwsError("AccessDeniedException", "denied by the test")
         return super()._attempt(service, headers, body, deadline)

@@ -10,8 +10,10 @@ import pytest
 
 from lambda_src.core.http_event import HttpRequest
 from lambda_src.core.usage_record import record_from_line
+from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.dynamodb_attributes import deserialize_item
 from lambda_src.gateway import Gateway
+from lambda_src.sweeper import Sweeper
 from tests.bench import Bench, chat, error_of, request
 from tests.gateway.conftest import UsageLog, rows_of, send
 
@@ -65,11 +67,13 @@ def test_exhausted_budgets_and_tokens_do_not_stop_free_routes(bench: Bench, gate
 
 
 def test_counters_of_past_minutes_are_removed(bench: Bench, gateway: Gateway) -> None:
-    """A consumer that only lists models would collect one attribute per minute, up to DynamoDB's limit."""
+    """A consumer that only lists models would collect one attribute per minute, up to DynamoDB's limit. The sweeper
+    removes them."""
     key = bench.add_consumer("lister", requests_per_minute=9)
     now = int(time.time() * 1000)
     for minutes_ago in (30, 20, 10, 0):
         assert send(gateway, free(key, MODELS, at_ms=now - minutes_ago * 60_000)).status == 200
+    Sweeper(bench.config(), AwsClient(bench.cloud.environment()), bench.ledger()).run(FAR)
     counters = [name for name in gateway.ledger.account("lister", FAR).item if name.startswith("r|")]
     assert len(counters) == 1
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from lambda_src.contract import Provider, log_group
+from lambda_src.contract import Provider
 from lambda_src.core.http_event import HttpResponse
 from lambda_src.gateway import Gateway
+from lambda_src.resource_names import log_group
 from tests.bench import Bench, chat, request
 from tests.gateway.conftest import rows_of, send
 

@@ -1,43 +1,18 @@
-"""Metrics of the gateway's own services: the ledger, secrets, the sweeper and the count of source addresses."""
+"""Metrics of the gateway's own services: the ledger, secrets and the count of source addresses."""
 
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
 from lambda_src.contract import Provider, seen_pk
-from lambda_src.core.account import Hold
-from lambda_src.core.policy import Policy
 from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.dynamodb_attributes import deserialize_item
-from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
-from lambda_src.sweeper import Sweeper
 from tests.bench import Bench, chat, request
 from tests.gateway.conftest import send
 from tests.gateway.emf import EmfLog, FailingAws, point
-
-SECONDS = 20.0
-DEADLINE = 1e12
-
-
-def place_expired_hold(bench: Bench, consumer: str) -> None:
-    """Place the hold of a request that crashed an hour ago."""
-    ledger = bench.ledger()
-    at = int(time.time()) - 3_600
-    hold = Hold(
-        request_id=f"lost-{consumer}", amount=700, deadline=at + 120, at_ms=at * 1000, tokens=50, key_id="k9",
-        route="chat", provider="openai", model="standin-small", price_version="bench-1",
-    )  # fmt: skip
-    ledger.reserve(hold, consumer, Policy(consumer=consumer, plan="bench", models=frozenset()), DEADLINE)
-
-
-def sweep(bench: Bench, aws: AwsClient) -> None:
-    ledger = Ledger(aws, bench.table, "bench", 400)
-    sweeper = Sweeper(bench.config(), aws, ledger)
-    print(sweeper.line(sweeper.run(time.monotonic() + SECONDS)))
 
 
 def test_ledger_throttles_and_failures(bench: Bench, emf_log: EmfLog) -> None:
@@ -84,27 +59,6 @@ def test_cached_secret_serves_during_an_outage_and_failures_count(
     assert (point(fresh, "SecretFailures"), point(stale, "SecretFailures")) == (None, 2), (
         "read before the hold and at the call"
     )
-
-
-def test_sweeper_lines(bench: Bench, emf_log: EmfLog) -> None:
-    before_ms = int(time.time() * 1000)
-    place_expired_hold(bench, "forgotten")
-    place_expired_hold(bench, "stuck")
-    aws = FailingAws(bench.cloud.environment())
-    aws.denied = "lost-stuck"
-    sweep(bench, aws)
-    unsettled, summary = emf_log.lines()
-    assert point(unsettled, "UnsettledRows") == point(unsettled, "EstimatedRows") == 1
-    assert point(unsettled, "CostNanoUsd", consumer="forgotten") == 700
-    assert point(unsettled, "Errors", reason="unsettled") == 1
-    assert point(unsettled, "Latency") is None, "an unsettled request has no latency"
-    assert unsettled["at_ms"] < before_ms - 3_500_000, "the row keeps the request's time"
-    assert unsettled["_aws"]["Timestamp"] >= before_ms, "metrics fall into the current period, where alarms look"
-    assert (point(summary, "OverdueHolds"), point(summary, "LedgerFailures")) == (1, 1)
-    assert (summary["kind"], summary["unsettled"], summary["overdue"], summary["failed"]) == ("sweep", 1, 1, 1)
-    sweep(bench, AwsClient(bench.cloud.environment()))
-    _, summary = emf_log.lines()
-    assert point(summary, "OverdueHolds") == 0, "0 is reported, so that the alarm ends"
 
 
 def test_addresses_per_key_and_hour(bench: Bench, emf_log: EmfLog) -> None:

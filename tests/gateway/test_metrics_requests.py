@@ -24,6 +24,7 @@ def test_settled_request(bench: Bench, emf_log: EmfLog) -> None:
     budgets = [{"usd_nano": 10**9, "per": "day"}, {"usd_nano": 10**12, "per": "month"}]
     key = bench.add_consumer("settled", budgets=budgets)
     for _ in range(2):
+        bench.aggregate()
         send(bench.gateway(), request(key, chat("priced", "Tell me a story. " * 20, max_tokens=200)))
     line = emf_log.lines()[-1]
     assert point(line, "Requests") == point(line, "Requests", model="priced") == 1
@@ -172,9 +173,8 @@ def test_model_without_price_is_rejected_and_logged(bench: Bench, capsys: pytest
 def test_full_budget_shows_in_its_percentages(bench: Bench, emf_log: EmfLog) -> None:
     key = bench.add_consumer("full", budgets=[{"usd_nano": 1_000_000, "per": "day"}])
     hold = Hold(
-        request_id="open", amount=995_000, deadline=int(time.time()) + 100, at_ms=int(time.time() * 1000), tokens=1,
-        key_id="k", route="chat", provider="openai", model="standin-small", price_version="1",
-    )  # fmt: skip
+        request_id="open", amount=995_000, deadline=int(time.time()) + 100, at_ms=int(time.time() * 1000), tokens=1
+    )
     policy = Policy(consumer="full", plan="b", models=frozenset("*"), budgets=(Budget(10**9, "day"),))
     bench.ledger().reserve(hold, "full", policy, DEADLINE)
     send(bench.gateway(), request(key, chat(max_tokens=20)))

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from lambda_src.contract import HEADER_PROMPT_LOG, log_group
+from lambda_src.contract import HEADER_PROMPT_LOG
 from lambda_src.core.glossary import PROMPT_FIELDS
 from lambda_src.gateway import Gateway
+from lambda_src.resource_names import log_group
 from tests.bench import Bench, chat, request
 from tests.gateway.conftest import UsageLog, send
 

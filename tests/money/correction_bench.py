@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,10 +17,9 @@ from lambda_src.contract import ACCOUNT_SK, LISTED_POLICY, PK, SK, account_pk, r
 from lambda_src.core.tokens import Tokens
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.edges.aws import AwsClient
-from lambda_src.edges.dynamodb_attributes import deserialize_item
 from tests.bench import Bench
 from tests.money.deployment import deploy
-from tests.money.faults import rows_of
+from tests.money.faults import all_items, rows_of
 from tests.money.ledger_invariants import check_rollups, check_sums
 
 ENVIRONMENT = "corrected"
@@ -33,6 +34,7 @@ FOREVER = float("inf")
 def set_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Consumers `app` and `web`. `quick` costs 1,000 nano-USD per input and 4,000 per output token."""
     deploy(bench, ENVIRONMENT, monkeypatch)
+    bench.now = NOW.timestamp
     monkeypatch.setattr(Session, "now", lambda _: NOW)
     bench.add_model("quick", upstream="standin-small")
     bench.add_consumer("app", account=LISTED_POLICY, budgets=[{"usd_nano": 1_000_000, "per": "day"}])
@@ -50,10 +52,15 @@ def book(bench: Bench, request_id: str, day: str = TODAY, consumer: str = "app",
         "latency_ms": 40, "tags": {"team": "red"},
     }  # fmt: skip
     record = UsageRecord(**values | changes)
-    ledger = bench.ledger()
-    ledger.now = NOW.timestamp
-    assert ledger.replay(record, FOREVER) == "settled"
+    assert bench.ledger().replay(record, FOREVER) == "settled"
+    settle_down(bench)
     return record
+
+
+def settle_down(bench: Bench) -> None:
+    """Book what has happened, without the lines of budget events among a command's output."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        bench.aggregate()
 
 
 def run(*arguments: str, code: int = 0) -> None:
@@ -65,10 +72,10 @@ def correct(request_id: str, *arguments: str, day: str = TODAY, code: int = 0) -
 
 
 def everything(bench: Bench) -> list[dict[str, Any]]:
-    """All items of the table."""
-    pages = bench.dynamodb.get_paginator("scan").paginate(TableName=bench.table, ConsistentRead=True)
-    items = [deserialize_item(item) for page in pages for item in page["Items"]]
-    return sorted(items, key=lambda item: (item[PK], item[SK]))
+    """All items of the table by sort key, once everything is booked."""
+    settle_down(bench)
+    items = all_items(AwsClient(bench.cloud.environment()), bench.table)
+    return sorted(items, key=lambda item: (item[SK], item[PK]))
 
 
 def items_of(bench: Bench, prefix: str) -> list[dict[str, Any]]:
@@ -76,7 +83,8 @@ def items_of(bench: Bench, prefix: str) -> list[dict[str, Any]]:
 
 
 def spent(bench: Bench, consumer: str = "app") -> dict[str, int]:
-    """The account's spend by window."""
+    """The account's spend by window, once everything is booked."""
+    settle_down(bench)
     item = bench.ledger().get(account_pk(consumer), ACCOUNT_SK, FOREVER)
     assert {name[2:]: value for name, value in item.items() if name.startswith("c|")} == {
         name[2:]: value for name, value in item.items() if name.startswith("s|")
@@ -85,7 +93,8 @@ def spent(bench: Bench, consumer: str = "app") -> dict[str, int]:
 
 
 def check(bench: Bench, *consumers: str) -> None:
-    """Account = rows and corrections = rollups."""
+    """Account = rows and corrections = rollups, once everything is booked."""
+    settle_down(bench)
     ledger = bench.ledger()
     for consumer in consumers or ("app",):
         rows = rows_of(ledger, consumer, set(MS), FOREVER)

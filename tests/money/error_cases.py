@@ -43,7 +43,7 @@ class Case:
     raw_path: str | None = None
     raw_headers: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
     path: str = ""
-    down: Literal["ledger", "secret", "sandbox", "room"] | None = None
+    down: Literal["ledger", "throttled", "secret", "sandbox", "room"] | None = None
     after_one: bool = False
     rows: bool = True
     streams: tuple[bool, ...] = (False, True)
@@ -192,6 +192,7 @@ LIMITS = (
 DEPENDENCIES = (
     Case(code="ledger_unavailable", says="nothing was charged", down="ledger", recovers=True, rows=False),
     # Requests to Bedrock are signed: they need no secret.
+    Case(code="consumer_busy", says="nothing was charged", down="throttled", recovers=True, rows=False),
     Case(code="provider_secret_unavailable", says="nothing was charged", down="secret", recovers=True, clients=_SDKS),
 )
 PROVIDERS = (

@@ -1,8 +1,8 @@
 """The real handler in a process that gets killed: `python -m tests.money.killed_handler POINT EVENT`.
 
-POINT is `before.STEP` or `after.STEP`, where STEP is `reserve`, `send` or `settle`. There the process kills itself with
-SIGKILL, so that neither `finally` blocks nor buffers take effect. If POINT is `loop`, it handles the request over and
-over under new request ids until the parent process kills it.
+POINT is `before.STEP` or `after.STEP`, where STEP is `reserve`, `open`, `send` or `settle`. There the process kills
+itself with SIGKILL, so that neither `finally` blocks nor buffers take effect. If POINT is `loop`, it handles the
+request over and over under new request ids until the parent process kills it.
 """
 
 from __future__ import annotations

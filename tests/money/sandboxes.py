@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from lambda_src.contract import account_pk
 from lambda_src.core.http_event import HttpRequest, HttpResponse
-from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
 from tests.bench import Bench, request
 from tests.money.faults import rows_of
@@ -53,9 +52,14 @@ def recent_days() -> set[str]:
     return {datetime.fromtimestamp(time.time() - ago, UTC).strftime("%Y-%m-%d") for ago in (-120, 0, 600)}
 
 
-def counters_and_rows(ledger: Ledger, consumer: str, days: set[str]) -> tuple[dict[str, int], list[dict[str, Any]]]:
-    """The counters of a consumer's account (each hold counts 1) and its usage rows of billable requests."""
+def counters_and_rows(bench: Bench, consumer: str, days: set[str]) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """The counters of a consumer's account, once what has ended is booked, and its usage rows of billable requests.
+
+    Counters of requests in flight are left out: of amounts reserved and ended by bucket.
+    """
+    bench.aggregate()
+    ledger = bench.ledger()
     item = ledger.get(account_pk(consumer), "ACCOUNT", float("inf"))
-    counters = {name: 1 if name.startswith("h|") else value for name, value in item.items() if "|" in name}
+    counters = {name: value for name, value in item.items() if name[:2] in ("c|", "s|", "t|", "r|")}
     rows = [row for row in rows_of(ledger, consumer, days, float("inf")) if row["settlement"] != "refused"]
     return counters, [row for row in rows if row["route"] not in ("models", "model")]

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from admin import cli
-from lambda_src.contract import usage_pk
 from tests.bench import Bench
 from tests.money.correction_bench import (
     ENVIRONMENT,
@@ -17,6 +16,7 @@ from tests.money.correction_bench import (
     book,
     correct,
     run,
+    settle_down,
 )
 
 
@@ -24,6 +24,7 @@ def test_reports_have_a_line_of_corrections(correctable: Bench, capsys: pytest.C
     book(correctable, "first-request=")
     book(correctable, "second-request=")
     correct("first-request=", "--cost", "0.0001")
+    settle_down(correctable)
     capsys.readouterr()
     words = ["usage", "report", "--since", "1d"]
     run(*words)
@@ -53,6 +54,7 @@ def test_exports_and_show_have_corrections(
     book(correctable, "first-request=")
     book(correctable, "second-request=")
     correct("first-request=", "--tokens", "output=0")
+    settle_down(correctable)
     capsys.readouterr()
     run("usage", "export", "--since", "1d", "--format", "jsonl")
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -76,4 +78,3 @@ def test_exports_and_show_have_corrections(
     )  # fmt: skip
     (one,) = shown["corrections"]
     assert (one["number"], one["usd"], one["tokens"], one["method"]) == (1, "-0.0002", {"output": -50}, "tokens")
-    assert usage_pk("app", TODAY) == "USAGE#app#2026-11-23"

@@ -66,7 +66,8 @@ def event_of(key_id: str, request_id: str, body: dict[str, Any]) -> dict[str, An
 
 
 def sweep_later(bench: Bench) -> dict[str, int]:
-    """Run the sweeper an hour from now, when every hold has expired."""
+    """Run the sweeper an hour from now, when every request has lapsed and is booked."""
+    bench.aggregate()
     aws = AwsClient(bench.cloud.environment())
     ledger = Ledger(aws, bench.table, "bench", 400, now=lambda: time.time() + 3_600)
     return Sweeper(bench.config(), aws, ledger).run(time.monotonic() + 30)
@@ -74,7 +75,7 @@ def sweep_later(bench: Bench) -> dict[str, int]:
 
 def counters_and_rows_by_id(bench: Bench, consumer: str) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
     """A consumer's counters, and its rows by request id. Fails if a request has two rows."""
-    counters, rows = counters_and_rows(bench.ledger(), consumer, recent_days())
+    counters, rows = counters_and_rows(bench, consumer, recent_days())
     assert len({request_id_of(row) for row in rows}) == len(rows)
     return counters, {request_id_of(row): row for row in rows}
 
@@ -84,7 +85,9 @@ def counters_and_rows_by_id(bench: Bench, consumer: str) -> tuple[dict[str, int]
     ("point", "calls", "settlement"),
     [
         ("before.reserve", 0, None),
-        ("after.reserve", 0, "unsettled"),
+        ("after.reserve", 0, None),
+        ("before.open", 0, None),
+        ("after.open", 0, "unsettled"),
         ("before.send", 0, "unsettled"),
         ("after.send", 1, "unsettled"),
         ("before.settle", 1, "unsettled"),
@@ -110,12 +113,13 @@ def test_killed_handler_is_charged_exactly_once(
 
     expected = {None: 0, "unsettled": held, "settled": cost}[settlement]
     counters, _ = counters_and_rows_by_id(bench, "unlucky")
-    assert counters["c|total|all"] == cost + expected, "the hold commits the money immediately"
-    for _ in range(2):  # the second sweep changes nothing
+    reserved = held if point in ("after.reserve", "before.open") else expected
+    assert counters["c|total|all"] == cost + reserved, "a reserve commits the money immediately"
+    sweep_later(bench)  # ends the request
+    for _ in range(2):  # closes its bucket; a third run changes nothing
         sweep_later(bench)
         counters, rows = counters_and_rows_by_id(bench, "unlucky")
         assert counters["c|total|all"] == counters["s|total|all"] == cost + expected
-        assert not any(name.startswith("h|") for name in counters)
         killed = rows.get("killed", {"settlement": None, "cost_nano_usd": 0})
         assert (killed["settlement"], killed["cost_nano_usd"]) == (settlement, expected)
 
@@ -134,7 +138,8 @@ def test_handlers_killed_under_load_lose_no_charge(bench: Bench, provider: Stand
             process.kill()
     reached = {call.ids["idempotency-key"]: call for call in provider.calls()}
     assert len(reached) >= 30
-    sweep_later(bench)
+    for _ in range(2):
+        sweep_later(bench)
     counters, rows = counters_and_rows_by_id(bench, "busy")
     rows = {forwarded_key("busy", request_id): row for request_id, row in rows.items()}
     assert set(reached) <= set(rows), "every request that reached the provider is charged"
@@ -163,6 +168,7 @@ def test_request_that_fails_before_the_call_leaves_no_hold(bench: Bench, provide
         assert response.status in (200, 400)
         if response.status == 400:
             assert json.loads(response.body)["error"]["code"] == "invalid_json"
-    counters, rows = counters_and_rows_by_id(bench, "nested")
-    assert not any(name.startswith("h|") for name in counters)
+    _, rows = counters_and_rows_by_id(bench, "nested")
+    assert {row["settlement"] for row in rows.values()} <= {"settled"}
+    assert bench.in_flight("nested") == 0
     assert len(rows) == len(provider.calls())

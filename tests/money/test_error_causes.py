@@ -88,6 +88,7 @@ def run_case(front: Front, case: Case, client: LightClient, consumer: str) -> No
     if case.after_one:
         server.next_times = [late]
         assert client.call(call_of(case, client, server.url)) is None
+        front.bench.aggregate()
     for stream in (False,) if case.raw is not None else case.streams:
         repeated = case.recovers and stream
         server.requests, before = 0, front.calls(client)

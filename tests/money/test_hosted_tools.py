@@ -51,6 +51,7 @@ def test_a_strict_budget_holds_with_the_most_calls(bench: Bench) -> None:
     succeeded = [cost for status, cost in outcomes if status == 200]
     assert set(succeeded) == {"0.0232"}
     assert all(sent["max_tool_calls"] == CALLS for sent in received)
+    bench.aggregate()
     account = Account(bench.ledger().get(account_pk("agents"), ACCOUNT_SK, float("inf")))
     spent = {value for name, value in account.item.items() if name.startswith("s|day|")}
     assert spent == {len(succeeded) * COST}

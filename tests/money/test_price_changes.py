@@ -69,7 +69,7 @@ def test_the_sweeper_names_the_prices_of_the_requests_own_time(announced: Bench,
     gateway = gateway_of(announced, aws)
     gateway.handle(request("key-app", {}, path="/v1/models", method="GET"), API_GATEWAY_SECONDS)
     gateway.secrets.get("bench/openai", time.monotonic() + 5)
-    aws.plan = ["ok", "down"]
+    aws.plan = ["ok", "ok", "down"]
     assert send(gateway, at_ms).status == 200
     working = AwsClient(announced.cloud.environment())
     later = Ledger(working, announced.table, "bench", 400, now=lambda: SETTLED_AT + 3_600)

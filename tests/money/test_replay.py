@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 
 from admin import cli
 from admin.logs import replay
-from lambda_src.contract import AUDIT_MONTH, EXCEEDED_PK, audit_pk
+from lambda_src.contract import AUDIT_MONTH, EXCEEDED_PK, PK, SK, audit_pk, rollup_pk
+from lambda_src.core.usage_record import record_from_line
 from lambda_src.edges.aws import AwsClient
 from lambda_src.edges.dynamodb_table import item_key
 from lambda_src.edges.ledger import Ledger
@@ -20,7 +22,7 @@ from lambda_src.gateway import Gateway
 from lambda_src.sweeper import Sweeper
 from tests.bench import Bench, chat, request
 from tests.money.deployment import deploy
-from tests.money.faults import FaultyAws
+from tests.money.faults import Fault, FaultyAws, rows_of
 from tests.money.sandboxes import API_GATEWAY_SECONDS, counters_and_rows, recent_days
 
 ENVIRONMENT = "replayed"
@@ -35,27 +37,47 @@ def deployed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return bench
 
 
-def failed_line(bench: Bench, capsys: pytest.CaptureFixture[str], failure: str) -> dict[str, Any]:
-    """The usage line of a request whose ledger write failed. failure: `reserve: FAULT` or `settle: FAULT`."""
+PLANS: dict[str, list[Fault]] = {
+    "reserve": [],
+    "open": ["ok"],
+    "withdraw": ["ok", "down"],
+    "settle": ["ok", "ok"],
+}
+"""The calls before each step."""
+
+
+def failed_line(bench: Bench, capsys: pytest.CaptureFixture[str], step: str, fault: Fault) -> dict[str, Any]:
+    """The usage line of a request whose ledger write failed. step: of `PLANS`."""
     aws = FaultyAws(bench.cloud.environment())
     gateway = Gateway(bench.config(), aws)
     gateway.handle(request("key-app", {}, path="/v1/models", method="GET"), API_GATEWAY_SECONDS)
     gateway.secrets.get("bench/openai", time.monotonic() + 5)
-    step, _, fault = failure.partition(": ")
-    aws.plan = {"reserve": [fault, "down", "down"], "settle": ["ok", fault]}[step]
+    aws.plan = [*PLANS[step], fault, "down"]
     capsys.readouterr()
     response = gateway.handle(request("key-app", chat("quick")), API_GATEWAY_SECONDS)
-    assert response.status == (503 if step == "reserve" else 200)
+    assert response.status == (200 if step == "settle" else 503)
     (line,) = [json.loads(text) for text in capsys.readouterr().out.splitlines() if '"kind":"usage"' in text]
     assert line["ledger_failed"] is True
-    assert line["LedgerFailures"] == {"reserve": 2, "settle": 1}[step], "a failed reserve is withdrawn, which fails too"
+    assert line["LedgerFailures"] == (1 if step in ("reserve", "settle") else 2), "a failed row is withdrawn"
     return dict(line)
 
 
+def unsettled_line(bench: Bench, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The usage line of a request that was served, whose row is still held."""
+    return failed_line(bench, capsys, "settle", "down")
+
+
 def sweep(bench: Bench) -> None:
+    """Book what has ended, and sweep an hour from now, when every request has lapsed."""
+    bench.aggregate()
     aws = AwsClient(bench.cloud.environment())
     ledger = Ledger(aws, bench.table, ENVIRONMENT, 400, now=lambda: time.time() + 3_600)
     Sweeper(bench.config(), aws, ledger).run(time.monotonic() + 30)
+
+
+def settlements(bench: Bench) -> list[str]:
+    """How the consumer's requests have ended."""
+    return [row["settlement"] for row in counters_and_rows(bench, "app", recent_days())[1]]
 
 
 def replay_file(tmp_path: Path, text: str | bytes, environment: str = ENVIRONMENT) -> int:
@@ -73,58 +95,93 @@ def reported_counts(capsys: pytest.CaptureFixture[str]) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize(
-    ("failure", "swept_first", "counts"),
+    ("step", "fault", "swept_first", "counts"),
     [
-        ("settle: down", False, (1, 1, 0, 0)),
-        ("settle: down", True, (1, 0, 1, 0)),
-        ("settle: down after", False, (1, 0, 0, 1)),
-        ("settle: down after", True, (1, 0, 0, 1)),
-        ("reserve: down", False, (1, 1, 0, 0)),
-        ("reserve: down after", False, (1, 1, 0, 0)),
-        ("reserve: down after", True, (1, 0, 1, 0)),
+        ("reserve", "down", False, (1, 1, 0, 0)),
+        ("reserve", "down after", False, (1, 1, 0, 0)),
+        ("reserve", "down after", True, (1, 1, 0, 0)),
+        ("open", "down", False, (1, 1, 0, 0)),
+        ("open", "down", True, (1, 1, 0, 0)),
+        ("open", "down after", False, (1, 1, 0, 0)),
+        ("open", "down after", True, (1, 0, 1, 0)),
+        ("withdraw", "down after", False, (1, 0, 0, 1)),
+        ("withdraw", "down after", True, (1, 0, 0, 1)),
+        ("settle", "down", False, (1, 1, 0, 0)),
+        ("settle", "down", True, (1, 0, 1, 0)),
+        ("settle", "down after", False, (1, 0, 0, 1)),
+        ("settle", "down after", True, (1, 0, 0, 1)),
     ],
 )
 def test_failed_line_is_booked_exactly_once(
     deployed: Bench,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
-    failure: str,
+    step: str,
+    fault: Fault,
     swept_first: bool,
     counts: tuple[int, ...],
 ) -> None:
-    line = failed_line(deployed, capsys, failure)
+    line = failed_line(deployed, capsys, step, fault)
     if swept_first:
-        sweep(deployed)
+        for _ in range(2):  # the first run ends the request, the second closes its bucket
+            sweep(deployed)
         capsys.readouterr()
     assert replay_file(tmp_path, json.dumps(line) + '\n{"kind":"sweep"}\n') == 0
     assert reported_counts(capsys) == counts
     assert replay_file(tmp_path, json.dumps([json.dumps(line), json.dumps(line)])) == 0
     assert reported_counts(capsys) == (2, 0, 0, 2)
-    sweep(deployed)
-    counters, rows = counters_and_rows(deployed.ledger(), "app", recent_days())
+    assert (line["cost_nano_usd"] > 0) == (step == "settle")
+    assert_booked_once(deployed, line)
+
+
+def assert_booked_once(bench: Bench, line: dict[str, Any]) -> None:
+    """The row has the line's cost, and the account and the rollup have it once, before and after the sweeper."""
     cost = line["cost_nano_usd"]
-    assert (cost > 0) == failure.startswith("settle")
-    assert [row["cost_nano_usd"] for row in rows] == ([cost] if cost else [])
-    assert {value for name, value in counters.items() if name[:2] in ("c|", "s|")} <= {cost}
-    assert not any(name.startswith("h|") for name in counters)
+    for _ in range(2):
+        sweep(bench)
+        counters, rows = counters_and_rows(bench, "app", recent_days())
+        assert [row["cost_nano_usd"] for row in rows] == ([cost] if cost else [])
+        assert {value for name, value in counters.items() if name[:2] in ("c|", "s|")} <= {cost}
+    ledger = bench.ledger()
+    assert ledger.account("app", time.monotonic() + 5).open_buckets() == []
+    (rollup,) = [item for item in ledger.query_partition(rollup_pk("app"), time.monotonic() + 5) if "quick" in item[SK]]
+    assert (rollup["requests"], rollup.get("cost_nano_usd", 0)) == (1, cost)
+
+
+@pytest.mark.parametrize("swept_first", [False, True])
+def test_line_of_a_row_that_the_table_has_lost(
+    deployed: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path, swept_first: bool
+) -> None:
+    """The table was restored from a backup of the moment before the row was put; the account was not."""
+    line = unsettled_line(deployed, capsys)
+    (row,) = rows_of(deployed.ledger(), "app", recent_days(), time.monotonic() + 5)
+    deployed.dynamodb.delete_item(TableName=deployed.table, Key={name: {"S": row[name]} for name in (PK, SK)})
+    if swept_first:
+        sweep(deployed)
+        capsys.readouterr()
+    assert replay_file(tmp_path, json.dumps(line)) == 0
+    assert reported_counts(capsys) == (1, 1, 0, 0)
+    assert replay_file(tmp_path, json.dumps(line)) == 0
+    assert reported_counts(capsys) == (1, 0, 0, 1)
+    assert_booked_once(deployed, line)
 
 
 @pytest.mark.parametrize(
-    ("failure", "change", "cleared", "status"),
+    ("fault", "change", "cleared", "status"),
     [
-        ("settle: down", {}, None, "held"),
-        ("settle: down after", {}, None, "held"),
-        ("settle: down", {}, "2020-01-01T00:00:00+00:00", "held"),
-        ("settle: down", {}, "2999-01-01T00:00:00+00:00", "cleared"),
-        ("settle: down", {"price_version": "free"}, None, None),
-        ("settle: down", {"output_over_maximum": None}, None, None),
+        ("down", {}, None, "held"),
+        ("down after", {}, None, "held"),
+        ("down", {}, "2020-01-01T00:00:00+00:00", "held"),
+        ("down", {}, "2999-01-01T00:00:00+00:00", "cleared"),
+        ("down", {"price_version": "free"}, None, None),
+        ("down", {"output_over_maximum": None}, None, None),
     ],
 )
 def test_line_of_an_exceeded_maximum_marks_the_model(
     deployed: Bench,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
-    failure: str,
+    fault: Fault,
     change: dict[str, Any],
     cleared: str | None,
     status: str | None,
@@ -133,21 +190,33 @@ def test_line_of_an_exceeded_maximum_marks_the_model(
     deployed.dynamodb.delete_item(TableName=deployed.table, Key=item_key(EXCEEDED_PK, "quick"))
     if cleared is not None:
         deployed.put(EXCEEDED_PK, "quick", {"status": "cleared", "at": cleared})
-    line = failed_line(deployed, capsys, failure)
+    line = failed_line(deployed, capsys, "settle", fault)
     assert replay_file(tmp_path, json.dumps({**line, "output_over_maximum": 12, **change})) == 0
     marks = deployed.ledger().query_partition(EXCEEDED_PK, time.monotonic() + 5)
     found = [(mark["status"], mark.get("output_over_maximum")) for mark in marks if mark["sk"] == "quick"]
     assert found == ([] if status is None else [(status, 12 if status == "held" else None)])
 
 
+def test_lost_row_that_is_replayed_twice_does_not_keep_its_bucket_open(
+    deployed: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """First from the sweeper's line and then from the gateway's. Nothing is reserved for it."""
+    sent = record_from_line(failed_line(deployed, capsys, "open", "down"))
+    lapsed = replace(sent, settlement="unsettled", cost_nano_usd=sent.held_nano_usd, status=504)
+    settled = replace(sent, settlement="settled", cost_nano_usd=1_000, status=200)
+    outcomes = [deployed.ledger().replay(record, time.monotonic() + 5) for record in (lapsed, settled)]
+    assert outcomes == ["settled", "corrected"]
+    assert_booked_once(deployed, {"cost_nano_usd": 1_000})
+
+
 def test_line_of_another_environment_rejects_the_whole_file(
     deployed: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    line = failed_line(deployed, capsys, "settle: down")
+    line = unsettled_line(deployed, capsys)
     other = {**line, "environment": "production"}
     assert replay_file(tmp_path, f"{json.dumps(line)}\n{json.dumps(other)}\n") == 1
     assert "line 2 belongs to environment 'production', not 'replayed'; nothing was booked" in capsys.readouterr().err
-    assert counters_and_rows(deployed.ledger(), "app", recent_days())[1] == []
+    assert settlements(deployed) == ["held"]
 
 
 @pytest.mark.parametrize(
@@ -191,13 +260,13 @@ def test_unusable_file_is_explained(
 def test_invalid_line_rejects_the_whole_file(
     deployed: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
-    line = failed_line(deployed, capsys, "settle: down")
+    line = unsettled_line(deployed, capsys)
     changed = {**line, **change}
     assert replay_file(tmp_path, f"{json.dumps(line)}\n\n{json.dumps(changed)}\n") == 2
     stderr = capsys.readouterr().err
     assert "line 3 is an invalid usage line" in stderr
     assert words in stderr.replace("\n", " ")
-    assert counters_and_rows(deployed.ledger(), "app", recent_days())[1] == []
+    assert settlements(deployed) == ["held"]
 
 
 def audit_rows(bench: Bench) -> list[dict[str, Any]]:
@@ -210,8 +279,8 @@ def audit_rows(bench: Bench) -> list[dict[str, Any]]:
 def test_partial_replay_is_audited(
     deployed: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second transaction fails; the audit row counts the first."""
-    line = failed_line(deployed, capsys, "settle: down")
+    """The second line cannot be booked; the audit row counts the first."""
+    line = unsettled_line(deployed, capsys)
     before = audit_rows(deployed)
     monkeypatch.setattr(replay, "SECONDS_PER_LINE", 0.5)
     lines = [
@@ -227,20 +296,20 @@ def test_partial_replay_is_audited(
 
 
 def test_failed_audit_row_is_reported(deployed: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    line = failed_line(deployed, capsys, "settle: down")
+    line = unsettled_line(deployed, capsys)
     with deployed.cloud.fault("sts", "AccessDenied", status=403):
         assert replay_file(tmp_path, json.dumps(line)) == 254
     assert "1 lines were booked and 0 corrected, but the audit row could not be written" in capsys.readouterr().err
-    assert len(counters_and_rows(deployed.ledger(), "app", recent_days())[1]) == 1
+    assert settlements(deployed) == ["settled"]
 
 
 def test_dry_run_and_unconfirmed_replay_book_nothing(
     deployed: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "lines"
-    path.write_text(json.dumps(failed_line(deployed, capsys, "settle: down")))
+    path.write_text(json.dumps(unsettled_line(deployed, capsys)))
     arguments = ["--env", ENVIRONMENT, "logs", "replay", str(path)]
     assert cli.run([*arguments, "--dry-run"]) == 0
     assert cli.run(arguments) == 2  # stdin is not a terminal
     assert "Book 1 usage lines into the ledger of replayed?" in capsys.readouterr().err
-    assert counters_and_rows(deployed.ledger(), "app", recent_days())[1] == []
+    assert settlements(deployed) == ["held"]

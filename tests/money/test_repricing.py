@@ -23,6 +23,7 @@ from tests.money.correction_bench import (
     everything,
     items_of,
     run,
+    settle_down,
     spent,
 )
 from tests.money.faults import FaultyAws
@@ -135,6 +136,7 @@ def test_what_the_gateway_booked_stays_at_the_same_prices(
     gateway = correctable.gateway()
     for text in ("Say hello.", "Say hello again, at some length."):
         assert gateway.handle(request("key-web", chat("quick", text), at_ms=MS[TODAY]), 29.0).status == 200
+    settle_down(correctable)
     document = repriced(capsys)
     assert (document["unchanged"], document["rows"], document["skipped"]) == (2, [], {})
 
@@ -146,7 +148,7 @@ def test_an_interrupted_repricing_continues(
     for number in range(4):
         book(correctable, f"request-{number}=")
     aws = FaultyAws(correctable.cloud.environment())
-    aws.plan = ["ok", "ok", "ok", "down after"]  # two calls for each request: account, transaction
+    aws.plan = ["ok", "down after"]
     with monkeypatch.context() as patched:
         patched.setattr(reprice, "gateway_client", lambda _: aws)
         run("usage", "reprice", "--since", "1d", "--model", "quick", "--price", "output=1", code=254)

@@ -99,7 +99,10 @@ ARNS = {
     "aws_api_gateway_stage": {"invoke_url": "https://api.example/live"},
     "aws_cloudwatch_event_rule": {"arn": "arn:aws:events:eu-west-1:111122223333:rule/sweep"},
     "aws_cloudwatch_log_group": {"arn": "arn:aws:logs:eu-west-1:111122223333:log-group:name"},
-    "aws_dynamodb_table": {"arn": "arn:aws:dynamodb:eu-west-1:111122223333:table/ledger"},
+    "aws_dynamodb_table": {
+        "arn": "arn:aws:dynamodb:eu-west-1:111122223333:table/ledger",
+        "stream_arn": "arn:aws:dynamodb:eu-west-1:111122223333:table/ledger/stream/2026-11-26T00:00:00.000",
+    },
     "aws_iam_role": {"arn": "arn:aws:iam::111122223333:role/name"},
     "aws_kms_key": {"arn": "arn:aws:kms:eu-west-1:111122223333:key/name"},
     "aws_lambda_function": {"arn": "arn:aws:lambda:eu-west-1:111122223333:function:name"},
@@ -134,6 +137,18 @@ run "deploy" {
       == aws_sns_topic.alerts.arn
     )
     error_message = "the gateway would publish budget events to another topic"
+  }
+  assert {
+    condition = (
+      jsondecode(aws_iam_role_policy.aggregator.policy).Statement[*].Resource[0]
+      == concat(
+        ["${aws_cloudwatch_log_group.aggregator.arn}:*", "*", aws_dynamodb_table.ledger.stream_arn],
+        [aws_dynamodb_table.ledger.arn, aws_dynamodb_table.ledger.arn, aws_dynamodb_table.ledger.arn],
+        [aws_sns_topic.alerts.arn, aws_kms_key.alerts.arn]
+      )
+      && aws_lambda_event_source_mapping.aggregator.event_source_arn == aws_dynamodb_table.ledger.stream_arn
+    )
+    error_message = "the aggregator could not read the stream or book"
   }
   assert {
     condition     = jsondecode(aws_kms_key.alerts.policy).Statement[0].Principal.AWS == "arn:aws:iam::111122223333:root"

@@ -28,10 +28,16 @@ ALWAYS = {
     "duration",
     "ledger-failures",
     "ledger-throttles",
+    "ledger-conflicts",
     "secret-failures",
     "authorizer-failures",
     "spend-anomaly",
     "budget",
+    "aggregator-errors",
+    "aggregator-lag",
+    "quarantined-records",
+    "unbooked-buckets",
+    "reserved-in-vain",
     "unsettled",
     "overdue-holds",
     "sweeper-errors",
@@ -101,12 +107,18 @@ def test_thresholds_are_those_of_the_environment(full: Synthesized) -> None:
         "duration": 16_500,  # half of the Lambda's 33 seconds
         "ledger-failures": 19,
         "ledger-throttles": 20,
+        "ledger-conflicts": 34,
         "secret-failures": 21,
         "authorizer-failures": 33,
         "quiet": 1,
         "spend": 23_500_000_000,
         "spend-anomaly": None,
         "budget": 77,
+        "aggregator-errors": 35,
+        "aggregator-lag": 36_000,
+        "quarantined-records": 37,
+        "unbooked-buckets": 38,
+        "reserved-in-vain": 39_500_000_000,
         "unsettled": 24,
         "overdue-holds": 25,
         "sweeper-errors": 26,
@@ -118,7 +130,7 @@ def test_thresholds_are_those_of_the_environment(full: Synthesized) -> None:
     }
     windows = {name: alarm["period"] for name, alarm in metric_alarms(full).items() if "period" in alarm}
     longer = {"quiet": 22 * 60, "spend": 3_600, "overdue-holds": 900, "sweeper-errors": 900}
-    longer |= {"budget": 3_600, "shared-key": 3_600}
+    longer |= {"budget": 3_600, "shared-key": 3_600, "unbooked-buckets": 900, "reserved-in-vain": 3_600}
     assert windows == {name: longer.get(name, 600) for name in windows}
 
 
@@ -130,11 +142,12 @@ def test_defaults_ignore_a_single_failure() -> None:
     assert alerts.ledger_failures > 2
 
 
-def test_latency_alarms_need_two_of_three_windows(every: list[Synthesized]) -> None:
+def test_alarms_of_delays_need_two_of_three_windows(every: list[Synthesized]) -> None:
     for stack in every:
         for name, alarm in metric_alarms(stack).items():
             windows = (alarm["evaluation_periods"], alarm.get("datapoints_to_alarm"))
-            assert windows == ((3, 2) if name in {"latency", "gateway-latency", "duration"} else (1, None)), name
+            slow = {"latency", "gateway-latency", "duration", "aggregator-lag"}
+            assert windows == ((3, 2) if name in slow else (1, None)), name
 
 
 def test_every_alarm_has_a_setting_and_every_setting_an_alarm() -> None:

@@ -16,7 +16,12 @@ from local.cloud.logs.insights.language import parse_query
 from tests.synth.reading import Synthesized, readable, synthesize
 
 USAGE_FIELDS = set(json.loads(usage_line(UsageRecord(request_id="r", at_ms=0, environment="full"), per_consumer=True)))
-FIELDS: dict[Log, set[str]] = {"usage": USAGE_FIELDS, "sweeper": USAGE_FIELDS, "access": set(ACCESS_FIELDS)}
+FIELDS: dict[Log, set[str]] = {
+    "usage": USAGE_FIELDS,
+    "aggregator": {"kind", "level", "pk", "sk", "error"},
+    "sweeper": USAGE_FIELDS,
+    "access": set(ACCESS_FIELDS),
+}
 LANGUAGE = {
     *("filter", "stats", "sort", "limit", "fields", "by", "as", "and", "or", "like", "desc", "asc"),
     *("not", "ispresent", "count_distinct", "count", "sum", "min", "max", "pct", "latest", "bin"),
@@ -68,8 +73,10 @@ def test_every_query_is_saved_and_reads_its_logs(every: list[Synthesized]) -> No
             "api-gateway-rejections",
             "unsettled",
             "estimated",
+            "ledger-errors",
+            "quarantined",
         }
-        names = {"usage": "gateway", "access": "access", "sweeper": "sweeper"}
+        names = {"usage": "gateway", "access": "access", "aggregator": "aggregator", "sweeper": "sweeper"}
         for query in QUERIES:
             groups = [f"${{aws_cloudwatch_log_group.{names[log]}.name}}" for log in query.logs]
             assert definitions[query.name]["log_group_names"] == groups

@@ -63,7 +63,7 @@ def test_timeouts_are_ordered(every: list[Synthesized]) -> None:
 def test_lambda_reads_the_configuration_of_the_constructs(every: list[Synthesized]) -> None:
     """The Lambda's own reader parses the variable that the constructs write."""
     for stack in every:
-        for name in ("gateway", "sweeper"):
+        for name in ("gateway", "aggregator", "sweeper"):
             variables = stack.one(f"aws_lambda_function.{name}")["environment"]["variables"]
             assert list(variables) == [CONFIG_VARIABLE]
             settings = load_config(variables)
@@ -96,7 +96,7 @@ def test_ledger_is_backed_up_and_encrypted(every: list[Synthesized], shipped: di
         assert table["billing_mode"] == "PAY_PER_REQUEST"
         assert table["point_in_time_recovery"]["enabled"] is True
         assert table["server_side_encryption"]["enabled"] is True
-        assert table["stream_enabled"] is True
+        assert (table["stream_enabled"], table["stream_view_type"]) == (True, "NEW_AND_OLD_IMAGES")
         assert table["ttl"] == {"attribute_name": "ttl", "enabled": True}
     assert shipped["prod"].one("aws_dynamodb_table.ledger")["deletion_protection_enabled"] is True
 
@@ -198,12 +198,16 @@ def test_function_without_variables_has_no_kms_key(tmp_path: Path) -> None:
     )
     functions = synthesize(path, tmp_path / "out").all("aws_lambda_function")
     keys = {name: function.get("kms_key_arn") for name, function in functions.items()}
-    assert keys == {"gateway": key, "sweeper": key, "authorizer": None, "plain": None, "varied": key}
+    assert keys == {
+        "gateway": key, "aggregator": key, "sweeper": key, "authorizer": None, "plain": None, "varied": key,
+    }  # fmt: skip
     without = [name for name, function in functions.items() if "environment" not in function]
     assert without == ["authorizer", "plain"]
 
 
 def test_sweeper_runs_every_five_minutes(every: list[Synthesized]) -> None:
+    for stack in every:
+        assert stack.one("aws_lambda_function.sweeper")["timeout"] < 5 * 60, "runs would overlap"
     for _, rule in named(every, "aws_cloudwatch_event_rule"):
         assert rule["schedule_expression"] == "rate(5 minutes)"
     for _, target in named(every, "aws_cloudwatch_event_target"):

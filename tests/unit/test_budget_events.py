@@ -7,8 +7,9 @@ import json
 import pytest
 
 from lambda_src.core.account import Account
+from lambda_src.core.budget_use import BudgetEvent, due_events
 from lambda_src.core.policy import Budget, Policy
-from lambda_src.edges.budget_events import BudgetEvent, due_events, sns_message
+from lambda_src.edges.budget_events import sns_message
 
 AT_MS = 1_795_437_000_000  # 2026-11-23
 
@@ -19,18 +20,16 @@ def policy(limit: int, *thresholds: int) -> Policy:
 
 
 @pytest.mark.parametrize(
-    ("spent", "cost", "percents"),
-    [
-        (0, 0, []), (499, 0, []), (500, 0, [50]), (300, 200, [50]), (799, 0, [50]), (800, 0, [50, 80]),
-        (1_000, 0, [50, 80, 100]), (999, 501, [50, 80, 100]),
-    ],
+    ("spent", "percents"),
+    [(0, []), (499, []), (500, [50]), (799, [50]), (800, [50, 80]), (999, [50, 80]), (1_000, [50, 80, 100]),
+     (1_500, [50, 80, 100])],
 )  # fmt: skip
-def test_threshold_is_reached_at_its_percentage_of_the_limit(spent: int, cost: int, percents: list[int]) -> None:
+def test_threshold_is_reached_at_its_percentage_of_the_limit(spent: int, percents: list[int]) -> None:
     account = Account({"s|day|2026-11-23": spent, "c|day|2026-11-23": 5_000})
-    events = list(due_events("env", policy(1_000, 50, 80, 100), account, AT_MS, cost))
+    events = list(due_events("env", policy(1_000, 50, 80, 100), account, AT_MS))
     assert [event.percent for event in events] == percents
     assert {event.per for event in events} <= {"day"}
-    assert {event.spent_nano_usd for event in events} <= {spent + cost}
+    assert {event.spent_nano_usd for event in events} <= {spent}
 
 
 def test_event_key_has_window_and_percentage() -> None:

@@ -36,9 +36,9 @@ burst = 1
 [consumers.c]
 plan = "p"
 """
-# Counted by hand: ApiGatewayRejections and AuthorizerFailures of the access log, and 31 metrics, once each for the
+# Counted by hand: ApiGatewayRejections and AuthorizerFailures of the access log, and 35 metrics, once each for the
 # environment.
-ONCE = 31
+ONCE = 35
 PER_MODEL = 5  # Requests, InputTokens, OutputTokens, CostNanoUsd, Latency
 PER_CONSUMER = 6  # Requests, Errors, Refusals, CostNanoUsd, BudgetSpentPercent, BudgetCommittedPercent
 PER_PROVIDER = 3  # UpstreamLatency, UpstreamRequests, UpstreamErrors
@@ -59,21 +59,23 @@ def by_name(items: list[CostItem]) -> dict[str, tuple[int, Decimal]]:
 def test_month_without_requests(tmp_path: Path) -> None:
     """aws.amazon.com/cloudwatch/pricing, /secrets-manager/pricing, /kms/pricing, /lambda/pricing."""
     items = by_name(cost_estimate.idle(environment(tmp_path, TEXT)))
-    # 20 with one metric; server-errors, client-errors and two upstream-errors with two; the anomaly counts as three.
+    # 26 with one metric; server-errors, client-errors and two upstream-errors with two; the anomaly counts as three.
     single = [
         "latency", "gateway-latency", "lambda-errors", "throttles", "concurrency", "duration",
-        "ledger-failures", "ledger-throttles", "secret-failures", "authorizer-failures", "budget", "unsettled",
-        "overdue-holds", "sweeper-errors", "over-estimate", "unpriced", "refusals", "api-gateway-rejections",
-        "dead-keys", "shared-key",
+        "ledger-failures", "ledger-throttles", "ledger-conflicts", "secret-failures", "authorizer-failures", "budget",
+        "aggregator-errors", "aggregator-lag", "quarantined-records", "unbooked-buckets", "reserved-in-vain",
+        "unsettled", "overdue-holds", "sweeper-errors", "over-estimate", "unpriced", "refusals",
+        "api-gateway-rejections", "dead-keys", "shared-key",
     ]  # fmt: skip
     assert items.pop("sweeper runs")[0] == 8_640  # 12 an hour, 30 days
     assert items == {
-        "metrics that alarms evaluate": (len(single) + 4 * 2 + 3, Decimal("3.10")),
+        "metrics that alarms evaluate": (len(single) + 4 * 2 + 3, Decimal("3.70")),
         "composite alarms": (1, Decimal("0.50")),
         "dashboards": (1, Decimal("3.00")),
         "Contributor Insights rules": (2, Decimal("1.00")),
         "secrets": (2, Decimal("0.80")),
         "KMS keys": (1, Decimal("1.00")),
+        "sweeper read units": (34_560, Decimal("0.00432")),  # four per run and consumer
     }
 
 
@@ -84,15 +86,16 @@ def test_the_sweeper_costs_three_cents_a_month(tmp_path: Path) -> None:
 
 
 def test_million_requests(tmp_path: Path) -> None:
-    """Lambda: 1,000,000 x 5 s x 0.5 GB = 2,500,000 GB-seconds at $0.0000133334 = $33.3335, plus $0.20. DynamoDB: seven
+    """Lambda: 1,000,000 x 5 s x 0.5 GB = 2,500,000 GB-seconds at $0.0000133334 = $33.3335, plus $0.20. DynamoDB: six
     million write units at $0.625. Logs: 2 GB at $0.50. Authorizer: 1,000,000 x 0.002 s x 0.125 GB = 250 GB-seconds,
-    plus $0.20."""
+    plus $0.20. Aggregator: 1,000,000 x 0.015 s x 1 GB = 15,000 GB-seconds, plus $0.20."""
     items = by_name(cost_estimate.requests(environment(tmp_path, TEXT)))
     assert {name: usd for name, (_, usd) in items.items()} == {
         "API Gateway requests": Decimal("3.50"),
         "Lambda invocations of 5 s, 512 MB": Decimal("33.5335"),
         "authorizer invocations of 2 ms, 128 MB": Decimal("0.20333335"),
-        "DynamoDB writes of 7 units": Decimal("4.375"),
+        "DynamoDB writes of 6 units": Decimal("3.75"),
+        "aggregator invocations of 15 ms, 1024 MB": Decimal("0.400001"),
         "log lines, 2,000 bytes": Decimal("1.00"),
         "X-Ray traces, if every request is sampled": Decimal("5.00"),
         "Contributor Insights events": Decimal("0.02"),
@@ -116,7 +119,7 @@ def test_disabled_parts_cost_nothing(tmp_path: Path) -> None:
     parsed = environment(tmp_path, text)
     items = by_name(cost_estimate.idle(parsed))
     assert cost_estimate.series_count(parsed) == SERIES - PER_CONSUMER
-    assert items["metrics that alarms evaluate"][0] == 28
+    assert items["metrics that alarms evaluate"][0] == 34
     assert items["composite alarms"] == items["Contributor Insights rules"] == (0, Decimal("0"))
     assert (
         not {"X-Ray traces, if every request is sampled", "Contributor Insights events"}
@@ -127,7 +130,7 @@ def test_disabled_parts_cost_nothing(tmp_path: Path) -> None:
 def test_without_bearer_tokens_there_is_no_authorizer(tmp_path: Path) -> None:
     parsed = environment(tmp_path, TEXT + "[gateway]\nbearer = false\n")
     assert cost_estimate.series_count(parsed) == SERIES - 1
-    assert by_name(cost_estimate.idle(parsed))["metrics that alarms evaluate"][0] == 30
+    assert by_name(cost_estimate.idle(parsed))["metrics that alarms evaluate"][0] == 36
     assert not [item.name for item in cost_estimate.requests(parsed) if "authorizer" in item.name]
 
 
@@ -141,23 +144,23 @@ def test_prompt_log_has_a_kms_key_of_its_own_unless_the_file_names_one(tmp_path:
 
 def test_metrics_and_their_price_tiers(tmp_path: Path) -> None:
     """10,000 series at 30 cents, the rest at ten: 2,000 consumers with six series each, and the others."""
-    assert SERIES == 84
+    assert SERIES == 88
     (item,) = cost_estimate.metrics(environment(tmp_path, TEXT))
-    assert item == CostItem("metric series", 84, Decimal("25.20"))
+    assert item == CostItem("metric series", 88, Decimal("26.40"))
     consumers = "".join(f'[consumers.c{number}]\nplan = "p"\n' for number in range(1_999))
     (item,) = cost_estimate.metrics(environment(tmp_path, TEXT + consumers))
-    assert item.count == 84 - 6 + 2_000 * 6 == 12_078
-    assert item.usd == Decimal("3000") + Decimal("207.80")
+    assert item.count == 88 - 6 + 2_000 * 6 == 12_082
+    assert item.usd == Decimal("3000") + Decimal("208.20")
 
 
 @pytest.mark.parametrize(
     "line",
     [
         "tollgate-test at AWS's list prices:",
-        "  $9.43 a month without requests",
-        "  at most $25.20 a month more for metrics once requests arrive",
-        "  $47.63 per million requests of 5 s",
-        "       25.20         84  metric series",
+        "  $10.03 a month without requests",
+        "  at most $26.40 a month more for metrics once requests arrive",
+        "  $47.41 per million requests of 5 s",
+        "       26.40         88  metric series",
     ],
 )
 def test_text_has_totals_and_items(tmp_path: Path, line: str) -> None:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lambda_src.core.account import Account
+from lambda_src.core.budget_use import due_events, peak_percentages
 from lambda_src.core.policy import Budget, policy_from_item
-from lambda_src.edges.budget_events import due_events, peak_percentages
 
 NOW = datetime(2026, 11, 23, 12, 30, 45, tzinfo=UTC)
 AT_MS = int(NOW.timestamp() * 1000)

@@ -96,8 +96,8 @@ def test_messages_are_held_at_the_longest_loop() -> None:
     ],
 )
 def test_other_tools_are_refused(route: str, tools: list[Any], changes: dict[str, Any], words: str) -> None:
+    body = {"input": "Hi"} if route == "responses" else {"messages": [], "max_tokens": 9}
     with pytest.raises(BadRequest, match=words) as raised:
-        body = {"input": "Hi"} if route == "responses" else {"messages": [], "max_tokens": 9}
         admitted(route, body | {"tools": tools}, **changes)
     assert raised.value.code == "unbounded_cost"
 

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 
 from lambda_src.core.tokens import Tokens
-from lambda_src.core.unsettled import unsettled_record, unsettled_rollup
 from lambda_src.core.usage_line import usage_line
 from lambda_src.core.usage_record import UsageRecord, record_from_line
-from tests.unit.test_account import HOLD
+from lambda_src.edges.ledger import unsettled_record
 
+HELD_ROW: dict[str, Any] = {
+    "pk": "USAGE#acme#2026-11-23#0", "sk": "1795437000000#r1", "at_ms": 1_795_437_000_000, "consumer": "acme",
+    "key_id": "k1", "route": "chat", "provider": "openai", "model": "m1", "price_version": "v3", "settlement": "held",
+    "held_nano_usd": 700, "cost_nano_usd": 0, "tokens_input": 50, "lapses_at": 1_795_437_120,
+}  # fmt: skip
 FULL: dict[str, Any] = {
     "request_id": "r1", "at_ms": 1_795_437_000_001, "environment": "env", "consumer": "acme", "key_id": "k1",
     "plan": "gold", "route": "chat", "provider": "one", "model": "m1", "model_served": "m1-2026", "stream": True,
@@ -74,9 +78,8 @@ def test_latency_is_counted_under_the_lowest_bound_that_fits(latency_ms: int, bu
     assert {name for name in record.rollup() if name.startswith("ms_")} == {bucket}
 
 
-def test_correction_subtracts_the_rollup_of_the_unsettled_row() -> None:
-    record = unsettled_record(HOLD, "acme", "env")
-    assert record.rollup() == unsettled_rollup({**record.row()})
+def test_lapsed_row_is_charged_the_held_amount() -> None:
+    record = unsettled_record(HELD_ROW, "env")
     assert record.rollup() == {
         "requests": 1, "errors": 1, "estimated": 1, "unsettled": 1, "cost_nano_usd": 700, "tokens_input": 50,
         "status_504": 1, "code_unsettled": 1,
@@ -106,9 +109,9 @@ def test_log_line_has_metrics_with_low_cardinality_dimensions() -> None:
     )
     assert (refused["level"], refused["Refusals"], refused["Errors"]) == ("INFO", 1, 0)
     expired = json.loads(
-        usage_line(unsettled_record(HOLD, "acme", "env"), per_consumer=True, metrics_at_ms=HOLD.at_ms + 9)
+        usage_line(unsettled_record(HELD_ROW, "env"), per_consumer=True, metrics_at_ms=HELD_ROW["at_ms"] + 9)
     )
-    assert (expired["at_ms"], expired["_aws"]["Timestamp"]) == (HOLD.at_ms, HOLD.at_ms + 9)
+    assert (expired["at_ms"], expired["_aws"]["Timestamp"]) == (HELD_ROW["at_ms"], HELD_ROW["at_ms"] + 9)
     assert (expired["UnsettledRows"], expired.get("OverEstimate")) == (1, None)
     assert line["_aws"]["Timestamp"] == 1_795_437_000_001
     over = json.loads(usage_line(UsageRecord(**{**FULL, "cost_nano_usd": 901}), per_consumer=False))

@@ -22,7 +22,7 @@ from admin.usage.corrections.rows import CorrectedRow, Note, Target
 from admin.usage.find import ItsConsumer, ItsDay, LogsSince, RequestId, find_request
 from lambda_src.contract import ACCOUNT_SK, account_pk
 from lambda_src.core.account import Account
-from lambda_src.core.account import correct as account_update
+from lambda_src.core.booking import Booking, book
 from lambda_src.core.fees import within
 from lambda_src.core.pricing import usd
 from lambda_src.core.usage_record import TOKEN_FIELDS
@@ -56,9 +56,9 @@ def correct(
     anything.
 
     The correction is a difference beside the usage row, which never changes. It moves the rollup of the request's day
-    and the budget windows that the account still counts, in one transaction with its audit row. Tokens and requests per
-    minute do not change. A refund does not repeat budget events of the window. A later replay keeps the corrected cost.
-    The stack's operator policy does not allow writing costs: use the credentials that deploy the stack.
+    and the budget windows that the account still counts, within seconds. Tokens and requests per minute do not change.
+    A refund does not repeat budget events of the window. A later replay keeps the corrected cost. The stack's operator
+    policy does not allow writing costs: use the credentials that deploy the stack.
 
     Examples:
       tollgate usage correct JKJaXmPLvHcESHA= --cost 0 --reason "provider refunded the outage of 20 November"
@@ -116,7 +116,8 @@ def _target(
 def _document(session: Session, row: CorrectedRow, target: Target) -> RequestCorrected:
     account = Account(session.ledger.get(account_pk(str(row.item["consumer"])), ACCOUNT_SK))
     difference = target.cost - row.cost
-    moved = account_update(row.at_ms, difference, account, int(session.now().timestamp() * 1000)).adds
+    booking = Booking(at_ms=row.at_ms, ended=None, spent=difference)
+    moved = book([booking], account, int(session.now().timestamp() * 1000), {}).adds
     return RequestCorrected(
         request_id=row.request_id,
         consumer=str(row.item["consumer"]),

@@ -1,4 +1,4 @@
-"""Books corrections, each in one transaction with rollup, account and audit row."""
+"""Writes corrections, each in one transaction with its audit row. The aggregator books them in account and rollup."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from typing import Any, Final
 from admin.errors import RefusedError
 from admin.operator_ledger import Audit, Change
 from admin.usage.corrections.rows import CorrectedRow, Note, Target, corrected_rows, correction_item
-from lambda_src.contract import ACCOUNT_SK, PK, SK, account_pk, rollup_pk, rollup_sk
-from lambda_src.core.account import Account, Update, correct
+from lambda_src.contract import PK, SK
 from lambda_src.core.pricing import usd
 from lambda_src.core.usage_record import TOKEN_FIELDS
 from lambda_src.edges.aws import AwsClient, AwsError
 from lambda_src.edges.dynamodb_attributes import deserialize_item, serialize, serialize_item
 from lambda_src.edges.dynamodb_table import CONDITION_FAILED, DynamoDBTable, item_key
-from lambda_src.edges.dynamodb_update import build_update
 
 _ABSENT: Final = {"ConditionExpression": "attribute_not_exists(#p)", "ExpressionAttributeNames": {"#p": PK}}
 SECONDS_PER_CORRECTION: Final = 20.0
@@ -70,39 +68,22 @@ class CorrectionLedger(DynamoDBTable):
         After an AwsError the correction may or may not have been booked. Read the row again to find out.
         """
         item = correction_item(row, target, note)
-        while True:
-            account = Account(self.get(account_pk(item["consumer"]), ACCOUNT_SK, deadline))
-            update = correct(row.at_ms, item["cost_nano_usd"], account, int(self.now().timestamp() * 1000))
-            try:
-                writes = self._writes(row, target, note, action, item, update)
-                self._call("TransactWriteItems", {"TransactItems": writes}, deadline)
-            except AwsError as error:
-                failed = [reason.get("Code") == CONDITION_FAILED for reason in _reasons(error)]
-                if not any(failed):
-                    raise
-                existing = deserialize_item(_reasons(error)[0].get("Item", {}))
-                if failed[0] or failed[1]:
-                    # An earlier attempt whose response was lost has written the very same item.
-                    return existing == {name: value for name, value in item.items() if value is not None}
-                continue  # a counter of a past window was dropped in between
-            return True
-
-    def _writes(
-        self, row: CorrectedRow, target: Target, note: Note, action: str, item: dict[str, Any], update: Update
-    ) -> list[dict[str, object]]:
-        table, consumer = self._table, item["consumer"]
-        put = {"TableName": table, "Item": serialize_item(item), "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
-        daily = item_key(rollup_pk(consumer), rollup_sk(row.day, row.model, row.key_id))
+        put = {"TableName": self._table, "Item": serialize_item(item), "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
         writes: list[dict[str, object]] = [
             {"Put": put | _ABSENT},
-            {"ConditionCheck": {"TableName": table, "Key": item_key(row.pk, row.sk), **_unchanged(row)}},
-            {"Update": build_update(table, daily, Update(sets={}, adds=_rollup(item)))},
-            {"Put": {"TableName": table, **_put(_audit(row, target, item, action).row(note.by, note.at))}},
+            {"ConditionCheck": {"TableName": self._table, "Key": item_key(row.pk, row.sk), **_unchanged(row)}},
+            {"Put": {"TableName": self._table, **_put(_audit(row, target, item, action).row(note.by, note.at))}},
         ]
-        if item["cost_nano_usd"] and update.adds:
-            account = item_key(account_pk(consumer), ACCOUNT_SK)
-            writes.append({"Update": build_update(table, account, update)})
-        return writes
+        try:
+            self._call("TransactWriteItems", {"TransactItems": writes}, deadline)
+        except AwsError as error:
+            failed = [reason.get("Code") == CONDITION_FAILED for reason in _reasons(error)]
+            if not any(failed):
+                raise
+            # An earlier attempt whose response was lost has written the very same item.
+            existing = deserialize_item(_reasons(error)[0].get("Item", {}))
+            return existing == {name: value for name, value in item.items() if value is not None}
+        return True
 
 
 def _reasons(error: AwsError) -> list[dict[str, Any]]:
@@ -121,14 +102,6 @@ def _unchanged(row: CorrectedRow) -> dict[str, object]:
         "ExpressionAttributeNames": {"#p": PK, **{f"#{name}": name for name in expected}},
         **({"ExpressionAttributeValues": values} if values else {}),
     }
-
-
-def _rollup(item: dict[str, Any]) -> dict[str, int]:
-    """What a correction adds to the rollup of its request."""
-    cost = int(item["cost_nano_usd"])
-    tokens = {name: int(item[name]) for name in TOKEN_FIELDS if name in item}
-    fees = {f"fees_{kind}": nano for kind, nano in (item["fees"] or {}).items()}
-    return {"corrections": 1, "cost_nano_usd": cost, "corrected_nano_usd": cost, **tokens, **fees}
 
 
 def _audit(row: CorrectedRow, target: Target, item: dict[str, Any], action: str) -> Audit:

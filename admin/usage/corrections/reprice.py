@@ -22,7 +22,7 @@ from admin.usage.corrections.documents import RepricedGroup, Repricing, repriced
 from admin.usage.corrections.prices import PRICE_HELP, PriceList, models_of, price_options
 from admin.usage.corrections.rows import CorrectedRow, Note, Target, corrected_rows
 from admin.usage.names import check_model
-from lambda_src.contract import STANDARD_TIER, usage_pk
+from lambda_src.contract import STANDARD_TIER
 from lambda_src.core.pricing import usd
 
 REASON_LENGTH: Final = 500
@@ -43,7 +43,7 @@ class _Selection:
         """The requests, by consumer and time."""
         for consumer, days in self.days.items():
             for day in days:
-                for row in corrected_rows(session.ledger.query(usage_pk(consumer, day)), session.now()):
+                for row in corrected_rows(session.ledger.usage_rows(consumer, day), session.now()):
                     if row.model == self.model and self.provider in (None, row.item.get("provider")):
                         yield row
 

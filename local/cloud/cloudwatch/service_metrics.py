@@ -1,7 +1,8 @@
 """Metrics of API Gateway and Lambda that alarms or the dashboard read.
 
 AWS: docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html (by ApiName and Stage)
-and docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html (by FunctionName). MiniStack publishes nothing
+and docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html (by FunctionName; IteratorAge is the age of the
+last record of each batch from a stream, whose records have their time in whole seconds). MiniStack publishes nothing
 for API Gateway, and for Lambda only invocations through its Invoke operation.
 Test: tests/e2e/test_alarms.py::test_alarm_starts_notifies_and_ends
 """
@@ -9,7 +10,7 @@ Test: tests/e2e/test_alarms.py::test_alarm_starts_notifies_and_ends
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ministack.services import apigateway_v1, cloudwatch, lambda_svc
@@ -17,6 +18,7 @@ from ministack.services import apigateway_v1, cloudwatch, lambda_svc
 from local.cloud.apigateway.request_context import current
 
 _acquire_execution_slot = lambda_svc._acquire_execution_slot
+_apply_filter_criteria = lambda_svc._apply_filter_criteria
 
 
 def apply() -> None:
@@ -39,6 +41,7 @@ def apply() -> None:
 
     apigateway_v1._handle_execute_in_scope = counted_stage_request
     lambda_svc._acquire_execution_slot = acquire_execution_slot
+    lambda_svc._apply_filter_criteria = filtered_batch
     lambda_svc._emit_lambda_logs = counted_invocation
     lambda_svc._emit_lambda_metrics = lambda *_, **__: None
 
@@ -66,6 +69,15 @@ def acquire_execution_slot(function: Mapping[str, Any], config: Mapping[str, Any
     metrics = {"Throttles": 1} if slot is None else {"Throttles": 0, "ConcurrentExecutions": by_function[slot]}
     _record_function(config, metrics)
     return slot, limit
+
+
+def filtered_batch(records: Sequence[Any], mapping: Mapping[str, Any]) -> Any:
+    """The records that an event source mapping passes on; publishes their age, also if they were passed on before."""
+    batch = _apply_filter_criteria(records, mapping)
+    created = batch[-1].get("dynamodb", {}).get("ApproximateCreationDateTime") if batch else None
+    if created is not None:
+        _record_function(mapping, {"IteratorAge": 1_000 * (time.time() - created)}, "Milliseconds")
+    return batch
 
 
 def _record_function(config: Mapping[str, Any], metrics: Mapping[str, float], unit: str = "Count") -> None:

@@ -3,8 +3,8 @@
 AWS: docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html, the same page of
 CloudWatch and Lambda, and docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
 (LeadingKeys are the partition keys that a request touches; each item of a transaction is evaluated by itself).
-MiniStack knows no dashboard, one log group by `logGroupName` alone, no LeadingKeys, and takes GetFunctionConcurrency
-for another action.
+MiniStack knows no dashboard, no stream of a table, one log group by `logGroupName` alone, no LeadingKeys, and takes
+GetFunctionConcurrency for another action.
 Test: tests/e2e/test_least_privilege.py::test_a_viewer_reads_all_there_is
 """
 
@@ -14,7 +14,7 @@ import json
 from typing import Any, Final
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import dynamodb
+from ministack.services import dynamodb, dynamodb_streams
 
 LEADING_KEYS: Final = "dynamodb:LeadingKeys"
 
@@ -50,6 +50,8 @@ def extract_iam_action(service: str, method: str, path: str, *rest: Any) -> Any:
 
 def extract_resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> Any:
     """The ARN of the resource, `*` for an operation without one."""
+    if service in ("dynamodb", "dynamodbstreams") and (stream := _stream(body)):
+        return stream
     if service not in ("logs", "monitoring"):
         return _extract_resource_arn(service, method, path, headers, body, *rest)
     _, region, account = rest
@@ -63,6 +65,15 @@ def extract_resource_arn(service: str, method: str, path: str, headers: Any, bod
     first = _Arn(arns[0] if arns else "*")
     first.others = tuple(arns[1:])
     return first
+
+
+def _stream(body: bytes) -> str | None:
+    """ARN of the stream that a request reads."""
+    request = json.loads(body)
+    if "ShardIterator" in request:
+        request = {"StreamArn": (dynamodb_streams._decode_iterator(request["ShardIterator"]) or {}).get("arn")}
+    arn = request.get("StreamArn")
+    return None if arn is None else str(arn)
 
 
 def dynamodb_service_context(body: bytes) -> Any:

@@ -149,3 +149,24 @@ def test_actions_of_lambda(user: Callable[..., Any], cloud: Cloud) -> None:
     functions.get_function_concurrency(FunctionName=name)
     assert denied(functions.put_function_concurrency, FunctionName=name, ReservedConcurrentExecutions=1)
     assert denied(functions.invoke, FunctionName=name)
+
+
+def test_stream_of_a_table(cloud: Cloud, user: Callable[..., Any]) -> None:
+    """A policy names one stream; permissions for its table do not apply to it."""
+    table = cloud.client("dynamodb").create_table(
+        TableName="streaming",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )["TableDescription"]
+    stream, actions = table["LatestStreamArn"], ["DescribeStream", "GetShardIterator", "GetRecords"]
+    reader = user(allow([f"dynamodb:{action}" for action in actions], [stream]))("dynamodbstreams")
+    (shard,) = reader.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]
+    start = {"StreamArn": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+    iterator = reader.get_shard_iterator(**start)["ShardIterator"]
+    assert reader.get_records(ShardIterator=iterator)["Records"] == []
+    other = user(allow([f"dynamodb:{action}" for action in actions], [table["TableArn"]]))("dynamodbstreams")
+    assert denied(other.describe_stream, StreamArn=stream)
+    assert denied(other.get_shard_iterator, **start)
+    assert denied(other.get_records, ShardIterator=iterator)

@@ -63,6 +63,7 @@ def query(logs: Any) -> Query:
         ("code like /[A-Z]/", ["7"]),
         ('not ispresent(code) and kind = "usage"', ["900", "40"]),
         ('status = "200"', ["40"]),
+        ('status = "200" or kind = "usage" and ms > 100', ["900", "40"]),
         ("missing != 1", []),
     ],
 )

@@ -79,3 +79,28 @@ def test_throttled_invocation_is_counted(cloud: Cloud, function: str) -> None:
     assert api.call().status == 500
     client.delete_function_concurrency(FunctionName=function)
     assert total(cloud, "AWS/Lambda", "Throttles", FunctionName=function) == 1
+
+
+def test_age_of_records_grows_while_their_batch_fails(cloud: Cloud) -> None:
+    failing = deploy_function(cloud, archive({"app.py": "def handler(event, context):\n    raise ValueError\n"}))
+    dynamodb, functions = cloud.client("dynamodb"), cloud.client("lambda")
+    keys = {"AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}]}
+    keys["KeySchema"] = [{"AttributeName": "pk", "KeyType": "HASH"}]
+    table = dynamodb.create_table(
+        TableName=f"aged-{failing}", BillingMode="PAY_PER_REQUEST", **keys,
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )["TableDescription"]  # fmt: skip
+    mapping = functions.create_event_source_mapping(
+        FunctionName=failing, EventSourceArn=table["LatestStreamArn"], StartingPosition="TRIM_HORIZON"
+    )
+    dynamodb.put_item(TableName=table["TableName"], Item={"pk": {"S": "late"}})
+
+    def age() -> float:
+        return total(cloud, "AWS/Lambda", "IteratorAge", "Maximum", FunctionName=failing)
+
+    deadline = time.monotonic() + 20
+    while age() < 2_500 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert 2_500 <= age() < 20_000
+    functions.delete_event_source_mapping(UUID=mapping["UUID"])
+    dynamodb.delete_table(TableName=table["TableName"])

@@ -157,9 +157,10 @@ def _compile(tree: ast.expr) -> Expression:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             negated = _compile(operand)
             return lambda row: not negated(row)
-        case ast.BoolOp(op=ast.And(), values=values):
+        case ast.BoolOp(op=sign, values=values):
             conditions = [_compile(value) for value in values]
-            return lambda row: all(condition(row) for condition in conditions)
+            combine = all if isinstance(sign, ast.And) else any
+            return lambda row: combine(condition(row) for condition in conditions)
         case ast.Compare(left=left, ops=[sign], comparators=[right]) if type(sign) in COMPARISONS:
             operation, first, second = COMPARISONS[type(sign)], _compile(left), _compile(right)
             return lambda row: compare(operation, first(row), second(row))
