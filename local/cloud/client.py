@@ -95,6 +95,18 @@ class Cloud:
         finally:
             self._control("faults", {"end": identifier})
 
+    @contextlib.contextmanager
+    def contention(self, **changes: float) -> Iterator[None]:
+        """Within the `with` block, DynamoDB rejects more or fewer writes than AWS's.
+
+        transaction_seconds: how long a transaction holds its items. write_units: per second and partition key.
+        """
+        before = self._control("contention", changes)
+        try:
+            yield
+        finally:
+            self._control("contention", before)
+
     def _control(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
         body = json.dumps(request)
         answer = urllib3.request("POST", f"{self.endpoint}/_local/{path}", body=body, retries=False, timeout=30)

@@ -2,6 +2,7 @@
 
 POST /_local/clock {"advance_seconds": 900} makes metric data older and evaluates all alarms (0: only evaluates).
 POST /_local/faults {"service": "dynamodb", "code": "ThrottlingException", …} injects a fault; {"end": ID} ends it.
+POST /_local/contention {"write_units": 10, …} changes when DynamoDB rejects writes; the response has the old values.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import json
 from typing import Any
 
-from local.cloud import fault_injection
+from local.cloud import dynamodb_contention, fault_injection
 from local.cloud.cloudwatch import alarms
 
 
@@ -36,6 +37,8 @@ def _handle(path: str, request: dict[str, Any]) -> dict[str, Any]:
     if path == "/_local/clock":
         alarms.advance(request["advance_seconds"])
         return {}
+    if path == "/_local/contention":
+        return dynamodb_contention.change(**request)
     if "end" in request:
         fault_injection.end(request["end"])
         return {}

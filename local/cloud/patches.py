@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from local.cloud import fault_injection, lambda_workers, secretsmanager, sns, terraform_delay
+from local.cloud import dynamodb_contention, fault_injection, lambda_workers, secretsmanager, sns, terraform_delay
 from local.cloud.apigateway import (
     binary_media,
     key_source,
@@ -49,6 +49,7 @@ PATCHES: Final = (
     lambda_workers,
     secretsmanager,
     sns,
+    dynamodb_contention,
     fault_injection,
     terraform_delay,
 )

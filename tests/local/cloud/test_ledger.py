@@ -103,34 +103,6 @@ def test_cancelled_transaction_changes_nothing(client: Any, table: str) -> None:
     assert client.scan(TableName=table)["Count"] == 0
 
 
-def test_concurrent_settlements_count_each_request_once(client: Any, table: str) -> None:
-    client.put_item(TableName=table, Item={**KEY, "spent": {"N": "0"}})
-
-    def settle(number: int) -> bool:
-        row = {"pk": {"S": "USAGE#acme"}, "sk": {"S": str(number % 50)}}
-        spend = {
-            "TableName": table,
-            "Key": KEY,
-            "UpdateExpression": "ADD spent :cost",
-            "ExpressionAttributeValues": {":cost": {"N": "3"}},
-        }
-        try:
-            client.transact_write_items(
-                TransactItems=[
-                    {"Put": {"TableName": table, "Item": row, "ConditionExpression": "attribute_not_exists(pk)"}},
-                    {"Update": spend},
-                ]
-            )
-        except client.exceptions.TransactionCanceledException:
-            return False
-        return True
-
-    with ThreadPoolExecutor(40) as pool:
-        settled = sum(pool.map(settle, range(200)))
-    assert settled == 50
-    assert client.get_item(TableName=table, Key=KEY)["Item"]["spent"] == {"N": "150"}
-
-
 def test_sparse_index_has_only_the_keys_of_account_items(client: Any, table: str) -> None:
     client.put_item(TableName=table, Item={**KEY, "account": {"S": "ACCOUNT"}, "committed": {"N": "5"}})
     client.put_item(TableName=table, Item={"pk": {"S": "USAGE#acme"}, "sk": {"S": "1"}})
