@@ -1,4 +1,4 @@
-"""`tollgate`, the command of operators: keys, consumers, usage, budgets, providers, logs, doctor.
+"""`tollgate`, the command of operators: keys, consumers, usage, budgets, the ledger, providers, logs, doctor.
 
 A command line imports only the module of the command it names. boto3 and rich are imported by the first command that
 needs them.
@@ -82,6 +82,7 @@ COMMANDS: Final = {
     "consumers": ("consumers.commands", "app", "Show consumers with their budgets and keys; pause and resume them."),
     "usage": ("usage.commands", "app", "Report usage and cost, look at single requests, and correct them."),
     "budgets": ("budgets.commands", "app", "Show and forecast budgets, or raise one temporarily."),
+    "ledger": ("ledger.commands", "app", "Verify rollups and accounts against the usage rows; repair them."),
     "reconcile": (
         "reconcile.commands",
         "reconcile",

@@ -13,7 +13,7 @@ from admin.doctor.check import Check, Deployed, Finding, Severity, error, warnin
 from admin.errors import DENIED, CliError, ConfigurationError, unknown
 from admin.output import json_output, printable
 from admin.session import Session, session_of
-from lambda_src.contract import prefix
+from lambda_src.resource_names import prefix
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -92,9 +92,9 @@ def all_checks() -> tuple[Check, ...]:
     This imports all that checks need in one thread: threads that import parts of one package at the same time can
     deadlock on import locks (github.com/python/cpython/issues/83065).
     """
-    from admin.doctor import account, alerts, drift, gateway, keys, money, storage
+    from admin.doctor import account, alerts, drift, gateway, keys, money, storage, sums
 
-    parts = (gateway, account, storage, money, keys, alerts, drift)
+    parts = (gateway, account, storage, money, sums, keys, alerts, drift)
     return tuple(check for part in parts for check in part.CHECKS)
 
 
@@ -128,7 +128,9 @@ def run_checks(session: Session, checks: Sequence[Check]) -> DoctorReport:
 def _prepare(session: Session, *, alone: bool) -> None:
     """Create what the threads share, since boto3 sessions are not thread-safe
     (boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html). A single check creates its own clients."""
-    clients = () if alone else ("apigateway", "cloudwatch", "dynamodb", "iam", "logs", "secretsmanager", "sns")
+    clients = (
+        () if alone else ("apigateway", "cloudwatch", "dynamodb", "iam", "logs", "secretsmanager", "sns", "streams")
+    )
     for name in ("config", *clients):  # the configuration first: a missing deployment is reported once
         getattr(session, name)
 

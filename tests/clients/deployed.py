@@ -7,19 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lambda_src.contract import secret_name
+from lambda_src.resource_names import secret_name
 from local.cloud.client import Cloud
 from local.demo.up import STANDIN_KEYS
 from local.deployment import Deployment, put_secrets
 from local.provider.server import StandInProvider
 from tests.clients.measuring import Target
+from tests.e2e.command import command_for, ledger_differences
 
 _ENVIRONMENT = "clients"
 
 
 @contextmanager
 def deployed(cloud: Cloud, out: Path) -> Iterator[Target]:
-    """A deployment that calls a stand-in provider. out: folder for the synthesized JSON and Terraform's state."""
+    """A deployment that calls a stand-in provider. out: folder for the synthesized JSON and Terraform's state.
+
+    Its ledger is verified at the end.
+    """
     with StandInProvider.start() as provider:
         deployment = Deployment(
             cloud=cloud,
@@ -34,6 +38,7 @@ def deployed(cloud: Cloud, out: Path) -> Iterator[Target]:
         outputs = deployment.outputs()
         keys = {name: deployment.key_value(ids["default"]) for name, ids in outputs["key_ids"].items()}
         yield Target(str(outputs["invoke_url"]), keys.__getitem__, provider, lambda since: _requests(cloud, since))
+        assert not ledger_differences(command_for(deployment)), "rollups or accounts are not what the usage rows say"
 
 
 def _requests(cloud: Cloud, since_ms: int) -> int:

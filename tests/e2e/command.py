@@ -18,6 +18,7 @@ from unittest import mock
 import botocore.loaders
 
 from admin import cli
+from local.deployment import Deployment
 
 INSTALLED = Path(sys.executable).parent / "tollgate"
 _LOADER = functools.cache(botocore.loaders.create_loader)
@@ -98,3 +99,16 @@ class Command:
         finally:
             process.kill()
             process.communicate()
+
+
+def command_for(deployment: Deployment) -> Command:
+    """The operator's command, configured for a deployed environment."""
+    variables = {**deployment.cloud.environment(), "TOLLGATE_ENV": deployment.environment, "NO_COLOR": "1"}
+    return Command({**variables, "TOLLGATE_ENVIRONMENTS": str(deployment.environments)})
+
+
+def ledger_differences(command: Command) -> list[dict[str, Any]]:
+    """What `tollgate ledger verify` finds."""
+    words = ("--output", "json", "ledger", "verify")
+    found: list[dict[str, Any]] = command.here(*words, accepted=(0, 1)).json["differences"]
+    return found

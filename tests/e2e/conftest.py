@@ -12,12 +12,12 @@ import openai
 import pytest
 import urllib3
 
-from lambda_src.contract import secret_name
+from lambda_src.resource_names import secret_name
 from local.cloud.client import Cloud
 from local.deployment import Deployment, put_secrets
 from local.provider.protocol import StandInKeys
 from local.provider.server import StandInProvider
-from tests.e2e.command import Command
+from tests.e2e.command import Command, command_for, ledger_differences
 
 CANARY_SECRETS = {"openai": "sk-canary-openai-7f3a", "anthropic": "sk-canary-anthropic-91bd"}
 CANARY_PROMPT = "canary-prompt-c0ffee"
@@ -92,7 +92,7 @@ def _delete_operator_keys(system: System) -> None:
 
 @pytest.fixture(scope="session")
 def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Deploy the environment; at the end destroy it and check that no resource remains."""
+    """Deploy the environment; at the end verify its ledger, destroy it, and check that no resource remains."""
     keys = StandInKeys(openai=frozenset({CANARY_SECRETS["openai"]}), anthropic=frozenset({CANARY_SECRETS["anthropic"]}))
     provider = StandInProvider.start(keys=keys)
     deployment = Deployment(
@@ -107,15 +107,16 @@ def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     put_secrets(cloud, {secret_name("e2e", name): value for name, value in CANARY_SECRETS.items()})
     system = System(deployment, provider)
     yield system
+    differences = ledger_differences(command_for(deployment))
     _delete_operator_keys(system)
     deployment.destroy()
     provider.stop()
     remaining = _remaining_resources(cloud)
     assert not remaining, f"terraform destroy left {remaining} behind"
+    assert not differences, "rollups or accounts are not what the usage rows say"
 
 
 @pytest.fixture(scope="session")
 def tollgate(system: System) -> Command:
     """The operator's command, configured for the deployed environment."""
-    variables = {**system.cloud.environment(), "TOLLGATE_ENV": "e2e", "NO_COLOR": "1"}
-    return Command({**variables, "TOLLGATE_ENVIRONMENTS": str(system.deployment.environments)})
+    return command_for(system.deployment)

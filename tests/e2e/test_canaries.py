@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from lambda_src.contract import AUTHORIZER_HANDLER, log_group
+from lambda_src.contract import AUTHORIZER_HANDLER
+from lambda_src.resource_names import log_group
 from tests.e2e.command import Command
 from tests.e2e.conftest import CANARY_PROMPT, CANARY_SECRETS, System
 from tests.e2e.temporary_changes import AUTHORIZER, temporarily

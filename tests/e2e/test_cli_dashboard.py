@@ -35,7 +35,9 @@ def page(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFac
     assert system.call("GET", "/tools/echo", headers=headers).status == 200
     assert system.call("GET", "/v1/models", headers={"x-api-key": "a-guess"}).status == 401
     causes = Causes(system)
-    for cause in (causes.ledger_failures, causes.secret_failures, causes.dead_keys, causes.over_estimate, causes.sweep):
+    for cause in (
+        causes.ledger_failures, causes.secret_failures, causes.dead_keys, causes.over_estimate, causes.reserved_in_vain,
+    ):  # fmt: skip
         cause()
     file = tmp_path_factory.mktemp("dashboard") / "page.html"
     output = tollgate.json("dashboard", "--since", "1h", "--variable", "consumer=drawn", "--to", str(file))

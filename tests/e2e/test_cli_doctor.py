@@ -12,10 +12,7 @@ from typing import Any
 
 import pytest
 
-from lambda_src.contract import (
-    log_group,
-    secret_name,
-)
+from lambda_src.resource_names import log_group, secret_name
 from tests.e2e.command import INSTALLED, Command
 from tests.e2e.conftest import System
 from tests.e2e.temporary_changes import GATEWAY, findings, gateway_config_changed, stage_changed, temporarily
@@ -109,6 +106,21 @@ def test_reserved_concurrency_of_zero(system: System, tollgate: Command) -> None
         (found,) = findings(tollgate, "functions", accepted=1)
     assert "cannot run: its reserved concurrency is 0" in found["found"]
     assert "delete-function-concurrency" in found["fix"]
+
+
+def test_a_disabled_event_source_mapping(system: System, tollgate: Command) -> None:
+    """Nothing else reports it for an hour: there are no errors, and no lag without a batch."""
+    client = system.cloud.client("lambda")
+    (mapping,) = client.list_event_source_mappings(FunctionName="tollgate-e2e-aggregator")["EventSourceMappings"]
+    with temporarily(
+        lambda: client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False),
+        lambda: client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True),
+    ):
+        (found,) = findings(tollgate, "stream", accepted=1)
+    assert found["found"] == (
+        "the event source mapping of tollgate-e2e-aggregator is disabled, so requests are not booked"
+    )
+    assert findings(tollgate, "stream") == []
 
 
 @pytest.mark.parametrize(

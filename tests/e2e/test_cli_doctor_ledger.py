@@ -19,7 +19,7 @@ from lambda_src.contract import (
     LISTED_KEY,
     TOKEN_CLASSES,
 )
-from lambda_src.core.account import Hold
+from lambda_src.core.account import bucket, tally
 from tests.e2e.command import Command
 from tests.e2e.conftest import System
 from tests.e2e.temporary_changes import findings, from_now, gateway_config_changed, item_changed, temporarily
@@ -61,15 +61,11 @@ def test_a_provider_that_exceeded_a_maximum(system: System, tollgate: Command) -
 
 
 def test_a_hold_past_its_deadline(system: System, tollgate: Command) -> None:
-    late = int((datetime.now(UTC) - timedelta(hours=1)).timestamp())
-    hold = Hold(
-        request_id="r1", amount=2_500_000, deadline=late, at_ms=late * 1000, tokens=1, key_id="k", route="chat",
-        provider="openai", model="standin-small", price_version="p",
-    )  # fmt: skip
-    values = {ACCOUNTS_INDEX_KEY: LISTED_ACCOUNT, f"h|{hold.request_id}": hold.text}
+    late = bucket(int((datetime.now(UTC) - timedelta(hours=1)).timestamp() * 1000))
+    values = {ACCOUNTS_INDEX_KEY: LISTED_ACCOUNT, f"R|{late}": tally(2_500_000)}
     with item_changed(system, "ACCOUNT#ghost", "ACCOUNT", values):
         (found,) = findings(tollgate, "holds", accepted=1)
-    assert found["found"] == "ghost has 1 hold of $0.0025 up to 60 minutes past the deadline"
+    assert found["found"].startswith("ghost has $0.0025 reserved for 1 request up to ")
     assert "tollgate-e2e-sweeper" in found["fix"]
 
 
@@ -98,14 +94,14 @@ def test_old_provider_keys(system: System, tollgate: Command) -> None:
 
 
 def test_a_sweeper_that_does_not_run(system: System, tollgate: Command) -> None:
-    """Its metric shows each run for 15 minutes."""
+    """Its metric shows each run for 25 minutes."""
     ((severity, message),) = found_later(tollgate, "sweeper", days=1)
     assert severity == "error"
-    assert message.startswith("tollgate-e2e-sweeper has not run in 15 minutes")
+    assert message.startswith("tollgate-e2e-sweeper has not run in 25 minutes")
     system.cloud.client("lambda").invoke(FunctionName="tollgate-e2e-sweeper", Payload=b"{}")
-    assert found_later(tollgate, "sweeper", minutes=14.5) == []
-    # At 17 minutes the function has no recent change either, so the result above came from the run.
-    assert found_later(tollgate, "sweeper", minutes=17)[0][0] == "error"
+    assert found_later(tollgate, "sweeper", minutes=24.5) == []
+    # At 27 minutes the function has no recent change either, so the result above came from the run.
+    assert found_later(tollgate, "sweeper", minutes=27)[0][0] == "error"
 
 
 def test_a_spent_budget_an_ended_raise_and_unsettled_requests(system: System, tollgate: Command) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from constructs_lib.query_catalogue import QUERIES
-from lambda_src.contract import log_group
+from lambda_src.resource_names import log_group
 from tests.e2e.command import Command
 from tests.e2e.conftest import System
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lambda_src.contract import secret_name
+from lambda_src.resource_names import secret_name
 from tests.e2e.command import Command
 from tests.e2e.conftest import CANARY_SECRETS, System
 
@@ -40,7 +40,7 @@ def test_a_secret_is_set_from_stdin_and_never_printed(system: System, tollgate: 
         assert (result.json["provider"], result.json["effective_within_seconds"]) == ("anthropic", 300)
         assert "within 5 minutes" in result.err
         pages = system.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=system.outputs["table"])
-        items = json.dumps([item for page in pages for item in page["Items"]])
+        items = json.dumps([item for page in pages for item in page["Items"]], default=repr)
         assert '"providers.secret.set"' in items
         assert result.json["version"] in items
         assert NEW not in items + result.out + result.err

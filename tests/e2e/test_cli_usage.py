@@ -9,6 +9,8 @@ import os
 import pty
 import signal
 import subprocess
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -25,6 +27,7 @@ from lambda_src.contract import (
     rollup_sk,
     usage_pk,
     usage_sk,
+    usage_slot,
 )
 from lambda_src.edges.dynamodb_attributes import serialize_item
 from tests.e2e.command import INSTALLED, Command
@@ -63,8 +66,17 @@ def chat(system: System, model: str) -> tuple[int, Decimal, str]:
     return response.status, cost, response.headers["x-tollgate-request-id"]
 
 
+def await_item(system: System, key: tuple[str, str]) -> None:
+    """Wait until an item exists."""
+    client, table = system.cloud.client("dynamodb"), str(system.outputs["table"])
+    until = time.monotonic() + 20
+    while "Item" not in client.get_item(TableName=table, Key={PK: {"S": key[0]}, SK: {"S": key[1]}}):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
 @pytest.fixture(scope="module")
-def called(system: System) -> Called:
+def called(system: System, tollgate: Command) -> Iterator[Called]:
     """Today two successes, a failure and a rejection; two days ago requests for a model with a hostile name."""
     outcomes = {
         "first": chat(system, "standin-small"),
@@ -74,10 +86,31 @@ def called(system: System) -> Called:
     }
     assert [status for status, _, _ in outcomes.values()] == [200, 200, 500, 404]
     key_id = system.key_id("metered")
+    at = int((NOW - timedelta(days=2)).timestamp() * 1000)
+    row = {
+        "at_ms": at,
+        "consumer": "metered",
+        "key_id": key_id,
+        "model": HOSTILE,
+        "status": 200,
+        "settlement": "settled",
+        "unreserved": True,
+    }
+    rollup_key = rollup_pk("metered"), rollup_sk(EARLIER, HOSTILE, key_id)
+    row_key = usage_pk("metered", EARLIER, usage_slot("earlier-request=")), usage_sk(at, "earlier-request=")
     put(
         system,
-        rollup_pk("metered"),
-        rollup_sk(EARLIER, HOSTILE, key_id),
+        *row_key,
+        **row,
+        usage_source="estimated",
+        cost_nano_usd=2_000_000_007,
+        held_nano_usd=2_000_000_007,
+        tokens_input=40,
+    )
+    await_item(system, rollup_key)  # which the aggregator books for the row
+    put(
+        system,
+        *rollup_key,
         requests=3,
         cost_nano_usd=2_000_000_007,
         tokens_input=40,
@@ -89,28 +122,13 @@ def called(system: System) -> Called:
         ms_500=3,
         latency_ms=900,
     )
-    at = int((NOW - timedelta(days=2)).timestamp() * 1000)
-    row = {
-        "at_ms": at,
-        "consumer": "metered",
-        "key_id": key_id,
-        "model": HOSTILE,
-        "status": 200,
-        "settlement": "settled",
-    }
-    put(
-        system,
-        usage_pk("metered", EARLIER),
-        usage_sk(at, "earlier-request="),
-        **row,
-        usage_source="estimated",
-        cost_nano_usd=2_000_000_007,
-        held_nano_usd=2_000_000_007,
-        tokens_input=40,
-    )
     cost = sum((cost for _, cost, _ in outcomes.values()), Decimal(0))
     assert cost > 0
-    return Called(cost, {name: request_id for name, (_, _, request_id) in outcomes.items()}, key_id)
+    yield Called(cost, {name: request_id for name, (_, _, request_id) in outcomes.items()}, key_id)
+    for pk, sk in (row_key, rollup_key):
+        key = {PK: {"S": pk}, SK: {"S": sk}}
+        system.cloud.client("dynamodb").delete_item(TableName=str(system.outputs["table"]), Key=key)
+    tollgate.here("--yes", "ledger", "verify", "--since", "3d", "--consumer", "metered", "--repair")
 
 
 def report(tollgate: Command, *arguments: str) -> dict[str, Any]:

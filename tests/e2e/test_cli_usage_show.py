@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 import openai
 import pytest
 
-from lambda_src.contract import ACCOUNT_SK, ACCOUNTS_INDEX_KEY, LISTED_ACCOUNT, PK, SK, account_pk, log_group
 from lambda_src.core.account import Hold
+from lambda_src.core.policy import Policy
+from lambda_src.core.usage_record import UsageRecord
+from lambda_src.edges.aws import AwsClient
+from lambda_src.edges.ledger import Ledger
+from lambda_src.resource_names import log_group
 from tests.e2e.command import Command
 from tests.e2e.conftest import System
 
@@ -23,18 +28,16 @@ NOW = datetime.now(UTC)
 @pytest.fixture(scope="module")
 def swept(system: System) -> str:
     """A request that reserved money and never ended, so the sweeper booked it."""
-    late = int(NOW.timestamp()) - 60
-    hold = Hold(
-        request_id="sweptRequestOfTests=", amount=2_500, deadline=late, at_ms=late * 1000, tokens=7,
-        key_id=system.key_id("limited"), route="chat", provider="openai", model="standin-small", price_version="p",
+    at_ms = int(NOW.timestamp() - 2_400) * 1000  # long before the oldest request that may still run
+    hold = Hold(request_id="sweptRequestOfTests=", amount=2_500, deadline=at_ms // 1000 + 60, at_ms=at_ms, tokens=7)
+    record = UsageRecord(
+        request_id=hold.request_id, at_ms=at_ms, environment="e2e", consumer="limited", key_id=system.key_id("limited"),
+        route="chat", provider="openai", model="standin-small", price_version="p", held_nano_usd=hold.amount,
     )  # fmt: skip
-    system.cloud.client("dynamodb").update_item(
-        TableName=str(system.outputs["table"]),
-        Key={PK: {"S": account_pk("limited")}, SK: {"S": ACCOUNT_SK}},
-        UpdateExpression="SET #h = :h, #a = :a",
-        ExpressionAttributeNames={"#h": f"h|{hold.request_id}", "#a": ACCOUNTS_INDEX_KEY},
-        ExpressionAttributeValues={":h": {"S": hold.text}, ":a": {"S": LISTED_ACCOUNT}},
-    )
+    ledger = Ledger(AwsClient(system.cloud.environment()), str(system.outputs["table"]), "e2e", 400)
+    policy = Policy(consumer="limited", plan="open", models=frozenset("*"))
+    ledger.reserve(hold, "limited", policy, time.monotonic() + 10)
+    ledger.open(record, hold, time.monotonic() + 10)
     system.cloud.client("lambda").invoke(FunctionName="tollgate-e2e-sweeper", Payload=b"{}")
     return hold.request_id
 
@@ -73,7 +76,7 @@ def test_a_request_that_a_budget_rejected(system: System, tollgate: Command) -> 
     ("error_type", "path", "message"),
     [
         ("THROTTLED", "/v1/messages", "answered 429 (THROTTLED) before any function saw it"),
-        ("INTEGRATION_TIMEOUT", "/v1/messages", "the sweeper books it within 8 minutes"),
+        ("INTEGRATION_TIMEOUT", "/v1/messages", "the sweeper books it within 17 minutes"),
         ("-", "/v1/messages", "from the gateway, whose usage line takes a few seconds"),
         ("-", "/openai/v1/responses", "from the gateway, whose usage line takes a few seconds"),
         ("-", "/tools/echo", "from a function of your own"),

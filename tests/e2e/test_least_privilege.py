@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from botocore.exceptions import ClientError
 from typer.main import get_command
 
 from admin import cli
-from lambda_src.contract import ENVIRONMENT_TAG, EXCEEDED_PK, secret_name
+from lambda_src.contract import EXCEEDED_PK
+from lambda_src.resource_names import ENVIRONMENT_TAG, secret_name
 from tests.e2e.command import Command
 from tests.e2e.conftest import CANARY_SECRETS, System
 from tests.e2e.temporary_changes import from_now, item_changed
@@ -31,6 +33,7 @@ READS = {
     "keys export": "keys export",
     "keys list": "keys list",
     "keys show": "keys show {alpha}",
+    "ledger verify": "ledger verify --since 1d --wait 1",
     "logs errors": "logs errors",
     "logs queries": "logs queries",
     "logs query": "logs query slowest",
@@ -177,8 +180,8 @@ def test_of_every_verb_it_is_known_who_may_use_it() -> None:
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb in READS])
 def test_a_viewer_reads_all_there_is(viewer: Person, verb: str) -> None:
-    # Doctor ends with 1 where other tests have made an outage ring.
-    said = viewer.tries(READS[verb], accepted=(0, 1) if verb == "doctor" else 0)
+    # Doctor ends with 1 where other tests have made an outage ring, as verify does where they have changed the ledger.
+    said = viewer.tries(READS[verb], accepted=(0, 1) if verb in ("doctor", "ledger verify") else 0)
     assert "not checked" not in said
     assert "there is no alarm" not in said
 
@@ -254,6 +257,17 @@ def test_an_operator_books_no_money(system: System, operator: Person, verb: str)
     said = operator.tries(BOOKS[verb], accepted=254)
     assert "AccessDenied" in said
     assert everything(system) == before
+
+
+@pytest.mark.parametrize("who", ["viewer", "operator"])
+def test_only_who_deploys_repairs_the_ledger(system: System, request: pytest.FixtureRequest, who: str) -> None:
+    someone: Person = request.getfixturevalue(who)
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    with item_changed(system, "ROLLUP#retired", f"{day}#standin-small#k", {"requests": 1, "cost_nano_usd": 5}):
+        before = everything(system)
+        said = someone.tries("ledger verify --since 1d --consumer retired --wait 0 --repair", accepted=254)
+        assert "AccessDenied" in said
+        assert everything(system) == before
 
 
 @pytest.mark.parametrize("verb", ["usage correct", "usage reprice"])

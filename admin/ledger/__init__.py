@@ -1,0 +1,1 @@
+"""Verification of rollups and accounts against the usage rows, and their repair."""
