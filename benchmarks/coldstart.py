@@ -22,6 +22,7 @@ ROUNDS: Final = 15
 PROGRAMS: Final = {
     "empty interpreter": "pass",
     "gateway Lambda": "import lambda_src.handler",
+    "aggregator Lambda": "import lambda_src.aggregator",
     "sweeper Lambda": "import lambda_src.sweeper",
     "authorizer Lambda": "import lambda_src.authorizer",
     "boto3 DynamoDB client": "import boto3; boto3.client('dynamodb', region_name='eu-west-1')",
