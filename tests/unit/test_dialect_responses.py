@@ -13,6 +13,7 @@ from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import ParsedResponse
 from lambda_src.core.tokens import Tokens
+from tests.linear_time import linear_time
 from tests.unit.test_parsed_request import ROUTE
 
 
@@ -215,3 +216,11 @@ def test_bedrock_stream_is_counted_by_its_metadata() -> None:
     )
     broken = parse("converse_stream", text + frame("throttlingException", {}, ":exception-type"), stream=True)
     assert (broken.usage.reported, broken.failed, broken.delivered_bytes) == (False, True, 4)
+
+
+def test_usage_objects_that_grow_are_read_in_linear_time() -> None:
+    body = sse(*({"usage": {f"n{number}": number + 1}} for number in range(200_000)))
+    with linear_time():
+        response = parse("chat", body, stream=True)
+    assert response.usage.raw is not None
+    assert len(response.usage.raw) == 200_000

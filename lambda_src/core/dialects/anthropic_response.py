@@ -9,7 +9,7 @@ from lambda_src.contract import Route
 from lambda_src.core.dialects.parsed_request import JsonObject, ParsedRequest, objects
 from lambda_src.core.dialects.parsed_response import ParsedResponse, text_size, unreadable
 from lambda_src.core.dialects.response_body import parse_body
-from lambda_src.core.dialects.usage_fields import ANTHROPIC_CALLS, merged
+from lambda_src.core.dialects.usage_fields import ANTHROPIC_CALLS, merge
 from lambda_src.core.dialects.usage_reading import anthropic_usage, with_calls
 from lambda_src.core.tokens import ReportedUsage, Tokens, as_object, name_or_none
 
@@ -88,11 +88,11 @@ class _Message:
         if usage.get("iterations"):
             self.usage |= {name: value for name, value in usage.items() if value is not None}
         else:
-            self.usage = merged(self.usage, usage)
+            merge(self.usage, usage)
 
     def _read_message(self, message: JsonObject) -> None:
         self.model = message.get("model")
-        self.usage = merged(self.usage, as_object(message.get("usage")))
+        merge(self.usage, as_object(message.get("usage")))
         self.stop_reason = message.get("stop_reason")
         for block in objects(message.get("content")):
             self._add_block(block)

@@ -9,7 +9,7 @@ from lambda_src.contract import STANDARD_TIER, Route
 from lambda_src.core.dialects.parsed_request import JsonObject, ParsedRequest, find_values
 from lambda_src.core.dialects.parsed_response import ParsedResponse, text_size, unreadable
 from lambda_src.core.dialects.response_body import parse_body
-from lambda_src.core.dialects.usage_fields import merged
+from lambda_src.core.dialects.usage_fields import merge
 from lambda_src.core.dialects.usage_reading import bedrock_usage
 from lambda_src.core.tokens import as_object, name_or_none, read_count
 
@@ -35,7 +35,7 @@ def parse_response(route: Route, parsed: ParsedRequest, body: bytes, complete: b
         elif kind == "messageStop":
             blocked = payload.get("stopReason") == _BLOCKED
         elif kind in ("metadata", ""):
-            usage = merged(usage, as_object(payload.get("usage")))
+            merge(usage, as_object(payload.get("usage")))
             blocked = blocked or payload.get("stopReason") == _BLOCKED
             _add_guardrail_units(units, payload)
             tier = tier_of(payload) or tier

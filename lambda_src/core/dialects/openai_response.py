@@ -17,7 +17,7 @@ from lambda_src.core.dialects.usage_fields import (
     OPENAI_CALLS,
     SEARCH_SIZE,
     USAGE_PLACES,
-    merged,
+    merge,
     value_at,
 )
 from lambda_src.core.dialects.usage_reading import openai_usage, with_calls
@@ -78,7 +78,8 @@ class _Facts:
 
     def add_usage(self, usage: object) -> None:
         if isinstance(usage, dict):
-            self.raw = usage if self.raw is None else merged(self.raw, usage)
+            self.raw = {} if self.raw is None else self.raw
+            merge(self.raw, usage)
 
     def usage(self, route: Route, parsed: ParsedRequest, broken: bool) -> ReportedUsage:
         """The usage. broken: whether the response is a stream that failed."""

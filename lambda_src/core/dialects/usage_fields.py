@@ -172,13 +172,14 @@ def value_at(value: object, path: tuple[str, ...]) -> object:
     return value
 
 
-def merged(earlier: JsonObject, later: JsonObject, depth: int = 3) -> JsonObject:
-    """The usage object of a stream after another one: counts that are 0 or null replace nothing, to `depth` levels."""
-    usage = dict(earlier)
+def merge(usage: JsonObject, later: JsonObject, depth: int = 3) -> None:
+    """Add a later usage object of a stream to `usage`: counts that are 0 or null replace nothing, to `depth` levels.
+
+    It changes `usage` itself, since a copy for each event of a stream would take quadratic time.
+    """
     for name, value in later.items():
         known = usage.get(name)
         if depth and isinstance(known, dict) and isinstance(value, dict):
-            usage[name] = merged(known, value, depth - 1)
+            merge(known, value, depth - 1)
         elif value or not known:
             usage[name] = value
-    return usage
