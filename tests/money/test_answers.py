@@ -102,6 +102,8 @@ def test_what_is_no_answer_of_the_api_is_estimated(asked: Answers, body: str) ->
         ((CHUNK,), 33_000, "estimated", "upstream_incomplete"),
         ((CHUNK, {**CHUNK, "usage": USAGE}), 190_000, "estimated", "upstream_incomplete"),  # a running count
         ((CHUNK, COUNT), 190_000, "reported", None),
+        (({"choices": [{"index": 0, "delta": {"content": "[DONE]"}, "finish_reason": None}], "usage": USAGE},),
+         190_000, "estimated", "upstream_incomplete"),  # the text is no end
         (({"choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": "stop"},
                        {"index": 1, "delta": {"content": "Hel"}, "finish_reason": None}]},),
          33_000, "estimated", "upstream_incomplete"),

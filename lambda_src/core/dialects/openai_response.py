@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
@@ -25,6 +26,7 @@ from lambda_src.core.tokens import ReportedUsage, as_object, name_or_none
 
 _FINAL_EVENTS = ("response.completed", "response.incomplete", "response.failed")
 _ADDED, _DONE = "response.output_item.added", "response.output_item.done"
+_STREAM_END = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]")
 _TEXT_FIELDS = ("delta", "message", "text")
 """The fields of a choice that have its text, in chunks and in whole responses."""
 
@@ -73,7 +75,7 @@ class _Facts:
 
     def ended(self, body: Body) -> bool:
         """Whether a stream has its end: `[DONE]`, the final event, or the finish reason of every choice."""
-        done = any(b"[DONE]" in event for event in body.events[-3:])
+        done = any(_STREAM_END.search(event) for event in body.events[-3:])
         return done or self.has_final or (bool(self.finished) and all(self.finished.values()))
 
     def add_usage(self, usage: object) -> None:
