@@ -44,6 +44,10 @@ from tests.money.answers import (
         ({"prompt_cache_hit_tokens": 0, "prompt_cache_miss_tokens": 70}, 190_000),
         ({"prompt_tokens_details": {"cache_write_tokens": 60}}, 205_000),  # 10 × 1,000 + 60 × 1,250 + 120,000
         ({"prompt_tokens_details": {"cache_creation_input_tokens": 60}}, 205_000),  # Alibaba
+        ({"cache_creation_input_tokens": 60}, 205_000),  # LiteLLM
+        ({"prompt_tokens_details": {"cached_tokens": 0}, "cache_read_input_tokens": 60}, 136_000),
+        ({"prompt_tokens_details": {  # 10 × 1,000 + 20 × 1,250 + 40 × 2,000
+            "cache_creation_tokens": 60, "cache_creation_token_details": {"ephemeral_1h_input_tokens": 40}}}, 235_000),
         ({"prompt_tokens_details": {"audio_tokens": 60}}, 310_000),
         ({"completion_tokens_details": {"reasoning_tokens": 25}}, 190_000),  # inside the completion
         ({"input_tokens": 70, "output_tokens": 30}, 190_000),  # both spellings
@@ -61,6 +65,15 @@ def test_spellings_and_places(asked: Answers, usage: dict[str, object], cost: in
     outcome = asked.ask(sse(CHUNK, last, end=DONE), content_type=SSE, stream=True)
     assert outcome.charge == (cost, "reported")
     assert json.loads(outcome.row["usage_raw"]) == counts
+
+
+def test_writes_to_a_cache_of_an_hour_without_a_breakdown_cost_that(asked: Answers) -> None:
+    """OpenRouter counts Claude's cache writes together: 10 × 1,000 + 60 × 2,000 + 30 × 4,000."""
+    part = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    usage = {**USAGE, "prompt_tokens_details": {"cache_write_tokens": 60}}
+    outcome = asked.ask({**COMPLETION, "usage": usage}, messages=[{"role": "user", "content": [part]}])
+    assert outcome.charge == (250_000, "estimated")
+    assert outcome.tokens == Tokens(10, cache_write_1h=60, output=30)
 
 
 ZERO = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}

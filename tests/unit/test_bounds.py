@@ -110,3 +110,9 @@ def test_recorded_requests_of_agents_pass(name: str, route: str, removed: tuple[
     assert (request.unknown_members, request.hosted_feature, request.unbounded_input) == ((), None, None)
     request.remove_hosted_tools()
     assert held(request).amount > 0
+
+
+def test_a_cache_of_an_hour_is_held_at_its_price_behind_openais_api() -> None:
+    part = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    request = parsed("chat", {"model": "m", "messages": [{"role": "user", "content": [part]}]})
+    assert "cache_write_1h" in request.input_classes

@@ -17,6 +17,7 @@ from lambda_src.core.dialects.parsed_request import (
     boolean_field,
     brief,
     byte_size,
+    find_values,
     for_each_part,
     integer_field,
     is_image_url,
@@ -95,6 +96,10 @@ def parse_request(route: Route, body: JsonObject, size: int, path_model: str | N
     parsed.input_classes.add("cache_write_5m")
     if as_object(body.get("prompt_cache_options")).get("ttl") not in (None, "30m"):
         parsed.input_classes.add("cache_write_1h")
+    # Of Claude, at OpenRouter and behind proxies.
+    if any(as_object(each).get("ttl") not in (None, "5m") for each in find_values(body, "cache_control")):
+        parsed.input_classes.add("cache_write_1h")
+        parsed.marks_long_cache = True
     if route.name == "embeddings":
         _embeddings(parsed)
     elif route.name == "chat":

@@ -85,7 +85,10 @@ class _Facts:
 
     def usage(self, route: Route, parsed: ParsedRequest, broken: bool) -> ReportedUsage:
         """The usage. broken: whether the response is a stream that failed."""
-        usage = ReportedUsage() if self.raw is None else openai_usage(self.raw, generates=route.name != "embeddings")
+        usage = ReportedUsage()
+        if self.raw is not None:
+            generates = route.name != "embeddings"
+            usage = openai_usage(self.raw, generates=generates, marks_long_cache=parsed.marks_long_cache)
         # A running count, in a chunk with text, is complete only if the stream did not fail.
         if broken and self.usage_only is None and not self.has_final:
             usage = replace(usage, has_output=False)

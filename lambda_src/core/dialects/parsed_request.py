@@ -47,6 +47,7 @@ class ParsedRequest:
     removed_tools: the types of tools that are left out. tool_bound: the most that the hosted tools can add; None: they
     have no bound.
     input_classes, output_classes: token classes that input and output may be billed in.
+    marks_long_cache: whether it marks parts for a cache of an hour in Anthropic's manner.
     service_tier: the requested tier; None: the provider's default. may_vary_tier: the provider may choose the tier.
     usage_requested: whether the client requested usage in the stream.
     maximum_fields: fields that the gateway sets to a chat completion's maximum output.
@@ -75,6 +76,7 @@ class ParsedRequest:
     tool_bound: ToolBound | None = None
     input_classes: set[str] = field(default_factory=lambda: {"input", "cache_read"})
     output_classes: set[str] = field(default_factory=lambda: {"output"})
+    marks_long_cache: bool = False
     service_tier: str | None = None
     may_vary_tier: bool = False
     usage_requested: bool = True

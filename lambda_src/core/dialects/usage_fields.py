@@ -24,6 +24,7 @@ _RESPONSES = "https://platform.openai.com/docs/api-reference/responses/object"
 _DEEPSEEK = "https://api-docs.deepseek.com/guides/kv_cache"
 _OPENROUTER = "https://openrouter.ai/docs/guides/best-practices/prompt-caching"
 _ALIBABA = "https://www.alibabacloud.com/help/en/model-studio/context-cache"
+_LITELLM = "https://docs.litellm.ai/docs/completion/prompt_caching"  # of Claude, behind a proxy
 _MESSAGES = "https://docs.anthropic.com/en/api/messages"
 _ANTHROPIC_CACHE = "https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching"
 _CONVERSE = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html"
@@ -40,6 +41,7 @@ OPENAI: Final[Table] = {
         Spelling(("num_cached_tokens",), "https://docs.mistral.ai/api/#tag/chat"),
         Spelling(("prompt_cache_hit_tokens",), _DEEPSEEK),
         Spelling(("cached_tokens",), "https://platform.moonshot.cn/docs/api/chat"),  # Together as well
+        Spelling(("cache_read_input_tokens",), _LITELLM),
     ),
     "cache_miss": (Spelling(("prompt_cache_miss_tokens",), _DEEPSEEK),),
     "cache_write": (
@@ -47,10 +49,12 @@ OPENAI: Final[Table] = {
         Spelling(("input_tokens_details", "cache_write_tokens"), _RESPONSES),
         Spelling(("prompt_tokens_details", "cache_creation_input_tokens"), _ALIBABA),
         Spelling(("prompt_tokens_details", "cache_creation_tokens"), _ALIBABA),
+        Spelling(("cache_creation_input_tokens",), _LITELLM),
     ),
     "cache_write_1h": (  # 12 hours at OpenAI: the more expensive of the two classes of cache writes
         Spelling(("prompt_tokens_details", "cache_write_tokens_details", "ttl_12h_tokens"), _CHAT),
         Spelling(("input_tokens_details", "cache_write_tokens_details", "ttl_12h_tokens"), _RESPONSES),
+        Spelling(("prompt_tokens_details", "cache_creation_token_details", "ephemeral_1h_input_tokens"), _LITELLM),
     ),
     "input_audio": (
         Spelling(("prompt_tokens_details", "audio_tokens"), _CHAT),

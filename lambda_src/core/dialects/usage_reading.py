@@ -14,10 +14,11 @@ from lambda_src.core.dialects.usage_fields import ANTHROPIC, BEDROCK, OPENAI, Co
 from lambda_src.core.tokens import ReportedUsage, Tokens, read_count
 
 
-def openai_usage(raw: JsonObject, *, generates: bool) -> ReportedUsage:
+def openai_usage(raw: JsonObject, *, generates: bool, marks_long_cache: bool = False) -> ReportedUsage:
     """Usage of OpenAI's API, whose totals include cached, audio, image and reasoning tokens.
 
-    generates: whether the route has output; without it, all tokens are input.
+    generates: whether the route has output; without it, all tokens are input. marks_long_cache: whether the request
+    marks parts for a cache of an hour, so that what was written costs that if the usage does not say.
     """
     counts = Counts(raw, OPENAI)
     stated, total = counts.number("input"), counts.number("total")
@@ -27,6 +28,8 @@ def openai_usage(raw: JsonObject, *, generates: bool) -> ReportedUsage:
         counts.doubtful |= 0 < total != whole > 0
         whole = max(whole, total)
     longest, written = counts.number("cache_write_1h"), counts.number("cache_write")
+    if marks_long_cache and written and counts.get("cache_write_1h") is None:
+        longest, counts.doubtful = written, True
     audio, image = counts.number("input_audio"), counts.number("input_image")
     counts.doubtful |= (bool(miss) and read + (miss or 0) != whole) or 0 < written < longest
     written = max(written, longest)
