@@ -106,11 +106,11 @@ class Delivery:
         return self._now() - min(written) if written else 0.0
 
     def deliver(self, aggregator: Aggregator, deadline: float | None = None) -> None:
-        """Deliver what is pending; with dice, a part of it."""
+        """Deliver what is pending; with dice, a part of it. deadline: of all batches; None: each has ten seconds."""
         self._read()
         for index in range(max(0, self._oldest - 1), len(self._generations)):  # the one before may come again
             for shard in self._generations[index]:
-                self._deliver_shard(shard, aggregator, time.monotonic() + 10 if deadline is None else deadline)
+                self._deliver_shard(shard, aggregator, deadline)
             if any(shard.pending for shard in self._generations[index]):
                 return
             self._oldest = max(self._oldest, index)
@@ -134,7 +134,7 @@ class Delivery:
                 shard.records.append(record)
                 shard.written.append(self._now())
 
-    def _deliver_shard(self, shard: Shard, aggregator: Aggregator, deadline: float) -> None:
+    def _deliver_shard(self, shard: Shard, aggregator: Aggregator, deadline: float | None) -> None:
         while True:
             start, end = shard.done, min(len(shard.records), shard.done + BATCH_SIZE)
             if self._dice is not None:
@@ -145,7 +145,7 @@ class Delivery:
             if start >= end:
                 return
             try:
-                aggregator.run(shard.records[start:end], deadline)
+                aggregator.run(shard.records[start:end], time.monotonic() + 10 if deadline is None else deadline)
             except (AwsError, Killed):
                 return  # Lambda delivers the batch again
             shard.done = max(shard.done, end)
