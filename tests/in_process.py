@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ministack.services import dynamodb_streams
 
@@ -16,31 +16,6 @@ from tests.table import table_definition
 
 ENVIRONMENT = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 _one_call = threading.Lock()
-
-
-class _Response(NamedTuple):
-    status: int
-    data: bytes
-
-
-class _Pool:
-    """Passes requests on to MiniStack instead of a connection."""
-
-    def __init__(self, aws: InProcessAws) -> None:
-        self._aws = aws
-
-    def request(self, method: str, url: str, *, body: bytes, headers: Mapping[str, str], **_: Any) -> _Response:
-        streams = headers["x-amz-target"].startswith("DynamoDBStreams")
-        handler = dynamodb_streams if streams else dynamodb_contention
-        handling = handler.handle_request(method, url, headers, body, {})
-        while True:
-            try:
-                with _one_call:
-                    handling.send(None)
-            except StopIteration as done:
-                status, _headers, data = done.value
-                return _Response(status, data if isinstance(data, bytes) else data.encode())
-            self._aws.during_transaction()  # which holds its items
 
 
 class InProcessAws(AwsClient):
@@ -56,7 +31,21 @@ class InProcessAws(AwsClient):
         super().__init__(environ)
         dynamodb_contention.change(transaction_seconds=0, write_units=None)  # there is no event loop that could wait
         self.during_transaction: Callable[[], None] = lambda: None
-        self._pool: Any = _Pool(self)
+
+    def _exchange(self, url: str, headers: Mapping[str, str], body: bytes, deadline: float) -> tuple[int, bytes]:
+        """Pass a request on to MiniStack instead of a connection."""
+        del deadline
+        streams = headers["x-amz-target"].startswith("DynamoDBStreams")
+        handler = dynamodb_streams if streams else dynamodb_contention
+        handling = handler.handle_request("POST", url, headers, body, {})
+        while True:
+            try:
+                with _one_call:
+                    handling.send(None)
+            except StopIteration as done:
+                status, _headers, data = done.value
+                return status, data if isinstance(data, bytes) else data.encode()
+            self.during_transaction()  # which holds its items
 
     def signed_headers(self, *arguments: Any) -> dict[str, str]:
         """The headers as they are, since MiniStack does not check signatures."""

@@ -7,11 +7,8 @@ give one caller the response to another caller's request, so both are handled he
 from __future__ import annotations
 
 import io
-import select
 import socket
 import ssl
-import time
-from collections import deque
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any, Final, cast
@@ -19,14 +16,10 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-CONNECT_SECONDS: Final = 5.0
-IDLE_SECONDS: Final = 50.0
-"""After a long pause (Lambda freezes idle sandboxes) the provider has closed the connection."""
-MAX_INTERIM_RESPONSES: Final = 32
-_MAX_IDLE: Final = 64
+from lambda_src.edges.connections import ConnectionPool, Origin, limit, origin_of
 
-Origin = tuple[str, str, int]
-"""Scheme, host and port."""
+CONNECT_SECONDS: Final = 5.0
+MAX_INTERIM_RESPONSES: Final = 32
 
 
 class NotSent(Exception):
@@ -56,7 +49,7 @@ class _DeadlineReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         if self.stopped:
             return 0
-        _limit(self._sock, self._deadline)
+        limit(self._sock, self._deadline)
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -112,7 +105,7 @@ class Exchange:
     status: 200 to 599. headers: names in lower case.
     """
 
-    def __init__(self, pool: Connections, origin: Origin, connection: HTTPConnection, raw: _FinalResponse) -> None:
+    def __init__(self, pool: ConnectionPool, origin: Origin, connection: HTTPConnection, raw: _FinalResponse) -> None:
         self._pool, self._origin, self._connection, self._raw = pool, origin, connection, raw
         self._body = urllib3.HTTPResponse(
             body=raw,
@@ -145,8 +138,7 @@ class Connections:
     """Connections to providers, kept by origin."""
 
     def __init__(self) -> None:
-        self._idle: dict[Origin, deque[tuple[HTTPConnection, float]]] = {}
-        self._tls: ssl.SSLContext | None = None
+        self._pool = ConnectionPool(CONNECT_SECONDS)
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, deadline: float) -> Exchange:
         """Send a request and read the head of its response before `deadline`, in time.monotonic seconds.
@@ -154,13 +146,12 @@ class Connections:
         Raises NotSent; ValueError for an invalid header, before anything is sent; TimeoutError, HTTPException or
         OSError after the request was sent.
         """
-        parts = urlsplit(url)
-        origin = (parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        parts, origin = urlsplit(url), origin_of(url)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
-        connection = self._kept(origin) or self._connect(origin, deadline)
+        connection = self._take(origin, deadline)
         try:
             raw = _exchange(connection, method, target, headers, body, deadline)
-            return Exchange(self, origin, connection, raw)
+            return Exchange(self._pool, origin, connection, raw)
         except urllib3.exceptions.HTTPError as error:  # contradictory lengths
             connection.close()
             raise MalformedResponse(str(error)) from error
@@ -168,44 +159,13 @@ class Connections:
             connection.close()
             raise
 
-    def keep(self, origin: Origin, connection: HTTPConnection) -> None:
-        """Keep a clean connection for another request."""
-        idle = self._idle.setdefault(origin, deque())
-        idle.append((connection, time.monotonic()))
-        if len(idle) > _MAX_IDLE:
-            idle.popleft()[0].close()
-
-    def _kept(self, origin: Origin) -> HTTPConnection | None:
-        idle = self._idle.get(origin)
-        while idle:
-            try:
-                connection, since = idle.pop()
-            except IndexError:  # another thread was faster
-                break
-            # Bytes that can be read now belong to no request, or are the end of the connection.
-            if time.monotonic() - since <= IDLE_SECONDS and not _has_data(connection.sock):
-                return connection
-            connection.close()
-        return None
-
-    def _connect(self, origin: Origin, deadline: float) -> HTTPConnection:
-        scheme, host, port = origin
-        connection = HTTPConnection(host, port)
-        until = min(deadline, time.monotonic() + CONNECT_SECONDS)
+    def _take(self, origin: Origin, deadline: float) -> HTTPConnection:
         try:
-            connection.sock = _connected_socket(host, port, until)
-            if scheme == "https":
-                if self._tls is None:
-                    self._tls = ssl.create_default_context()
-                _limit(connection.sock, until)
-                connection.sock = self._tls.wrap_socket(connection.sock, server_hostname=host)
+            return self._pool.take(origin, deadline)
         except ssl.SSLError as error:
-            connection.close()
             raise NotSent("upstream_tls") from error
         except (OSError, UnicodeError) as error:
-            connection.close()
             raise NotSent("upstream_unreachable") from error
-        return connection
 
 
 def _exchange(
@@ -214,7 +174,7 @@ def _exchange(
     connection.response_class = cast(Any, lambda sock, method=None: _FinalResponse(sock, deadline, method))
     send_error: OSError | None = None
     try:
-        _limit(connection.sock, deadline)
+        limit(connection.sock, deadline)
         connection.request(method, target, body=body, headers=dict(headers))
     except TimeoutError as error:
         raise NotSent("upstream_unreachable") from error
@@ -226,35 +186,3 @@ def _exchange(
         if send_error is not None:
             raise NotSent("upstream_unreachable") from error
         raise
-
-
-def _has_data(sock: socket.socket) -> bool:
-    """Whether bytes, or the end of the connection, can be read now. TLS may hold the rest of a record decrypted."""
-    if isinstance(sock, ssl.SSLSocket) and sock.pending():
-        return True
-    return bool(select.select([sock], [], [], 0)[0])
-
-
-def _connected_socket(host: str, port: int, until: float) -> socket.socket:
-    """A connected socket. Tries the addresses of `host` one after the other, all before `until`."""
-    failure = OSError(f"{host} has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        sock = socket.socket(family, kind, protocol)
-        try:
-            _limit(sock, until)
-            sock.connect(address)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as error:
-            sock.close()
-            failure = error
-        else:
-            return sock
-    raise failure
-
-
-def _limit(sock: socket.socket, deadline: float) -> None:
-    """Limit the next operation of `sock` to the time left. Raises TimeoutError if none is left."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("the deadline has passed")
-    sock.settimeout(left)
