@@ -37,7 +37,8 @@ _COUNTS = (
 _LOOK_BACK_MS = 3_600_000
 """Longer than the interval between two runs."""
 _SLACK_MS = 300_000
-"""After the last deadline of a bucket. Signatures expire after five minutes, so that no call arrives later."""
+"""After the end of a bucket, or after its last deadline if requests are open. Signatures expire after five minutes, so
+that no call arrives later."""
 _BOOKED_MS = 1_800_000
 """After the last deadline of a bucket, when it must be booked and closed."""
 
@@ -108,12 +109,14 @@ class Sweeper:
         counts["published_late"] += self._notifier.publish_pending(consumer, deadline)
 
     def _sweep_buckets(self, consumer: str, account: Account, deadline: float, counts: dict[str, int]) -> None:
-        """End lapsed requests, and close buckets in order of time."""
+        """End lapsed requests, and close buckets in order of time: those without open requests before their deadline,
+        so that accounts do not grow with `hold_seconds`."""
         closing = True
         for number in account.open_buckets():
-            if self._past_deadline_ms(number) < _SLACK_MS:
+            ended = account.reserved(number) == account.ended(number)
+            if (self._past_end_ms(number) if ended else self._past_deadline_ms(number)) < _SLACK_MS:
                 break
-            if account.reserved(number) != account.ended(number):
+            if not ended:
                 closing = self._end_lapsed(consumer, account, number, deadline, counts) and closing
             if closing and self._ledger.close(consumer, account, number, deadline):
                 counts["closed"] += 1
@@ -144,7 +147,11 @@ class Sweeper:
 
     def _past_deadline_ms(self, number: int) -> int:
         """Milliseconds since the last deadline of bucket `number`."""
-        return self._now_ms() - (number + 1) * BUCKET_MS - self._config.hold_seconds * 1000
+        return self._past_end_ms(number) - self._config.hold_seconds * 1000
+
+    def _past_end_ms(self, number: int) -> int:
+        """Milliseconds since the end of bucket `number`."""
+        return self._now_ms() - (number + 1) * BUCKET_MS
 
     def _now_ms(self) -> int:
         return int(self._ledger.now() * 1000)

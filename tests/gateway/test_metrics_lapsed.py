@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
 from lambda_src.contract import account_pk, usage_sk
-from lambda_src.core.account import Hold
+from lambda_src.core.account import BUCKET_MS, Hold
 from lambda_src.core.policy import Policy
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.edges.aws import AwsClient
@@ -44,9 +45,9 @@ def lost(bench: Bench, consumer: str, *, opened: bool = True) -> UsageRecord:
     return record
 
 
-def sweep(bench: Bench, aws: AwsClient | None = None) -> None:
+def sweep(bench: Bench, aws: AwsClient | None = None, now: Callable[[], float] = time.time) -> None:
     aws = aws or AwsClient(bench.cloud.environment())
-    sweeper = Sweeper(bench.config(), aws, Ledger(aws, bench.table, "bench", 400))
+    sweeper = Sweeper(bench.config(), aws, Ledger(aws, bench.table, "bench", 400, now))
     print(sweeper.line(sweeper.run(time.monotonic() + SECONDS)))
 
 
@@ -98,3 +99,24 @@ def test_buckets_that_are_not_booked(swept: Bench, emf_log: EmfLog) -> None:
     assert (point(line, "UnbookedBuckets"), line["closed"], line["freed_nano_usd"]) == (0, 1, 0)
     account = swept.ledger().get(account_pk("waiting"), "ACCOUNT", time.monotonic() + SECONDS)
     assert account["c|total|all"] == account["s|total|all"] == 450
+
+
+def test_buckets_without_open_requests_are_closed_five_minutes_after_their_end(swept: Bench, emf_log: EmfLog) -> None:
+    """The deadline would make every write of an account cost more the longer requests may last. Earlier, a request may
+    still be on the way to its reserve."""
+    swept.options["hold_seconds"] = 86_400
+    record = lost(swept, "ended")
+    lost(swept, "open")
+    record.settlement, record.status, record.cost_nano_usd = "settled", 200, 450
+    assert swept.ledger().settle(record, time.monotonic() + SECONDS) == "settled"
+    swept.aggregate()
+    number = record.at_ms // BUCKET_MS
+    closes_at = (number + 2) * BUCKET_MS / 1000
+    sweep(swept, now=lambda: closes_at - 1)
+    assert emf_log.line()["closed"] == 0
+    sweep(swept, now=lambda: closes_at)
+    line = emf_log.line()
+    assert (line["closed"], line["freed_nano_usd"], line["unsettled"], line["overdue"]) == (1, 0, 0, 0)
+    accounts = {name: swept.ledger().account(name, time.monotonic() + SECONDS) for name in ("ended", "open")}
+    assert {name: len(account.open_buckets()) for name, account in accounts.items()} == {"ended": 0, "open": 1}
+    assert accounts["ended"].is_closed(number), "a late reserve changes nothing"
