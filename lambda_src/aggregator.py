@@ -27,7 +27,7 @@ from lambda_src.core.metrics import LEDGER_CONFLICTS, LEDGER_THROTTLES, QUARANTI
 from lambda_src.core.policy import Policy, policy_from_item
 from lambda_src.core.row_change import RowChange, row_change
 from lambda_src.core.windows import utc_datetime
-from lambda_src.edges.aws import AwsClient
+from lambda_src.edges.aws import AwsClient, AwsError
 from lambda_src.edges.budget_events import BudgetNotifier
 from lambda_src.edges.dynamodb_attributes import deserialize_item
 from lambda_src.edges.dynamodb_table import ConditionError
@@ -43,6 +43,8 @@ _MOST_THREADS = 8
 batch of many consumers would be booked more slowly than a shard can grow."""
 _MOST_ACCOUNTS = 1_000
 _POLICY_SECONDS = 60.0
+_EVENT_SECONDS = 5.0
+"""Time limit for the budget events of a batch. Bookings do not wait longer for SNS."""
 
 _Markers = Mapping[str, tuple[bytes, bytes]]
 
@@ -82,8 +84,9 @@ class Aggregator:
             with ThreadPoolExecutor(_MOST_THREADS) as pool:
                 futures = {consumer: pool.submit(book, consumer) for consumer in by_consumer}
             booked = {consumer: future.result() for consumer, future in futures.items()}
+        events_until = min(deadline, time.monotonic() + _EVENT_SECONDS)
         for consumer, (account, policy) in booked.items():
-            self._publish_events(account, policy, by_consumer[consumer], deadline)
+            self._publish_events(account, policy, by_consumer[consumer], events_until)
 
     def _changes(self, records: Iterable[Mapping[str, Any]]) -> tuple[list[RowChange], int]:
         """The changes of usage rows in `records`, and the number of records that cannot be read.
@@ -94,7 +97,7 @@ class Aggregator:
         for record in records:
             try:
                 change = _change(record)
-            except (KeyError, ValueError, TypeError) as error:
+            except (KeyError, ValueError, TypeError, AttributeError) as error:
                 keys = {name: key.get("S") for name, key in record.get("dynamodb", {}).get("Keys", {}).items()}
                 line = {"kind": "quarantined", "level": "ERROR", **keys, "error": f"{type(error).__name__}: {error}"}
                 print(json_text(line))
@@ -175,7 +178,11 @@ class Aggregator:
             return
         for at_ms in {change.day: change.booking.at_ms for change in changes}.values():
             due = due_events(self._config.environment, policy.at(utc_datetime(at_ms)), account, at_ms)
-            self._notifier.publish_new(due, deadline)
+            try:
+                self._notifier.publish_new(due, deadline)
+            except AwsError as error:
+                line = {"kind": "budget_event_failed", "level": "ERROR", "consumer": policy.consumer}
+                print(json_text({**line, "code": error.code}))
 
     def _policy(self, consumer: str, deadline: float) -> Policy | None:
         read_at, policy = self._policies.get(consumer, (float("-inf"), None))
@@ -192,8 +199,8 @@ class Aggregator:
         return int(self._ledger.now() * 1000)
 
     def _print_failures(self, quarantined: int) -> None:
-        """Print the metrics of a batch in which anything failed. Lambda itself counts calls that failed for good, which
-        fail the batch."""
+        """Print the metrics of a batch in which anything failed. Lambda itself counts bookings that failed for good,
+        which fail the batch."""
         _, throttled, conflicting = self._ledger.take_failures()
         counts = {QUARANTINED_RECORDS: quarantined, LEDGER_THROTTLES: throttled, LEDGER_CONFLICTS: conflicting}
         values: dict[Metric, float] = {metric: count for metric, count in counts.items() if count}

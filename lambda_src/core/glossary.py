@@ -16,6 +16,7 @@ LINE_KINDS: Final = {
     "not booked, amounts freed, events, failures",
     "prompt": "prompt and response of a request, in the log group of the prompt log",
     "budget_event": "a budget reached one of its thresholds; also sent to the SNS topic",
+    "budget_event_failed": "a budget event could not be stored or published; the sweeper publishes it",
     "sweep_failed": "an account could not be swept; the next run retries",
     "withdraw_failed": "the held row of a request that was not sent may remain; replay the request's usage line",
     "hold_in_full_failed": "the ledger could not remember that a provider exceeded a maximum; its next such response "

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lambda_src.aggregator import Aggregator
-from lambda_src.contract import account_pk, usage_pk, usage_sk
+from lambda_src.contract import account_pk, event_pk, usage_pk, usage_sk
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.edges.aws import AwsError
 from lambda_src.edges.dynamodb_attributes import serialize_item
@@ -61,6 +61,7 @@ def requests_of(bench: Bench, consumer: str) -> int:
 
 UNREADABLE = {
     "cost": {"cost_nano_usd": "much"},
+    "fees": {"fees": "many"},
     "partition": {"pk": "USAGE#quarantined#0"},
     "day": {"pk": "USAGE#quarantined#2026-02-30#0"},
     "slot": {"pk": "USAGE#quarantined#2026-11-26#first"},
@@ -127,6 +128,24 @@ def test_a_consumer_that_cannot_be_booked_holds_up_no_other_of_the_batch(
     aws.denied = ""
     aggregator.run(batch, time.monotonic() + 10)
     assert [requests_of(bench, consumer) for consumer in consumers] == [1] * 20
+
+
+def test_a_budget_event_that_cannot_be_published_does_not_fail_the_batch(
+    bench: Bench, aws: FailingAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bookings do not wait for SNS. The sweeper publishes the event later."""
+    topic = bench.cloud.client("sns").create_topic(Name="silent")["TopicArn"]
+    aggregator = Aggregator(bench.config(topic_arn=topic), aws, Ledger(aws, bench.table, "bench", 400))
+    bench.add_consumer("unheard", budgets=[{"usd_nano": 100, "per": "total"}], thresholds=[50])
+    aws.denied = "Action=Publish"
+    aggregator.run([record("unheard", 1, settlement="settled", cost_nano_usd=60)], time.monotonic() + 10)
+    assert requests_of(bench, "unheard") == 1
+    _, failed = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert failed == {
+        "kind": "budget_event_failed", "level": "ERROR", "consumer": "unheard", "code": "AccessDeniedException",
+    }  # fmt: skip
+    (event,) = bench.ledger().query_partition(event_pk("unheard"), time.monotonic() + 10)
+    assert event["published"] is False
 
 
 def test_the_gateway_counts_conflicts(bench: Bench, emf_log: EmfLog) -> None:
