@@ -37,7 +37,6 @@ STANDARD_TIER: Final = "standard"
 
 ProviderKind = Literal["openai", "anthropic", "bedrock"]
 Window = Literal["day", "week", "month", "total"]
-WINDOWS: Final[tuple[Window, ...]] = ("day", "week", "month", "total")
 EstimateMode = Literal["strict", "typical"]
 
 # --- routes -----------------------------------------------------------------------------------------

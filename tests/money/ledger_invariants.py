@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from admin.usage.corrections.rows import is_correction
-from lambda_src.contract import LATENCY_BOUNDS_MS, WINDOWS, Window
+from lambda_src.contract import LATENCY_BOUNDS_MS, Window
 from lambda_src.core.account import Account, Hold
 from lambda_src.core.usage_record import TOKEN_FIELDS, UsageRecord
 from lambda_src.core.windows import label, utc_datetime
 from tests.money.faults import request_id_of
 
 Row = dict[str, Any]
+WINDOWS: tuple[Window, ...] = get_args(Window)
 
 
 @dataclass

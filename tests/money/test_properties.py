@@ -33,7 +33,7 @@ from hypothesis.stateful import (
 )
 
 from lambda_src.aggregator import Aggregator
-from lambda_src.contract import ACCOUNT_SK, WINDOWS, Config
+from lambda_src.contract import ACCOUNT_SK, Config
 from lambda_src.core.account import Account, Hold
 from lambda_src.core.policy import Budget, Policy
 from lambda_src.core.tokens import Tokens
@@ -46,7 +46,14 @@ from lambda_src.sweeper import Sweeper
 from tests.in_process import InProcessAws
 from tests.money.conftest import LONG, run_machine
 from tests.money.faults import SIGNATURE_SECONDS, Fault, FaultyAws, InProcessFaultyAws, Killed, all_items, request_id_of
-from tests.money.ledger_invariants import SentRequest, check_charges, check_committed, check_rollups, check_sums
+from tests.money.ledger_invariants import (
+    WINDOWS,
+    SentRequest,
+    check_charges,
+    check_committed,
+    check_rollups,
+    check_sums,
+)
 from tests.money.write_units import item_size
 from tests.stream import KEPT_SECONDS, Delivery, Stream
 
