@@ -126,7 +126,6 @@ class Run:
         self._policy = policy_from_item(_POLICY)
         self._dice = random.Random(1)  # noqa: S311
         self._number = 0
-        self._stale: tuple[str, ...] = ()  # attributes of the account that the next reserve removes
         self._former = FormerLedger(SimulatedAws(self.table), "ledger")
         self._ledger = self._new_ledger(SimulatedAws(self.table))
         self._bookkeeping = Bookkeeping(self._ledger, lambda: None)
@@ -175,11 +174,7 @@ class Run:
             if self.load.former:
                 self._bookkeeping.read(lambda: self._former.reserve(hold, deadline))
             else:
-                stale, self._stale = self._stale, ()
-                account = self._bookkeeping.read(
-                    lambda: self._ledger.reserve(hold, CONSUMER, self._policy, deadline, stale)
-                )
-                self._stale = account.stale_counters(record.at_ms)
+                self._bookkeeping.read(lambda: self._ledger.reserve(hold, CONSUMER, self._policy, deadline))
                 self._bookkeeping.open(context, hold, deadline)
         except LimitReached:
             self.figures.busy.append(self.clock.monotonic() - now)

@@ -46,7 +46,6 @@ ADMIT_SECONDS = 6.0
 ADDRESS_SECONDS = 0.5
 """Time limit for counting a new source address."""
 _MASKING_SECONDS = 0.2
-_MOST_STALE, _MOST_CONSUMERS = 20, 1_000
 _MODEL_NAME = re.compile(r"[A-Za-z0-9@][\w.:/@+-]{0,79}", re.ASCII)
 _LOGGED_MESSAGE = 500
 
@@ -66,7 +65,6 @@ class Gateway:
         self.forwarder = Forwarder(config, self.provider_client, self.secrets, self.bookkeeping)
         self.addresses = AddressCounter(self.ledger, config.environment, now)
         self._kinds = {name: provider.kind for name, provider in config.providers.items()}
-        self._stale: dict[str, tuple[str, ...]] = {}  # attributes of accounts that the next reserve removes
         self._cold = True
         self._prompt_logger: PromptLogger | None = None
 
@@ -204,17 +202,11 @@ class Gateway:
     def _reserve(
         self, record: UsageRecord, hold: Hold, policy: Policy, estimated: Estimate, deadline: float
     ) -> Account:
-        stale = self._stale.pop(policy.consumer, ())
         try:
-            account = self.bookkeeping.read(lambda: self.ledger.reserve(hold, policy.consumer, policy, deadline, stale))
+            return self.bookkeeping.read(lambda: self.ledger.reserve(hold, policy.consumer, policy, deadline))
         except NoRoomError as failure:
             self.bookkeeping.count_budget_use(record, policy, failure.account)
             raise admission.limit_error(estimated, policy, failure.account, hold.at_ms) from None
-        if found := account.stale_counters(int(self._now() * 1000))[:_MOST_STALE]:
-            if len(self._stale) >= _MOST_CONSUMERS:
-                self._stale.clear()
-            self._stale[policy.consumer] = found
-        return account
 
     # --- after the response is known ---------------------------------------------------------------------
 

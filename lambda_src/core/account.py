@@ -19,7 +19,7 @@ DynamoDB conditions cannot add two attributes, which is why `c` exists beside `s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -187,7 +187,7 @@ def _marker_hour(value: bytes) -> int:
     return int.from_bytes(value[SEQUENCE_BYTES:], "big")
 
 
-def reserve(hold: Hold, policy: Policy, stale: Iterable[str] = ()) -> Update:
+def reserve(hold: Hold, policy: Policy) -> Update:
     """The update that reserves the amount of `hold`, on condition that it exceeds no limit of `policy`.
 
     The bucket must be open, so that a request that the network delivers late reserves nothing; and the last reserve
@@ -211,8 +211,6 @@ def reserve(hold: Hold, policy: Policy, stale: Iterable[str] = ()) -> Update:
     return Update(
         sets={LAST_REQUEST: hold.request_id, ACCOUNTS_INDEX_KEY: ACCOUNTS_INDEX_KEY},
         adds=adds,
-        # DynamoDB rejects an update that adds to an attribute and removes it, which a clock set back could cause.
-        removes=tuple(name for name in stale if name not in adds),
         at_most=at_most,
         below={CLOSED: hold.bucket},
         differs={LAST_REQUEST: hold.request_id},

@@ -16,7 +16,7 @@ Accounts and rollups follow from the rows, by way of the table's stream (lambda_
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -79,14 +79,14 @@ class Ledger(DynamoDBTable):
 
     # --- requests ---------------------------------------------------------------------------------------
 
-    def reserve(self, hold: Hold, consumer: str, policy: Policy, deadline: float, stale: Sequence[str] = ()) -> Account:
+    def reserve(self, hold: Hold, consumer: str, policy: Policy, deadline: float) -> Account:
         """Reserve the amount of `hold`. Returns the account after it. NoRoomError if it would exceed a limit.
 
         The caller must have checked that the amount does not exceed a whole limit: conditions always pass for a counter
         that does not exist. After an AwsError the amount may be reserved; the sweeper frees it when it closes the
-        bucket. stale: attributes to remove, from an earlier `Account.stale_counters`.
+        bucket.
         """
-        update = accounts.reserve(hold, policy, stale)
+        update = accounts.reserve(hold, policy)
         busy = min(deadline, time.monotonic() + _BUSY_SECONDS)
         try:
             item = self.update(account_pk(consumer), ACCOUNT_SK, update, deadline, throttled_until=busy, repeats=1)

@@ -59,10 +59,6 @@ def test_limit_of_zero_is_a_limit() -> None:
     assert update.at_most == {f"t|{MINUTE}": -50, f"r|{MINUTE}": -1}
 
 
-def test_reserve_never_removes_an_attribute_that_it_adds_to() -> None:
-    assert reserve(HOLD, policy(), ("c|total|all", f"t|{MINUTE}", "c|day|2026-11-01")).removes == ("c|day|2026-11-01",)
-
-
 def test_tally_counts_amounts_and_requests() -> None:
     assert tallied(tally(700) + tally(0) + tally(5)) == (705, 3)
     assert tallied(0) == (0, 0)
