@@ -19,6 +19,7 @@ from lambda_src.resource_names import ENVIRONMENT_TAG, secret_name
 from tests.e2e.command import Command
 from tests.e2e.conftest import CANARY_SECRETS, System
 from tests.e2e.temporary_changes import from_now, item_changed
+from tests.e2e.test_operations import wait_until_booked
 
 pytestmark = [pytest.mark.e2e, pytest.mark.terraform]
 
@@ -118,6 +119,7 @@ def words(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFa
     export.write_text(json.dumps({"object": "page", "data": [bucket]}))
     lines.write_text("\n".join(line for line in system.log_lines("/tollgate/e2e/usage") if request in line))
     held = {"status": "held", "at": from_now(days=-1), "request_id": "r1", "output_over_maximum": 7}
+    wait_until_booked(system, "limited")  # the tests compare the ledger before and after a line
     with item_changed(system, EXCEEDED_PK, "privileged", held):
         yield {"alpha": system.key_id("alpha"), "ids": str(ids), "lines": str(lines), "request": request,
                "page": str(folder / "page.html"), "export": str(export)}  # fmt: skip

@@ -20,11 +20,11 @@ def items(system: System) -> list[dict[str, object]]:
     return [deserialize_item(item) for page in pages for item in page["Items"]]
 
 
-def wait_until_booked(system: System) -> None:
+def wait_until_booked(system: System, consumer: str = "alpha") -> None:
     """Wait for the aggregator, which books within seconds."""
     until = time.monotonic() + 20
     while True:
-        (account,) = [item for item in items(system) if item["pk"] == "ACCOUNT#alpha"]
+        (account,) = [item for item in items(system) if item["pk"] == f"ACCOUNT#{consumer}"]
         if account["c|total|all"] == account.get("s|total|all"):
             return
         assert time.monotonic() < until, "not booked within 20 seconds"
