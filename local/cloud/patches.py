@@ -9,13 +9,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from local.cloud import dynamodb_contention, fault_injection, lambda_workers, secretsmanager, sns, terraform_delay
+from local.cloud import (
+    dynamodb_contention,
+    fault_injection,
+    lambda_streaming,
+    lambda_workers,
+    secretsmanager,
+    sns,
+    terraform_delay,
+)
 from local.cloud.apigateway import (
     binary_media,
+    deployments,
     key_source,
     lambda_proxy,
     mock_integration,
     patch_operations,
+    response_streaming,
     stage,
     usage_plans,
 )
@@ -28,6 +38,8 @@ PATCHES: Final = (
     stage,
     key_source,
     lambda_proxy,
+    response_streaming,
+    deployments,
     binary_media,
     mock_integration,
     patch_operations,
@@ -47,6 +59,7 @@ PATCHES: Final = (
     resources,
     api_gateway_tags,
     lambda_workers,
+    lambda_streaming,
     secretsmanager,
     sns,
     dynamodb_contention,

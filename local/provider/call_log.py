@@ -26,7 +26,8 @@ class ServedCall:
     status: of the response; 0 if there is none (yet).
     tokens: billed tokens; 0 unless status is 200, delivered or not. usage_reported: whether the response contains them.
     service_tier: as reported, None if it is not.
-    outcome: "open" (in progress), "delivered", "cut" (closed half-way), "reset", "error_event", or "client_gone".
+    outcome: "open" (in progress), "delivered", "cut" (closed half-way), "reset", "error_event", "client_gone", or
+    "unreleased" (a stepped stream that was not released further).
     """
 
     sequence: int

@@ -17,6 +17,8 @@ Any model name works. `NAME+word+word…` scripts the behaviour, and `standin-wo
 | `retry-after-3` | errors carry `retry-after: 3` |
 | `slow-3` | wait 3 seconds before the response or the error |
 | `drip-3` | spread a stream's events over 3 seconds |
+| `pause-3` | send nothing for 3 seconds in the middle of a stream |
+| `stepped` | send each event of a stream only after `StandInProvider.release`, for tests |
 | `cut` | close the connection half-way through the body or the stream |
 | `reset` | read the request, then reset the connection without a response |
 | `garbage` | status 200 and a body that is not JSON |

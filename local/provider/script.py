@@ -12,13 +12,13 @@ from local.provider.servers import SERVERS, Server
 PREFIX: Final = "standin-"
 FLAGS: Final = frozenset(
     {
-        "cut", "reset", "garbage", "error-event",
+        "cut", "reset", "garbage", "error-event", "stepped",
         "heedless", "nousage", "inline-usage", "cached", "cachewrite", "reasoning", "audio", "image",
     }
 )  # fmt: skip
 
 _STATUS = re.compile(r"(?P<status>[45]\d\d)(?P<then>-then-ok(-(?P<times>\d+))?)?")
-_NUMBERED = re.compile(r"(?P<word>slow|drip|retry-after)(-(?P<seconds>\d+(\.\d+)?))?")
+_NUMBERED = re.compile(r"(?P<word>slow|drip|pause|retry-after)(-(?P<seconds>\d+(\.\d+)?))?")
 _LONG = re.compile(r"long(-(?P<tokens>\d+))?")
 _TIER = re.compile(r"tier-(?P<tier>[a-z_]+)")
 _SERVER = re.compile(rf"as-(?P<server>{'|'.join(SERVERS)})")
@@ -33,7 +33,8 @@ class Script:
     """How to serve a request.
 
     status: respond with this error. failures: how often before a success (None: always).
-    slow: seconds before the response. drip: seconds over which a stream's events are spread.
+    slow: seconds before the response. drip: seconds over which a stream's events are spread. pause: seconds without a
+    byte in the middle of a stream.
     retry_after: seconds in the `retry-after` header of errors. long: output tokens to generate.
     tier: service tier to report, whichever was requested. server: whose chat completions to imitate.
     flags: the words in `FLAGS`.
@@ -44,6 +45,7 @@ class Script:
     retry_after: str | None = None
     slow: float = 0.0
     drip: float = 0.0
+    pause: float = 0.0
     long: int | None = None
     tier: str | None = None
     server: Server = SERVERS["openai"]
@@ -80,6 +82,8 @@ def _with(script: Script, word: str) -> Script | None:
             return replace(script, retry_after=seconds)
         if match["word"] == "slow":
             return replace(script, slow=float(seconds))
+        if match["word"] == "pause":
+            return replace(script, pause=float(seconds))
         return replace(script, drip=float(seconds))
     if match := _LONG.fullmatch(word):
         return replace(script, long=int(match["tokens"] or 2_000))

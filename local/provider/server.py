@@ -33,6 +33,8 @@ from local.provider.protocol import (
 from local.provider.routes import DIALECTS, ServedDialect, route_of
 from local.provider.script import Script, UnknownScriptWord, script_of
 
+RELEASE_SECONDS = 10.0
+"""How long a stepped stream waits for `release`, before it is cut."""
 _NO_LINGER = struct.pack("ii", 1, 0)
 _GARBAGE = b"<html><body>Bad gateway</body></html>"
 
@@ -47,6 +49,7 @@ class StandInProvider(ThreadingHTTPServer):
         super().__init__((host, port), ConnectionHandler)
         self.keys = keys
         self.log = CallLog()
+        self.steps = threading.Semaphore(0)
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
 
@@ -72,8 +75,13 @@ class StandInProvider(ThreadingHTTPServer):
         return totals(self.calls())
 
     def clear(self) -> None:
-        """Delete all calls from the log."""
+        """Delete all calls from the log, and take back what `release` has allowed."""
         self.log.clear()
+        self.steps = threading.Semaphore(0)
+
+    def release(self, events: int = 1) -> None:
+        """Let stepped streams send so many more events."""
+        self.steps.release(events)
 
     def stop(self) -> None:
         """Stop at once: close open connections and refuse new ones."""
@@ -250,11 +258,14 @@ class ConnectionHandler(BaseHTTPRequestHandler):
         chunked = {"transfer-encoding": "chunked", "cache-control": "no-cache"}
         head = _head(200, response.content_type, headers | chunked)
         chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in parts]
-        if script.drip:
+        if script.drip or script.pause or "stepped" in script.flags:
             self.wfile.write(head)
-            for chunk in chunks:
+            for number, chunk in enumerate(chunks):
+                if "stepped" in script.flags and not self.server.steps.acquire(timeout=RELEASE_SECONDS):
+                    call.outcome, self.close_connection = "unreleased", True
+                    return
                 self.wfile.write(chunk)
-                time.sleep(script.drip / len(chunks))
+                time.sleep(script.drip / len(chunks) + (script.pause if number + 1 == half else 0))
             head, chunks = b"", []
         call.outcome = outcome
         self.wfile.write(b"".join((head, *chunks, end)))

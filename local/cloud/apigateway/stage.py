@@ -14,6 +14,7 @@ import re
 import time
 from typing import Any, Final
 
+from ministack.core.responses import StreamingResponse
 from ministack.services import apigateway_v1, cloudwatch_logs
 
 from local.cloud.apigateway.request_context import StageRequest, current
@@ -46,8 +47,9 @@ async def handle_execute(*arguments: Any) -> Any:
     """Handle a request and write its access log line."""
     status, headers, body = await _handle_execute(*arguments)
     request = current.get()
-    request.status, request.response_length = status, len(body)
-    _write_access_log(request)
+    if not isinstance(body, StreamingResponse):  # which ends later
+        request.status, request.response_length = status, len(body)
+        write_access_log(request)
     return status, headers, body
 
 
@@ -88,7 +90,8 @@ def gateway_request_value(source: str, record: Any) -> Any:
     return _gateway_request_value(source, record) if name == source else current.get().variables().get(name)
 
 
-def _write_access_log(request: StageRequest) -> None:
+def write_access_log(request: StageRequest) -> None:
+    """Write the line of a request."""
     settings = (request.record["stage"] or {}).get("accessLogSettings")
     if not settings:
         return

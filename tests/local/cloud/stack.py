@@ -28,12 +28,14 @@ ACCESS_FORMAT = json.dumps(
 )
 
 
-def archive(files: dict[str, str]) -> bytes:
-    """A zip archive of files by their path."""
+def archive(files: dict[str, str], executable: tuple[str, ...] = ()) -> bytes:
+    """A zip archive of files by their path. executable: paths of programs."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as packed:
         for path, source in files.items():
-            packed.writestr(path, source)
+            member = zipfile.ZipInfo(path)
+            member.external_attr = (0o100755 if path in executable else 0o100644) << 16
+            packed.writestr(member, source)
     return buffer.getvalue()
 
 
@@ -50,7 +52,7 @@ def deploy_function(cloud: Cloud, code: bytes, handler: str = "app.handler", **s
 
 @dataclass
 class Api:
-    """A deployed stage `v1` whose only path `/item/{id}` requires an API key."""
+    """A deployed stage `v1` whose only path, by default `/item/{id}`, requires an API key."""
 
     cloud: Cloud
     id: str
@@ -82,31 +84,35 @@ def deploy_api(
     function: str,
     *,
     timeout_ms: int = 29_000,
+    streamed: bool = False,
+    path: str = "/item/{id}",
+    variables: dict[str, str] | None = None,
     responses: dict[str, dict[str, Any]] | None = None,
     throttle: dict[str, float] | None = None,
     quota: dict[str, Any] | None = None,
 ) -> Api:
-    """Create an API in front of the function, with a log group, a plan and a key."""
+    """Create an API in front of the function, with a log group, a plan and a key. variables: of the stage."""
     gateway = cloud.client("apigateway")
     name = f"api-{uuid.uuid4().hex[:8]}"
     api = gateway.create_rest_api(name=name)["id"]
-    root = gateway.get_resources(restApiId=api)["items"][0]["id"]
-    parent = gateway.create_resource(restApiId=api, parentId=root, pathPart="item")["id"]
-    resource = gateway.create_resource(restApiId=api, parentId=parent, pathPart="{id}")["id"]
+    resource = gateway.get_resources(restApiId=api)["items"][0]["id"]
+    for part in path.split("/")[1:]:
+        resource = gateway.create_resource(restApiId=api, parentId=resource, pathPart=part)["id"]
     place = {"restApiId": api, "resourceId": resource, "httpMethod": "POST"}
     gateway.put_method(**place, authorizationType="NONE", apiKeyRequired=True)
     function_arn = f"arn:aws:lambda:{cloud.region}:000000000000:function:{function}"
+    version, action = ("2021-11-15", "response-streaming-invocations") if streamed else ("2015-03-31", "invocations")
     gateway.put_integration(
         **place,
         type="AWS_PROXY",
         integrationHttpMethod="POST",
         timeoutInMillis=timeout_ms,
-        uri=f"arn:aws:apigateway:{cloud.region}:lambda:path/2015-03-31/functions/{function_arn}/invocations",
+        uri=f"arn:aws:apigateway:{cloud.region}:lambda:path/{version}/functions/{function_arn}/{action}",
     )
     for kind, settings in (responses or {}).items():
         gateway.put_gateway_response(restApiId=api, responseType=kind, **settings)
     deployment = gateway.create_deployment(restApiId=api)["id"]
-    gateway.create_stage(restApiId=api, stageName="v1", deploymentId=deployment)
+    gateway.create_stage(restApiId=api, stageName="v1", deploymentId=deployment, variables=variables or {})
     log_group = f"/{name}/access"
     cloud.client("logs").create_log_group(logGroupName=log_group)
     gateway.update_stage(

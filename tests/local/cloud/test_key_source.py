@@ -63,6 +63,7 @@ def deploy(cloud: Cloud, function: str, authorizer: str, ttl_seconds: int = 0) -
     )
     source = {"op": "replace", "path": "/apiKeySource", "value": "AUTHORIZER"}
     gateway.update_rest_api(restApiId=api.id, patchOperations=[source])
+    gateway.create_deployment(restApiId=api.id, stageName="v1")
     return api
 
 

@@ -109,6 +109,27 @@ def test_garbage_and_missing_usage(provider: StandInProvider) -> None:
     assert [(call.usage_reported, call.tokens.total_output) for call in provider.calls()] == [(False, 4)] * 3
 
 
+def test_pause_is_in_the_middle_of_a_stream(provider: StandInProvider) -> None:
+    response = post(provider, "standin-pause-0.4", preload=False, stream=True)
+    began = time.monotonic()
+    first = response.read1(10_000)
+    assert time.monotonic() - began < 0.3
+    rest = response.read()
+    assert time.monotonic() - began >= 0.4
+    assert first.startswith(b"data: {")
+    assert rest.endswith(b"data: [DONE]\n\n")
+
+
+def test_stepped_streams_wait_for_each_event(provider: StandInProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.provider.server.RELEASE_SECONDS", 0.3)
+    response = post(provider, "standin-stepped", preload=False, stream=True)
+    for _ in range(2):
+        provider.release()
+        assert response.read1(10_000).count(b"data: {") == 1
+    assert b"data: " not in read_until_cut(response)
+    assert provider.calls()[0].outcome == "unreleased"
+
+
 def test_drip_delays_the_events_of_a_stream(provider: StandInProvider) -> None:
     response = post(provider, "standin-drip-0.4", preload=False, stream=True)
     began = time.monotonic()
