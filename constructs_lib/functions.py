@@ -23,6 +23,7 @@ from lambda_src.contract import (
     AUTHORIZER_HANDLER,
     CONFIG_VARIABLE,
     GATEWAY_HANDLER,
+    STREAMING_HANDLER,
     SWEEPER_HANDLER,
 )
 from lambda_src.resource_names import log_group
@@ -31,6 +32,9 @@ SOURCE_FOLDER: Final = "lambda_src"
 """Also the folder inside the archive, since it is a Python package."""
 BUNDLED_LIBRARIES: Final = ("urllib3",)
 """Lambda's own copy changes with AWS's releases and may be version 1, which lacks methods of our provider client."""
+WRAPPER_VARIABLE: Final = "AWS_LAMBDA_EXEC_WRAPPER"
+WRAPPER: Final = f"/var/task/{SOURCE_FOLDER}/bootstrap"
+"""It starts our own runtime in place of Lambda's, which cannot stream (lambda_src/runtime.py)."""
 SWEEPER_TIMEOUT_SECONDS: Final = 240
 """Shorter than its interval, so that no two runs overlap."""
 AGGREGATOR_TIMEOUT_SECONDS: Final = 30
@@ -56,18 +60,19 @@ def gateway_function(
     scope: Construct, environment: Environment, package: Package, variables: dict[str, str]
 ) -> Function:
     """The function behind all of Tollgate's routes."""
+    streams = environment.gateway.stream
     return Function(
         scope,
         "gateway",
         environment=environment,
         package=package,
-        handler=GATEWAY_HANDLER,
+        handler=STREAMING_HANDLER if streams else GATEWAY_HANDLER,
         description="Tollgate: identify, admit, forward, meter, settle, log",
         log_group_name=log_group(environment.name, "usage"),
         memory_mb=environment.gateway.memory_mb,
         timeout_seconds=environment.lambda_timeout_seconds,
         reserved_concurrency=environment.gateway.reserved_concurrency,
-        variables=variables,
+        variables=variables | ({WRAPPER_VARIABLE: WRAPPER} if streams else {}),
     )
 
 

@@ -15,6 +15,9 @@ from constructs_lib.aws import (
 from constructs_lib.settings import Environment
 from lambda_src.resource_names import ENVIRONMENT_TAG
 
+STREAMING: Final = ">= 6.27, < 7"
+"""Versions of the AWS provider with streamed integrations of up to 15 minutes."""
+BUFFERED: Final = ">= 5.100, < 7"
 _CHECKOUT: Final = "../../.."
 """Relative to cdktf.out/stacks/NAME, where Terraform runs."""
 
@@ -22,6 +25,9 @@ _CHECKOUT: Final = "../../.."
 def configure(stack: TerraformStack, environment: Environment) -> None:
     """Set backend and provider of `stack`."""
     _backend(stack, environment)
+    # In place of the one version for which the package was generated: our arguments are the same in all of these.
+    versions = STREAMING if environment.streams_on_aws else BUFFERED
+    stack.add_override("terraform.required_providers.aws.version", versions)
     endpoint = environment.aws.endpoint
     tags = [AwsProviderDefaultTags(tags={**environment.aws.tags, ENVIRONMENT_TAG: environment.name})]
     if endpoint is None:

@@ -110,9 +110,11 @@ class RestApi(Construct):
             http_method=addressed(endpoint.name, method).http_method,
             type="AWS_PROXY",
             integration_http_method="POST",
-            uri=endpoint.function.function.invoke_arn,
-            timeout_milliseconds=round(self._environment.gateway.timeout_seconds * 1000),
+            uri=self._streaming_arn(endpoint.function) if endpoint.streams else endpoint.function.function.invoke_arn,
+            timeout_milliseconds=round(endpoint.timeout_seconds * 1000),
         )
+        if endpoint.streams and self._environment.streams_on_aws:
+            integration.add_override("response_transfer_mode", "STREAM")  # an argument of provider 6
         self.deployed += [method, addressed(endpoint.name, integration)]
         permission = LambdaPermission(
             self,
@@ -124,6 +126,15 @@ class RestApi(Construct):
             source_arn=f"{self.api.execution_arn}/{self._environment.gateway.stage}/{endpoint.execution_path}",
         )
         addressed(endpoint.name, permission)
+
+    def _streaming_arn(self, function: Function) -> str:
+        """The URI with which API Gateway takes a streamed response.
+
+        https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
+        """
+        aws = self._environment.aws
+        path = f"lambda:path/2021-11-15/functions/{function.arn}/response-streaming-invocations"
+        return f"arn:{aws.partition}:apigateway:{aws.region}:{path}"
 
     def _add_preflight(self, path: str, methods: list[str], origin: str) -> None:
         self.deployed += preflight(

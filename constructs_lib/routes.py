@@ -13,12 +13,17 @@ from lambda_src.contract import ROUTES
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One method of one path. name: Terraform name of its resources. path: such as /v1/models/{model}."""
+    """One method of one path. name: Terraform name of its resources. path: such as /v1/models/{model}.
+
+    timeout_seconds: API Gateway's timeout for the function. streams: its responses are sent while they arrive.
+    """
 
     name: str
     method: str
     path: str
     function: Function
+    timeout_seconds: float
+    streams: bool
 
     @property
     def parameters(self) -> list[str]:
@@ -38,7 +43,11 @@ def endpoints(environment: Environment, gateway: Function, custom: dict[str, Fun
         if route.dialect != "bedrock" or environment.has_bedrock():
             for path in route.paths:
                 name = route.name if path == route.path else f"openai_{route.name}"
-                yield Endpoint(name, route.method, path, gateway)
+                yield Endpoint(
+                    name, route.method, path, gateway, environment.timeout_seconds, environment.gateway.stream
+                )
     for name, settings in environment.functions.items():
         for method in settings.methods:
-            yield Endpoint(f"{name}_{method.lower()}", method, settings.path or f"/{name}", custom[name])
+            path = settings.path or f"/{name}"
+            timeout = environment.function_timeout_seconds
+            yield Endpoint(f"{name}_{method.lower()}", method, path, custom[name], timeout, streams=False)

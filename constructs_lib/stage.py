@@ -27,6 +27,7 @@ from constructs_lib.logs import LogGroup
 from constructs_lib.permissions import trusted_by
 from constructs_lib.rest_api import RestApi
 from constructs_lib.settings import Environment
+from lambda_src.contract import STREAM_VARIABLE
 from lambda_src.resource_names import account_role_name, log_group
 
 _APPLIED_AT_ONCE: Final = ("name", "description", "endpoint_configuration", "lifecycle")
@@ -62,9 +63,11 @@ class Stage(Construct):
                 deployment_id=self.deployment.id,
                 stage_name=gateway.stage,
                 xray_tracing_enabled=gateway.tracing,
+                # The stage changes it with the deployment, so that no response has another form than it expects.
+                variables={STREAM_VARIABLE: "true"} if gateway.stream else None,
                 access_log_settings=ApiGatewayStageAccessLogSettings(
                     destination_arn=self.access_logs.arn,
-                    format=access_log_format(environment.name),
+                    format=access_log_format(environment),
                 ),
                 depends_on=[execution_logs.group, *account],
             ),

@@ -113,5 +113,5 @@ def _warn(kind: str, error: AwsError) -> None:
 
 
 def _settle_deadline(deadline: float) -> float:
-    """At most `SETTLE_SECONDS` from now: the caller waits, and API Gateway's integration timeout is 29 seconds."""
+    """At most `SETTLE_SECONDS` from now: the caller waits."""
     return min(deadline, time.monotonic() + SETTLE_SECONDS)

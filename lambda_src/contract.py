@@ -121,6 +121,7 @@ class Config:
     default_max_output_tokens: inserted by `strict` into requests without a maximum.
     typical_output_tokens: assumed output of such requests if `estimate` is `typical`.
     image_tokens: most input tokens of one image.
+    keep_alive_seconds: seconds of silence after which a stream gets a comment.
     hold_seconds: deadline of a request; a row that is still held after it becomes `unsettled`.
     retention_days: days that usage rows are kept; 0: forever.
     cors_origin: origin whose web pages may read responses; None: no origin.
@@ -141,6 +142,7 @@ class Config:
     image_tokens: int = 50_000
     upstream_timeout_seconds: float = 25.0
     upstream_retries: int = 2
+    keep_alive_seconds: float = 15.0
     max_request_bytes: int = 4_000_000
     hold_seconds: int = 120
     retention_days: int = 400
@@ -152,6 +154,9 @@ class Config:
 
 
 GATEWAY_HANDLER: Final = "lambda_src.handler.handler"
+STREAMING_HANDLER: Final = "lambda_src.streaming_handler.handler"
+STREAM_VARIABLE: Final = "stream"
+"""Stage variable of a stage whose integrations stream."""
 SWEEP_MINUTES: Final = 5
 """Minutes between two runs of the sweeper."""
 SWEEPER_HANDLER: Final = "lambda_src.sweeper.handler"
@@ -286,8 +291,9 @@ LATENCY_BOUNDS_MS: Final = (
 #
 #   requests, errors (5xx), refusals, estimated, unsettled, over_estimate, cost_nano_usd, tokens_<class>,
 #   tokens_reasoning, latency_ms (sum), ms_<bound> (requests with a latency of at most this bound and above the previous
-#   one), status_<HTTP status>, code_<error code>. Unsettled requests have no latency. Corrections add to cost_nano_usd
-#   and tokens_<class>, and to corrections (their number) and corrected_nano_usd (their part of the cost).
+#   one), streams (those that began), first_byte_ms (their sum), status_<HTTP status>, code_<error code>. Unsettled
+#   requests have no latency. Corrections add to cost_nano_usd and tokens_<class>, and to corrections (their number) and
+#   corrected_nano_usd (their part of the cost).
 
 
 # Items that Terraform writes, in DynamoDB's types (S string, N number, L list, M map, BOOL). Key and policy items also

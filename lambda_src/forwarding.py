@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 
 from lambda_src.bookkeeping import SETTLE_SECONDS, Bookkeeping
 from lambda_src.contract import Config
 from lambda_src.core.dialects.json_values import json_object
 from lambda_src.core.dialects.parsed_request import ParsedRequest
+from lambda_src.core.dialects.parsed_response import ParsedResponse
 from lambda_src.core.error_responses import (
     account_error,
     error_response,
     invalid_response_error,
     no_response_error,
-    provider_response,
-    truncated_response,
+    provider_error,
+    returned_headers,
+    truncation_error,
 )
 from lambda_src.core.errors import Unavailable, UpstreamError
 from lambda_src.core.http_event import HttpResponse
 from lambda_src.core.metering import INVALID_RESPONSE, charge_held_amount, meter
+from lambda_src.core.outlet import Outlet
 from lambda_src.core.policy import Model
-from lambda_src.core.provider_call import NoResponse, ProviderCall, ProviderResponse
+from lambda_src.core.provider_call import ANSWER_TOO_LARGE, NoResponse, ProviderCall, ProviderResponse
 from lambda_src.core.provider_errors import ACCOUNT_REJECTED, provider_error_code, rejects_our_key
-from lambda_src.core.request_context import AdmittedRequest, RequestContext
-from lambda_src.core.response_headers import limit_headers
+from lambda_src.core.request_context import AdmittedRequest, RequestContext, elapsed_ms
+from lambda_src.core.response_headers import common_headers, limit_headers
 from lambda_src.core.usage_record import UsageRecord
 from lambda_src.edges.provider_client import ProviderClient
 from lambda_src.edges.secrets import Secrets
+from lambda_src.relay import Relay
 
 _IDEMPOTENCY_KEY = "idempotency-key"
 
@@ -41,11 +46,14 @@ class Forwarder:
         self._secrets = secrets
         self._bookkeeping = bookkeeping
 
-    def forward_billed(self, context: RequestContext, admitted: AdmittedRequest) -> HttpResponse:
-        """The response to a request with a hold. It settles the hold, whether the call succeeds or fails."""
-        record = context.record
+    def forward_billed(self, context: RequestContext, admitted: AdmittedRequest, outlet: Outlet) -> HttpResponse:
+        """The response to a request with a hold, or only its headers if `outlet` has begun. It settles the hold,
+        whether the call succeeds or fails."""
+        record, dialect = context.record, context.route.dialect
+        wait_seconds = self._config.keep_alive_seconds
+        relay = Relay(context, admitted, outlet, lambda: self._first_headers(context, admitted), wait_seconds)
         try:
-            response = self._send(context, admitted.body, admitted.model)
+            response = self._send(context, admitted.body, admitted.model, relay)
         except NoResponse as failure:
             if failure.reached:
                 charge_held_amount(record, admitted.estimate)
@@ -57,19 +65,53 @@ class Forwarder:
             record.status, record.error_code = error.status, error.code
             self._bookkeeping.settle(context, admitted)
             raise
-        parsed = meter(
-            record, context.route, admitted.parsed, admitted.model, admitted.estimate, response, admitted.models
+        parsed = relay.finish(response.complete) if response.status < 300 else None
+        if parsed is not None and response.complete and not outlet.fits(parsed.body, last=True):
+            response = replace(response, complete=False, truncation_code=ANSWER_TOO_LARGE)
+        meter(
+            record, context.route, admitted.parsed, admitted.model, admitted.estimate, response, parsed, admitted.models
         )
-        rejection = self._rejection(record, admitted.model)
-        if rejection is not None:
-            returned = error_response(context.request, rejection)
-        else:
-            returned = provider_response(context.route, response, parsed)
-            if not response.complete and response.status < 300:
-                returned = truncated_response(context.request, context.route, record, admitted.parsed, returned)
+        returned = self._returned(context, admitted.model, response, parsed, relay, outlet)
+        if record.stream and outlet.begun:
+            record.first_byte_ms = elapsed_ms(context.started, outlet.first_byte)
         self._bookkeeping.settle(context, admitted)
-        returned.headers.update(limit_headers(record, admitted, context.route.dialect))
+        returned.headers.update(limit_headers(record, admitted, dialect))
         return returned
+
+    def _returned(
+        self,
+        context: RequestContext,
+        model: Model,
+        response: ProviderResponse,
+        parsed: ParsedResponse | None,
+        relay: Relay,
+        outlet: Outlet,
+    ) -> HttpResponse:
+        """The response to the caller, or only its headers if it is sent here. parsed: a success."""
+        record = context.record
+        error = self._rejection(record, model)
+        if error is None and parsed is None:
+            return provider_error(context.route, response)
+        if error is None and parsed is not None and response.complete:
+            if not outlet.begun:  # after the settle, so that its headers have the cost
+                headers = returned_headers(response.headers, parsed.media_type)
+                return HttpResponse(status=response.status, body=parsed.body, headers=headers)
+            relay.send_rest(parsed)
+            return HttpResponse(status=record.status, body=b"")
+        truncated = error is None
+        error = error or truncation_error(record)
+        if not outlet.begun:
+            record.status = error.status
+            return error_response(context.request, error)
+        if truncated and parsed is not None and outlet.fits(parsed.body):
+            relay.send_rest(parsed)
+        relay.send_error(error)
+        return HttpResponse(status=record.status, body=b"", headers=error.headers(context.route.dialect))
+
+    def _first_headers(self, context: RequestContext, admitted: AdmittedRequest) -> dict[str, str]:
+        """The headers of a response that begins before its cost is known."""
+        headers = common_headers(context.record, self._config.cors_origin, settled=False)
+        return headers | limit_headers(context.record, admitted, context.route.dialect, settled=False)
 
     def forward_unbilled(self, context: RequestContext, parsed: ParsedRequest, model: Model) -> HttpResponse:
         """The response to a request that the provider does not charge for: a usage row without hold or cost."""
@@ -89,7 +131,11 @@ class Forwarder:
         self._bookkeeping.book_unbilled(record, context.deadline)
         if rejection is not None:
             raise rejection
-        return provider_response(context.route, response, None)
+        if response.status >= 300:
+            return provider_error(context.route, response)
+        return HttpResponse(
+            status=response.status, body=response.body, headers=returned_headers(response.headers, None)
+        )
 
     @staticmethod
     def _rejection(record: UsageRecord, model: Model) -> UpstreamError | None:
@@ -104,7 +150,7 @@ class Forwarder:
         record.counters.upstream_errors += int(record.status != 429)  # a 429 is counted already
         return error
 
-    def _send(self, context: RequestContext, body: bytes, model: Model) -> ProviderResponse:
+    def _send(self, context: RequestContext, body: bytes, model: Model, relay: Relay | None = None) -> ProviderResponse:
         record, request = context.record, context.request
         provider = self._config.providers[model.provider]
         timeout = context.started + self._config.upstream_timeout_seconds
@@ -118,12 +164,11 @@ class Forwarder:
             body=body,
         )
         try:
-            response = self._client.send(call, deadline, record.counters)
+            response = self._client.send(call, deadline, record.counters, relay)
         except NoResponse as failure:
             record.retries, record.upstream_ms = failure.retries, int(failure.total_seconds * 1000)
             raise
         record.retries, record.upstream_ms = response.retries, int(response.total_seconds * 1000)
-        record.first_byte_ms = int(response.first_byte_seconds * 1000)
         given_id = response.request_id
         record.provider_request_id = None if given_id is None or self._secrets.occur_in(given_id) else given_id
         if provider.secret is not None and rejects_our_key(response):

@@ -22,6 +22,7 @@ from lambda_src.core.errors import BadRequest, GatewayError, LimitReached
 from lambda_src.core.estimate import Estimate, estimate
 from lambda_src.core.hosted_tools import bound_tools
 from lambda_src.core.http_event import HttpRequest, HttpResponse
+from lambda_src.core.outlet import Outlet, WholeResponse
 from lambda_src.core.policy import Model, Policy
 from lambda_src.core.request_context import AdmittedRequest, RequestContext, elapsed_ms
 from lambda_src.core.response_headers import common_headers, merge_tags, parse_tags
@@ -60,7 +61,7 @@ class Gateway:
         self.ledger = Ledger(aws, config.table, config.environment, config.retention_days, now)
         self.secrets = Secrets(aws)
         self.policy_cache = PolicyCache(self.ledger)
-        self.provider_client = ProviderClient(aws, self.secrets, config.upstream_retries)
+        self.provider_client = ProviderClient(aws, self.secrets, config.upstream_retries, config.keep_alive_seconds)
         self.bookkeeping = Bookkeeping(self.ledger, self.policy_cache.forget_models)
         self.forwarder = Forwarder(config, self.provider_client, self.secrets, self.bookkeeping)
         self.addresses = AddressCounter(self.ledger, config.environment, now)
@@ -73,6 +74,12 @@ class Gateway:
 
         seconds_left: until Lambda ends the invocation.
         """
+        outlet = WholeResponse()
+        self.respond(request, seconds_left, outlet)
+        return outlet.response()
+
+    def respond(self, request: HttpRequest, seconds_left: float, outlet: Outlet) -> None:
+        """Send the response to a request to `outlet`, as `handle` returns it."""
         started = time.monotonic()
         deadline = started + seconds_left - 0.5
         trace = parse_trace(request.headers, request.request_id)
@@ -88,19 +95,23 @@ class Gateway:
         self._cold = False
         context = RequestContext(request, record, trace, started, deadline)
         try:
-            response = self._process(context)
+            response = self._process(context, outlet)
         except GatewayError as error:
             response = self._reject(context, error)
         record.latency_ms = elapsed_ms(started)
         response.headers.update(common_headers(record, self.config.cors_origin))
+        if outlet.begun:
+            outlet.finish(response.headers)
+        else:
+            outlet.begin(response.status, response.headers)
+            outlet.write(response.body)
         self._log(context)
         if context.log_prompt and self.config.prompt_log_group is not None:
-            self._log_prompt(context, response, self.config.prompt_log_group)
-        return response
+            self._log_prompt(context, outlet.body, self.config.prompt_log_group)
 
     # --- before the provider is called -------------------------------------------------------------------
 
-    def _process(self, context: RequestContext) -> HttpResponse:
+    def _process(self, context: RequestContext, outlet: Outlet) -> HttpResponse:
         request, route, record = context.request, context.route, context.record
         record.route = route.name
         caller = self._identify(context)
@@ -129,7 +140,7 @@ class Gateway:
             return self.forwarder.forward_unbilled(context, parsed, model)
         admitted = self._admit(context, caller, parsed, model, models.values())
         context.log_prompt = _wants_prompt_log(request, caller)
-        return self.forwarder.forward_billed(context, admitted)
+        return self.forwarder.forward_billed(context, admitted, outlet)
 
     def _identify(self, context: RequestContext) -> Caller:
         """The caller, with the policy in effect now: a budget raise ends on the second, not when the cache expires."""
@@ -232,12 +243,12 @@ class Gateway:
         counters.secret_failures = self.secrets.take_failures()
         print(usage_line(record, self.config.metrics_per_consumer))
 
-    def _log_prompt(self, context: RequestContext, response: HttpResponse, group: str) -> None:
+    def _log_prompt(self, context: RequestContext, response: bytes, group: str) -> None:
         if self._prompt_logger is None:  # imported here: a cold start without a prompt log does not pay for it
             from lambda_src.edges.prompt_log import PromptLogger
 
             self._prompt_logger = PromptLogger(self._aws, group, self.config)
-        self._prompt_logger.write(context.record, context.route, context.request.body, response.body)
+        self._prompt_logger.write(context.record, context.route, context.request.body, response)
 
 
 def _loggable_model_name(name: str, patterns: Iterable[str]) -> str | None:

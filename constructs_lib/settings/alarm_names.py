@@ -13,7 +13,7 @@ UNHEALTHY: Final = "unhealthy"
 """The composite alarm, in ALARM while any alarm of severity `outage` is."""
 
 _PER_ENVIRONMENT: Final = (
-    "server-errors", "client-errors", "latency", "gateway-latency", "lambda-errors", "throttles", "concurrency",
+    "server-errors", "client-errors", "first-byte", "gateway-latency", "lambda-errors", "throttles", "concurrency",
     "duration", "ledger-failures", "ledger-throttles", "ledger-conflicts", "secret-failures", "authorizer-failures",
     "quiet", "spend", "spend-anomaly", "budget", "aggregator-errors", "aggregator-lag", "quarantined-records",
     "unbooked-buckets", "reserved-in-vain", "unsettled", "overdue-holds", "sweeper-errors", "over-estimate", "unpriced",

@@ -83,13 +83,15 @@ class AlertSettings(Section):
     client_error_percent: Percent = Field(
         default=25, description="Percentage of responses that are 4xx, among at least 20."
     )
-    latency_p99_ms: Positive = Field(
-        default=25_000, description="99th percentile of response times, in milliseconds, in two of three windows."
+    first_byte_p99_ms: Positive = Field(
+        default=20_000,
+        description="99th percentile of the time until the first byte of a stream, in milliseconds, in two of three "
+        "windows.",
     )
     gateway_latency_p99_ms: Positive = Field(
         default=1_000,
-        description="99th percentile of the gateway's own share of response times, in milliseconds, in two of three "
-        "windows.",
+        description="99th percentile of the gateway's own share of response times, without the provider's, in "
+        "milliseconds, in two of three windows.",
     )
     upstream_error_percent: Percent = Field(
         default=20, description="Percentage of calls to a provider that fail or are throttled, among at least 20."

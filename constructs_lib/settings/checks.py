@@ -10,7 +10,7 @@ from typing import Final
 
 from constructs_lib.settings.alarm_names import ALARM_SCOPES, accepted_names
 from constructs_lib.settings.catalogue import ProviderSettings
-from constructs_lib.settings.environment import LAMBDA_EXTRA_SECONDS, Environment
+from constructs_lib.settings.environment import LAMBDA_EXTRA_SECONDS, SETTLE_EXTRA_SECONDS, Environment
 from constructs_lib.settings.function_checks import function_errors
 from constructs_lib.settings.model_prices import price_errors
 from constructs_lib.settings.pydantic_errors import UNKNOWN_REGION
@@ -77,27 +77,36 @@ def _consumer_errors(environment: Environment) -> Iterator[SettingError]:
 
 
 def _time_errors(environment: Environment) -> Iterator[SettingError]:
-    gateway, lambda_seconds = environment.gateway, environment.lambda_timeout_seconds
-    below_timeout = f"less than gateway.timeout_seconds = {gateway.timeout_seconds:g}"
-    if gateway.upstream_timeout_seconds >= gateway.timeout_seconds:
+    timeout, lambda_seconds = environment.timeout_seconds, environment.lambda_timeout_seconds
+    if timeout > environment.longest_timeout_seconds:
+        accepted = f"at most {environment.longest_timeout_seconds} without streaming, or on the embedded cloud"
+        fix = "lower it, or set gateway.stream = true"
+        yield SettingError(("gateway", "timeout_seconds"), f"{timeout:g}", accepted, fix)
+    below = min(timeout, lambda_seconds - SETTLE_EXTRA_SECONDS) if environment.gateway.stream else timeout
+    if environment.upstream_timeout_seconds >= below:
+        accepted = f"less than gateway.timeout_seconds = {timeout:g}"
         yield SettingError(
             ("gateway", "upstream_timeout_seconds"),
-            str(gateway.upstream_timeout_seconds),
-            below_timeout,
+            str(environment.upstream_timeout_seconds),
+            accepted if below == timeout else f"less than {below:g}, {SETTLE_EXTRA_SECONDS} below the Lambda's timeout",
             "lower it, so that Tollgate responds to a provider's timeout before API Gateway times out",
         )
-    if environment.metering.hold_seconds <= lambda_seconds:
+    if environment.hold_seconds <= lambda_seconds:
         yield SettingError(
             ("metering", "hold_seconds"),
-            str(environment.metering.hold_seconds),
+            str(environment.hold_seconds),
             f"more than the Lambda's timeout, {lambda_seconds} (gateway.timeout_seconds + {LAMBDA_EXTRA_SECONDS})",
             "raise it: a hold must outlast its request",
         )
+    limit_seconds = environment.function_timeout_seconds
+    below_limit = f"less than gateway.timeout_seconds = {limit_seconds:g}"
+    if environment.gateway.stream:
+        below_limit = f"less than {limit_seconds:g}, API Gateway's limit for responses that are not streamed"
     for name, function in environment.functions.items():
-        if function.timeout_seconds >= gateway.timeout_seconds:
+        if function.timeout_seconds >= limit_seconds:
             key_path: KeyPath = ("functions", name, "timeout_seconds")
             fix = "lower it: API Gateway would time out first"
-            yield SettingError(key_path, str(function.timeout_seconds), below_timeout, fix)
+            yield SettingError(key_path, str(function.timeout_seconds), below_limit, fix)
 
 
 def _backend_errors(environment: Environment) -> Iterator[SettingError]:

@@ -23,6 +23,14 @@ LAMBDA_EXTRA_SECONDS: Final = 5
 """How long the gateway Lambda may run after API Gateway's timeout, to settle the request."""
 
 
+SETTLE_EXTRA_SECONDS: Final = 8
+"""How long before its timeout the Lambda stops waiting for a provider if it streams, to settle the request."""
+MAX_LAMBDA_SECONDS: Final = 900
+"""docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html"""
+BUFFERED_SECONDS: Final = 29
+"""API Gateway's default limit for responses that it does not stream."""
+
+
 class EnvironmentFile(Section):
     """Sections of `environments/NAME.toml`."""
 
@@ -61,9 +69,45 @@ class Environment(EnvironmentFile):
         return prefix(self.name)
 
     @property
+    def streams_on_aws(self) -> bool:
+        """Whether integrations have the transfer mode STREAM, which provider 5 and the embedded cloud do not know."""
+        return self.gateway.stream and self.aws.endpoint is None
+
+    @property
+    def longest_timeout_seconds(self) -> int:
+        """The longest timeout that API Gateway, or the AWS provider of the embedded cloud, accepts."""
+        return 900 if self.streams_on_aws else 300
+
+    @property
+    def timeout_seconds(self) -> float:
+        """API Gateway's timeout for the gateway."""
+        default = self.longest_timeout_seconds if self.gateway.stream else BUFFERED_SECONDS
+        return float(default) if self.gateway.timeout_seconds is None else self.gateway.timeout_seconds
+
+    @property
+    def function_timeout_seconds(self) -> float:
+        """API Gateway's timeout for custom functions, which do not stream."""
+        return float(BUFFERED_SECONDS) if self.gateway.stream else self.timeout_seconds
+
+    @property
+    def upstream_timeout_seconds(self) -> float:
+        """Timeout for a provider's response."""
+        given, timeout = self.gateway.upstream_timeout_seconds, self.timeout_seconds
+        if given is not None:
+            return given
+        return timeout - min(20, timeout / 4) if self.gateway.stream else 25.0
+
+    @property
+    def hold_seconds(self) -> int:
+        """Deadline of a hold."""
+        extra = 300 if self.gateway.stream else 60
+        default = max(120, self.lambda_timeout_seconds + extra)
+        return default if self.metering.hold_seconds is None else self.metering.hold_seconds
+
+    @property
     def lambda_timeout_seconds(self) -> int:
         """Timeout of the gateway Lambda."""
-        return math.ceil(self.gateway.timeout_seconds) + LAMBDA_EXTRA_SECONDS
+        return min(MAX_LAMBDA_SECONDS, math.ceil(self.timeout_seconds) + LAMBDA_EXTRA_SECONDS)
 
     def function_name(self, name: str) -> str:
         """AWS name of the Lambda function `name`: gateway, sweeper, or a name in [functions]."""

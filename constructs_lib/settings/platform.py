@@ -99,17 +99,32 @@ class GatewaySettings(Section):
         description="Accept API keys as bearer tokens (`Authorization: Bearer KEY`) too, as SDKs send them. A Lambda "
         "runs before each request: about $0.20 per million. If false, keys are accepted in `x-api-key` only.",
     )
-    upstream_timeout_seconds: Annotated[float, Field(gt=0, lt=300, allow_inf_nan=False), FromDecimal] = Field(
-        default=25.0,
-        description="Timeout for a provider's response, in seconds, retries included. Less than timeout_seconds.",
+    stream: bool = Field(
+        default=True,
+        description="Send responses to the caller while they arrive, for up to 15 minutes. On AWS it needs version "
+        "6.27 or later of Terraform's AWS provider. If false, a response is sent when it is complete, within "
+        "timeout_seconds. Custom functions never stream.",
+    )
+    keep_alive_seconds: Annotated[float, Field(ge=1, le=120, allow_inf_nan=False), FromDecimal] = Field(
+        default=15,
+        description="While a provider is silent, send a comment to the caller of a stream of server-sent events after "
+        "each so many seconds, so that no proxy closes the connection. API Gateway ends a response after 300 seconds "
+        "without a byte. Bedrock's streams have no comments.",
+    )
+    upstream_timeout_seconds: Annotated[float, Field(gt=0, lt=900, allow_inf_nan=False), FromDecimal] | None = Field(
+        default=None,
+        description="Timeout for a provider's response, in seconds, retries included. Less than timeout_seconds "
+        "and, if the gateway streams, than 892. Default: 25; if the gateway streams, timeout_seconds - 20 or three "
+        "quarters of it, whichever is more.",
     )
     upstream_retries: Annotated[int, Field(ge=0, le=5)] = Field(
         default=2, description="Retries of provider calls that were not billed (429, 5xx, refused connections)."
     )
-    timeout_seconds: Annotated[float, Field(ge=1, le=300, allow_inf_nan=False), FromDecimal] = Field(
-        default=29.0,
-        description="API Gateway's integration timeout, in seconds. More than 29 requires a higher service quota. The "
-        "Lambda's own timeout is 5 seconds longer, to settle the request.",
+    timeout_seconds: Annotated[float, Field(ge=1, le=900, allow_inf_nan=False), FromDecimal] | None = Field(
+        default=None,
+        description="API Gateway's integration timeout, in seconds. At most 900 if the gateway streams; else at most "
+        "300, of which more than 29 require a higher service quota. The Lambda's own timeout is 5 seconds longer, to "
+        "settle the request, and at most 900. Default: 900 if it streams, else 29.",
     )
     memory_mb: MemoryMb = Field(default=512, description="Memory of the gateway Lambda, in MB. CPU scales with it.")
     reserved_concurrency: Count | None = Field(
@@ -182,10 +197,11 @@ class MeteringSettings(Section):
         "tokens_per_minute.",
     )
     image_tokens: Count = Field(default=50_000, description='Tokens to hold per image if estimate is "strict".')
-    hold_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(
-        default=120,
+    hold_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = Field(
+        default=None,
         description="Deadline of a hold, in seconds. A request that is not settled by then is charged at the held "
-        "amount.",
+        "amount. More than the Lambda's timeout. Default: 300 more than that if the gateway streams (1,200), else 60 "
+        "more, and at least 120.",
     )
     usage_retention_days: Annotated[int, Field(ge=0, le=36_500)] = Field(
         default=400, description="Retention of usage rows in the ledger, in days; 0 keeps them forever."

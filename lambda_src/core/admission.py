@@ -16,8 +16,7 @@ from lambda_src.core.windows import resets_at, utc_datetime
 
 _HELD_SECONDS = range(5, 16)
 """Seconds after which a request that others in flight block is sent again. SDKs repeat a request twice or more, so that
-the last repetition comes up to 30 s later, when the others have ended: API Gateway allows them 29 s. The range spreads
-parallel requests."""
+the last repetition comes 10 to 30 s later, when most others have ended. The range spreads parallel requests."""
 
 _ROUTES: Mapping[ProviderKind, str] = {
     "openai": "/v1/chat/completions, /v1/responses or /v1/embeddings",

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE, HEADER_SHOULD_RETRY, ProviderKind, Route
+from collections.abc import Mapping
+
+from lambda_src.contract import HEADER_SHOULD_RETRY, ProviderKind, Route
 from lambda_src.core.dialects.openai_errors import openai_error
-from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.dialects.parsed_response import ParsedResponse
-from lambda_src.core.dialects.response_body import begins_json
-from lambda_src.core.dialects.server_sent_events import SSE_MEDIA_TYPE
-from lambda_src.core.error_events import end_stream
 from lambda_src.core.errors import GatewayError, UpstreamError
-from lambda_src.core.http_event import HttpRequest, HttpResponse, fitting_body
+from lambda_src.core.http_event import HttpRequest, HttpResponse
 from lambda_src.core.metering import INVALID_RESPONSE
 from lambda_src.core.model_list import is_anthropic_client
 from lambda_src.core.provider_call import RETRIED_STATUS, NoResponse, ProviderResponse
@@ -36,31 +33,27 @@ _RETURNED_HEADERS = (
 )  # fmt: skip
 
 
-def provider_response(route: Route, response: ProviderResponse, parsed: ParsedResponse | None) -> HttpResponse:
-    """The provider's response, without headers that reveal our account with the provider.
+def returned_headers(response: Mapping[str, str], media_type: str | None) -> dict[str, str]:
+    """The provider's headers to return, without those that reveal our account with the provider.
 
-    parsed: a success; None: an error response, which is returned unchanged unless clients would repeat what they must
-    not, or read another shape. A success has the media type of its bytes, by which SDKs choose their parser.
+    media_type: of the body, by its bytes, since SDKs choose their parser by it. None: it is not known.
     """
-    headers = {name: response.headers[name] for name in _RETURNED_HEADERS if name in response.headers}
-    status = response.status
-    if parsed is not None and parsed.media_type is not None:
-        _set_media_type(headers, parsed.media_type)
-    elif _is_final(response):
+    headers = {name: response[name] for name in _RETURNED_HEADERS if name in response}
+    if media_type is not None and headers.get("content-type", "").partition(";")[0].strip().lower() != media_type:
+        headers["content-type"] = media_type
+    return headers
+
+
+def provider_error(route: Route, response: ProviderResponse) -> HttpResponse:
+    """The provider's error response, unchanged unless clients would repeat what they must not, or read another
+    shape."""
+    headers, status = returned_headers(response.headers, None), response.status
+    if _is_final(response):
         headers[HEADER_SHOULD_RETRY] = "false"
         if route.dialect == "bedrock" and status >= 500:  # boto3 ignores the header and repeats every 5xx
             status, headers["x-amzn-errortype"] = 424, "ModelErrorException"
-    if parsed is not None:
-        body = parsed.body
-    else:
-        body = openai_error(response.body) if route.dialect == "openai" else response.body
+    body = openai_error(response.body) if route.dialect == "openai" else response.body
     return HttpResponse(status=status, body=body, headers=headers)
-
-
-def _set_media_type(headers: dict[str, str], media_type: str) -> None:
-    """Set the content type to `media_type` unless it is that already, perhaps with parameters."""
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != media_type:
-        headers["content-type"] = media_type
 
 
 def _is_final(response: ProviderResponse) -> bool:
@@ -106,28 +99,12 @@ def invalid_response_error(provider: str, cost: int) -> UpstreamError:
     )
 
 
-_ERROR_EVENT_BYTES = 16_384
-
-
-def truncated_response(
-    request: HttpRequest, route: Route, record: UsageRecord, parsed: ParsedRequest, response: HttpResponse
-) -> HttpResponse:
-    """The response to return for a truncated one: a stream with an error event at its end, or else an error, also if
-    the provider sent no stream."""
+def truncation_error(record: UsageRecord) -> UpstreamError:
+    """The error for a response that was truncated after the provider had begun to bill it."""
     too_large = record.error_code == "answer_too_large"
     problem = "is larger than the gateway can return" if too_large else "ended before it was complete"
-    error = UpstreamError(
+    return UpstreamError(
         record.error_code or "upstream_cut",
         f"the provider's response {problem}; what was received is charged, and a retry is charged again. Request fewer "
         "output tokens.",
     )
-    if parsed.stream and not begins_json(response.body):
-        media_type = EVENT_STREAM_MEDIA_TYPE if route.dialect == "bedrock" else SSE_MEDIA_TYPE
-        _set_media_type(response.headers, media_type)
-        part = fitting_body(response.body, response.headers, room=_ERROR_EVENT_BYTES)
-        response.body = end_stream(route, part, error, request.request_id)
-        if len(fitting_body(response.body, response.headers)) == len(response.body):
-            response.headers.update(error.headers(route.dialect))
-            return response
-    record.status = error.status
-    return error_response(request, error)

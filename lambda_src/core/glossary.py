@@ -23,6 +23,10 @@ LINE_KINDS: Final = {
     "tries again",
     "model_unpriced": "a model's item lacks a price, so requests for the model are rejected",
     "prompt_log_failed": "a prompt could not be logged; the caller got the response",
+    "response_lost": "Lambda took no response, or only its beginning, for a request that was settled; `reason` says "
+    "why",
+    "exception": "an unexpected exception, without its message: the caller got a 502 or a truncated stream, and the "
+    "sweeper ends the request",
 }
 
 USAGE_FIELDS: Final = {
@@ -31,7 +35,8 @@ USAGE_FIELDS: Final = {
     "time": "when API Gateway received the request, ISO 8601 in UTC",
     **{name: str(member.metadata["meaning"]) for name, member in LINE_FIELDS.items()},
     "reason": "error_code again, for the dimension of Errors and Refusals",
-    "gateway_ms": "latency_ms minus upstream_ms",
+    "gateway_ms": "latency_ms minus upstream_ms: the gateway's own share, before the first call of the provider and "
+    "after the end of its response",
     **{f"tokens_{member.name}": str(member.metadata["meaning"]) for member in fields(Tokens)},
 }
 """Fields of a usage line, except its metrics (lambda_src/core/metrics.py) and `_aws`, which declares the metrics."""

@@ -20,7 +20,8 @@ _SINGLE_HEADERS = (
     "content-type", "x-api-key", "authorization", "anthropic-version", "idempotency-key", "x-tollgate-log",
 )  # fmt: skip
 """Headers whose value is not a list. Servers choose differently between two values."""
-_HEADER_VALUE = re.compile(r"[\t -~]*")
+_HEADER_VALUE = re.compile(r"[\t -~]{0,512}")
+"""API Gateway returns 10,240 bytes of headers, and Lambda begins no stream whose status and headers take 16 KB."""
 MAX_ENCODED_BYTES = 6_291_456 - 16_384
 """Largest body in Lambda's JSON response, which has at most 6 MB; the rest is for the status and the headers, of which
 API Gateway accepts 10 kB (docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
@@ -83,12 +84,16 @@ class HttpResponse:
 
     def to_event(self) -> dict[str, object]:
         """The response as API Gateway expects it, in base64 if it is a Bedrock stream or not UTF-8."""
-        headers = {name: value for name, value in self.headers.items() if _HEADER_VALUE.fullmatch(value)}
-        event: dict[str, object] = {"statusCode": self.status, "headers": headers}
+        event: dict[str, object] = {"statusCode": self.status, "headers": valid_headers(self.headers)}
         text = _text(self.body, self.headers)
         if text is not None:
             return event | {"isBase64Encoded": False, "body": text}
         return event | {"isBase64Encoded": True, "body": base64.b64encode(self.body).decode()}
+
+
+def valid_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers whose values API Gateway accepts."""
+    return {name: value for name, value in headers.items() if _HEADER_VALUE.fullmatch(value)}
 
 
 def fitting_body(body: bytes, headers: Mapping[str, str], room: int = 0) -> bytes:
@@ -97,26 +102,31 @@ def fitting_body(body: bytes, headers: Mapping[str, str], room: int = 0) -> byte
     limit = MAX_ENCODED_BYTES - room
     if _LARGEST_ESCAPE * len(body) <= limit:
         return body
-    is_text = _text(body, headers) is not None
-    if _encoded_bytes(body, is_text) <= limit:
+    text = is_text(body, headers)
+    if encoded_bytes(body, text=text) <= limit:
         return body
     size = end = 0
-    while (size := size + _encoded_bytes(body[end : end + _BLOCK], is_text)) <= limit:
+    while (size := size + encoded_bytes(body[end : end + _BLOCK], text=text)) <= limit:
         end += _BLOCK
-    return body[:end].decode(errors="ignore").encode() if is_text else body[:end]
+    return body[:end].decode(errors="ignore").encode() if text else body[:end]
 
 
-def _encoded_bytes(body: bytes, is_text: bool) -> int:
+def encoded_bytes(body: bytes, *, text: bool) -> int:
     """Size of `body` in the response that Lambda's runtime for Python 3.13 writes: UTF-8 with JSON escapes, or base64.
 
     github.com/aws/aws-lambda-python-runtime-interface-client/blob/main/awslambdaric/lambda_runtime_marshaller.py
     """
-    if not is_text:
+    if not text:
         return -(-len(body) // 3) * 4
     short, long = (len(body) - len(body.translate(None, escaped)) for escaped in (_SHORT_ESCAPES, _LONG_ESCAPES))
     # Some versions of its simplejson escape the line separators U+2028 and U+2029, whose UTF-8 has 3 bytes.
     separators = body.count(b"\xe2\x80\xa8") + body.count(b"\xe2\x80\xa9")
     return len(body) + short + (_LARGEST_ESCAPE - 1) * long + (_LARGEST_ESCAPE - 3) * separators
+
+
+def is_text(body: bytes, headers: Mapping[str, str]) -> bool:
+    """Whether Lambda returns a body as text, and not in base64."""
+    return _text(body, headers) is not None
 
 
 def _text(body: bytes, headers: Mapping[str, str]) -> str | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from lambda_src.contract import STANDARD_TIER, TOKENS_PER_PRICE, Route
-from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import ParsedResponse, tokens_to_charge
 from lambda_src.core.estimate import Estimate
@@ -30,19 +29,19 @@ def meter(
     model: Model,
     held: Estimate,
     response: ProviderResponse,
+    parsed: ParsedResponse | None,
     models: Collection[Model] = (),
-) -> ParsedResponse | None:
-    """Write the usage and cost of `response` into `record`. Returns the parsed response; None for an error response.
+) -> None:
+    """Write the usage and cost of `response` into `record`. parsed: what it states; None for an error response.
 
     An error before any output costs nothing, except for a refused prompt that the provider bills. Anything else is
     charged by the provider's counts or, if these are missing, incomplete or contradictory, by an estimate: a missing
     count never means 0. models: all models of the environment, of which another than `model` may have responded.
     """
     record.upstream_status = record.status = response.status
-    if response.status >= 300:
+    if parsed is None:
         _meter_error(record, route, request, model, held, error_in(response.body))
-        return None
-    parsed = DIALECTS[route.dialect].parse_response(route, request, response.body, response.complete)
+        return
     usage = parsed.usage
     record.model_served, record.usage_raw = usage.model, usage.raw
     if response.complete and parsed.failed_before_output:
@@ -50,15 +49,15 @@ def meter(
         record.counters.upstream_errors += int(record.status == 429 or record.status >= 500)
         record.counters.upstream_throttles += int(record.status == 429)
         _meter_error(record, route, request, model, held, parsed.error)
-        return parsed
+        return
     record.service_tier = usage.service_tier or request.service_tier or STANDARD_TIER
     record.error_code = _response_error_code(response, parsed)
     if parsed.unbilled and record.error_code is None:
         record.usage_source = "reported"
-        return parsed
+        return
     if not (response.complete or usage.reported or parsed.delivered_bytes or usage.tokens.total):
         charge_held_amount(record, held)  # nothing was received that an estimate could start from
-        return parsed
+        return
     if usage.reported and usage.tokens.total_output > held.output_bound:
         record.output_over_maximum = usage.tokens.total_output - held.output_bound
     tokens = tokens_to_charge(parsed, held.typical_input, held.input_bound, held.output_bound)
@@ -72,7 +71,6 @@ def meter(
     _charge(record, parts, usage.service_tier or _unconfirmed_tier(served[0], tokens, request.service_tier))
     if not exact:
         _mark_estimated(record, held)
-    return parsed
 
 
 def _response_error_code(response: ProviderResponse, parsed: ParsedResponse) -> str | None:

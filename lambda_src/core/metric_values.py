@@ -61,10 +61,10 @@ def _measurements(record: UsageRecord) -> dict[Metric, float]:
     """Values that are measured rather than counted, so that 0 is published as well."""
     counters, timed = record.counters, record.settlement != "unsettled"
     values: dict[Metric, float | None] = {
+        metrics.TIME_TO_FIRST_BYTE: record.first_byte_ms,
         metrics.LATENCY: record.latency_ms if timed else None,
         metrics.GATEWAY_LATENCY: record.gateway_ms if timed else None,
         metrics.UPSTREAM_LATENCY: record.upstream_ms if counters.upstream_requests else None,
-        metrics.FIRST_BYTE_LATENCY: record.first_byte_ms if record.upstream_status is not None else None,
         metrics.BUDGET_SPENT: counters.budget_spent_percent,
         metrics.BUDGET_COMMITTED: counters.budget_committed_percent,
         metrics.ADDRESSES_PER_KEY: counters.key_addresses,

@@ -53,12 +53,24 @@ BUDGET_COMMITTED: Final = Metric(
     "BudgetCommittedPercent", "Percent", "Maximum", "spent and held share of the most used budget", ("consumer",)
 )
 
-LATENCY: Final = Metric("Latency", "Milliseconds", "p99", "time from the event to the response", ("model",))
-UPSTREAM_LATENCY: Final = Metric(
-    "UpstreamLatency", "Milliseconds", "p99", "time spent waiting for the provider, including retries", ("provider",)
+TIME_TO_FIRST_BYTE: Final = Metric(
+    "TimeToFirstByte",
+    "Milliseconds",
+    "p99",
+    "time from the event to the first byte of a stream that the caller could get; whole responses have none",
+    ("model",),
 )
-FIRST_BYTE_LATENCY: Final = Metric("FirstByteLatency", "Milliseconds", "p99", "time until the provider's first byte")
-GATEWAY_LATENCY: Final = Metric("GatewayLatency", "Milliseconds", "p99", "Latency minus UpstreamLatency")
+LATENCY: Final = Metric("Latency", "Milliseconds", "p99", "time from the event to the end of the response")
+UPSTREAM_LATENCY: Final = Metric(
+    "UpstreamLatency",
+    "Milliseconds",
+    "p99",
+    "time from the first call of the provider to the end of its response, including retries",
+    ("provider",),
+)
+GATEWAY_LATENCY: Final = Metric(
+    "GatewayLatency", "Milliseconds", "p99", "Latency minus UpstreamLatency: the gateway's own share"
+)
 
 UPSTREAM_REQUESTS: Final = Metric(
     "UpstreamRequests", "Count", "Sum", "calls to providers, including retries", ("provider",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from lambda_src.contract import Provider, Route
 
@@ -12,7 +12,7 @@ RETRIED_STATUS: Final = frozenset({429, 500, 502, 503, 529})
 """Statuses after which the gateway repeats a call. A provider that responds with another 5xx, such as 504, or with 408
 may have billed the request."""
 
-
+ANSWER_TOO_LARGE: Final = "answer_too_large"
 REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id")
 """Response headers with the provider's id of a request: OpenAI's, Anthropic's, Bedrock's and Azure's."""
 _MAX_ID = 128
@@ -30,11 +30,25 @@ class ProviderCall:
     body: bytes
 
 
+class Receiver(Protocol):
+    """Takes a success while it arrives."""
+
+    def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """Take the status and the headers."""
+
+    def receive(self, part: bytes) -> str:
+        """Take a part of the body. Returns the error code with which to end the call early; "" to go on."""
+
+    def wait(self) -> None:
+        """Called every few seconds while nothing arrives."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderResponse:
-    """A provider's response. complete: False if it was truncated. truncation_code: the error code of the truncation.
+    """A provider's response, after its end. complete: False if it was truncated. truncation_code: the error code of the
+    truncation.
 
-    first_byte_seconds, total_seconds: since the first attempt.
+    body: of an error, or of a success without a receiver. total_seconds: since the first attempt.
     """
 
     status: int
@@ -43,7 +57,6 @@ class ProviderResponse:
     complete: bool
     truncation_code: str
     retries: int
-    first_byte_seconds: float
     total_seconds: float
 
     @property

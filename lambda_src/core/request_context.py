@@ -58,6 +58,6 @@ class AdmittedRequest:
     models: Collection[Model] = ()
 
 
-def elapsed_ms(started: float) -> int:
-    """Milliseconds since `started`, which is a time.monotonic value."""
-    return int((time.monotonic() - started) * 1000)
+def elapsed_ms(started: float, until: float | None = None) -> int:
+    """Milliseconds from `started` until `until`, by default until now. Both are time.monotonic values."""
+    return int(((time.monotonic() if until is None else until) - started) * 1000)

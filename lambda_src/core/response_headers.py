@@ -59,23 +59,30 @@ def merge_tags(policy: Mapping[str, str], caller: Mapping[str, str]) -> dict[str
     return {**policy, **merged}
 
 
-def common_headers(record: UsageRecord, cors_origin: str | None = None) -> dict[str, str]:
-    """Headers of every response: request id, cost and, if web pages of `cors_origin` may read it, CORS headers."""
-    headers = {HEADER_REQUEST_ID: record.request_id, HEADER_COST: usd(record.cost_nano_usd)}
+def common_headers(record: UsageRecord, cors_origin: str | None = None, *, settled: bool = True) -> dict[str, str]:
+    """Headers of every response: request id, cost and, if web pages of `cors_origin` may read it, CORS headers.
+
+    settled: whether the cost is known.
+    """
+    headers = {HEADER_REQUEST_ID: record.request_id}
+    if settled:
+        headers[HEADER_COST] = usd(record.cost_nano_usd)
     if cors_origin is not None:
         headers["access-control-allow-origin"] = cors_origin
         headers["access-control-expose-headers"] = "*"
     return headers
 
 
-def limit_headers(record: UsageRecord, admitted: AdmittedRequest, dialect: ProviderKind) -> dict[str, str]:
+def limit_headers(
+    record: UsageRecord, admitted: AdmittedRequest, dialect: ProviderKind, *, settled: bool = True
+) -> dict[str, str]:
     """The consumer's remaining budget and rate limits after this request, under the names that the dialect's SDKs know.
 
-    Requests that were admitted later are not counted.
+    Requests that were admitted later are not counted. settled: its cost is known, else the held amount counts.
     """
     policy, account, at = admitted.caller.policy, admitted.account, utc_datetime(record.at_ms)
     headers: dict[str, str] = {}
-    change = record.cost_nano_usd - admitted.hold.amount
+    change = record.cost_nano_usd - admitted.hold.amount if settled else 0
     remaining = [budget.limit - account.committed(budget.per, at) - change for budget in policy.budgets]
     if remaining:
         headers[HEADER_BUDGET_LEFT] = usd(max(0, min(remaining)))
@@ -84,7 +91,7 @@ def limit_headers(record: UsageRecord, admitted: AdmittedRequest, dialect: Provi
     if admitted.parsed.removed_tools:
         headers[HEADER_REMOVED_TOOLS] = ", ".join(dict.fromkeys(admitted.parsed.removed_tools))
     if policy.tokens_per_minute is not None:
-        used = account.tokens(record.at_ms) + record.tokens.total - admitted.hold.tokens
+        used = account.tokens(record.at_ms) + (record.tokens.total - admitted.hold.tokens if settled else 0)
         tokens = max(0, policy.tokens_per_minute - used)
         headers[HEADER_TOKENS_LEFT] = str(tokens)
         headers |= _rate_limit("tokens", policy.tokens_per_minute, tokens, dialect, at)

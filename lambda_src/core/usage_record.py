@@ -93,9 +93,15 @@ class UsageRecord:
     calls: Mapping[str, int] = field(default_factory=dict, metadata=_CALLS)
     fees: Mapping[str, int] = field(default_factory=dict, metadata=_FEES)
     price_version: str | None = _field(None, "version of the prices")
-    latency_ms: int = _field(0, "time from the event to the response")
-    upstream_ms: int = _field(0, "part of latency_ms spent waiting for the provider, with retries")
-    first_byte_ms: int = _field(0, "time until the provider's first byte")
+    latency_ms: int = _field(0, "time from the event to the end of the response; in the row, to its settle")
+    upstream_ms: int = _field(
+        0, "part of latency_ms from the first call of the provider to the end of its response, retries included"
+    )
+    first_byte_ms: int | None = _field(
+        None,
+        "time from the event to the first byte of a stream that the caller could get; comments that keep it alive do "
+        "not count; omitted for whole responses and for streams that did not begin",
+    )
     retries: int = _field(0, "retried calls; only calls that were not billed are retried")
     trace_id: str | None = _field(None, "X-Ray trace id, as in the access log", row=False)
     w3c_trace_id: str | None = _field(None, "trace id of the caller's `traceparent` header", row=False)
@@ -125,7 +131,7 @@ class UsageRecord:
 
     @property
     def gateway_ms(self) -> int:
-        """The gateway's own part of the latency."""
+        """The gateway's own part of the latency, before and after the provider's."""
         return self.latency_ms - self.upstream_ms
 
     @property
@@ -166,6 +172,8 @@ class UsageRecord:
             **{f"fees_{kind}": amount for kind, amount in self.fees.items()},
             f"status_{self.status}": 1,
             f"code_{self.error_code}": int(self.error_code is not None),
+            "streams": int(self.first_byte_ms is not None),
+            "first_byte_ms": self.first_byte_ms or 0,
             "latency_ms": self.latency_ms if timed else 0,
             _latency_bucket(self.latency_ms): int(timed),
         }

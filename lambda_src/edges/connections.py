@@ -8,7 +8,7 @@ import ssl
 import time
 from collections import deque
 from http.client import HTTPConnection
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 IDLE_SECONDS: Final = 50.0
@@ -76,20 +76,42 @@ class ConnectionPool:
         return connection
 
 
+class Connection(HTTPConnection):
+    """A connection that sends the head and the body of a request together; http.client sends two packets."""
+
+    _held: list[bytes] | None = None
+
+    def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:
+        held: list[bytes] = []
+        self._held = held
+        try:
+            super().endheaders(message_body, encode_chunked=encode_chunked)
+        finally:
+            self._held = None
+        self.send(b"".join(held))
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            super().send(data)
+        else:
+            self._held.append(data)
+
+
 def new_connection(origin: Origin) -> HTTPConnection:
     """A connection without a socket. TLS is the socket's matter, but the default port, which the header `Host` leaves
     out and signatures do not contain, is that of the scheme."""
     scheme, host, port = origin
-    connection = HTTPConnection(host, port)
+    connection = Connection(host, port)
     connection.default_port = _DEFAULT_PORTS[scheme]
     return connection
 
 
-def has_data(sock: socket.socket) -> bool:
-    """Whether bytes, or the end of the connection, can be read now. TLS may hold the rest of a record decrypted."""
+def has_data(sock: socket.socket, seconds: float = 0) -> bool:
+    """Whether bytes, or the end of the connection, can be read within `seconds`. TLS may hold the rest of a record
+    decrypted."""
     if isinstance(sock, ssl.SSLSocket) and sock.pending():
         return True
-    return bool(select.select([sock], [], [], 0)[0])
+    return bool(select.select([sock], [], [], seconds)[0])
 
 
 def _connected_socket(host: str, port: int, until: float) -> socket.socket:

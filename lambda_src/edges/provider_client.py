@@ -15,9 +15,16 @@ from lambda_src.contract import Provider, Route
 from lambda_src.core.counters import Counters
 from lambda_src.core.dialects.parsed_request import MEDIA_TYPE
 from lambda_src.core.http_event import MAX_ENCODED_BYTES, fitting_body
-from lambda_src.core.provider_call import RETRIED_STATUS, NoResponse, ProviderCall, ProviderResponse
+from lambda_src.core.provider_call import (
+    ANSWER_TOO_LARGE,
+    RETRIED_STATUS,
+    NoResponse,
+    ProviderCall,
+    ProviderResponse,
+    Receiver,
+)
 from lambda_src.edges.aws import AwsClient
-from lambda_src.edges.provider_connection import Connections, Exchange, NotSent
+from lambda_src.edges.provider_connection import Connections, Exchange, NotSent, Wait
 from lambda_src.edges.secrets import Secrets
 
 _FORWARDED_HEADERS = ("accept", "openai-beta", "anthropic-version", "anthropic-beta", "idempotency-key")
@@ -26,18 +33,24 @@ _CHUNK = 65_536
 
 
 class ProviderClient:
-    """Calls providers at the addresses in the environment file. Nothing that a caller sends changes the host."""
+    """Calls providers at the addresses in the environment file. Nothing that a caller sends changes the host.
 
-    def __init__(self, aws: AwsClient, secrets: Secrets, retries: int) -> None:
+    wait_seconds: how often a receiver learns that nothing arrives.
+    """
+
+    def __init__(self, aws: AwsClient, secrets: Secrets, retries: int, wait_seconds: float = 15.0) -> None:
         self._aws = aws
         self._secrets = secrets
         self._retries = retries
+        self._wait_seconds = wait_seconds
         self._connections = Connections()
 
-    def send(self, call: ProviderCall, deadline: float, counters: Counters) -> ProviderResponse:
+    def send(
+        self, call: ProviderCall, deadline: float, counters: Counters, receiver: Receiver | None = None
+    ) -> ProviderResponse:
         """The provider's response. NoResponse if there is none before `deadline`, in time.monotonic seconds.
 
-        It counts attempts and errors in `counters`.
+        It counts attempts and errors in `counters`. receiver: takes the body of a success.
         """
         started = time.monotonic()
         url = _url(call.provider, call.route, call.model)
@@ -51,7 +64,7 @@ class ProviderClient:
         while True:
             try:
                 response = self._attempt(
-                    call.route.method, url, headers, call.body, deadline, started, retries, counters
+                    call.route.method, url, headers, call.body, deadline, started, retries, counters, receiver
                 )
             except NoResponse as failure:
                 counters.upstream_errors += 1
@@ -90,6 +103,7 @@ class ProviderClient:
         started: float,
         retries: int,
         counters: Counters,
+        receiver: Receiver | None,
     ) -> ProviderResponse:
         def failure(code: str, *, reached: bool) -> NoResponse:
             return NoResponse(code, reached=reached, retries=retries, total_seconds=time.monotonic() - started)
@@ -97,7 +111,8 @@ class ProviderClient:
         counters.upstream_requests += 1
         exchange: Exchange | None = None
         try:
-            exchange = self._connections.send(method, url, headers, body, deadline)
+            wait = Wait(receiver.wait, self._wait_seconds) if receiver else None
+            exchange = self._connections.send(method, url, headers, body, deadline, wait)
         except NotSent as error:
             raise failure(error.code, reached=False) from None
         except ValueError:  # an invalid header; http.client's message quotes it, and it may be the key
@@ -108,8 +123,10 @@ class ProviderClient:
             raise failure("upstream_reset", reached=True) from None
         if exchange is None:  # raised outside of the except block, so that the exception has no context with the key
             raise failure("upstream_unreachable", reached=False)
-        first_byte_seconds = time.monotonic() - started
-        received, truncation_code = _read_body(exchange, deadline)
+        if receiver is not None and exchange.status < 300:
+            received, truncation_code = b"", _pass_on(exchange, deadline, receiver)
+        else:
+            received, truncation_code = _read_body(exchange, deadline)
         return ProviderResponse(
             status=exchange.status,
             headers=exchange.headers,
@@ -117,7 +134,6 @@ class ProviderClient:
             complete=not truncation_code,
             truncation_code=truncation_code,
             retries=retries,
-            first_byte_seconds=first_byte_seconds,
             total_seconds=time.monotonic() - started,
         )
 
@@ -129,31 +145,50 @@ def _forwarded_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _count_errors(response: ProviderResponse, counters: Counters) -> None:
     """Count the provider's errors. A response that is too large for Lambda is not one."""
-    truncated = not response.complete and response.truncation_code != "answer_too_large"
+    truncated = not response.complete and response.truncation_code != ANSWER_TOO_LARGE
     counters.upstream_errors += int(response.status == 429 or response.status >= 500 or truncated)
     counters.upstream_throttles += int(response.status == 429)
 
 
-def _read_body(exchange: Exchange, deadline: float) -> tuple[bytes, str]:
-    """The body as far as it was received, and the error code of its truncation; "" if it is complete."""
-    parts: list[bytes] = []
-    size, truncation_code = 0, ""
+def _pass_on(exchange: Exchange, deadline: float, receiver: Receiver) -> str:
+    """Pass the body on while it arrives. Returns the error code of its truncation; "" if it is complete."""
+    truncation_code = ""
+    receiver.begin(exchange.status, exchange.headers)
     try:
-        while part := exchange.read(_CHUNK):
-            parts.append(part)
-            size += len(part)
-            if size > MAX_ENCODED_BYTES:
-                break
+        while not truncation_code and (part := exchange.read(_CHUNK)):
+            truncation_code = receiver.receive(part)
+    except (urllib3.exceptions.TimeoutError, TimeoutError):  # the deadline has passed, or the receiver waits no longer
+        truncation_code = "upstream_timeout"
     except urllib3.exceptions.HTTPError:
         truncation_code = "upstream_timeout" if time.monotonic() >= deadline else "upstream_cut"
     finally:
         exchange.finish()
-    body = b"".join(parts)
-    fitting = fitting_body(body, exchange.headers)
-    if len(fitting) == len(body):
-        return body, truncation_code
-    # The caller gets an error instead of a success, whose usage is read from all that was received.
-    return body if exchange.status < 300 else fitting, "answer_too_large"
+    return truncation_code
+
+
+def _read_body(exchange: Exchange, deadline: float) -> tuple[bytes, str]:
+    """The body, and the error code of its truncation; "" if it is complete."""
+    body = _WholeBody()
+    truncation_code = _pass_on(exchange, deadline, body)
+    fitting = fitting_body(bytes(body.received), exchange.headers)
+    return fitting, truncation_code if len(fitting) == len(body.received) else ANSWER_TOO_LARGE
+
+
+class _WholeBody:
+    """Keeps a body, at most as much as Lambda can return."""
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+
+    def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        pass
+
+    def receive(self, part: bytes) -> str:
+        self.received += part
+        return ANSWER_TOO_LARGE if len(self.received) > MAX_ENCODED_BYTES else ""
+
+    def wait(self) -> None:
+        pass
 
 
 def _retry_delay(retries: int, retry_after: str | None) -> float:

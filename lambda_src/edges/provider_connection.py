@@ -7,10 +7,14 @@ give one caller the response to another caller's request, so both are handled he
 from __future__ import annotations
 
 import io
+import re
+import select
 import socket
 import ssl
-from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -20,6 +24,16 @@ from lambda_src.edges.connections import ConnectionPool, Origin, limit, origin_o
 
 CONNECT_SECONDS: Final = 5.0
 MAX_INTERIM_RESPONSES: Final = 32
+_BUFFER_BYTES: Final = 65_536
+_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Calls `call` every `seconds` while nothing arrives. It may raise TimeoutError."""
+
+    call: Callable[[], None]
+    seconds: float
 
 
 class NotSent(Exception):
@@ -37,23 +51,42 @@ class MalformedResponse(HTTPException):
 class _DeadlineReader(io.RawIOBase):
     """Reads a socket until a deadline of time.monotonic."""
 
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
+    def __init__(self, sock: socket.socket, deadline: float, wait: Wait | None) -> None:
         self._sock = sock
-        self._raw = cast(io.RawIOBase, sock.makefile("rb", buffering=0))
+        self._open = sock.makefile("rb", buffering=0)  # http.client closes the socket before its response is read
+        self._tls = sock if isinstance(sock, ssl.SSLSocket) else None
         self._deadline = deadline
         self.stopped = False
+        self._wait = wait
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
+    def readinto(self, buffer: Any) -> int:
         if self.stopped:
             return 0
-        limit(self._sock, self._deadline)
-        return self._raw.readinto(buffer)
+        if self._wait is None:
+            limit(self._sock, self._deadline)
+            return self._sock.recv_into(buffer)
+        while True:
+            while self._tls is None or not self._tls.pending():
+                left = self._deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError("the deadline has passed")
+                if self._poll.poll(min(self._wait.seconds, left) * 1000):
+                    break
+                self._wait.call()
+            if self._sock.gettimeout() != 0:
+                self._sock.settimeout(0)  # saves the system calls that would wait again
+            try:
+                return self._sock.recv_into(buffer)
+            except (BlockingIOError, ssl.SSLWantReadError):  # a part of a TLS record
+                continue
 
     def close(self) -> None:
-        self._raw.close()
+        self._open.close()
         super().close()
 
 
@@ -72,8 +105,8 @@ class _ResponseStream(io.BufferedReader):
 class _FinalResponse(HTTPResponse):
     """A response without the interim responses before it."""
 
-    def __init__(self, sock: socket.socket, deadline: float, method: str | None) -> None:
-        self._stream = _ResponseStream(_DeadlineReader(sock, deadline))
+    def __init__(self, sock: socket.socket, deadline: float, method: str | None, wait: Wait | None) -> None:
+        self._stream = _ResponseStream(_DeadlineReader(sock, deadline, wait), _BUFFER_BYTES)
         self._interim_responses = 0
         super().__init__(cast(socket.socket, self), method=method)
 
@@ -91,6 +124,29 @@ class _FinalResponse(HTTPResponse):
                 if self._interim_responses > MAX_INTERIM_RESPONSES:
                     raise MalformedResponse("too many interim responses")
                 self.headers = self.msg = cast(Any, None)
+
+    def read1(self, n: int = -1) -> bytes:
+        """The next bytes: all chunks that have arrived, while http.client reads them one by one in many steps."""
+        if not self.chunked or self.chunk_left or self.fp is None:
+            return super().read1(n)
+        if self.chunk_left == 0:
+            self.chunk_left = None
+            if self._stream.read(2) != b"\r\n":  # the line end after a chunk
+                raise IncompleteRead(b"")
+        arrived, start = self._stream.peek(), 0
+        parts = []
+        while (line := arrived.find(b"\r\n", start)) > start:
+            if not _SIZE.fullmatch(arrived, start, line):
+                break
+            end = line + 2 + int(arrived[start:line], 16)
+            if end <= line + 2 or arrived[end : end + 2] != b"\r\n":
+                break  # the last chunk, or one that is incomplete: http.client reads it
+            parts.append(arrived[line + 2 : end])
+            start = end + 2
+        if not parts:
+            return super().read1(n)
+        self._stream.read(start)
+        return b"".join(parts)
 
     @property
     def is_clean(self) -> bool:
@@ -117,12 +173,27 @@ class Exchange:
         self._ended = False
         self.status = raw.status
         self.headers = {name.lower(): value for name, value in self._body.headers.items()}
+        self._encoded = "content-encoding" in self.headers
 
     def read(self, max_bytes: int) -> bytes:
-        """The next bytes of the decompressed body; b"" at its end. Raises urllib3's HTTPError."""
-        part = self._body.read1(max_bytes)
-        self._ended = not part
+        """The next bytes of the decompressed body; b"" at its end. Raises urllib3's HTTPError or TimeoutError."""
+        try:
+            # urllib3 takes several times as long to read a body that is not compressed.
+            part = self._body.read1(max_bytes) if self._encoded else self._raw.read1(max_bytes)
+        except TimeoutError:
+            raise
+        except (HTTPException, OSError) as error:
+            raise urllib3.exceptions.ProtocolError(type(error).__name__) from error
+        if not part:
+            self._end()
         return part
+
+    def _end(self) -> None:
+        if not self._encoded:
+            if self._raw.length:
+                raise urllib3.exceptions.ProtocolError(f"{self._raw.length} bytes are missing")
+            self._raw.close()
+        self._ended = True
 
     def finish(self) -> None:
         """Keep the connection for the next request if it is clean, else close it."""
@@ -140,7 +211,9 @@ class Connections:
     def __init__(self) -> None:
         self._pool = ConnectionPool(CONNECT_SECONDS)
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, deadline: float) -> Exchange:
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, deadline: float, wait: Wait | None = None
+    ) -> Exchange:
         """Send a request and read the head of its response before `deadline`, in time.monotonic seconds.
 
         Raises NotSent; ValueError for an invalid header, before anything is sent; TimeoutError, HTTPException or
@@ -150,7 +223,7 @@ class Connections:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         connection = self._take(origin, deadline)
         try:
-            raw = _exchange(connection, method, target, headers, body, deadline)
+            raw = _exchange(connection, method, target, headers, body, deadline, wait)
             return Exchange(self._pool, origin, connection, raw)
         except urllib3.exceptions.HTTPError as error:  # contradictory lengths
             connection.close()
@@ -169,9 +242,15 @@ class Connections:
 
 
 def _exchange(
-    connection: HTTPConnection, method: str, target: str, headers: Mapping[str, str], body: bytes, deadline: float
+    connection: HTTPConnection,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    deadline: float,
+    wait: Wait | None,
 ) -> _FinalResponse:
-    connection.response_class = cast(Any, lambda sock, method=None: _FinalResponse(sock, deadline, method))
+    connection.response_class = cast(Any, lambda sock, method=None: _FinalResponse(sock, deadline, method, wait))
     send_error: OSError | None = None
     try:
         limit(connection.sock, deadline)

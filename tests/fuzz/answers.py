@@ -14,12 +14,12 @@ from socket import socket
 from typing import Any
 
 from lambda_src.contract import ROUTES
-from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.event_stream import stream_events
 from lambda_src.core.dialects.json_values import json_object
 from lambda_src.core.dialects.openai_errors import openai_error
 from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.dialects.response_body import parse_body
+from lambda_src.core.dialects.response_body import BodyReader
+from lambda_src.core.dialects.response_reader import parse_response
 from lambda_src.core.dialects.server_sent_events import event_data, sse_events
 from local.cloud.client import Cloud
 from tests.fuzz.findings import part
@@ -156,13 +156,15 @@ def _is_free(case: Case) -> bool:
     """Whether a success may cost nothing: an error before any output, or a refusal that the provider does not bill."""
     route = _ROUTES[case.route]
     request = ParsedRequest(body={}, model="m")
-    parsed = DIALECTS[route.dialect].parse_response(route, request, case.content, complete=True)
+    parsed = parse_response(route, request, case.content, complete=True)
     return not case.cut and (parsed.failed_before_output or parsed.unbilled)
 
 
 def _is_readable(case: Case) -> bool:
     """Whether a response has anything of its API."""
-    return any(True for _ in parse_body(case.content).objects)
+    reader = BodyReader()
+    parts = [reader.feed(case.content), *reader.close()]
+    return any(True for part in parts for _ in part.values)
 
 
 def _check_body(case: Case, body: bytes, *, usage_requested: bool) -> None:

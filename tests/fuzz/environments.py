@@ -5,6 +5,7 @@ python -m tests.fuzz environments SEED SECONDS
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,13 @@ from tests.fuzz.findings import part
 from tests.fuzz.loading import FuzzError, check_load, texts
 from tests.plan.terraform import Folder
 from tools.paths import ROOT
+
+STREAMING_ARGUMENTS = (
+    (r'\s*"response_transfer_mode": "STREAM",', ""),
+    (r'"timeout_milliseconds": \d{6,}', '"timeout_milliseconds": 29000'),
+    (r'">= 6.27, < 7"', '">= 5.100, < 7"'),
+)
+"""What only a later version of the AWS provider than the installed one validates."""
 
 
 class Validator:
@@ -35,6 +43,8 @@ class Validator:
         TollgateStack(app, environment=environment, checkout=ROOT, build=self._folder / "packages")
         app.synth()
         text = (out / "stacks" / environment.prefix / "cdk.tf.json").read_text()
+        for later in STREAMING_ARGUMENTS:
+            text = re.sub(*later, text)
         self._stack.path.mkdir(exist_ok=True)
         (self._stack.path / "cdk.tf.json").write_text(text)
         if not self._initialized:

@@ -40,7 +40,8 @@ def test_settled_request(bench: Bench, emf_log: EmfLog) -> None:
     daily_percent = 2 * line["cost_nano_usd"] * 10_000 // 10**9 / 100
     assert point(line, "BudgetSpentPercent", consumer="settled") == daily_percent > 0, "the fuller budget counts"
     assert point(line, "BudgetCommittedPercent", consumer="settled") == daily_percent, "no hold is open"
-    assert point(line, "Latency", model="priced") == line["latency_ms"] > 0
+    assert point(line, "Latency") == line["latency_ms"] > 0
+    assert (line["first_byte_ms"], point(line, "TimeToFirstByte")) == (None, None), "a whole response has none"
     assert point(line, "UpstreamLatency", provider="openai") == line["upstream_ms"]
     assert point(line, "GatewayLatency") == line["latency_ms"] - line["upstream_ms"]
     assert point(line, "ColdStarts") == 1
@@ -61,7 +62,7 @@ def test_streamed_request_with_cache_writes(bench: Bench, emf_log: EmfLog) -> No
     line = emf_log.line()
     assert line["stream"] is True
     assert point(line, "CacheWriteTokens") == line["tokens_cache_write_5m"] + line["tokens_cache_write_1h"] > 0
-    assert point(line, "FirstByteLatency") == line["first_byte_ms"]
+    assert point(line, "TimeToFirstByte") == point(line, "TimeToFirstByte", model="writer") == line["first_byte_ms"]
     assert point(line, "BudgetSpentPercent") is None, "the consumer has no budget"
 
 

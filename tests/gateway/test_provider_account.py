@@ -24,7 +24,7 @@ GEMINI = (
 def response(status: int, body: bytes) -> ProviderResponse:
     return ProviderResponse(
         status=status, headers={}, body=body, complete=True, truncation_code="", retries=0,
-        first_byte_seconds=0.0, total_seconds=0.0,
+        total_seconds=0.0,
     )  # fmt: skip
 
 

@@ -167,6 +167,21 @@ def test_a_response_that_is_none_is_an_error(client: ProviderClient, head: bytes
     assert (caught.value.code, caught.value.reached) == ("upstream_reset", True)
 
 
+@pytest.mark.parametrize("chunks", [b"2\r\n{}XX0\r\n\r\n", b"2\r\n{}\r\n-5\r\nhello\r\n0\r\n\r\n"])
+def test_malformed_chunks_truncate_the_response(client: ProviderClient, chunks: bytes) -> None:
+    """What follows them may be the next response, or none."""
+
+    def behave(connection: socket, body: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + chunks)
+
+    with serving(behave) as (port, accepted):
+        for number in (1, 2):
+            response = call(client, port, b"{}", seconds=2)
+            assert not response.complete
+            assert response.body.startswith(b"{}")
+            assert len(accepted) == number, "the connection is not used again"
+
+
 def drip(data: bytes) -> Behaviour:
     def behave(connection: socket, body: bytes) -> None:
         for byte in data:

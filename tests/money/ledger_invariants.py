@@ -88,6 +88,9 @@ def check_rollups(rollups: Sequence[Row], rows: Sequence[Row]) -> None:
         if row["settlement"] != "unsettled":
             expected[sk, "latency_ms"] += row["latency_ms"]
             expected[sk, _latency_bucket(row["latency_ms"])] += 1
+        if "first_byte_ms" in row:
+            expected[sk, "streams"] += 1
+            expected[sk, "first_byte_ms"] += row["first_byte_ms"]
         _add_counts(expected, sk, row)
     actual: Counter[tuple[str, str]] = Counter()
     for item in rollups:

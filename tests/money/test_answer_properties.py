@@ -13,13 +13,13 @@ from lambda_src.contract import STANDARD_TIER, Config, Route
 from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.usage_fields import ANTHROPIC, BEDROCK, OPENAI, Table
 from lambda_src.core.estimate import Estimate, estimate
-from lambda_src.core.metering import meter
 from lambda_src.core.policy import Model, Policy
 from lambda_src.core.pricing import Prices, Rates
 from lambda_src.core.tokens import Tokens
 from lambda_src.core.usage_line import usage_line
 from lambda_src.core.usage_record import UsageRecord
 from tests.bench import PER_TOKEN
+from tests.metering import meter
 from tests.money.answers import CHAT, CONVERSE, MESSAGES, REQUESTS
 from tests.unit.test_metering import ROUTE, response
 

@@ -43,7 +43,7 @@ def test_reports_have_a_line_of_corrections(correctable: Bench, capsys: pytest.C
     assert ",0.0004,400000,1,-0.0002,-200000," in capsys.readouterr().out
     run(*words, "--format", "md")
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| corrections")]
-    assert line.count("|") == 14
+    assert line.count("|") == 15
     run(*words, "--format", "html")
     assert "1 correction" in capsys.readouterr().out
 

@@ -21,6 +21,7 @@ from lambda_src.edges.ledger import Ledger
 from lambda_src.gateway import Gateway
 from lambda_src.sweeper import Sweeper
 from tests.bench import Bench, chat, request
+from tests.gateway.test_streaming import streamed
 from tests.money.deployment import deploy
 from tests.money.faults import Fault, FaultyAws, rows_of
 from tests.money.sandboxes import API_GATEWAY_SECONDS, counters_and_rows, recent_days
@@ -46,15 +47,18 @@ PLANS: dict[str, list[Fault]] = {
 """The calls before each step."""
 
 
-def failed_line(bench: Bench, capsys: pytest.CaptureFixture[str], step: str, fault: Fault) -> dict[str, Any]:
-    """The usage line of a request whose ledger write failed. step: of `PLANS`."""
+def failed_line(
+    bench: Bench, capsys: pytest.CaptureFixture[str], step: str, fault: Fault, stream: bool = False
+) -> dict[str, Any]:
+    """The usage line of a request whose ledger write failed. step: of `PLANS`. stream: send it as a stream."""
     aws = FaultyAws(bench.cloud.environment())
     gateway = Gateway(bench.config(), aws)
     gateway.handle(request("key-app", {}, path="/v1/models", method="GET"), API_GATEWAY_SECONDS)
     gateway.secrets.get("bench/openai", time.monotonic() + 5)
     aws.plan = [*PLANS[step], fault, "down"]
     capsys.readouterr()
-    response = gateway.handle(request("key-app", chat("quick")), API_GATEWAY_SECONDS)
+    sent = request("key-app", chat("quick", stream=stream))
+    response = streamed(gateway, sent) if stream else gateway.handle(sent, API_GATEWAY_SECONDS)
     assert response.status == (200 if step == "settle" else 503)
     (line,) = [json.loads(text) for text in capsys.readouterr().out.splitlines() if '"kind":"usage"' in text]
     assert line["ledger_failed"] is True
@@ -95,21 +99,25 @@ def reported_counts(capsys: pytest.CaptureFixture[str]) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize(
-    ("step", "fault", "swept_first", "counts"),
+    ("step", "fault", "swept_first", "counts", "stream"),
     [
-        ("reserve", "down", False, (1, 1, 0, 0)),
-        ("reserve", "down after", False, (1, 1, 0, 0)),
-        ("reserve", "down after", True, (1, 1, 0, 0)),
-        ("open", "down", False, (1, 1, 0, 0)),
-        ("open", "down", True, (1, 1, 0, 0)),
-        ("open", "down after", False, (1, 1, 0, 0)),
-        ("open", "down after", True, (1, 0, 1, 0)),
-        ("withdraw", "down after", False, (1, 0, 0, 1)),
-        ("withdraw", "down after", True, (1, 0, 0, 1)),
-        ("settle", "down", False, (1, 1, 0, 0)),
-        ("settle", "down", True, (1, 0, 1, 0)),
-        ("settle", "down after", False, (1, 0, 0, 1)),
-        ("settle", "down after", True, (1, 0, 0, 1)),
+        ("reserve", "down", False, (1, 1, 0, 0), False),
+        ("reserve", "down after", False, (1, 1, 0, 0), False),
+        ("reserve", "down after", True, (1, 1, 0, 0), False),
+        ("open", "down", False, (1, 1, 0, 0), False),
+        ("open", "down", True, (1, 1, 0, 0), False),
+        ("open", "down after", False, (1, 1, 0, 0), False),
+        ("open", "down after", True, (1, 0, 1, 0), False),
+        ("withdraw", "down after", False, (1, 0, 0, 1), False),
+        ("withdraw", "down after", True, (1, 0, 0, 1), False),
+        ("settle", "down", False, (1, 1, 0, 0), False),
+        ("settle", "down", True, (1, 0, 1, 0), False),
+        ("settle", "down after", False, (1, 0, 0, 1), False),
+        ("settle", "down after", True, (1, 0, 0, 1), False),
+        ("settle", "down", False, (1, 1, 0, 0), True),
+        ("settle", "down", True, (1, 0, 1, 0), True),
+        ("settle", "down after", False, (1, 0, 0, 1), True),
+        ("settle", "down after", True, (1, 0, 0, 1), True),
     ],
 )
 def test_failed_line_is_booked_exactly_once(
@@ -120,8 +128,9 @@ def test_failed_line_is_booked_exactly_once(
     fault: Fault,
     swept_first: bool,
     counts: tuple[int, ...],
+    stream: bool,
 ) -> None:
-    line = failed_line(deployed, capsys, step, fault)
+    line = failed_line(deployed, capsys, step, fault, stream)
     if swept_first:
         for _ in range(2):  # the first run ends the request, the second closes its bucket
             sweep(deployed)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lambda_src.contract import account_pk, rollup_pk
+from lambda_src.contract import LATENCY_BOUNDS_MS, TOKEN_CLASSES, account_pk, rollup_pk, rollup_sk
 from lambda_src.core.account import bucket, tally
 from lambda_src.core.booking import marker, marker_name, sequence
 from lambda_src.edges.aws import AwsClient
@@ -98,4 +98,21 @@ def test_busy_account_is_below_a_kilobyte() -> None:
     item |= {f"{kind}|{number}": tally(90_000_000_000, 90_000) for kind in "RE" for number in open_buckets}
     days = ("2026-11-29", "2026-11-30", "2026-12-01")
     item |= {marker_name("ab3f", slot, day): marker(sequence("9" * 40), at_ms) for slot in range(4) for day in days}
+    assert item_size(item) <= 1_024
+
+
+def test_busy_rollup_is_below_a_kilobyte() -> None:
+    """Requests of every latency, with many outcomes, and with a marker of each partition of usage rows."""
+    codes = ("upstream_timeout", "upstream_throttled", "upstream_cut", "budget_exceeded", "model_not_found")
+    counted = ("requests", "errors", "refusals", "estimated", "unsettled", "over_estimate", "streams")
+    item: dict[str, object] = {
+        "pk": rollup_pk(CONSUMER), "sk": rollup_sk("2026-12-01", "gpt-5-mini-2025-08-07", "a1b2c3d4e5"),
+        "cost_nano_usd": 123_456_789_012, "latency_ms": 1_234_567_890, "first_byte_ms": 1_234_567_890,
+        **{f"tokens_{name}": 123_456_789 for name in (*TOKEN_CLASSES, "reasoning")},
+        **dict.fromkeys(counted, 123456),
+        **{f"ms_{bound}": 12_345 for bound in (*LATENCY_BOUNDS_MS, "inf")},
+        **{f"status_{status}": 12_345 for status in (200, 400, 404, 429, 500, 502, 504)},
+        **{f"code_{code}": 12_345 for code in codes},
+        **{marker_name("ab3f", slot): marker(sequence("9" * 40), 1_796_083_200_000) for slot in range(4)},
+    }  # fmt: skip
     assert item_size(item) <= 1_024

@@ -7,27 +7,38 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.plan.terraform import Folder
+from tests.synth.reading import buffered
 from tools.paths import ROOT
 
-NAME = "acme-test"
+NAME, BUFFERED = "acme-test", "acme-whole"
+"""BUFFERED: without streaming, as provider 5 can plan it."""
 STARTER = ROOT / "environments" / "starter.toml"
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Folder:
-    """The folder of the copy's stack, after `make synth`. Terraform has its own backend, not an override."""
+def stacks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the stacks after `make synth`, of the copy and of one without streaming."""
     folder = tmp_path_factory.mktemp("starter")
     (folder / f"{NAME}.toml").write_text(STARTER.read_text())
+    (folder / f"{BUFFERED}.toml").write_text(buffered(STARTER, folder).read_text())
+    (folder / STARTER.name).unlink()
     variables = {**os.environ, "TOLLGATE_ENVIRONMENTS": str(folder), "CDKTF_OUTDIR": str(folder / "out")}
     command = [sys.executable, "main.py"]
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    return Folder(folder / "out" / "stacks" / f"tollgate-{NAME}")
+    return folder / "out" / "stacks"
+
+
+@pytest.fixture(scope="module")
+def stack(stacks: Path) -> Folder:
+    """The folder of the copy's stack. Terraform has its own backend, not an override."""
+    return Folder(stacks / f"tollgate-{NAME}")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +72,8 @@ def test_a_new_account_can_log(synthesized: dict[str, Any]) -> None:
 
 
 @pytest.mark.terraform
-def test_plan_creates_one_key_with_a_budget(stack: Folder) -> None:
+def test_plan_creates_one_key_with_a_budget(stacks: Path) -> None:
+    stack = Folder(stacks / f"tollgate-{BUFFERED}")
     stack.prepare()
     changes = stack.changes
     assert {tuple(change["actions"]) for change in changes.values()} == {("create",)}
@@ -73,4 +85,4 @@ def test_plan_creates_one_key_with_a_budget(stack: Folder) -> None:
     model = json.loads(changes["aws_dynamodb_table_item.model_gpt-5-mini"]["after"]["item"])
     assert int(model["prices"]["M"]["standard"]["L"][0]["M"]["input"]["N"]) > 0
     secret = changes["aws_secretsmanager_secret.openai"]["after"]["name"]
-    assert secret == f"tollgate/{NAME}/providers/openai"
+    assert secret == f"tollgate/{BUFFERED}/providers/openai"

@@ -18,6 +18,7 @@ region = "eu-west-1"
 profile = ""
 tags = { "//" = "", "Größe" = "漢字 = 1" }
 [gateway]
+stream = false
 cors_origin = "http://[::1]:8080"
 [providers.a]
 kind = "openai"

@@ -69,6 +69,18 @@ def synthesize(path: Path, folder: Path) -> Synthesized:
     return Synthesized(environment, stack_folder, json.loads((stack_folder / "cdk.tf.json").read_text()), resources)
 
 
+def buffered(path: Path, folder: Path) -> Path:
+    """A copy of an environment file in `folder`, without streaming: provider 5 plans and validates it."""
+    text = path.read_text()
+    copy = folder / path.name
+    if "stream = false" not in text:
+        text = text.replace("[gateway]\n", "[gateway]\nstream = false\n") if "[gateway]\n" in text else (
+            text + "\n[gateway]\nstream = false\n"
+        )  # fmt: skip
+    copy.write_text(text)
+    return copy
+
+
 def readable(value: Any) -> Any:
     """`value` for a snapshot: JSON in strings decoded, hashes masked, `//` removed."""
     if isinstance(value, dict):

@@ -20,7 +20,7 @@ from tests.synth.reading import Synthesized, named, synthesize
 ALWAYS = {
     "server-errors",
     "client-errors",
-    "latency",
+    "first-byte",
     "gateway-latency",
     "lambda-errors",
     "throttles",
@@ -95,7 +95,7 @@ def test_thresholds_are_those_of_the_environment(full: Synthesized) -> None:
     assert thresholds == {
         "server-errors": 11,
         "client-errors": 12,
-        "latency": 13_000,
+        "first-byte": 13_000,
         "throttles": 14,
         "lambda-errors": 15,
         "function-errors-example": 15,
@@ -146,7 +146,7 @@ def test_alarms_of_delays_need_two_of_three_windows(every: list[Synthesized]) ->
     for stack in every:
         for name, alarm in metric_alarms(stack).items():
             windows = (alarm["evaluation_periods"], alarm.get("datapoints_to_alarm"))
-            slow = {"latency", "gateway-latency", "duration", "aggregator-lag"}
+            slow = {"first-byte", "gateway-latency", "duration", "aggregator-lag"}
             assert windows == ((3, 2) if name in slow else (1, None)), name
 
 

@@ -105,7 +105,8 @@ def test_labels_are_words_for_people(every: list[Synthesized]) -> None:
                 assert row["label"].startswith("$${PROP('Dim.") or not re.search("[a-z][A-Z]", row["label"]), row
     labels = {widget["title"]: [row["label"] for row in visible(widget)] for widget in widgets(stack, "metric")}
     assert labels["Concurrency and cold starts"] == ["gateway Lambda: concurrency", "cold starts"]
-    assert labels["Latency, ms"][-2:] == ["latency, p99 (ms)", "API Gateway: latency, p99 (ms)"]
+    assert labels["Time to first byte of streams, ms"] == [f"time to first byte, p{n} (ms)" for n in (50, 95, 99)]
+    assert labels["Whole responses, p99, ms"][-1] == "API Gateway: whole responses, p99 (ms)"
     assert labels["5xx responses, percent"] == ["API Gateway: 5xx responses (%)"]
     assert labels["Requests by model"] == ["$${PROP('Dim.model')}"]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from constructs_lib.functions import WRAPPER
 from constructs_lib.package import NoSourceError, build
-from lambda_src.contract import AUTHORIZER_HANDLER, GATEWAY_HANDLER, SWEEPER_HANDLER
+from lambda_src.contract import AUTHORIZER_HANDLER, GATEWAY_HANDLER, STREAMING_HANDLER, SWEEPER_HANDLER
 from tests.synth.reading import CHECKOUT
 
 
@@ -45,9 +46,12 @@ def test_handlers_are_in_the_package(tmp_path: Path) -> None:
     package = build(CHECKOUT / "lambda_src", tmp_path / "t.zip", inside="lambda_src")
     with zipfile.ZipFile(package.path) as archive:
         names = archive.namelist()
-    for handler in (GATEWAY_HANDLER, SWEEPER_HANDLER, AUTHORIZER_HANDLER):
+    for handler in (GATEWAY_HANDLER, STREAMING_HANDLER, SWEEPER_HANDLER, AUTHORIZER_HANDLER):
         assert handler.rpartition(".")[0].replace(".", "/") + ".py" in names
+        modes = {member.filename: member.external_attr >> 16 for member in archive.infolist()}
     assert "lambda_src/__init__.py" in names
+    assert WRAPPER.removeprefix("/var/task/") in names
+    assert [name for name, mode in modes.items() if mode & 0o111] == ["lambda_src/bootstrap"], "Lambda executes it"
     assert not [name for name in names if "__pycache__" in name]
 
 

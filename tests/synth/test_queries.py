@@ -68,6 +68,7 @@ def test_every_query_is_saved_and_reads_its_logs(every: list[Synthesized]) -> No
             "over-estimate",
             "models-asked-for",
             "slowest",
+            "slowest-first-byte",
             "one-request",
             "key-addresses",
             "api-gateway-rejections",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from constructs_lib.functions import WRAPPER_VARIABLE
 from constructs_lib.price_table import version
 from lambda_src.configuration import load_config
 from lambda_src.contract import CONFIG_VARIABLE, TOKEN_CLASSES
@@ -52,12 +53,18 @@ def test_functions_invoked_asynchronously_are_not_retried(every: list[Synthesize
 
 
 def test_timeouts_are_ordered(every: list[Synthesized]) -> None:
-    """The Lambda's timeout runs no cleanup. The provider's timeout must come first, then API Gateway's, then that."""
+    """The Lambda's timeout runs no cleanup. The provider's timeout must come first, then API Gateway's, then that.
+
+    A streamed response may take as long as a Lambda at most, and API Gateway waits as long: the provider's timeout must
+    leave time to settle.
+    """
     for stack in every:
         function = stack.one("aws_lambda_function.gateway")
         settings = load_config({CONFIG_VARIABLE: function["environment"]["variables"][CONFIG_VARIABLE]})
         integration = stack.one("aws_api_gateway_integration.chat")["timeout_milliseconds"] / 1000
-        assert settings.upstream_timeout_seconds < integration < function["timeout"] < settings.hold_seconds
+        assert settings.upstream_timeout_seconds < integration <= function["timeout"] < settings.hold_seconds
+        assert settings.upstream_timeout_seconds + 5 <= function["timeout"]
+        assert integration < function["timeout"] or function["timeout"] == 900
 
 
 def test_lambda_reads_the_configuration_of_the_constructs(every: list[Synthesized]) -> None:
@@ -65,7 +72,8 @@ def test_lambda_reads_the_configuration_of_the_constructs(every: list[Synthesize
     for stack in every:
         for name in ("gateway", "aggregator", "sweeper"):
             variables = stack.one(f"aws_lambda_function.{name}")["environment"]["variables"]
-            assert list(variables) == [CONFIG_VARIABLE]
+            streams = name == "gateway" and stack.environment.gateway.stream
+            assert sorted(variables) == sorted([CONFIG_VARIABLE, *([WRAPPER_VARIABLE] if streams else [])])
             settings = load_config(variables)
             assert settings.table == "${aws_dynamodb_table.ledger.name}"
             assert settings.topic_arn == "${aws_sns_topic.alerts.arn}"

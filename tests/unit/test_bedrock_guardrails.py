@@ -8,9 +8,9 @@ import pytest
 
 from lambda_src.contract import ROUTES
 from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.metering import meter
 from lambda_src.core.tokens import Tokens
 from lambda_src.core.usage_record import UsageRecord
+from tests.metering import meter
 from tests.unit.test_dialect_responses import frame
 from tests.unit.test_metering import ESTIMATE, MODEL, response
 

@@ -61,7 +61,7 @@ def test_month_without_requests(tmp_path: Path) -> None:
     items = by_name(cost_estimate.idle(environment(tmp_path, TEXT)))
     # 26 with one metric; server-errors, client-errors and two upstream-errors with two; the anomaly counts as three.
     single = [
-        "latency", "gateway-latency", "lambda-errors", "throttles", "concurrency", "duration",
+        "first-byte", "gateway-latency", "lambda-errors", "throttles", "concurrency", "duration",
         "ledger-failures", "ledger-throttles", "ledger-conflicts", "secret-failures", "authorizer-failures", "budget",
         "aggregator-errors", "aggregator-lag", "quarantined-records", "unbooked-buckets", "reserved-in-vain",
         "unsettled", "overdue-holds", "sweeper-errors", "over-estimate", "unpriced", "refusals",

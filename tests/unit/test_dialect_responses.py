@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import ParsedResponse
+from lambda_src.core.dialects.response_reader import parse_response
 from lambda_src.core.tokens import Tokens
 from tests.linear_time import linear_time
 from tests.unit.test_parsed_request import ROUTE
@@ -20,7 +20,7 @@ from tests.unit.test_parsed_request import ROUTE
 def parse(route: str, body: object, *, stream: bool = False, complete: bool = True) -> ParsedResponse:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     request = ParsedRequest(body={}, model="m", stream=stream)
-    response = DIALECTS[ROUTE[route].dialect].parse_response(ROUTE[route], request, raw, complete)
+    response = parse_response(ROUTE[route], request, raw, complete)
     assert response.body == raw
     return response
 
@@ -223,4 +223,5 @@ def test_usage_objects_that_grow_are_read_in_linear_time() -> None:
     with linear_time():
         response = parse("chat", body, stream=True)
     assert response.usage.raw is not None
-    assert len(response.usage.raw) == 200_000
+    assert len(response.usage.raw) > 2_500
+    assert response.usage.doubtful

@@ -10,17 +10,17 @@ import pytest
 
 from constructs_lib.price_table import find_price
 from lambda_src.contract import ROUTES, STANDARD_TIER
-from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.parsed_request import ParsedRequest
+from lambda_src.core.dialects.response_reader import parse_response
 from lambda_src.core.estimate import Estimate
 from lambda_src.core.fees import FEE_KINDS, request_kind
-from lambda_src.core.metering import meter
 from lambda_src.core.policy import Model
 from lambda_src.core.pricing import Prices, Rates
 from lambda_src.core.provider_call import ProviderResponse
 from lambda_src.core.tokens import ReportedUsage
 from lambda_src.core.usage_record import UsageRecord
 from tests.bench import PER_TOKEN
+from tests.metering import meter
 from tools.prices import fees
 from tools.prices.listed import LISTS
 
@@ -30,7 +30,7 @@ FEES = {"web_search": 10_000_000, "file_search": 2_500_000, "request_low": 5_000
 
 def usage_of(route: str, body: dict[str, Any], request: dict[str, Any] | None = None) -> ReportedUsage:
     parsed = ParsedRequest(body=request or {}, model="m")
-    return DIALECTS[ROUTE[route].dialect].parse_response(ROUTE[route], parsed, json.dumps(body).encode(), True).usage
+    return parse_response(ROUTE[route], parsed, json.dumps(body).encode(), True).usage
 
 
 def response_with(*items: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -113,11 +113,11 @@ def test_calls_of_a_cut_stream_count() -> None:
     ]
     body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events).encode()
     parsed = ParsedRequest(body={}, model="m", stream=True)
-    response = DIALECTS["openai"].parse_response(ROUTE["responses"], parsed, body, False)
+    response = parse_response(ROUTE["responses"], parsed, body, False)
     assert response.usage.calls == {"web_search": 2}
     final = {"type": "response.completed", "response": response_with(call("web_search", action={"type": "search"}))}
     body += f"event: {final['type']}\ndata: {json.dumps(final)}\n\n".encode()
-    response = DIALECTS["openai"].parse_response(ROUTE["responses"], parsed, body, True)
+    response = parse_response(ROUTE["responses"], parsed, body, True)
     assert response.usage.calls == {"web_search": 1}, "the end says what was done"
 
 
@@ -142,7 +142,7 @@ def record_of(body: dict[str, Any], route: str, stated: dict[str, int]) -> Usage
     record = UsageRecord(request_id="r", at_ms=0, environment="e")
     response = ProviderResponse(
         status=200, headers={}, body=json.dumps(body).encode(), complete=True, truncation_code="upstream_cut",
-        retries=0, first_byte_seconds=0, total_seconds=0,
+        retries=0, total_seconds=0,
     )  # fmt: skip
     meter(record, ROUTE[route], ParsedRequest(body={}, model="m"), model, held, response)
     return record

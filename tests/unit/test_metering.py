@@ -12,13 +12,14 @@ from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.dialects.parsed_response import ParsedResponse, estimate_tokens, text_size, tokens_to_charge
 from lambda_src.core.dialects.server_sent_events import event_objects, sse_events
 from lambda_src.core.estimate import Estimate
-from lambda_src.core.metering import charge_held_amount, cost, meter
+from lambda_src.core.metering import charge_held_amount, cost
 from lambda_src.core.policy import Model
 from lambda_src.core.pricing import Prices, Rates
 from lambda_src.core.provider_call import ProviderResponse
 from lambda_src.core.tokens import ReportedUsage, Tokens, name_or_none, read_count
 from lambda_src.core.usage_record import UsageRecord
 from tests.bench import PER_TOKEN
+from tests.metering import meter
 
 ROUTE = {route.name: route for route in ROUTES}
 DOUBLE = {name: price * 2 for name, price in PER_TOKEN.items()}
@@ -34,7 +35,7 @@ def response(body: object, *, status: int = 200, complete: bool = True) -> Provi
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return ProviderResponse(
         status=status, headers={}, body=raw, complete=complete, truncation_code="" if complete else "upstream_cut",
-        retries=0, first_byte_seconds=0, total_seconds=0,
+        retries=0, total_seconds=0,
     )  # fmt: skip
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from lambda_src.contract import EVENT_STREAM_MEDIA_TYPE
-from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.parsed_request import MEDIA_TYPE, ParsedRequest
+from lambda_src.core.dialects.response_reader import parse_response
 from lambda_src.core.dialects.server_sent_events import SSE_MEDIA_TYPE
 from lambda_src.core.tokens import Tokens
 from tests.unit.test_dialect_responses import frame
@@ -55,7 +55,7 @@ def test_recorded_answer_is_read_as_counted_by_hand(answer: dict[str, Any]) -> N
     body, media_type = body_of(answer)
     route, expected = ROUTE[answer["route"]], answer["expected"]
     request = ParsedRequest(body={}, model="m", stream="events" in answer, usage_requested=True)
-    response = DIALECTS[route.dialect].parse_response(route, request, body, True)
+    response = parse_response(route, request, body, True)
     usage = response.usage
     assert usage.tokens == Tokens(**expected["tokens"])
     assert usage.reported == expected["reported"]

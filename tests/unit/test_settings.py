@@ -23,13 +23,14 @@ region = "eu-west-3"
 [gateway]
 upstream_timeout_seconds = 11.5
 upstream_retries = 1
+keep_alive_seconds = 17.5
 max_request_bytes = 1_234_567
 [metering]
 estimate = "typical"
 default_max_output_tokens = 111
 typical_output_tokens = 222
 image_tokens = 333
-hold_seconds = 444
+hold_seconds = 1_444
 usage_retention_days = 555
 metrics_per_consumer = false
 [alerts]
@@ -102,8 +103,9 @@ def test_runtime_configuration_has_every_setting(environment: Environment) -> No
     assert config.environment == "test"
     assert config.table == "tollgate-test-ledger"
     assert (config.estimate, config.default_max_output_tokens, config.typical_output_tokens) == ("typical", 111, 222)
-    assert (config.image_tokens, config.hold_seconds, config.retention_days) == (333, 444, 555)
+    assert (config.image_tokens, config.hold_seconds, config.retention_days) == (333, 1_444, 555)
     assert (config.upstream_timeout_seconds, config.upstream_retries) == (11.5, 1)
+    assert config.keep_alive_seconds == 17.5
     assert config.max_request_bytes == 1_234_567
     assert config.metrics_per_consumer is False
     assert config.topic_arn is None

@@ -76,10 +76,17 @@ CASES = {
                                  ['"gpt-5.1"', "rename"]),
     "unsupported retention": ("", "[gateway]\nlog_retention_days = 91\n", "gateway.log_retention_days",
                                      ["91", "60, 90, 120"]),
-    "provider slower than API Gateway": ("", "[gateway]\nupstream_timeout_seconds = 29\n",
+    "provider slower than API Gateway": ("", "[gateway]\nstream = false\nupstream_timeout_seconds = 29\n",
                                          "gateway.upstream_timeout_seconds", ["29", "less than gateway."]),
-    "hold shorter than a request": ("", "[metering]\nhold_seconds = 34\n", "metering.hold_seconds",
-                                    ["34", "more than the Lambda's timeout, 34"]),
+    "provider as slow as the Lambda": ("", "[gateway]\nupstream_timeout_seconds = 892\n",
+                                       "gateway.upstream_timeout_seconds",
+                                       ["892", "less than 892, 8 below the Lambda's timeout"]),
+    "buffered for longer than API Gateway waits": ("", "[gateway]\nstream = false\ntimeout_seconds = 301\n",
+                                                   "gateway.timeout_seconds", ["301", "at most 300 without streaming"]),
+    "hold shorter than a request": ("", "[gateway]\nstream = false\n[metering]\nhold_seconds = 34\n",
+                                    "metering.hold_seconds", ["34", "more than the Lambda's timeout, 34"]),
+    "hold shorter than a stream": ("", "[metering]\nhold_seconds = 900\n", "metering.hold_seconds",
+                                   ["900", "more than the Lambda's timeout, 900"]),
     "function slower than API Gateway": ('source = "examples/hello"', 'source = "x"\ntimeout_seconds = 29',
                                          "functions.example.timeout_seconds", ["29"]),
     "reserved path": ('source = "examples/hello"', 'source = "x"\npath = "/v1/chat"',
@@ -154,8 +161,9 @@ def test_error_text(tmp_path: Path, old: str, new: str, key_path: str, words: li
 def test_all_errors_at_once(tmp_path: Path) -> None:
     """Within sections and across sections, also two errors of one entry."""
     text = GOOD.replace("burst = 5", 'burst = "5"').replace('plan = "starter"', 'plan = "no"\nexpires = "soon"')
+    text += "[gateway]\nstream = false\nupstream_timeout_seconds = 40\nmemory = 1\n"
     text = text.replace('kind = "openai"', 'kind = "closed"').replace('provider = "openai"', 'provider = "nobody"')
-    assert set(errors_of(tmp_path, text + "[gateway]\nupstream_timeout_seconds = 40\nmemory = 1\n")) == {
+    assert set(errors_of(tmp_path, text)) == {
         "plans.starter.burst",
         "consumers.acme.plan",
         "consumers.acme.expires",

@@ -15,12 +15,12 @@ from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.estimate import Estimate, estimate
 from lambda_src.core.hosted_tools import bound_tools
-from lambda_src.core.metering import meter
 from lambda_src.core.policy import Model, Policy
 from lambda_src.core.pricing import Prices, Rates
 from lambda_src.core.provider_call import ProviderResponse
 from lambda_src.core.usage_record import UsageRecord
 from tests.bench import PER_TOKEN
+from tests.metering import meter
 
 ROUTE = {route.name: route for route in ROUTES}
 WINDOW = 1_000
@@ -139,7 +139,7 @@ def test_the_dearest_answer_costs_at_most_what_is_held(
         }  # fmt: skip
         response = ProviderResponse(
             status=200, headers={}, body=json.dumps(answer).encode(), complete=True, truncation_code="upstream_cut",
-            retries=0, first_byte_seconds=0, total_seconds=0,
+            retries=0, total_seconds=0,
         )  # fmt: skip
         record = UsageRecord(request_id="r", at_ms=0, environment="e")
         meter(record, ROUTE["responses"], parsed, model(), held, response)

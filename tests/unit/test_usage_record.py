@@ -54,7 +54,8 @@ def test_large_usage_object_is_omitted() -> None:
 def test_rollup_of_a_record() -> None:
     assert UsageRecord(**FULL).rollup() == {
         "requests": 1, "errors": 1, "estimated": 1, "status_502": 1, "code_upstream_cut": 1, "latency_ms": 45,
-        "ms_50": 1, "cost_nano_usd": 800, "tokens_input": 11, "tokens_cache_read": 12,
+        "ms_50": 1, "streams": 1, "first_byte_ms": 30,
+        "cost_nano_usd": 800, "tokens_input": 11, "tokens_cache_read": 12,
         "tokens_cache_write_5m": 13, "tokens_cache_write_1h": 14, "tokens_input_audio": 15, "tokens_input_image": 16,
         "tokens_output": 17, "tokens_output_audio": 18, "tokens_reasoning": 9,
     }  # fmt: skip

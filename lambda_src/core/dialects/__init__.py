@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from lambda_src.contract import ProviderKind, Route
 from lambda_src.core.dialects import anthropic, bedrock, openai
 from lambda_src.core.dialects.parsed_request import ParsedRequest
-from lambda_src.core.dialects.parsed_response import ParsedResponse
+from lambda_src.core.dialects.parsed_response import ResponseFacts
 
 
 class Dialect(Protocol):
@@ -16,8 +16,8 @@ class Dialect(Protocol):
     def parse_request(self, route: Route, body: dict[str, object], size: int, path_model: str | None) -> ParsedRequest:
         """Parse a request. BadRequest if it is invalid or its cost cannot be bounded. size: bytes of the raw body."""
 
-    def parse_response(self, route: Route, parsed: ParsedRequest, body: bytes, complete: bool) -> ParsedResponse:
-        """Parse a success response to `parsed`. complete: False if it was truncated."""
+    def response_facts(self, route: Route, parsed: ParsedRequest) -> ResponseFacts:
+        """What a success response to `parsed` states, to be read."""
 
 
 DIALECTS: Final[dict[ProviderKind, Dialect]] = {"openai": openai, "anthropic": anthropic, "bedrock": bedrock}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from lambda_src.contract import Route
-from lambda_src.core.dialects.anthropic_response import parse_response
+from lambda_src.core.dialects.anthropic_response import AnthropicResponse
 from lambda_src.core.dialects.parsed_request import (
     BUILT_IN_ALLOWANCE,
     TOOLS_ALLOWANCE,
@@ -26,9 +26,8 @@ from lambda_src.core.dialects.parsed_request import (
     split_tools,
     unknown_members,
 )
+from lambda_src.core.dialects.parsed_response import ResponseFacts
 from lambda_src.core.tokens import as_object
-
-__all__ = ["parse_request", "parse_response"]
 
 CLIENT_TOOLS: Final = frozenset({
     "custom", "bash_20241022", "bash_20250124", "text_editor_20241022", "text_editor_20250124", "text_editor_20250429",
@@ -74,6 +73,12 @@ def parse_request(route: Route, body: JsonObject, size: int, path_model: str | N
         reject_case_variants(message, _PART_FIELDS)
     _parts(parsed, objects(body.get("messages")))
     return parsed
+
+
+def response_facts(route: Route, parsed: ParsedRequest) -> ResponseFacts:
+    """What a success response to `parsed` states, to be read."""
+    del route, parsed
+    return AnthropicResponse()
 
 
 def _tools(parsed: ParsedRequest, body: JsonObject) -> None:

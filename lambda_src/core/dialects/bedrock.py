@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from lambda_src.contract import Route
-from lambda_src.core.dialects.bedrock_response import parse_response, tier_of
+from lambda_src.core.dialects.bedrock_response import BedrockResponse, tier_of
 from lambda_src.core.dialects.parsed_request import (
     TOOLS_ALLOWANCE,
     JsonObject,
@@ -24,10 +24,9 @@ from lambda_src.core.dialects.parsed_request import (
     unknown_members,
     valid_model_name,
 )
+from lambda_src.core.dialects.parsed_response import ResponseFacts
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.tokens import as_object
-
-__all__ = ["parse_request", "parse_response"]
 
 _TEXT_PARTS = ("text", "toolUse", "reasoningContent", "cachePoint", "citationsContent", "searchResult", "json")
 
@@ -69,6 +68,12 @@ def parse_request(route: Route, body: JsonObject, size: int, path_model: str | N
     for_each_part([body], "system", lambda part: _part(parsed, part))
     for_each_part(objects(body.get("messages")), "content", lambda part: _part(parsed, part))
     return parsed
+
+
+def response_facts(route: Route, parsed: ParsedRequest) -> ResponseFacts:
+    """What a success response to `parsed` states, to be read."""
+    del route, parsed
+    return BedrockResponse()
 
 
 def _part(parsed: ParsedRequest, part: JsonObject) -> None:

@@ -7,7 +7,6 @@ copies the rest of the stream for each message, so its time is quadratic.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from zlib import crc32
 
 from lambda_src.core.dialects.json_values import json_objects
@@ -16,28 +15,76 @@ from lambda_src.core.json_text import json_text
 
 _PRELUDE = struct.Struct(">III")
 """Length of the message, length of its headers, and the checksum of these two."""
+PRELUDE_BYTES = _PRELUDE.size
 _CHECKSUM_BYTES = 4
 _STRING = 7
 _VALUE_BYTES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 """Bytes of a header's value by type. The other types, bytes and strings, have a length of two bytes."""
+_MOST_KINDS = 100
 _KIND_HEADERS = (b":event-type", b":exception-type", b":error-code")
+
+
+class MessageReader:
+    """Splits a stream into messages while it arrives. pending: bytes of an incomplete or damaged message."""
+
+    def __init__(self) -> None:
+        self.pending = bytearray()
+        self._kinds: dict[bytes, str | None] = {}  # streams repeat the same few headers
+        self._needed = PRELUDE_BYTES
+        self._damaged = False
+
+    def feed(self, received: bytes) -> list[tuple[bytes, str, JsonObject]]:
+        """The messages that are complete now, as (bytes, type, payload). None comes after a damaged one."""
+        self.pending += received
+        if self._damaged or len(self.pending) < self._needed:
+            return []
+        body, start = bytes(self.pending), 0
+        found: list[tuple[bytes, str]] = []
+        payloads: list[bytes] = []
+        while (message := self._message(body, start)) is not None:
+            kind, payload, end = message
+            found.append((body[start : end + _CHECKSUM_BYTES], kind))
+            payloads.append(body[payload:end] or b"{}")
+            start = end + _CHECKSUM_BYTES
+        self.pending = bytearray(body[start:])
+        values = json_objects(payloads)
+        return [(raw, kind, value or {}) for (raw, kind), value in zip(found, values, strict=True)]
+
+    def close(self) -> bytes:
+        """The rest, which is no complete message."""
+        rest, self.pending = bytes(self.pending), bytearray()
+        return rest
+
+    def _message(self, body: bytes, start: int) -> tuple[str, int, int] | None:
+        """Type, and start and end of the payload, of the message at `start`; None if it is incomplete or damaged."""
+        self._needed = PRELUDE_BYTES
+        if len(body) - start < PRELUDE_BYTES:
+            return None
+        length, headers_length, checksum = _PRELUDE.unpack_from(body, start)
+        payload, end = start + PRELUDE_BYTES + headers_length, start + length - _CHECKSUM_BYTES
+        self._damaged = payload > end or crc32(body[start : start + 8]) != checksum
+        self._needed = length
+        if self._damaged or end + _CHECKSUM_BYTES > len(body):
+            return None
+        self._damaged = crc32(memoryview(body)[start:end]) != int.from_bytes(body[end : end + _CHECKSUM_BYTES], "big")
+        headers = body[start + PRELUDE_BYTES : payload]
+        if headers not in self._kinds:
+            if len(self._kinds) >= _MOST_KINDS:
+                self._kinds.clear()
+            self._kinds[headers] = _kind(headers)
+        kind = self._kinds[headers]
+        self._damaged |= kind is None
+        return None if self._damaged or kind is None else (kind, payload, end)
 
 
 def stream_events(body: bytes) -> list[tuple[str, JsonObject]]:
     """The events of a stream as (type, payload), up to the first truncated or damaged one."""
-    messages = [(kind, body[start:end]) for kind, start, end in _messages(body)]
-    payloads = json_objects([payload or b"{}" for _, payload in messages])
-    return [(kind, payload or {}) for (kind, _), payload in zip(messages, payloads, strict=True)]
+    return [(kind, payload) for _, kind, payload in MessageReader().feed(body)]
 
 
-def begins_event_stream(body: bytes) -> bool:
+def begins_event_stream(body: bytes | bytearray) -> bool:
     """Whether a body, complete or not, begins with the prelude of a message."""
-    return len(body) >= _PRELUDE.size and crc32(body[:8]) == int.from_bytes(body[8 : _PRELUDE.size], "big")
-
-
-def complete_length(body: bytes) -> int:
-    """Bytes of the stream's complete messages, which come first."""
-    return max((end + _CHECKSUM_BYTES for _, _, end in _messages(body)), default=0)
+    return len(body) >= PRELUDE_BYTES and crc32(body[:8]) == int.from_bytes(body[8:PRELUDE_BYTES], "big")
 
 
 def exception_message(exception: str, payload: JsonObject) -> bytes:
@@ -51,31 +98,10 @@ def exception_message(exception: str, payload: JsonObject) -> bytes:
         )
     )
     content = json_text(payload).encode()
-    length = _PRELUDE.size + len(headers) + len(content) + _CHECKSUM_BYTES
+    length = PRELUDE_BYTES + len(headers) + len(content) + _CHECKSUM_BYTES
     lengths = struct.pack(">II", length, len(headers))
     message = lengths + crc32(lengths).to_bytes(4, "big") + headers + content
     return message + crc32(message).to_bytes(4, "big")
-
-
-def _messages(body: bytes) -> Iterator[tuple[str, int, int]]:
-    """Type, and start and end of the payload, of each message up to the first truncated or damaged one."""
-    view, start = memoryview(body), 0
-    kinds: dict[bytes, str | None] = {}  # streams repeat the same few headers
-    while len(body) - start >= _PRELUDE.size:
-        length, headers_length, checksum = _PRELUDE.unpack_from(view, start)
-        payload, end = start + _PRELUDE.size + headers_length, start + length - _CHECKSUM_BYTES
-        if payload > end or end + _CHECKSUM_BYTES > len(body) or crc32(view[start : start + 8]) != checksum:
-            break
-        if crc32(view[start:end]) != int.from_bytes(view[end : start + length], "big"):
-            break
-        headers = body[start + _PRELUDE.size : payload]
-        if headers not in kinds:
-            kinds[headers] = _kind(headers)
-        kind = kinds[headers]
-        if kind is None:
-            break
-        yield kind, payload, end
-        start += length
 
 
 def _kind(headers: bytes) -> str | None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
+_FEW: Final = 4
+_DECODER: Final = json.JSONDecoder()
+_WHITE_SPACE: Final = b" \t\r\n"
 _BATCH_BYTES = 65_536
 """Bytes that are parsed at once. A call of the parser takes longer than a short event."""
 
@@ -24,6 +28,8 @@ def json_object(body: bytes) -> dict[str, object] | None:
 
 def json_objects(texts: list[bytes]) -> list[dict[str, object] | None]:
     """The JSON object in each of `texts`; None for a text that is not a JSON object."""
+    if len(texts) <= _FEW:
+        return list(map(text_object, texts))
     found: list[dict[str, object] | None] = []
     batch: list[bytes] = []
     size = 0
@@ -41,4 +47,17 @@ def _batch(texts: list[bytes]) -> list[dict[str, object] | None]:
     # A text that is not JSON of its own, such as `1,2`, changes the number of values.
     if isinstance(values, list) and len(values) == len(texts):
         return [value if isinstance(value, dict) else None for value in values]
-    return [json_object(text) for text in texts]
+    return list(map(text_object, texts))
+
+
+def text_object(text: bytes) -> dict[str, object] | None:
+    """The JSON object in `text`, in UTF-8. Faster than `json.loads`, which looks for the encoding first."""
+    text = text.strip(_WHITE_SPACE)
+    if not text.endswith(b"}"):
+        return None
+    try:
+        decoded = text.decode("utf-8", "surrogatepass")
+        value, end = _DECODER.raw_decode(decoded)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and end == len(decoded) else None

@@ -9,7 +9,7 @@ from typing import Final
 
 from lambda_src.contract import Route
 from lambda_src.core.dialects.flavours import MAXIMA, priced_tier
-from lambda_src.core.dialects.openai_response import parse_response
+from lambda_src.core.dialects.openai_response import OpenAIResponse
 from lambda_src.core.dialects.parsed_request import (
     TOOLS_ALLOWANCE,
     JsonObject,
@@ -29,10 +29,9 @@ from lambda_src.core.dialects.parsed_request import (
     split_tools,
     unknown_members,
 )
+from lambda_src.core.dialects.parsed_response import ResponseFacts
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.tokens import as_object
-
-__all__ = ["parse_request", "parse_response"]
 
 _MAX_TIER = 100
 _INPUT_ALLOWANCE = 4
@@ -107,6 +106,11 @@ def parse_request(route: Route, body: JsonObject, size: int, path_model: str | N
     else:
         _responses(parsed)
     return parsed
+
+
+def response_facts(route: Route, parsed: ParsedRequest) -> ResponseFacts:
+    """What a success response to `parsed` states, to be read."""
+    return OpenAIResponse(route, parsed)
 
 
 def _service_tier(body: JsonObject) -> str | None:

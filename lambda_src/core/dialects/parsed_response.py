@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from lambda_src.core.dialects.parsed_request import MEDIA_TYPE
+from lambda_src.core.dialects.parsed_request import MEDIA_TYPE, JsonObject
+from lambda_src.core.dialects.response_body import BodyReader
 from lambda_src.core.tokens import ReportedUsage, Tokens
 
 BYTES_PER_TOKEN = 4
 """Of ordinary text. Used only if the provider reports no count."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ParsedResponse:
     """A response, as far as it was received.
 
     usage: the provider's counts.
     delivered_bytes: bytes of generated text that were received, from which missing output is estimated.
-    body: the body to return to the caller. failed: the response is truncated, or the stream lacks its end.
+    body: what the caller gets and has not got yet. failed: the response is truncated, or the stream lacks its end.
     media_type: of what was received, by its bytes; None: it is neither JSON nor an event stream.
     error: the error that the response states, whatever its HTTP status; None: none.
     unbilled: the provider does not bill the response.
@@ -36,6 +38,22 @@ class ParsedResponse:
         """Whether the response is an error without any output or final count, which providers do not bill."""
         counted = self.usage.reported or (self.usage.has_output and self.usage.tokens.total > 0)
         return self.error is not None and not self.delivered_bytes and not counted
+
+
+class ResponseFacts(Protocol):
+    """What the parts of a response state. found: whether any part could be read. error: the error that they state."""
+
+    found: bool
+    error: object
+
+    def read(self, kind: str, document: JsonObject) -> bool:
+        """Read a document: a whole response, or an event of a stream. Returns whether the caller must not get it.
+
+        kind: the event's type in binary streams.
+        """
+
+    def parsed(self, body: BodyReader, rest: bytes, complete: bool) -> ParsedResponse:
+        """The response, with the rest of its body. complete: False if it was truncated."""
 
 
 def estimate_tokens(size: int) -> int:
@@ -81,7 +99,9 @@ def text_size(value: object) -> int:
         if isinstance(part, str):
             size += len(part) if part.isascii() else len(part.encode(errors="surrogatepass"))
         elif isinstance(part, dict):
-            pending.extend([inner for name, inner in part.items() if name not in _NOT_TEXT])
+            for name, inner in part.items():
+                if name not in _NOT_TEXT:
+                    pending.append(inner)
         elif isinstance(part, list):
             pending.extend(part)
     return size

@@ -21,28 +21,38 @@ EXECUTED_TOOLS: Final = "executed_tools"
 _EXECUTED: Final = {"search": "web_search"}
 """Types of `executed_tools` (https://console.groq.com/docs/tool-use/built-in-tools)."""
 PREVIEW: Final = "web_search_preview"
+MOST_CALLS: Final = 1_000
+"""No request makes more calls of a tool."""
 
 
-def output_calls(items: Iterable[JsonObject]) -> Counter[str]:
-    """The calls among output items. Calls that name the same container are one session."""
-    calls: Counter[str] = Counter()
-    containers: set[str] = set()
-    for item in items:
+class OutputCalls:
+    """Counts the calls among output items, which it does not keep. Calls that name the same container are one session.
+
+    counts: at most one more than `MOST_CALLS` of a kind.
+    """
+
+    def __init__(self, items: Iterable[JsonObject] = ()) -> None:
+        self.counts: Counter[str] = Counter()
+        self._containers: set[int] = set()
+        for item in items:
+            self.add(item)
+
+    def add(self, item: JsonObject) -> None:
+        """Count an item."""
         kind = _ITEMS.get(str(item.get("type")))
         if kind is None or as_object(item.get("action")).get("type") in _FREE_ACTIONS:
-            continue
+            return
         container = item.get("container_id")
+        if self.counts[kind] > MOST_CALLS or (isinstance(container, str) and hash(container) in self._containers):
+            return
         if isinstance(container, str):
-            if container in containers:
-                continue
-            containers.add(container)
-        calls[kind] += 1
-    return calls
+            self._containers.add(hash(container))
+        self.counts[kind] += 1
 
 
-def executed_calls(choice: str, tools: object) -> set[tuple[str, str, int]]:
+def executed_calls(choice: int, tools: object) -> set[tuple[str, int, int]]:
     """The calls in `executed_tools` of a choice or of a part of it: kind of fee, and position of choice and call."""
-    found: set[tuple[str, str, int]] = set()
+    found: set[tuple[str, int, int]] = set()
     for position, tool in enumerate(objects(tools)):
         kind, index = _EXECUTED.get(str(tool.get("type"))), tool.get("index")
         if kind is not None:

@@ -133,6 +133,11 @@ USAGE_PLACES: Final = (
 CHOICE_USAGE: Final = "usage"
 """Where a choice has one, in Moonshot's streams (https://platform.moonshot.cn/docs/api/chat)."""
 
+MAX_USAGE_BYTES: Final = 300_000
+"""Memory is limited, and a stream is not."""
+_NAME_BYTES: Final = 100
+_MERGED_LEVELS: Final = 3
+
 _CHEAPER: Final = frozenset({"cache_read"})
 """Counts that lower the cost: of contradictory values the smallest is the one that costs more."""
 
@@ -176,14 +181,41 @@ def value_at(value: object, path: tuple[str, ...]) -> object:
     return value
 
 
-def merge(usage: JsonObject, later: JsonObject, depth: int = 3) -> None:
-    """Add a later usage object of a stream to `usage`: counts that are 0 or null replace nothing, to `depth` levels.
+class UsageObject:
+    """The usage object of a response, merged from those of its events. Of two statements the later one counts, but 0 or
+    null replaces nothing.
 
-    It changes `usage` itself, since a copy for each event of a stream would take quadratic time.
+    value: None if there is none. truncated: whether it lacks what exceeds `MAX_USAGE_BYTES`.
     """
-    for name, value in later.items():
-        known = usage.get(name)
-        if depth and isinstance(known, dict) and isinstance(value, dict):
-            merge(known, value, depth - 1)
-        elif value or not known:
-            usage[name] = value
+
+    def __init__(self) -> None:
+        self.value: JsonObject | None = None
+        self.truncated = False
+        self._size = 0
+
+    def add(self, later: object, *, whole: bool = False) -> None:
+        """Add a later usage object, if it is one. whole: its zeros count as well."""
+        if isinstance(later, dict):
+            self.value = {} if self.value is None else self.value
+            self._merge(self.value, later, whole, 0 if whole else _MERGED_LEVELS)
+
+    def _merge(self, usage: JsonObject, later: JsonObject, whole: bool, levels: int) -> None:
+        """Change `usage` itself: a copy for each event of a stream would take quadratic time."""
+        for name, value in later.items():
+            known = usage.get(name)
+            if type(value) is int is type(known):
+                usage[name] = value if value or whole else known
+            elif levels and isinstance(known, dict) and isinstance(value, dict):
+                self._merge(known, value, whole, levels - 1)
+            elif (value is not None) if whole else (value or not known):
+                grown = _size(value) - _size(known) + (0 if name in usage else _NAME_BYTES + len(name))
+                if self._size + grown > MAX_USAGE_BYTES:
+                    self.truncated = self.truncated or not isinstance(value, str)  # no count is such a long text
+                else:
+                    usage[name] = value
+                    self._size += grown
+
+
+def _size(value: object) -> int:
+    """About the memory of a value."""
+    return 0 if value is None or isinstance(value, int | float) else len(repr(value))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
 
 from lambda_src.core.dialects.parsed_request import JsonObject, objects
+from lambda_src.core.dialects.tool_calls import MOST_CALLS
 from lambda_src.core.dialects.usage_fields import ANTHROPIC, BEDROCK, OPENAI, Counts, Table
 from lambda_src.core.tokens import ReportedUsage, Tokens, read_count
 
@@ -88,18 +88,14 @@ def anthropic_usage(raw: JsonObject) -> ReportedUsage:
     return ReportedUsage(tokens, has_input, counts.is_final("output"), counts.doubtful, raw=raw or None)
 
 
-_MOST_CALLS: Final = 1_000
-"""No request makes more calls of a tool."""
-
-
 def with_calls(usage: ReportedUsage, stated: JsonObject, table: Table, seen: Mapping[str, int]) -> ReportedUsage:
     """`usage` with the calls of tools that the provider ran: the larger of the count that it states and of the calls in
     the response, `seen`. A stated count above 0 that is smaller contradicts the response."""
     counts, calls = Counts(stated, table), dict(seen)
     for kind in table:
         number = counts.number(kind)
-        counts.doubtful |= 0 < number < seen.get(kind, 0) or number > _MOST_CALLS
-        calls[kind] = min(max(number, seen.get(kind, 0)), _MOST_CALLS)
+        counts.doubtful |= 0 < number < seen.get(kind, 0) or number > MOST_CALLS
+        calls[kind] = min(max(number, seen.get(kind, 0)), MOST_CALLS)
     calls = {kind: number for kind, number in calls.items() if number}
     return replace(usage, calls=calls, doubtful=usage.doubtful or counts.doubtful)
 
