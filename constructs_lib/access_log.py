@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from constructs_lib.settings import Environment
+
 ACCESS_FIELDS: Final = {
     # A metric filter takes dimensions from the line alone, and Tollgate's metrics have this one.
     "environment": ("", "name of the environment"),
@@ -29,14 +31,30 @@ ACCESS_FIELDS: Final = {
         'API Gateway\'s own error, such as THROTTLED or INVALID_API_KEY; "-" if a function responded',
     ),
     "response_bytes": ("$context.responseLength", "length of the response"),
-    "latency_ms": ("$context.responseLatency", "time from the request to the response"),
+    "latency_ms": ("$context.responseLatency", "time from the request to the end of the response"),
     "integration_status": ("$context.integration.status", "HTTP status from the function"),
     "integration_ms": ("$context.integration.latency", "the function's part of the latency"),
     "trace_id": ("$context.xrayTraceId", "X-Ray trace id"),
 }
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/response-streaming-troubleshoot.html
+STREAM_FIELDS: Final = {
+    "transfer_mode": (
+        "$context.integration.responseTransferMode",
+        "STREAMED, or BUFFERED for custom functions; only if the environment streams on AWS, as the next two",
+    ),
+    "integration_headers_ms": (
+        "$context.integration.timeToAllHeaders",
+        "part of integration_ms until the function sent the status and the headers",
+    ),
+    "integration_first_byte_ms": (
+        "$context.integration.timeToFirstContent",
+        "part of integration_ms until the function sent the first byte of the body, which may be a comment",
+    ),
+}
 
 
-def access_log_format(environment_name: str) -> str:
+def access_log_format(environment: Environment) -> str:
     """One line of the access log, for API Gateway to fill in."""
-    variables = {name: variable for name, (variable, _) in ACCESS_FIELDS.items()}
-    return json.dumps(variables | {"environment": environment_name})
+    fields = ACCESS_FIELDS | (STREAM_FIELDS if environment.streams_on_aws else {})
+    variables = {name: variable for name, (variable, _) in fields.items()}
+    return json.dumps(variables | {"environment": environment.name})

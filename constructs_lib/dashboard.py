@@ -17,6 +17,7 @@ from constructs_lib.settings import Environment
 from constructs_lib.settings.alarm_names import instances
 from constructs_lib.widgets import Widget, Widgets, arranged
 from lambda_src.core import metrics
+from lambda_src.core.metrics import Metric
 
 _QUERIES: Final = {query.name: query for query in QUERIES}
 _PERCENTILES: Final = ("p50", "p95", "p99")
@@ -56,7 +57,8 @@ class Dashboard(Construct):
         )
 
     def _health(self, alarms: Alarms) -> list[Widget]:
-        totals = [self._source(name) for name in (metrics.REQUESTS, metrics.ERRORS, metrics.REFUSALS, metrics.LATENCY)]
+        totals = [self._source(name) for name in (metrics.REQUESTS, metrics.ERRORS, metrics.REFUSALS)]
+        totals.append(self._source(metrics.TIME_TO_FIRST_BYTE))
         runbook = self._environment.alerts.runbook_url
         link = f"[what to do about an alarm]({runbook})" if "://" in runbook else f"`{runbook}`"
         return [
@@ -137,23 +139,19 @@ class Dashboard(Construct):
         return [
             self._widgets.usd("Selected model: spend, USD", [self._source(metrics.COST, **by)]),
             self._graph("Selected model: tokens", metrics.TOKENS_IN, metrics.TOKENS_OUT, by=by),
-            self._graph("Selected model: latency, ms", metrics.LATENCY, by=by),
+            self._graph("Selected model: time to first byte, ms", metrics.TIME_TO_FIRST_BYTE, by=by),
         ]
 
     def _latency(self) -> list[Widget]:
-        latency, gateway = self._source(metrics.LATENCY), self._source(metrics.GATEWAY_LATENCY)
         return [
             self._widgets.text("## Latency"),
-            self._widgets.graph(
-                "Latency, ms",
-                [*(replace(latency, statistic=name) for name in _PERCENTILES), self._source(sources.API_LATENCY)],
-            ),
-            self._widgets.graph("Gateway latency, ms", [replace(gateway, statistic=name) for name in _PERCENTILES]),
-            self._graph("Provider latency, p99, ms", metrics.UPSTREAM_LATENCY, metrics.FIRST_BYTE_LATENCY),
-            self._widgets.by("Latency by model, p99, ms", metrics.LATENCY, "model"),
-            self._widgets.by("Latency by provider, p99, ms", metrics.UPSTREAM_LATENCY, "provider"),
+            self._percentiles("Time to first byte of streams, ms", metrics.TIME_TO_FIRST_BYTE),
+            self._percentiles("Gateway latency, ms", metrics.GATEWAY_LATENCY),
+            self._widgets.by("Time to first byte by model, p99, ms", metrics.TIME_TO_FIRST_BYTE, "model"),
+            self._graph("Whole responses, p99, ms", metrics.LATENCY, metrics.UPSTREAM_LATENCY, sources.API_LATENCY),
+            self._widgets.by("Whole responses by provider, p99, ms", metrics.UPSTREAM_LATENCY, "provider"),
             self._graph("Longest invocation of the gateway Lambda, ms", sources.LAMBDA_DURATION),
-            self._widgets.table("Slowest requests", _QUERIES["slowest"]),
+            self._widgets.table("Slowest first bytes of streams", _QUERIES["slowest-first-byte"]),
             self._widgets.table("Usage by hour", _QUERIES["by-hour"]),
         ]
 
@@ -224,6 +222,9 @@ class Dashboard(Construct):
         self, title: str, *graphed: AnyMetric, minutes: int | None = None, by: dict[str, str] | None = None
     ) -> Widget:
         return self._widgets.graph(title, [self._source(metric, **(by or {})) for metric in graphed], minutes=minutes)
+
+    def _percentiles(self, title: str, metric: Metric) -> Widget:
+        return self._widgets.graph(title, [replace(self._source(metric), statistic=name) for name in _PERCENTILES])
 
     def _expression(self, title: str, alarm_name: str) -> list[Widget]:
         """The graph of an alarm's metric math; [] where the environment does without the alarm."""

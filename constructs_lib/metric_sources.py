@@ -51,7 +51,7 @@ AUTHORIZER_FAILURES: Final = Metric(
 API_REQUESTS: Final = StageMetric("Count", "requests")
 API_4XX: Final = StageMetric("4XXError", "4xx responses")
 API_5XX: Final = StageMetric("5XXError", "5xx responses")
-API_LATENCY: Final = StageMetric("Latency", "latency", "Milliseconds", "p99")
+API_LATENCY: Final = StageMetric("Latency", "whole responses", "Milliseconds", "p99")
 LAMBDA_ERRORS: Final = FunctionMetric("Errors", "errors")
 LAMBDA_THROTTLES: Final = FunctionMetric("Throttles", "throttles")
 LAMBDA_CONCURRENCY: Final = FunctionMetric("ConcurrentExecutions", "concurrency", "Count", "Maximum")
@@ -66,7 +66,8 @@ _LABELS: Final = {
     metrics.HELD: "held amounts",
     metrics.BUDGET_SPENT: "budget spent",
     metrics.BUDGET_COMMITTED: "budget spent or held",
-    metrics.UPSTREAM_LATENCY: "provider latency",
+    metrics.LATENCY: "whole responses",
+    metrics.UPSTREAM_LATENCY: "whole responses of providers",
     metrics.UPSTREAM_REQUESTS: "provider calls",
     metrics.UPSTREAM_ERRORS: "failed provider calls",
     metrics.UPSTREAM_THROTTLES: "throttled provider calls",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from constructs_lib.access_log import ACCESS_FIELDS
+from constructs_lib.access_log import ACCESS_FIELDS, STREAM_FIELDS
 from constructs_lib.alarm_catalogue import DEFINITIONS, UNHEALTHY, UNHEALTHY_TITLE, AlarmDefinition, anchor
 from constructs_lib.metric_sources import API_GATEWAY_REJECTIONS, AUTHORIZER_FAILURES
 from constructs_lib.query_catalogue import INDEXED, QUERIES, SavedQuery
@@ -170,7 +170,7 @@ def _logs() -> str:
             "\n[errors.md](errors.md) explains `error_code`, which is also the metrics' dimension `reason`.\n",
             "\n### Access log `/tollgate/ENVIRONMENT/access`\n",
             f"API Gateway's line per request, including requests that no function received. Indexed: {access}.\n",
-            *_meanings("field", {name: meaning for name, (_, meaning) in ACCESS_FIELDS.items()}),
+            *_meanings("field", {name: meaning for name, (_, meaning) in (ACCESS_FIELDS | STREAM_FIELDS).items()}),
             "\n### Prompt log `/tollgate/ENVIRONMENT/prompts`\n",
             "Exists only if a consumer has `prompt_log = true`. Lines are kept for `prompts.retention_days` and "
             "encrypted with a separate KMS key. The gateway masks keys, passwords, e-mail addresses, card numbers and "

@@ -54,9 +54,10 @@ QUERIES: Final = (
     ),
     SavedQuery(
         name="by-hour",
-        purpose="Requests, cost and p95 latency by hour (UTC).",
-        text=f"{_USAGE}\n| stats count(*) as requests, {_USD}, pct(latency_ms, 95) as p95_ms by bin(1h) as hour\n"
-        "| sort hour desc",
+        purpose="Requests, cost, and p95 of the time to the first byte of streams and to the end of responses, by hour "
+        "(UTC).",
+        text=f"{_USAGE}\n| stats count(*) as requests, {_USD}, pct(first_byte_ms, 95) as first_byte_p95_ms, "
+        "pct(latency_ms, 95) as p95_ms by bin(1h) as hour\n| sort hour desc",
     ),
     SavedQuery(
         name="errors",
@@ -79,8 +80,14 @@ QUERIES: Final = (
         "| sort requests desc\n| limit 100",
     ),
     SavedQuery(
+        name="slowest-first-byte",
+        purpose="The streams whose first byte took longest, with the gateway's own share of their whole latency.",
+        text="fields @timestamp, request_id, consumer, model, model_served, first_byte_ms, gateway_ms, retries, "
+        f"latency_ms\n| {_USAGE} and ispresent(first_byte_ms)\n| sort first_byte_ms desc\n| limit 50",
+    ),
+    SavedQuery(
         name="slowest",
-        purpose="The slowest requests, with the provider's and the gateway's part of the latency.",
+        purpose="The requests that took longest to the end, with the provider's and the gateway's part.",
         text="fields @timestamp, request_id, consumer, model, latency_ms, upstream_ms, gateway_ms, first_byte_ms, "
         f"stream\n| {_USAGE}\n| sort latency_ms desc\n| limit 50",
     ),

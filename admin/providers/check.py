@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = 60.0
 _LONGEST_ERROR: Final = 300
+_COST_COMMENT = re.compile(rb"^: %b: (\S+)$" % HEADER_COST.encode(), re.MULTILINE)
 
 Item = Mapping[str, Any]
 
@@ -170,10 +172,16 @@ def _send(pool: PoolManager, url: str, key: str, body: Mapping[str, object]) -> 
         status=response.status,
         body=response.data,
         latency_ms=_since(began),
-        nano_usd=_nano(response.headers.get(HEADER_COST, "0")),
+        nano_usd=_nano(response.headers.get(HEADER_COST) or _cost_comment(response.data)),
         request_id=response.headers.get(HEADER_REQUEST_ID),
         error=None if response.status == 200 and is_valid else _error_text(response) or "empty response",
     )
+
+
+def _cost_comment(body: bytes) -> str:
+    """The cost in a comment at the end of a stream, in USD."""
+    found = _COST_COMMENT.search(body)
+    return found[1].decode() if found else "0"
 
 
 def _smallest_request(settings: Provider, model: Item) -> tuple[str, dict[str, object]]:

@@ -108,6 +108,12 @@ def has_value(described: DescribeSecretResponseTypeDef) -> bool:
     return any("AWSCURRENT" in stages for stages in described.get("VersionIdsToStages", {}).values())
 
 
+def has_key(session: Session, settings: Provider) -> bool:
+    """Whether a provider's secret has a value, or it needs none."""
+    described = _described(session, settings)
+    return settings.secret is None or (described is not None and has_value(described))
+
+
 def _key(shown: ProviderShown) -> str:
     if shown.secret is None:
         return "none needed"

@@ -48,7 +48,10 @@ class UsageRow:
     fees_usd: the part of the cost that is fees per call, such as web searches, as an exact decimal in dollars.
     fees_nano_usd: the same as an integer of 10⁻⁹ dollars.
     calls: calls of tools that the provider ran, and requests with a fee, by kind of fee.
-    p50_ms, p95_ms, p99_ms: latency, interpolated within the buckets of a histogram; null without any latency.
+    streams: requested streams that began.
+    first_byte_ms: mean time to their first byte; null without streams.
+    p50_ms, p95_ms, p99_ms: time to the end of the response, interpolated within the buckets of a histogram; null
+        without any.
     previous_usd: cost in the previous period as an exact decimal in dollars; null in `usage top`, and with day or
         status in --by except in the total.
     previous_nano_usd: the same as an integer of 10⁻⁹ dollars.
@@ -84,6 +87,8 @@ class UsageRow:
     fees_usd: str | None
     fees_nano_usd: int | None
     calls: dict[str, int] | None
+    streams: int | None
+    first_byte_ms: int | None
     p50_ms: int | None
     p95_ms: int | None
     p99_ms: int | None

@@ -68,7 +68,8 @@ def as_markdown(report: UsageReport) -> str:
     """A table for an issue or a wiki page."""
     counts = ("requests", "errors", "refusals", "tokens_in", "tokens_cached", "tokens_out")
     labels, change = label_columns(report), is_compared(report)
-    numbers = [*(name.replace("_", " ") for name in counts), "spend", *(COMPARED if change else ()), "p95"]
+    latencies = ("first byte", "p95")
+    numbers = [*(name.replace("_", " ") for name in counts), "spend", *(COMPARED if change else ()), *latencies]
     columns = [*map(markdown_safe, report.by), *labels, *numbers, "notes"]
     texts = len(report.by) + len(labels)
     lines = [
@@ -81,7 +82,7 @@ def as_markdown(report: UsageReport) -> str:
         if row is report.total and row.corrections:
             amount, words = corrections(row)
             blank = [""] * (texts - 1 + len(counts))
-            after = [""] * (len(COMPARED) * change + 1)
+            after = [""] * (len(COMPARED) * change + len(latencies))
             lines.append(f"| {' | '.join(['corrections', *blank, amount, *after])} | {words} |")
         values = ["" if (value := row.value(name)) is None else value for name in report.by]
         names = [markdown_safe(value) for value in (*values, *label_cells(labels, row))]
@@ -89,7 +90,7 @@ def as_markdown(report: UsageReport) -> str:
             names = ["**total**", *[""] * (texts - 1)]
         cells = ["" if (value := getattr(row, name)) is None else f"{value:,}" for name in counts]
         cells += ["" if row.nano_usd is None else money(row.nano_usd), *(compared(row) if change else ())]
-        cells.append(milliseconds(row.p95_ms))
+        cells += [milliseconds(row.first_byte_ms), milliseconds(row.p95_ms)]
         lines.append(f"| {' | '.join([*names, *cells, notes(row)])} |")
     # A backslash keeps two dollar signs in a paragraph from being a formula.
     sentences = ["- " + line.replace("$", r"\$") for line in summary(report)]

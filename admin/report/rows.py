@@ -163,6 +163,8 @@ def row_of(
         corrections=totals[CORRECTIONS],
         corrections_usd=usd(totals[CORRECTED]),
         corrections_nano_usd=totals[CORRECTED],
+        streams=totals["streams"],
+        first_byte_ms=totals.first_byte_ms,
         p50_ms=p50,
         p95_ms=p95,
         p99_ms=p99,

@@ -18,9 +18,11 @@ _MAX_WIDTH: Final = 60
 _BAR_WIDTH: Final = 24
 _NUMBERS: Final = ("requests", "errors", "rejected", "in", "cached", "out", "spend")
 COMPARED: Final = ("previous", "change", "change %")
-_LATENCIES: Final = ("p50", "p95", "p99")
+_LATENCIES: Final = ("first byte", "p50", "p95", "p99")
 _RIGHT: Final = (*_NUMBERS, *COMPARED, *_LATENCIES, "status")
-_SPARE: Final = ("p50", "p99", "cached", "tags", "p95", "rejected", "in", "out", "owner", "previous", "change")
+_SPARE: Final = (
+    "p50", "p99", "cached", "tags", "p95", "first byte", "rejected", "in", "out", "owner", "previous", "change",
+)  # fmt: skip
 
 
 def sparkline(values: Sequence[int], width: int = _MAX_WIDTH) -> str:
@@ -105,7 +107,7 @@ def numbers(row: UsageRow, change: bool = True) -> list[str]:
     """The cells of a row after its names: counts, cost, with `change` the previous cost and the change, latencies."""
     counts = (row.requests, row.errors, row.refusals, row.tokens_in, row.tokens_cached, row.tokens_out)
     cost = "" if row.nano_usd is None else money(row.nano_usd)
-    latencies = map(milliseconds, (row.p50_ms, row.p95_ms, row.p99_ms))
+    latencies = map(milliseconds, (row.first_byte_ms, row.p50_ms, row.p95_ms, row.p99_ms))
     return [
         *("" if count is None else f"{count:,}" for count in counts),
         cost,

@@ -103,6 +103,12 @@ class UsageTotals:
         found = {name[len(prefix) :]: value for name, value in self.sums.items() if name.startswith(prefix)}
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
+    @property
+    def first_byte_ms(self) -> int | None:
+        """Mean time to the first byte of streams in milliseconds; None without streams."""
+        streams = self["streams"]
+        return (2 * self["first_byte_ms"] + streams) // (2 * streams) if streams else None
+
     def percentile(self, percent: int) -> int | None:
         """A latency percentile in milliseconds; None without latencies. See `percentile`."""
         return percentile({name[3:]: value for name, value in self.sums.items() if name.startswith("ms_")}, percent)

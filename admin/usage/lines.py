@@ -50,6 +50,8 @@ def tail(
 ) -> None:
     """Follow the usage log: one line per request as it arrives, until Ctrl-C. With --output json, one object per line.
 
+    A line ends with the cost, the time to the first byte of a stream, the time to the end of the response, the outcome
+    and the request id.
     Includes requests that never ended and that the sweeper books.
 
     Examples:
@@ -123,9 +125,10 @@ def _line(details: RequestDetails) -> str:
     """One terminal line about a request."""
     tokens = f"{details.tokens_in:,}→{details.tokens_out:,}"
     model, outcome = details.model or details.model_asked or "-", details.error_code or details.settlement or ""
+    first_byte, complete = milliseconds(details.first_byte_ms), milliseconds(details.latency_ms)
     return printable(
         f"{details.time[11:23]} {details.status:>3} {details.consumer:<16} {model:<22} {tokens:>14} "
-        f"{details.usd:>12} USD {milliseconds(details.latency_ms):>8}  {outcome:<10} {details.request_id}"
+        f"{details.usd:>12} USD {first_byte:>8} {complete:>8}  {outcome:<10} {details.request_id}"
     )
 
 

@@ -52,7 +52,8 @@ class RequestDetails:
     held_nano_usd: amount reserved before the provider was called.
     output_over_maximum: output tokens beyond the most that the request allowed; null if the provider respected it.
     price_version: version of the prices it was charged at.
-    latency_ms, upstream_ms, first_byte_ms: time to the response; the provider's part of it; time to the first byte.
+    latency_ms, upstream_ms: time to the end of the response; the provider's part of it.
+    first_byte_ms: time to the first byte of a stream; null for whole responses and for streams that did not begin.
     retries: calls of the provider that were retried.
     trace_id, w3c_trace_id: X-Ray trace id, and that of the caller's traceparent; usage rows have neither.
     tags: tags of the consumer and of the caller.
@@ -100,7 +101,7 @@ class RequestDetails:
     price_version: str | None = None
     latency_ms: int = 0
     upstream_ms: int = 0
-    first_byte_ms: int = 0
+    first_byte_ms: int | None = None
     retries: int = 0
     trace_id: str | None = None
     w3c_trace_id: str | None = None

@@ -60,14 +60,14 @@ DEFINITIONS: Final = (
         percent_of=sources.API_REQUESTS,
     ),
     AlarmDefinition(
-        name="latency",
-        title="Latency close to the timeout",
-        why="If responses become slower, callers get 504 for requests that the provider charges.",
-        action="`tollgate logs query slowest --since 1h`. If the provider is slow, request less output or raise the "
-        "timeouts.",
+        name="first-byte",
+        title="Slow first byte of streams",
+        why="Callers wait without a word. Those that give up send the request again, and the provider charges both.",
+        action="`tollgate logs query slowest-first-byte --since 1h`. If one model is slow, check its provider's status "
+        "page, or request less reasoning; if all are, see the alarm gateway-latency.",
         severity="notice",
-        metric=sources.API_LATENCY,
-        setting="latency_p99_ms",
+        metric=metrics.TIME_TO_FIRST_BYTE,
+        setting="first_byte_p99_ms",
         adjust=lasting,
     ),
     AlarmDefinition(

@@ -37,6 +37,8 @@ def rollup(place: int, day: int, model: int) -> dict[str, Any]:
         "status_429": rejected,
         "code_budget_exceeded": rejected,
         "code_upstream_unavailable": failed,
+        "streams": requests // 2,
+        "first_byte_ms": requests // 2 * (1_900 if day == 9 else 480),
         "ms_500": requests // 2,
         "ms_1000": requests // 3,
         "ms_10000" if day == 9 else "ms_5000": requests - requests // 2 - requests // 3,

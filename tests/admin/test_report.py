@@ -12,7 +12,7 @@ import pytest
 
 from admin.errors import UsageError
 from admin.formatting import compact, csv_safe, markdown_safe, milliseconds, money, percent, signed_money
-from admin.report import rollups, rows
+from admin.report import rollups, rows, terminal
 from admin.report.files import as_csv, as_markdown, replacing
 from admin.report.period import Period, parse_period
 from admin.report.rows import UsageReport, build_report
@@ -152,6 +152,16 @@ def test_rows_are_ordered_by_cost() -> None:
     assert [(day.day, day.nano_usd) for day in report.days] == [
         ("2026-11-21", 0), ("2026-11-22", 30), ("2026-11-23", 907),
     ]  # fmt: skip
+
+
+def test_first_byte_is_the_mean_of_streams() -> None:
+    totals = UsageTotals()
+    assert totals.first_byte_ms is None
+    totals.add([("requests", 5), ("streams", 2), ("first_byte_ms", 401)])
+    totals.add([("requests", 7), ("latency_ms", 90_000)])
+    row = rows.row_of({}, totals)
+    assert (row.streams, row.first_byte_ms) == (2, 201)
+    assert terminal.numbers(row)[-4:] == ["201 ms", "–", "–", "–"]
 
 
 def test_rows_by_day_are_in_order() -> None:

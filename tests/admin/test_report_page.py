@@ -46,7 +46,7 @@ def test_page_has_every_section(browser: Browser, file: Path, tmp_path: Path) ->
     assert_self_contained(page)
     assert page.evaluate("[...document.querySelectorAll('h2')].map(heading => heading.innerText)") == SECTIONS
     assert page.evaluate("document.title") == "AI usage: prod"
-    assert page.evaluate("document.querySelectorAll('svg .hover title').length") == 30 * 6
+    assert page.evaluate("document.querySelectorAll('svg .hover title').length") == 30 * 7
     tooltip = page.evaluate("document.querySelector('svg .hover title').textContent").split("\n")
     assert (tooltip[:2], tooltip[-1]) == (["25 Oct", "search: $0.536"], "total: $1.47")
     assert page.evaluate("document.scripts.length") == 0
@@ -62,7 +62,7 @@ def test_charts_fill_their_space(browser: Browser, file: Path) -> None:
         "return [...svg.querySelectorAll('.area,.line')].map(path => { const box = path.getBoundingClientRect();"
         "return [box.width / all.width, box.height, box.left >= all.left - 3, box.bottom <= all.bottom + 3]; }) })"
     )
-    assert len(charts) == 6
+    assert len(charts) == 7
     for paths in charts:
         assert paths
         assert all(width > 0.9 and left and bottom for width, _, left, bottom in paths)

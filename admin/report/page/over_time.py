@@ -82,6 +82,15 @@ def error_rates(data: PageData) -> Chart:
     return lines(title, data.labels, series, lambda value: f"{value:.3g} %", NO_REQUESTS)
 
 
+def first_byte(data: PageData) -> Chart:
+    """Mean time to the first byte of streams."""
+    values: list[float | None] = [totals.first_byte_ms for totals in data.over_time]
+    series = [ChartSeries("mean", values, "1", milliseconds(data.total.first_byte_ms))]
+    title = f"Time to the first byte of streams per {data.period.step}"
+    message = "no streams in this period" if data.total.requests else NO_REQUESTS
+    return lines(title, data.labels, series, milliseconds, message)
+
+
 def latency(data: PageData) -> Chart:
     """Percentiles of the time until a response was complete."""
     series = [

@@ -82,7 +82,7 @@ def render_report(data: PageData) -> str:
         spend=over_time.spend(data),
         tokens=over_time.tokens(data),
         error_rates=over_time.error_rates(data),
-        latency=over_time.latency(data),
+        latency=[over_time.first_byte(data), over_time.latency(data)],
         outcomes={prefix: rankings.outcomes(data, prefix) for prefix in ("code_", "status_")},
         rankings=rankings.rankings(data),
         previous=comparison(data),

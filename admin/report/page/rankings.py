@@ -19,7 +19,7 @@ _LISTED: Final = 10
 _IN_THE_TABLE: Final = 100
 CONSUMER_COLUMNS: Final = (
     "consumer", "owner", "tags", "requests", "errors", "rejected", "input tokens", "cached", "output tokens", "spend",
-    "previous", "change", "change %", "p50", "p95", "p99",
+    "previous", "change", "change %", "first byte", "p50", "p95", "p99",
 )  # fmt: skip
 
 
