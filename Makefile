@@ -16,7 +16,7 @@ export CHECKPOINT_DISABLE := 1
 export PIPENV_VERBOSITY := -1
 export PIPENV_NOSPIN := 1
 
-.PHONY: help demo up down synth plan deploy destroy test clients check fuzz format compat lock prices docs images setup clean
+.PHONY: help demo up down synth plan deploy smoke destroy test clients check fuzz format compat lock prices docs images setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -39,6 +39,9 @@ plan: setup ## show what a deploy of ENV would change; OFFLINE=1: a first deploy
 
 deploy: setup ## deploy ENV
 	@$(RUN) -m tools.cdktf deploy $(ENV) $(if $(YES),--auto-approve)
+
+smoke: setup ## call the deployed ENV with a temporary key and print a checklist; CONSUMER=NAME and MODEL=NAME choose
+	@$(VENV)/bin/tollgate --env $(ENV) smoke $(if $(CONSUMER),--consumer $(CONSUMER)) $(if $(MODEL),--model $(MODEL))
 
 destroy: setup ## destroy ENV
 	@$(RUN) -m tools.cdktf destroy $(ENV) $(if $(YES),--auto-approve)

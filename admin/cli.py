@@ -91,6 +91,11 @@ COMMANDS: Final = {
     "providers": ("providers.commands", "app", "Manage providers' secrets and check that providers respond."),
     "logs": ("logs.commands", "app", "Query the usage and access logs; replay usage lines that the ledger misses."),
     "doctor": ("doctor.commands", "doctor", "Check the deployment. Each finding comes with a fix."),
+    "smoke": (
+        "smoke.commands",
+        "smoke",
+        "Call the deployed API with a temporary key, and print a checklist: streaming, refusals, usage, cost, cleanup.",
+    ),
     "open": ("open", "open_place", "Print the URLs of the API and of its pages in the AWS console."),
     "dashboard": (
         "dashboard.commands",

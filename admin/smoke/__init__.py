@@ -1,0 +1,1 @@
+"""`tollgate smoke`: the checklist of a new deployment."""
