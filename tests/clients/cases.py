@@ -21,16 +21,20 @@ class Case:
     name: str
     kind: Kind = "plain"
     consumer: str | None = "alpha"
-    fault: Literal["reset", "cut", "500"] | None = None
+    fault: Literal["reset", "cut", "500", "stepped"] | None = None
     calls: int = 0
     requests: int | None = None
     seen: str
     fails: bool = True
 
 
+STREAMED: Final = "Say hello to everyone who waits in the long queue at the tollgate"
+"""The prompt of streamed responses. Each word of the response is an event."""
+
 CASES: Final = (
     Case(name="plain", calls=1, seen="You said: Say hello", fails=False),
-    Case(name="streamed", kind="streamed", calls=1, seen="You said: Say hello", fails=False),
+    # The provider sends an event only once the user sees what it sent before.
+    Case(name="streamed", kind="streamed", fault="stepped", calls=1, seen=f"You said: {STREAMED}", fails=False),
     Case(name="tool call", kind="tool", calls=2, seen="The tool returned: ", fails=False),
     Case(name="wrong key", consumer=None, requests=1, seen="(?i)key"),
     Case(name="model not allowed", consumer="limited", requests=1, seen="(?i)model"),

@@ -24,7 +24,8 @@ class Client:
 
     program: a module or file in tests/clients/programs with its arguments; empty for commands.
     light: part of `make test`. model: to request if the provider responds; "": its dialect's. tool_prompt: asks for a
-    tool that the client declares. calls, requests and seen: by case, where they differ from the case's.
+    tool that the client declares. whole: it shows no text before it is complete. calls, requests and seen: by case,
+    where they differ from the case's.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Client:
     light: bool = False
     model: str = ""
     tool_prompt: str = _WEATHER
+    whole: bool = False
     calls: Mapping[str, int] = field(default_factory=dict)
     requests: Mapping[str, int] = field(default_factory=dict)
     seen: Mapping[str, str] = field(default_factory=dict)
@@ -107,6 +109,7 @@ CLIENTS: Final = (
         runtime="codex",
         model="gpt-5.5",
         tool_prompt='Count. [[call exec_command {"cmd": "echo $((6*7))"}]]',
+        whole=True,
         calls=_CODEX_REPEATS,
         requests=_CODEX_REPEATS_401,
         seen=_CODEX_HIDES,
@@ -117,6 +120,7 @@ CLIENTS: Final = (
         runtime="codex",
         model="gpt-6.1-sol",
         tool_prompt="Count. [[call exec \"text(await tools.exec_command({cmd: 'echo $((6*7))'}))\"]]",
+        whole=True,
         calls=_CODEX_REPEATS,
         requests=_CODEX_REPEATS_401,
         seen=_CODEX_HIDES,

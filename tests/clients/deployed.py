@@ -37,16 +37,25 @@ def deployed(cloud: Cloud, out: Path) -> Iterator[Target]:
         put_secrets(cloud, {secret_name(_ENVIRONMENT, name): key for name, key in STANDIN_KEYS.items()})
         outputs = deployment.outputs()
         keys = {name: deployment.key_value(ids["default"]) for name, ids in outputs["key_ids"].items()}
-        yield Target(str(outputs["invoke_url"]), keys.__getitem__, provider, lambda since: _requests(cloud, since))
+        yield Target(
+            str(outputs["invoke_url"]),
+            keys.__getitem__,
+            provider,
+            lambda since: _requests(cloud, since, outputs["key_ids"]["patient"]["default"]),
+            deployment,
+        )
         assert not ledger_differences(command_for(deployment)), "rollups or accounts are not what the usage rows say"
 
 
-def _requests(cloud: Cloud, since_ms: int) -> int:
-    """Requests in API Gateway's access log for a model's response."""
+def _requests(cloud: Cloud, since_ms: int, other_key_id: str) -> int:
+    """Requests in API Gateway's access log for a model's response, without those of another key."""
     pages = (
         cloud.client("logs")
         .get_paginator("filter_log_events")
         .paginate(logGroupName=f"/tollgate/{_ENVIRONMENT}/access", startTime=since_ms)
     )
     lines = [json.loads(event["message"]) for page in pages for event in page["events"]]
-    return sum(line["method"] == "POST" and not line["path"].endswith("/count_tokens") for line in lines)
+    return sum(
+        line["method"] == "POST" and line["key_id"] != other_key_id and not line["path"].endswith("/count_tokens")
+        for line in lines
+    )

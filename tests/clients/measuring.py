@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from local.deployment import Deployment
 from local.provider.server import StandInProvider
-from tests.clients.cases import CASES, Case
+from tests.clients.cases import CASES, STREAMED, Case
 from tests.clients.catalogue import Client
 from tests.clients.programs.actions import Action
 from tests.clients.sandbox import Sandbox
@@ -16,6 +17,8 @@ from tests.clients.sessions import HANGS, Outcome, session
 
 WRONG_KEY = "sk-no-key-of-this-gateway-0123456789"
 _FREE = ("models", "model", "count_tokens")
+_AHEAD = 8
+"""Events that a stepped stream may be ahead of what the user sees: those of the Responses API around the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Target:
     key: Callable[[str], str]
     provider: StandInProvider
     requests: Callable[[int], int]
+    deployment: Deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +57,35 @@ def results(client: Client, target: Target, sandbox: Sandbox, cases: tuple[Case,
                 url=target.url,
                 key=WRONG_KEY if case.consumer is None else target.key(case.consumer),
                 model=client.model_for(case.fault),
-                prompt=client.tool_prompt if case.kind == "tool" else "Say hello",
+                prompt={"plain": "Say hello", "streamed": STREAMED, "tool": client.tool_prompt}[case.kind],
             )
             target.provider.clear()
+            pace = _Pace(target.provider, 1_000 if client.whole else _AHEAD)
             started, started_ms = time.monotonic(), int(time.time() * 1000)
-            outcome = running.run(action)
+            outcome = running.run(action, pace.show)
             seconds = time.monotonic() - started
             calls = sum(call.operation not in _FREE for call in target.provider.calls())
-            requests = target.requests(started_ms)
+            allowed = client.requests.get(case.name, case.requests) or 0
+            # A line of the access log is written when the response ends, which a client may not wait for.
+            while (requests := target.requests(started_ms)) < allowed and time.monotonic() < started + seconds + 3:
+                time.sleep(0.1)
             problem = _problem(client, case, outcome, requests, calls)
             yield Result(client, case, outcome, requests, calls, seconds, problem)
+
+
+class _Pace:
+    """Lets stepped streams send one more event for each word that the user sees. ahead: events to send before it."""
+
+    def __init__(self, provider: StandInProvider, ahead: int) -> None:
+        self._provider, self._words = provider, 0
+        provider.release(ahead)
+
+    def show(self, text: str) -> None:
+        """Take the text that the user sees so far."""
+        words = len(text.split())
+        if words > self._words:
+            self._provider.release(words - self._words)
+            self._words = words
 
 
 def _problem(client: Client, case: Case, outcome: Outcome, requests: int, calls: int) -> str | None:

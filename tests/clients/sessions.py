@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -26,6 +28,10 @@ HANGS: Final = "hangs"
 """The error of an action that took longer than the timeout."""
 
 
+Show = Callable[[str], None]
+"""Called with the text that the user sees so far, whenever there is more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What the user sees. text: the response, or the error's message. error: its class or the exit code, or None."""
@@ -37,7 +43,7 @@ class Outcome:
 class Session(Protocol):
     """A client that carries out actions."""
 
-    def run(self, action: Action) -> Outcome:
+    def run(self, action: Action, show: Show) -> Outcome:
         """What the user sees."""
 
     def __enter__(self) -> Session:
@@ -84,21 +90,27 @@ class ProgramSession:
     ) -> None:
         self._stop()
 
-    def run(self, action: Action) -> Outcome:
+    def run(self, action: Action, show: Show) -> Outcome:
         """What the program prints for an action."""
         process = self._process or self._start()
         assert process.stdin is not None
         process.stdin.write(json.dumps(asdict(action)) + "\n")
         process.stdin.flush()
-        try:
-            line = self._lines.get(timeout=TIMEOUT_SECONDS)
-        except queue.Empty:
-            self._stop()
-            return Outcome(f"no result after {TIMEOUT_SECONDS:g} seconds", HANGS)
-        if not line:
-            self._stop()
-            return Outcome(self._log.read_text()[-2_000:], "crashes")
-        return Outcome(**json.loads(line))
+        text = ""
+        while True:
+            try:
+                line = self._lines.get(timeout=TIMEOUT_SECONDS)
+            except queue.Empty:
+                self._stop()
+                return Outcome(f"no result after {TIMEOUT_SECONDS:g} seconds", HANGS)
+            if not line:
+                self._stop()
+                return Outcome(self._log.read_text()[-2_000:], "crashes")
+            printed = json.loads(line)
+            if "part" not in printed:
+                return Outcome(**printed)
+            text += printed["part"]
+            show(text)
 
     @property
     def _log(self) -> Path:
@@ -135,11 +147,15 @@ def _read(stream: IO[str], lines: queue.Queue[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command line, variables of its own, and the text that its user reads as the error."""
+    """A command line and variables of its own.
+
+    error_text: the text that its user reads as the error. shown: the text that its stdout so far shows.
+    """
 
     arguments: list[str]
     variables: Mapping[str, str]
     error_text: Callable[[str, str], str]
+    shown: Callable[[str], str] = str
 
 
 class CommandSession:
@@ -157,34 +173,50 @@ class CommandSession:
     ) -> None:
         """Nothing: no process outlives its action."""
 
-    def run(self, action: Action) -> Outcome:
+    def run(self, action: Action, show: Show) -> Outcome:
         """What the command prints."""
         command = self._command(self._sandbox, action)
-        code, out, err = finished(command.arguments, self._sandbox, command.variables)
+        code, out, err = finished(
+            command.arguments, self._sandbox, command.variables, lambda printed: show(command.shown(printed))
+        )
         if code == 0:
             return Outcome(out)
         return Outcome(command.error_text(out, err), HANGS if code is None else f"exit {code}")
 
 
-def finished(arguments: list[str], sandbox: Sandbox, variables: Mapping[str, str]) -> tuple[int | None, str, str]:
-    """Exit code (None after the timeout), stdout and stderr of a command in the sandbox."""
-    process = subprocess.Popen(
-        arguments,
-        cwd=sandbox.work,
-        env=sandbox.variables(**variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        out, err = process.communicate()
-        return None, out, err
-    return process.returncode, out, err
+def finished(
+    arguments: list[str], sandbox: Sandbox, variables: Mapping[str, str], show: Show = str
+) -> tuple[int | None, str, str]:
+    """Exit code (None after the timeout), stdout and stderr of a command in the sandbox. show: gets its stdout."""
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            arguments,
+            cwd=sandbox.work,
+            env=sandbox.variables(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        printed = bytearray()
+
+        def read(stream: IO[bytes]) -> None:
+            while part := os.read(stream.fileno(), 65_536):
+                printed.extend(part)
+                show(printed.decode(errors="ignore"))
+
+        reader = threading.Thread(target=read, args=(process.stdout,), daemon=True)
+        reader.start()
+        try:
+            code: int | None = process.wait(timeout=TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            code = process.wait() and None
+        reader.join()
+        process.stdout.close()
+        log.seek(0)
+        return code, printed.decode(), log.read()
 
 
 def _codex(sandbox: Sandbox, action: Action) -> Command:
@@ -208,7 +240,7 @@ def _codex_error(out: str, err: str) -> str:
 def _claude(sandbox: Sandbox, action: Action) -> Command:
     options = {
         "plain": [],
-        "streamed": ["--output-format", "stream-json", "--verbose"],
+        "streamed": ["--output-format", "stream-json", "--verbose", "--include-partial-messages"],
         "tool": ["--allowedTools", "Bash"],
     }[action.kind]
     variables = {
@@ -216,7 +248,11 @@ def _claude(sandbox: Sandbox, action: Action) -> Command:
         "ANTHROPIC_AUTH_TOKEN": action.key,
         "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",  # it would repeat a truncated stream, which is billed
     }
-    return Command(["claude", "-p", action.prompt, "--model", action.model, *options], variables, _claude_error)
+    arguments = ["claude", "-p", action.prompt, "--model", action.model, *options]
+    return Command(arguments, variables, _claude_error, lambda out: "".join(_CLAUDE_TEXT.findall(out)))
+
+
+_CLAUDE_TEXT: Final = re.compile(r'"type":"text_delta","text":"([^"]*)"')
 
 
 def _claude_error(out: str, err: str) -> str:

@@ -9,23 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.cloud.client import Cloud
 from tests.clients import page
 from tests.clients.cases import CASES
 from tests.clients.catalogue import CLIENTS, Client
-from tests.clients.deployed import deployed
 from tests.clients.measuring import Target, results
 from tests.clients.sandbox import Sandbox, sandbox
 
 LIGHT = [client for client in CLIENTS if client.light]
 SNIPPETS = page.snippets()
-
-
-@pytest.fixture(scope="module")
-def target(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """A deployed gateway."""
-    with deployed(cloud, tmp_path_factory.mktemp("clients")) as running:
-        yield running
 
 
 @pytest.fixture

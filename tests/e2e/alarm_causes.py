@@ -110,8 +110,9 @@ class Causes:
     def client_errors(self) -> None:
         assert set(self.chat("no-such-model", 24, parallel=8)) == {404}
 
-    def latency(self) -> None:
-        assert self.chat("standin-slow-3") == [400]
+    def first_byte(self) -> None:
+        assert self.chat("standin-slow-3") == [400], "whole responses do not count, however late they are"
+        assert self.chat("standin-slow-1", stream=True) == [200]
 
     def gateway_latency(self) -> None:
         # Eight retries with random, growing delays take longer than the alarm's tenth of a second.
@@ -160,7 +161,7 @@ class Causes:
         self.chat("standin-slow-3", 4, parallel=4)
 
     def duration(self) -> None:
-        self.latency()
+        assert self.chat("standin-slow-3") == [400]
 
     def ledger_failures(self) -> None:
         with self.system.cloud.fault("dynamodb", "AccessDeniedException", operations=["UpdateItem"]):
@@ -200,7 +201,7 @@ class Causes:
         self.system.cloud.client("cloudwatch").put_metric_data(
             Namespace="Tollgate", MetricData=[name | data_point for data_point in usual]
         )
-        self.chat("standin-heedless")
+        self.chat("standin-heedless", 5)
 
     def budget(self) -> None:
         assert self.chat("standin-long", 2, consumer="nearly", max_tokens=1000) == [200, 400]

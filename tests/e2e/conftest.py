@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,21 @@ from local.deployment import Deployment, put_secrets
 from local.provider.protocol import StandInKeys
 from local.provider.server import StandInProvider
 from tests.e2e.command import Command, command_for, ledger_differences
+from tests.e2e.traffic import Answer, traffic
+from tests.synth.reading import buffered
 
+ENVIRONMENTS = Path(__file__).parent / "environments"
 CANARY_SECRETS = {"openai": "sk-canary-openai-7f3a", "anthropic": "sk-canary-anthropic-91bd"}
 CANARY_PROMPT = "canary-prompt-c0ffee"
 
 
 class System:
-    """The deployed environment, with clients of callers and operators."""
+    """The deployed environment, with clients of callers and operators.
+
+    switch: responses while the deployment began to stream.
+    """
+
+    switch: Sequence[Answer]
 
     def __init__(self, deployment: Deployment, provider: StandInProvider) -> None:
         self.deployment = deployment
@@ -92,7 +101,8 @@ def _delete_operator_keys(system: System) -> None:
 
 @pytest.fixture(scope="session")
 def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Deploy the environment; at the end verify its ledger, destroy it, and check that no resource remains."""
+    """Deploy the environment without streaming, then, under requests, with it. At the end verify its ledger, destroy
+    it, and check that no resource remains."""
     keys = StandInKeys(openai=frozenset({CANARY_SECRETS["openai"]}), anthropic=frozenset({CANARY_SECRETS["anthropic"]}))
     provider = StandInProvider.start(keys=keys)
     deployment = Deployment(
@@ -100,12 +110,18 @@ def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         provider_url=provider.url,
         out=tmp_path_factory.mktemp("e2e"),
         environment="e2e",
-        environments=Path(__file__).parent / "environments",
+        environments=ENVIRONMENTS,
     )
-    deployment.synth()
-    deployment.apply()
+    whole = tmp_path_factory.mktemp("whole")
+    buffered(ENVIRONMENTS / "e2e.toml", whole)
+    first = replace(deployment, environments=whole)
+    first.synth()
+    first.apply()
     put_secrets(cloud, {secret_name("e2e", name): value for name, value in CANARY_SECRETS.items()})
     system = System(deployment, provider)
+    with traffic(system.url, system.key("alpha")) as system.switch:
+        deployment.synth()
+        deployment.apply()
     yield system
     differences = ledger_differences(command_for(deployment))
     _delete_operator_keys(system)

@@ -28,6 +28,8 @@ def page(system: System, tollgate: Command, tmp_path_factory: pytest.TempPathFac
     for model, status in (("standin-small", 200), ("standin-500", 500), ("no-such-model", 404)):
         body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
         assert system.call("POST", "/v1/chat/completions", body, headers).status == status
+    stream = {"model": "standin-small", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
+    assert system.call("POST", "/v1/chat/completions", stream, headers).status == 200
     message = {"model": "claude-standin", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
     converse = {"messages": [{"role": "user", "content": [{"text": "Hello"}]}]}
     assert system.call("POST", "/v1/messages", message, headers).status == 200

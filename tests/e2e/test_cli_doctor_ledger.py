@@ -64,7 +64,8 @@ def test_a_hold_past_its_deadline(system: System, tollgate: Command) -> None:
     late = bucket(int((datetime.now(UTC) - timedelta(hours=1)).timestamp() * 1000))
     values = {ACCOUNTS_INDEX_KEY: LISTED_ACCOUNT, f"R|{late}": tally(2_500_000)}
     with item_changed(system, "ACCOUNT#ghost", "ACCOUNT", values):
-        (found,) = findings(tollgate, "holds", accepted=1)
+        every = findings(tollgate, "holds", accepted=1)  # also holds that tests of alarms left behind
+    (found,) = [each for each in every if each["found"].startswith("ghost ")]
     assert found["found"].startswith("ghost has $0.0025 reserved for 1 request up to ")
     assert "tollgate-e2e-sweeper" in found["fix"]
 
@@ -248,7 +249,7 @@ def test_items_that_differ_from_the_file(system: System, tollgate: Command) -> N
     assert found["found"] == "model stray is deployed but not in the file"
     with gateway_config_changed(system, lambda config: config.update(hold_seconds=77)):
         (found,) = findings(tollgate, "configuration", accepted=0)
-    assert "hold_seconds 77 → 120" in found["found"]
+    assert "hold_seconds 77 → 335" in found["found"]
 
 
 def test_a_missing_and_an_invalid_file(tollgate: Command, tmp_path: Path) -> None:

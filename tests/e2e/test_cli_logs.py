@@ -72,7 +72,7 @@ def test_errors_by_reason(tollgate: Command, refused: str) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["query", "slowes"], 1, "Did you mean slowest?"),
+        (["query", "slowes"], 1, "Did you mean slowest or slowest-first-byte?"),
         (["query", "one-request"], 2, "none; accepted: --param request_id=VALUE"),
         (["query", "errors", "--param", "colour=red"], 2, "colour; accepted: none"),
         (["query", "one-request", "--param", "request_id"], 2, "accepted: NAME=VALUE"),

@@ -121,6 +121,8 @@ def called(system: System, tollgate: Command) -> Iterator[Called]:
         unsettled=1,
         ms_500=3,
         latency_ms=900,
+        streams=2,
+        first_byte_ms=301,
     )
     cost = sum((cost for _, cost, _ in outcomes.values()), Decimal(0))
     assert cost > 0
@@ -155,6 +157,7 @@ def test_reports_by_day_key_and_status(tollgate: Command, called: Called) -> Non
     by_day = report(tollgate, "--by", "day,key")
     assert [(row["day"], row["key"]) for row in by_day["rows"]] == [(EARLIER, called.key_id), (TODAY, called.key_id)]
     assert [by_day["rows"][0][name] for name in ("p50_ms", "p95_ms")] == [417, 500]  # 250 and 2 or 3 thirds of 250
+    assert [by_day["rows"][0][name] for name in ("streams", "first_byte_ms")] == [2, 151], "the mean, rounded"
     by_status = report(tollgate, "--by", "status")
     counts = {row["status"]: row["requests"] for row in by_status["rows"]}
     assert counts == {200: 5, 500: 1, 404: 1}

@@ -76,7 +76,7 @@ def test_a_request_that_a_budget_rejected(system: System, tollgate: Command) -> 
     ("error_type", "path", "message"),
     [
         ("THROTTLED", "/v1/messages", "answered 429 (THROTTLED) before any function saw it"),
-        ("INTEGRATION_TIMEOUT", "/v1/messages", "the sweeper books it within 17 minutes"),
+        ("INTEGRATION_TIMEOUT", "/v1/messages", "the sweeper books it within 20 minutes"),
         ("-", "/v1/messages", "from the gateway, whose usage line takes a few seconds"),
         ("-", "/openai/v1/responses", "from the gateway, whose usage line takes a few seconds"),
         ("-", "/tools/echo", "from a function of your own"),

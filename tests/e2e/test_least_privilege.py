@@ -59,6 +59,7 @@ CHANGES = {
     "keys rotate": "keys rotate {issued}",
     "providers secret set": "providers secret set anthropic",
     "providers trust": "providers trust privileged",
+    "smoke": "smoke --consumer limited --model standin-small",
 }
 FOLLOWS = {"usage tail": "usage tail --since 1h --consumer limited --model standin-small"}
 """Ends with Ctrl-C alone."""
@@ -236,13 +237,13 @@ def test_both_follow_what_comes(request: pytest.FixtureRequest, who: str) -> Non
 def test_an_operator_changes_what_operators_change(operator: Person) -> None:
     """In an order that leaves the deployment as it was."""
     for verb in (
-        "keys issue", "keys import", "keys rotate", "keys disable", "keys enable", "keys revoke", "consumers pause",
-        "consumers resume", "budgets raise", "providers secret set", "providers trust",
+        "smoke", "keys issue", "keys import", "keys rotate", "keys disable", "keys enable", "keys revoke",
+        "consumers pause", "consumers resume", "budgets raise", "providers secret set", "providers trust",
     ):  # fmt: skip
         operator.tries(CHANGES[verb])
     operator.tries("consumers resume limited")
     operator.tries("budgets raise alpha --clear")
-    assert {row.split()[0] for row in CHANGES.values()} == {"budgets", "consumers", "keys", "providers"}
+    assert {row.split()[0] for row in CHANGES.values()} == {"budgets", "consumers", "keys", "providers", "smoke"}
     rows = operator.command.here("--output", "json", "audit", "--by", "least-operator").json
     assert {row["by"] for row in rows} == {"arn:aws:iam::000000000000:user/least-operator"}
     assert {row["action"].partition(".")[0] for row in rows} == {"budgets", "consumers", "keys", "providers"}

@@ -5,16 +5,26 @@ export const schema = { type: "object", properties: { city: { type: "string" } }
 export const description = "The weather in a city.";
 export const weather = ({ city }) => `3 degrees in ${city}`;
 
+const show = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+async function carriedOut(result) {
+  if (!result[Symbol.asyncIterator]) return result;
+  let text = "";
+  for await (const part of result) {
+    text += part;
+    show({ part });
+  }
+  return text;
+}
+
 export async function serve(kinds) {
   console.log = console.info = console.error; // some clients print
   for await (const line of createInterface({ input: process.stdin })) {
     const action = JSON.parse(line);
-    let outcome;
     try {
-      outcome = { text: await kinds[action.kind](action), error: null };
+      show({ text: await carriedOut(kinds[action.kind](action)), error: null });
     } catch (error) {
-      outcome = { text: String(error.message), error: error.name === "Error" ? error.constructor.name : error.name };
+      show({ text: String(error.message), error: error.name === "Error" ? error.constructor.name : error.name });
     }
-    process.stdout.write(`${JSON.stringify(outcome)}\n`);
   }
 }

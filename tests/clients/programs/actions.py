@@ -2,14 +2,15 @@
 
 An action is a JSON object with `kind` ("plain", "streamed" or "tool"), `url` (the gateway's), `key`, `model` and
 `prompt`. An outcome has `text` (what the client returned, or the error's message) and `error` (the error's class; null
-if there is none). This module uses the standard library only: it runs in the clients' virtual environment.
+if there is none). Before it, each piece of a streamed text has a line of its own, with `part`. This module uses the
+standard library only: it runs in the clients' virtual environment.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -32,13 +33,22 @@ def weather(city: str) -> str:
     return f"3 degrees in {city}"
 
 
-def serve(kinds: Mapping[str, Callable[[Action], str]], errors: tuple[type[Exception], ...]) -> None:
+def serve(kinds: Mapping[str, Callable[[Action], str | Iterator[str]]], errors: tuple[type[Exception], ...]) -> None:
     """Carry out actions until stdin ends. errors: the base classes of what the client raises."""
-    outcomes, sys.stdout = sys.stdout, sys.stderr  # some clients print
+    lines, sys.stdout = sys.stdout, sys.stderr  # some clients print
+
+    def show(line: dict[str, str | None]) -> None:
+        print(json.dumps(line), file=lines, flush=True)
+
     for line in sys.stdin:
         action = Action(**json.loads(line))
         try:
-            outcome = {"text": kinds[action.kind](action), "error": None}
+            text = kinds[action.kind](action)
+            if not isinstance(text, str):
+                parts, text = text, ""
+                for part in parts:
+                    show({"part": part})
+                    text += part
+            show({"text": text, "error": None})
         except errors as error:
-            outcome = {"text": str(error), "error": type(error).__name__}
-        print(json.dumps(outcome), file=outcomes, flush=True)
+            show({"text": str(error), "error": type(error).__name__})

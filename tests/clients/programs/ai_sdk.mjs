@@ -16,13 +16,11 @@ const options = (action) => ({ model: models[process.argv[2]](action), prompt: a
 
 await serve({
   plain: async (action) => (await generateText(options(action))).text,
-  async streamed(action) {
-    let text = "";
+  async *streamed(action) {
     for await (const part of streamText({ ...options(action), onError: () => {} }).fullStream) {
       if (part.type === "error") throw part.error instanceof Error ? part.error : new Error(JSON.stringify(part.error));
-      if (part.type === "text-delta") text += part.text;
+      if (part.type === "text-delta") yield part.text;
     }
-    return text;
   },
   async tool(action) {
     const tools = { weather: tool({ description, inputSchema: jsonSchema(schema), execute: weather }) };

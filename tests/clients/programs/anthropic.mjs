@@ -7,7 +7,11 @@ const options = ({ model, prompt }) => ({ model, max_tokens: 500, messages: [{ r
 
 await serve({
   plain: async (action) => (await client(action).messages.create(options(action))).content[0].text,
-  streamed: async (action) => client(action).messages.stream(options(action)).finalText(),
+  async *streamed(action) {
+    for await (const event of client(action).messages.stream(options(action))) {
+      if (event.type === "content_block_delta") yield event.delta.text;
+    }
+  },
   async tool(action) {
     const request = { ...options(action), tools: [{ name: "weather", description, input_schema: schema }] };
     const { content } = await client(action).messages.create(request);

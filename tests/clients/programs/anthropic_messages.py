@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -21,9 +22,9 @@ def plain(action: Action) -> str:
     return _client(action).messages.create(**_options(action)).content[0].text
 
 
-def streamed(action: Action) -> str:
+def streamed(action: Action) -> Iterator[str]:
     with _client(action).messages.stream(**_options(action)) as stream:
-        return "".join(stream.text_stream)
+        yield from stream.text_stream
 
 
 def tool(action: Action) -> str:

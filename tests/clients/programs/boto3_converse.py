@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -24,9 +25,10 @@ def plain(action: Action) -> str:
     return _client(action).converse(**_options(action))["output"]["message"]["content"][0]["text"]
 
 
-def streamed(action: Action) -> str:
-    events = _client(action).converse_stream(**_options(action))["stream"]
-    return "".join(event["contentBlockDelta"]["delta"]["text"] for event in events if "contentBlockDelta" in event)
+def streamed(action: Action) -> Iterator[str]:
+    for event in _client(action).converse_stream(**_options(action))["stream"]:
+        if "contentBlockDelta" in event:
+            yield event["contentBlockDelta"]["delta"]["text"]
 
 
 def tool(action: Action) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from tests.clients.programs.actions import DESCRIPTION, SCHEMA, Action, serve, weather
@@ -28,9 +29,9 @@ def plain(action: Action) -> str:
     return _create(action, [_user(action)]).choices[0].message.content
 
 
-def streamed(action: Action) -> str:
+def streamed(action: Action) -> Iterator[str]:
     chunks = _create(action, [_user(action)], stream=True)
-    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    return (chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 
 
 def tool(action: Action) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -25,8 +26,8 @@ def plain(action: Action) -> str:
     return _model(action).invoke(action.prompt).text
 
 
-def streamed(action: Action) -> str:
-    return "".join(chunk.text for chunk in _model(action).stream(action.prompt))
+def streamed(action: Action) -> Iterator[str]:
+    return (chunk.text for chunk in _model(action).stream(action.prompt))
 
 
 def tool(action: Action) -> str:

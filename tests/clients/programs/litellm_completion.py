@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import litellm
@@ -30,9 +31,9 @@ def plain(action: Action) -> str:
     return _complete(action, [_user(action)]).choices[0].message.content
 
 
-def streamed(action: Action) -> str:
+def streamed(action: Action) -> Iterator[str]:
     chunks = _complete(action, [_user(action)], stream=True)
-    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    return (chunk.choices[0].delta.content or "" for chunk in chunks)
 
 
 def tool(action: Action) -> str:

@@ -8,12 +8,10 @@ const user = ({ prompt }) => ({ role: "user", content: prompt });
 const chat = {
   create: (action, messages, options) => client(action).chat.completions.create({ model: action.model, messages, ...options }),
   plain: async (action) => (await chat.create(action, [user(action)])).choices[0].message.content,
-  async streamed(action) {
-    let text = "";
+  async *streamed(action) {
     for await (const chunk of await chat.create(action, [user(action)], { stream: true })) {
-      text += chunk.choices[0]?.delta.content ?? "";
+      yield chunk.choices[0]?.delta.content ?? "";
     }
-    return text;
   },
   async tool(action) {
     const tools = [{ type: "function", function: { name: "weather", description, parameters: schema } }];
@@ -27,13 +25,11 @@ const chat = {
 const responses = {
   create: (action, input, options) => client(action).responses.create({ model: action.model, input, ...options }),
   plain: async (action) => (await responses.create(action, action.prompt)).output_text,
-  async streamed(action) {
-    let text = "";
+  async *streamed(action) {
     for await (const event of await responses.create(action, action.prompt, { stream: true })) {
       if (event.type === "response.failed") throw new OpenAI.OpenAIError(event.response.error.message);
-      if (event.type === "response.output_text.delta") text += event.delta;
+      if (event.type === "response.output_text.delta") yield event.delta;
     }
-    return text;
   },
   async tool(action) {
     const tools = [{ type: "function", name: "weather", description, parameters: schema, strict: false }];

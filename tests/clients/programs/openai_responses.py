@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -19,11 +20,12 @@ def plain(action: Action) -> str:
     return _create(action, action.prompt).output_text
 
 
-def streamed(action: Action) -> str:
-    events = list(_create(action, action.prompt, stream=True))
-    if events[-1].type == "response.failed":
-        raise openai.OpenAIError(events[-1].response.error.message)
-    return "".join(event.delta for event in events if event.type == "response.output_text.delta")
+def streamed(action: Action) -> Iterator[str]:
+    for event in _create(action, action.prompt, stream=True):
+        if event.type == "response.failed":
+            raise openai.OpenAIError(event.response.error.message)
+        if event.type == "response.output_text.delta":
+            yield event.delta
 
 
 def tool(action: Action) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic_ai import Agent
@@ -29,12 +29,9 @@ def plain(action: Action) -> str:
     return _agent(action).run_sync(action.prompt).output
 
 
-def streamed(action: Action) -> str:
-    async def text() -> str:
-        async with _agent(action).run_stream(action.prompt) as result:
-            return await result.get_output()
-
-    return asyncio.run(text())
+def streamed(action: Action) -> Iterator[str]:
+    with _agent(action).run_stream_sync(action.prompt) as result:
+        yield from result.stream_text(delta=True, debounce_by=None)
 
 
 def tool(action: Action) -> str:
