@@ -21,11 +21,11 @@ from benchmarks.readers import frame
 from lambda_src.contract import ROUTES, STANDARD_TIER, TOKEN_CLASSES
 from lambda_src.core.dialects.parsed_request import ParsedRequest
 from lambda_src.core.estimate import Estimate
-from lambda_src.core.metering import meter
 from lambda_src.core.policy import Model
 from lambda_src.core.pricing import Prices, Rates
 from lambda_src.core.provider_call import ProviderResponse
 from lambda_src.core.usage_record import UsageRecord
+from tests.metering import meter
 
 MAX_MS_PER_MB: Final = 60.0
 LARGEST: Final = 6_000_000
@@ -109,7 +109,7 @@ def ms_per_mb(answer: Answer, size: int, attempts: int = 5) -> float:
     """The CPU time of reading an answer of about `size` bytes, at best."""
     body = answer.body(size)
     received = ProviderResponse(
-        status=200, headers={}, body=body, complete=True, truncation_code="", retries=0, first_byte_seconds=0,
+        status=200, headers={}, body=body, complete=True, truncation_code="", retries=0,
         total_seconds=0,
     )  # fmt: skip
     request = ParsedRequest(body={}, model="m", usage_requested=False)

@@ -23,7 +23,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +38,7 @@ from tools.paths import ROOT
 LITELLM: Final = "litellm[proxy]==1.106.2"
 VENV: Final = ROOT / "build" / "litellm"
 SHARE: Final = 0.25
+MODEL: Final = "standin-small"
 BODY: Final = chat(text="Summarise the following ticket in one sentence. " * 12, max_tokens=200)
 
 TOLLGATE: Final = """
@@ -114,15 +115,15 @@ class GatewayProcess:
 class Proxy:
     """An HTTP server with OpenAI's API. pid: its process; None if its CPU time is not measured."""
 
-    def __init__(self, url: str, key: str, pid: int | None = None) -> None:
-        self._url = url + "/v1/chat/completions"
+    def __init__(self, url: str, key: str, pid: int | None = None, model: str = MODEL) -> None:
+        self.url, self.pid = url, pid
+        self._url, self._body = url + "/v1/chat/completions", json.dumps({**BODY, "model": model})
         self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         self._pool = urllib3.PoolManager(retries=False)
-        self._pid = pid
 
     def call(self) -> int:
         """Send a request; its status."""
-        return self._pool.request("POST", self._url, body=json.dumps(BODY), headers=self._headers, timeout=30).status
+        return self._pool.request("POST", self._url, body=self._body, headers=self._headers, timeout=30).status
 
     def run(self, requests: int) -> tuple[float, list[float]]:
         """CPU milliseconds of all requests, and wall milliseconds of each."""
@@ -134,9 +135,9 @@ class Proxy:
         return self._cpu() - before, walls
 
     def _cpu(self) -> float:
-        if self._pid is None:
+        if self.pid is None:
             return 0.0
-        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
@@ -155,11 +156,12 @@ def tollgate(cloud: Cloud, provider: str) -> Iterator[GatewayProcess]:
 
 
 @contextlib.contextmanager
-def litellm(provider: str) -> Iterator[Proxy]:
-    """LiteLLM's running proxy."""
-    parameters = {"model": "openai/standin-small", "api_base": f"{provider}/v1", "api_key": "sk-standin-openai"}
+def litellm(provider: str, models: Sequence[str] = (MODEL,)) -> Iterator[Proxy]:
+    """LiteLLM's running proxy, with models of an OpenAI-compatible provider."""
+    common = {"api_base": f"{provider}/v1", "api_key": "sk-standin-openai"}
+    listed = [{"model_name": model, "litellm_params": {"model": f"openai/{model}", **common}} for model in models]
     config = VENV / "config.json"  # JSON is valid YAML
-    config.write_text(json.dumps({"model_list": [{"model_name": "standin-small", "litellm_params": parameters}]}))
+    config.write_text(json.dumps({"model_list": listed}))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -170,7 +172,7 @@ def litellm(provider: str) -> Iterator[Proxy]:
         (VENV / "proxy.log").open("w") as log,
         process([*command, "--telemetry", "False"], env=environment, stdout=log, stderr=log) as child,
     ):
-        proxy = Proxy(f"http://127.0.0.1:{port}", "unused", child.pid)
+        proxy = Proxy(f"http://127.0.0.1:{port}", "unused", child.pid, models[0])
         deadline = time.monotonic() + 120
         while True:
             with contextlib.suppress(urllib3.exceptions.HTTPError):

@@ -23,6 +23,7 @@ from zlib import crc32
 from lambda_src.contract import ROUTES, Route
 from lambda_src.core.dialects import DIALECTS
 from lambda_src.core.dialects.parsed_request import MEDIA_TYPE, ParsedRequest, parse_json
+from lambda_src.core.dialects.response_reader import parse_response
 from lambda_src.core.dialects.server_sent_events import sse_events
 from lambda_src.core.errors import BadRequest
 from lambda_src.core.http_event import MAX_ENCODED_BYTES, HttpRequest, fitting_body
@@ -185,7 +186,7 @@ def read_response(route: Route, stream: bool) -> Reader:
 
     def read(body: bytes) -> None:
         for complete in (True, False):
-            response = DIALECTS[route.dialect].parse_response(route, parsed, body, complete)
+            response = parse_response(route, parsed, body, complete)
         record = UsageRecord(request_id="id", at_ms=0, environment="bench", usage_raw=response.usage.raw)
         usage_line(record, per_consumer=False)
         record.row()

@@ -90,6 +90,8 @@ def items(consumer: str, days: int, models: int, requests: int) -> Iterator[dict
                 "tokens_cache_read": requests * 207,
                 "tokens_output": requests * 154,
                 "latency_ms": requests * 911,
+                "streams": requests // 2,
+                "first_byte_ms": requests // 2 * 411,
                 "status_200": requests,
                 "ms_500": requests,
                 "ms_1000": requests,
