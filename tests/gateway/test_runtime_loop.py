@@ -346,4 +346,5 @@ def test_lines_are_out_before_the_next_invocation(lambda_api: RuntimeApiServer, 
         assert process.stdout is not None
         assert os.read(process.stdout.fileno(), 100) == b"one\nhalf"
         lambda_api.resumed.set()
+        process.stdout.read()
     assert process.returncode == 1
