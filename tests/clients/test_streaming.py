@@ -57,8 +57,7 @@ def test_an_event_reaches_the_caller_before_the_one_after_the_next_is_sent(
         received += 1
         target.provider.release()
     assert received == len(WORDS) + others
-    (call,) = target.provider.calls()
-    assert call.outcome == "delivered"
+    assert len(target.provider.calls()) == 1
 
 
 @pytest.mark.parametrize(
