@@ -1,11 +1,15 @@
-"""Items that Terraform writes into the ledger, in DynamoDB's JSON; `lambda_src/contract.py` has their layout."""
+"""Items that Terraform writes into the ledger, in DynamoDB's JSON; `lambda_src/contract.py` has their layout.
+
+The attributes in `FOR_REVIEWERS` are text for people who review a plan. No code reads them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time
-from typing import Any
+from typing import Any, Final
 
+from constructs_lib.price_changes import budget_text, price_texts
 from constructs_lib.price_table import PricePeriod
 from constructs_lib.settings.catalogue import ConsumerSettings
 from constructs_lib.settings.environment import Environment
@@ -26,6 +30,9 @@ from lambda_src.contract import (
 
 Item = dict[str, Any]
 """Attribute → typed value, such as {"S": …}."""
+FOR_REVIEWERS: Final = frozenset({"budgets_in_usd", "prices_in_usd"})
+"""Attributes with amounts in dollars. Terraform prints only the changed lines of an item: those with nano-USD say
+neither the window of a budget nor the tier of a price."""
 
 
 def policy_item(environment: Environment, name: str) -> Item:
@@ -45,6 +52,7 @@ def policy_item(environment: Environment, name: str) -> Item:
                 for budget in consumer.budgets
             ]
         },
+        budgets_in_usd=_texts(budget_text(int(budget.usd * NANO_PER_USD), budget.per) for budget in consumer.budgets),
         thresholds={"L": [_number(percent) for percent in environment.alerts.budget_percent]},
         tokens_per_minute=_number(consumer.tokens_per_minute),
         requests_per_minute=_number(consumer.requests_per_minute),
@@ -69,6 +77,7 @@ def model_item(environment: Environment, name: str, tariff: ModelPrices) -> Item
         max_input_tokens=_number(tariff.max_input_tokens if model.max_input_tokens is None else model.max_input_tokens),
         free={"BOOL": model.free},
         **_prices(first),
+        prices_in_usd=_texts(price_texts(tariff.timeline)),
         price_changes={"L": [{"M": {"from": _text(str(period.start)), **_prices(period)}} for period in later]}
         if later
         else None,
@@ -114,6 +123,10 @@ def _rates(step: Mapping[str, int]) -> Item:
 
 def _text(value: str | None) -> Item | None:
     return None if value is None else {"S": value}
+
+
+def _texts(values: Iterable[str]) -> Item:
+    return {"L": [{"S": value} for value in values]}
 
 
 def _number(value: int | None) -> Item | None:

@@ -1,4 +1,4 @@
-"""Differences between prices of a model, as text in USD per million tokens."""
+"""Budgets, prices of a model and their differences, as text in USD."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from constructs_lib.price_table import FALLBACK, PricePeriod
-from lambda_src.contract import STANDARD_TIER, TOKEN_CLASSES
+from lambda_src.contract import STANDARD_TIER, TOKEN_CLASSES, Window
 from lambda_src.core.policy import model_from_item, parse_time
 from lambda_src.core.pricing import usd
 
@@ -64,6 +64,29 @@ def headline(periods: Periods) -> str:
     return f"input {usd(rates['input'])}, output {usd(rates['output'])}"
 
 
+def budget_text(nano: int, per: Window) -> str:
+    """A budget with its window: `5,000 USD per month`, `0.5 USD in total`."""
+    whole, point, fraction = usd(nano).partition(".")
+    return f"{int(whole):,}{point}{fraction} USD {'in total' if per == 'total' else f'per {per}'}"
+
+
+def price_texts(periods: Periods) -> Iterator[str]:
+    """A text per period, tier and step, such as `from 2027-01-01, batch: input 2, output 10 USD per million tokens`,
+    and one per fee. Without the classes whose price is that of their fallback."""
+    for period in periods:
+        start = "" if period.start is None else f"from {period.start}, "
+        for tier, steps in period.tiers.items():
+            for step in steps:
+                rates = ", ".join(f"{item} {usd(step[item])}" for item in TOKEN_CLASSES if not _follow(item, step))
+                yield f"{start}{_step(tier, step['above'])}: {rates} USD per million tokens"
+        for kind in sorted(period.fees):
+            yield f"{start}{kind}: {_fee(period.fees, kind)} USD per 1,000 calls"
+
+
+def _step(tier: str, above: int) -> str:
+    return f"{tier} above {above:,} input tokens" if above else tier
+
+
 def _starts_by(period: PricePeriod, other: PricePeriod) -> bool:
     return period.start is not None and other.start is not None and period.start <= other.start
 
@@ -91,7 +114,7 @@ def _fee(fees: Mapping[str, int], kind: str) -> str:
     return usd(1_000 * fees[kind]) if kind in fees else "none"
 
 
-def _follow(token_class: str, *rates: dict[str, int]) -> bool:
+def _follow(token_class: str, *rates: Mapping[str, int]) -> bool:
     """Whether the class only follows its fallback, whose change is listed already."""
     fallback = FALLBACK.get(token_class)
     return fallback is not None and all(found[token_class] == found[fallback] for found in rates)

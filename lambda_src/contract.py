@@ -303,11 +303,13 @@ LATENCY_BOUNDS_MS: Final = (
 #   policy   pk CONSUMER#<name>     sk POLICY   consumer S, plan S, owner S?, models L<S> ("*": every model),
 #                                               budgets L<M{usd_nano N, per S}>, thresholds L<N> (percent),
 #                                               tokens_per_minute N?, requests_per_minute N?, max_output_tokens N?,
-#                                               expires S? (ISO 8601, UTC), tags M<S>, prompt_log BOOL?
+#                                               expires S? (ISO 8601, UTC), tags M<S>, prompt_log BOOL?,
+#                                               budgets_in_usd L<S> (for reviewers of a plan)
 #   model    pk MODELS              sk <name>   provider S, upstream S, max_output_tokens N, max_input_tokens N?,
 #                                               price_version S, free BOOL,
 #                                               prices M<service tier, L<M{above N, <token class> N, …}>>,
-#                                               price_changes L<M{from S (ISO 8601, UTC), price_version S, prices M}>?
+#                                               price_changes L<M{from S (ISO 8601, UTC), price_version S, prices M}>?,
+#                                               prices_in_usd L<S> (for reviewers of a plan)
 #            The prices apply to the WHOLE request if it has more than `above` input tokens. The first `above` is 0.
 #            Each entry has every token class. The last change whose `from` is not after a request's arrival replaces
 #            its prices.

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
-from constructs_lib.ledger_items import model_item, policy_item
+from constructs_lib.ledger_items import FOR_REVIEWERS, model_item, policy_item
 from constructs_lib.price_changes import in_force, item_periods, price_changes
 from constructs_lib.settings import runtime_config
 from constructs_lib.settings.model_prices import model_prices
@@ -105,7 +105,7 @@ def _changed_fields(
     """One finding that lists every field that differs."""
     changes = [
         f"{field} {_formatted(actual.get(field))} → {_formatted(in_file.get(field))}"
-        for field in sorted((actual.keys() | in_file.keys()) - {PK, SK})
+        for field in sorted((actual.keys() | in_file.keys()) - {PK, SK} - FOR_REVIEWERS)
         if actual.get(field) != in_file.get(field)
     ]
     if changes:

@@ -237,7 +237,11 @@ def test_two_keys_with_the_same_label(system: System, tollgate: Command) -> None
 
 
 def test_items_that_differ_from_the_file(system: System, tollgate: Command) -> None:
-    values = {"budgets": [{"usd_nano": 7_000_000_000, "per": "month"}], "tokens_per_minute": None}
+    values = {
+        "budgets": [{"usd_nano": 7_000_000_000, "per": "month"}],
+        "budgets_in_usd": ["7 USD per month"],  # for reviewers of a plan, so not a finding of its own
+        "tokens_per_minute": None,
+    }
     with item_changed(system, "CONSUMER#alpha", "POLICY", values):
         (found,) = findings(tollgate, "policies", accepted=0)
     assert found["found"] == (
