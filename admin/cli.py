@@ -103,6 +103,11 @@ COMMANDS: Final = {
         "Write the deployed CloudWatch dashboard as one HTML page that opens without a network.",
     ),
     "audit": ("audit", "audit", "List the changes that operators made, newest first."),
+    "plan-summary": (
+        "plan_summary.commands",
+        "plan_summary",
+        "Summarize a Terraform plan in Markdown, for a pull request.",
+    ),
     "kms-policy": ("kms_policy", "kms_policy", "Print the key policy that gateway.kms_key_arn needs."),
 }
 """Module, member and help of each command, in the order of the help."""
@@ -148,7 +153,7 @@ def application(only: str | None = None) -> typer.Typer:
         elif isinstance(loaded, typer.Typer):
             app.add_typer(loaded, name=name)
         else:
-            app.command(name)(loaded)
+            app.command(name, cls=getattr(loaded, "command_class", None))(loaded)
     return app
 
 

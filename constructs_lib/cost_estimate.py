@@ -1,8 +1,8 @@
 """Estimated cost of an environment at AWS's list prices, printed at each synth.
 
 Three parts: the monthly cost without requests, the most that metrics cost a month once requests arrive, and the cost of
-a million requests. Not included: storage of rows and logs, queries, data transfer, KMS requests, AWS's free tier, and
-the providers' bills.
+a million requests. Not included: existing secrets and KMS keys, storage of rows and logs, queries, data transfer, KMS
+requests, AWS's free tier, and the providers' bills.
 """
 
 from __future__ import annotations
@@ -92,10 +92,12 @@ def idle(environment: Environment) -> list[CostItem]:
     evaluated = sum(_evaluated_metrics(alarm) for alarm in alarms)
     composites = int(bool(outage_names(environment, alarms)))
     rules = len(INSIGHT_RULES) if environment.gateway.contributor_insights else 0
-    keys = 1 + (environment.logs_prompts() and environment.gateway.kms_key_arn is None)
-    secrets = sum(provider_secret(environment, name) is not None for name in environment.providers)
-    sweeps = _MINUTES_A_MONTH // SWEEP_MINUTES
-    reads = sweeps * SWEEP_READS * len(environment.consumers)
+    keys = 1 + environment.logs_prompts() if environment.gateway.kms_key_arn is None else 0
+    secrets = sum(
+        secret is not None and not secret.startswith("arn:")
+        for secret in (provider_secret(environment, name) for name in environment.providers)
+    )
+    runs, reads = sweeper(len(environment.consumers))
     return [
         CostItem("metrics that alarms evaluate", evaluated, ALARM_METRIC * evaluated),
         CostItem("composite alarms", composites, COMPOSITE_ALARM * composites),
@@ -103,15 +105,25 @@ def idle(environment: Environment) -> list[CostItem]:
         CostItem("Contributor Insights rules", rules, INSIGHT_RULE * rules),
         CostItem("secrets", secrets, SECRET * secrets),
         CostItem("KMS keys", keys, KMS_KEY * keys),
+        runs,
+        reads,
+    ]
+
+
+def sweeper(consumers: int) -> tuple[CostItem, CostItem]:
+    """Cost items a month of the sweeper: its runs, and what it reads of the consumers."""
+    sweeps = _MINUTES_A_MONTH // SWEEP_MINUTES
+    reads = sweeps * SWEEP_READS * consumers
+    return (
         CostItem("sweeper runs", sweeps, _lambda_usd(sweeps, SWEEPER_MEMORY_MB, SWEEP_SECONDS)),
         CostItem("sweeper read units", reads, READ_MILLION * reads / _MILLION),
-    ]
+    )
 
 
 def metrics(environment: Environment) -> list[CostItem]:
     """Cost items a month once requests arrive: CloudWatch bills a series by the hour, and only while it gets data."""
     series = series_count(environment)
-    return [CostItem("metric series", series, _series_usd(series))]
+    return [CostItem("metric series", series, series_usd(series))]
 
 
 def requests(environment: Environment) -> list[CostItem]:
@@ -157,14 +169,19 @@ def text(environment: Environment) -> str:
 
 def series_count(environment: Environment) -> int:
     """Metric series that the functions and the access log's metric filters can write."""
-    values = {
-        "model": len(environment.models),
-        "consumer": len(environment.consumers) if environment.metering.metrics_per_consumer else 0,
-        "provider": len(environment.providers),
-        "reason": REASONS,
-    }
+    return series_of(
+        models=len(environment.models),
+        consumers=len(environment.consumers) if environment.metering.metrics_per_consumer else 0,
+        providers=len(environment.providers),
+        bearer=environment.gateway.bearer,
+    )
+
+
+def series_of(*, models: int, consumers: int, providers: int, bearer: bool) -> int:
+    """Metric series of as many models, consumers with series of their own, and providers."""
+    values = {"model": models, "consumer": consumers, "provider": providers, "reason": REASONS}
     metrics = [API_GATEWAY_REJECTIONS, *METRICS.values()]
-    metrics += [AUTHORIZER_FAILURES] if environment.gateway.bearer else []
+    metrics += [AUTHORIZER_FAILURES] if bearer else []
     return sum(1 + sum(values[dimension] for dimension in metric.by) for metric in metrics)
 
 
@@ -177,7 +194,8 @@ def _lambda_usd(invocations: int, memory_mb: int, seconds: int | Decimal) -> Dec
     return LAMBDA_MILLION * invocations / _MILLION + LAMBDA_GB_SECOND * gb_seconds
 
 
-def _series_usd(series: int) -> Decimal:
+def series_usd(series: int) -> Decimal:
+    """Price of metric series a month."""
     usd, remaining = Decimal(0), series
     for size, price in METRIC_TIERS:
         count = min(remaining, size)

@@ -9,8 +9,15 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
+from admin.plan_summary.cost import monthly_costs
+from admin.plan_summary.plan import read_plan
+from admin.plan_summary.text import summary
+from constructs_lib import cost_estimate
+from constructs_lib.settings import load
+from tests.plan.record import FOLDER
 from tests.plan.terraform import Folder
-from tests.synth.reading import readable
+from tests.synth.reading import CHECKOUT, readable
+from tests.synth.reading import ENVIRONMENTS as SYNTH_ENVIRONMENTS
 
 pytestmark = pytest.mark.terraform
 
@@ -54,12 +61,51 @@ def test_budget_is_readable_in_the_plan(planned: dict[str, Folder]) -> None:
     assert item["expires"] == {"S": "2027-12-31T00:00:00+00:00"}
 
 
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("change-budget", ['~ S = "5,000 USD per month" -> "8,000.5 USD per month"']),
+        (
+            "change-prices",
+            [
+                '~ S = "standard: input 2.5, cache_read 0.25, output 10 USD per million tokens" -> '
+                '"standard: input 3, cache_read 0.25, output 10 USD per million tokens"',
+                '~ S = "web_search: 10 USD per 1,000 calls" -> "web_search: 12 USD per 1,000 calls"',
+                '+ S = "from 2027-01-01, standard: input 0.3, output 1 USD per million tokens"',
+            ],
+        ),
+    ],
+)
+def test_changed_lines_have_dollars_and_their_window(name: str, lines: list[str]) -> None:
+    """In the recorded text of `terraform show`. Terraform hides what does not change, such as a budget's window."""
+    shown = [line.strip() for line in (FOLDER / f"{name}.txt").read_text().splitlines()]
+    assert [line for line in shown if " USD " in line and line[0] in "~+-"] == lines
+
+
 def test_announced_price_is_readable_in_the_plan(planned: dict[str, Folder]) -> None:
     item = readable(planned["full"].changes["aws_dynamodb_table_item.model_small"]["after"])["item"]
     (change,) = [entry["M"] for entry in item["price_changes"]["L"]]
     assert change["from"] == {"S": "2027-01-01"}
     (rates,) = change["prices"]["M"]["standard"]["L"]
     assert (rates["M"]["input"], rates["M"]["output"]) == ({"N": "190000000"}, {"N": "1970000000"})
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_summary_has_the_cost_that_synth_estimates(planned: dict[str, Folder], name: str) -> None:
+    """`tollgate plan-summary` counts resources; the estimate of `make synth` reads the environment file."""
+    folder = SYNTH_ENVIRONMENTS if (SYNTH_ENVIRONMENTS / f"{name}.toml").exists() else CHECKOUT / "environments"
+    environment = load(folder / f"{name}.toml")
+    plan = read_plan(json.dumps(planned[name].plan), name)
+    before, after = monthly_costs(plan.resources)
+    assert (before.idle, before.metrics) == (0, 0)
+    assert after.idle == round(sum(item.usd for item in cost_estimate.idle(environment)), 2)
+    # The plan of a first deploy knows the providers of models only.
+    used = {model.provider: environment.providers[model.provider] for model in environment.models.values()}
+    known = environment.model_copy(update={"providers": used})
+    assert after.metrics == round(sum(item.usd for item in cost_estimate.metrics(known)), 2)
+    text = summary(plan)
+    assert f"{len(plan.resources)} to add, 0 to change, 0 to destroy" in text
+    assert len(text) < 65_536
 
 
 def test_key_values_are_sensitive(planned: dict[str, Folder]) -> None:

@@ -134,12 +134,18 @@ def test_without_bearer_tokens_there_is_no_authorizer(tmp_path: Path) -> None:
     assert not [item.name for item in cost_estimate.requests(parsed) if "authorizer" in item.name]
 
 
-def test_prompt_log_has_a_kms_key_of_its_own_unless_the_file_names_one(tmp_path: Path) -> None:
+def test_topic_and_prompt_log_have_kms_keys_unless_the_file_names_one(tmp_path: Path) -> None:
     text = TEXT + "prompt_log = true\n"
     assert by_name(cost_estimate.idle(environment(tmp_path, text)))["KMS keys"] == (2, Decimal("2.00"))
     key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     text += f'[gateway]\nkms_key_arn = "{key}"\n'
-    assert by_name(cost_estimate.idle(environment(tmp_path, text)))["KMS keys"] == (1, Decimal("1.00"))
+    assert by_name(cost_estimate.idle(environment(tmp_path, text)))["KMS keys"] == (0, Decimal("0"))
+
+
+def test_existing_secrets_are_billed_to_their_owner(tmp_path: Path) -> None:
+    arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:shared/key-AbCdEf"
+    text = TEXT.replace("[providers.b]", f'secret = "{arn}"\n[providers.b]')
+    assert by_name(cost_estimate.idle(environment(tmp_path, text)))["secrets"] == (1, Decimal("0.40"))
 
 
 def test_metrics_and_their_price_tiers(tmp_path: Path) -> None:
