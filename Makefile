@@ -34,8 +34,8 @@ down: setup ## stop what `make up` started
 synth: setup ## write Terraform JSON for every environment to cdktf.out
 	@$(RUN) main.py
 
-plan: setup ## show what a deploy of ENV would change; OFFLINE=1: a first deploy, without an AWS account
-	@$(RUN) -m $(if $(OFFLINE),tools.offline,tools.cdktf diff) $(ENV)
+plan: setup ## show what a deploy of ENV would change, and save the plan; OFFLINE=1: a first deploy, without an AWS account
+	@$(RUN) -m $(if $(OFFLINE),tools.offline,tools.plan) $(ENV)
 
 deploy: setup ## deploy ENV
 	@$(RUN) -m tools.cdktf deploy $(ENV) $(if $(YES),--auto-approve)

@@ -1,6 +1,6 @@
-"""`make plan`, `make deploy` and `make destroy`: run the CDKTF CLI from node_modules.
+"""`make deploy` and `make destroy`: run the CDKTF CLI from node_modules.
 
-    python -m tools.cdktf diff|deploy|destroy ENV [-- more arguments for cdktf]
+    python -m tools.cdktf deploy|destroy ENV [-- more arguments for cdktf]
 
 The environment `local` uses the embedded cloud that `make up` started. Plain Terraform works as well: run `make synth`,
 then `terraform -chdir=cdktf.out/stacks/tollgate-ENV plan`.
@@ -32,7 +32,6 @@ CONNECT_SECONDS: Final = 2.0
 CLI: Final = ROOT / "node_modules" / ".bin" / "cdktf"
 VERBS: Final = {
     # Without this flag, cdktf requests the provider's checksums for every platform from the public registry.
-    "diff": ["diff", "--skip-provider-lock"],
     "deploy": ["deploy", "--skip-provider-lock"],
     "destroy": ["destroy", "--skip-provider-lock"],
 }
@@ -84,14 +83,14 @@ def main(arguments: list[str]) -> int:
     except LookupError as unknown:  # cdktf would report it only after synthesizing every stack
         sys.stderr.write(f"{unknown.args[0]}\n")
         return 2
-    if verb != "diff" and "--auto-approve" not in more and not sys.stdin.isatty():
+    if "--auto-approve" not in more and not sys.stdin.isatty():
         sys.stderr.write(
             f"{verb} {environment} asks for confirmation, but stdin is not a terminal. "
             f"Review `make plan ENV={environment}`, then run `make {verb} ENV={environment} YES=1`.\n"
         )
         return 2
     command = [str(CLI), *VERBS[verb], prefix(environment), *(argument for argument in more if argument != "--")]
-    if verb == "diff" or "--auto-approve" in more:
+    if "--auto-approve" in more:
         return run_masked(command)
     return subprocess.run(command, cwd=ROOT, env=variables(), check=False).returncode
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from lambda_src.resource_names import prefix
-from tools.paths import ROOT
+from tools.paths import PLANS, ROOT
+from tools.plan import next_steps, plan_arguments, without_colour
 from tools.terraform import cli_environment
 
 OVERRIDE: Final[dict[str, Any]] = {
@@ -68,10 +69,16 @@ def main(arguments: list[str]) -> int:
         return done.returncode
     stack = out / "stacks" / prefix(arguments[0])
     override(stack)
-    for command in (["init", "-input=false"], ["validate"], ["plan", "-input=false", "-refresh=false"]):
+    file = PLANS / f"{arguments[0]}.offline.tfplan"
+    for command in (
+        ["init", "-input=false", *without_colour()],
+        ["validate", *without_colour()],
+        [*plan_arguments(file), "-refresh=false"],
+    ):
         done = subprocess.run(["terraform", *command], cwd=stack, env=variables(), check=False)
         if done.returncode:
             return done.returncode
+    sys.stderr.write(next_steps(stack, file).partition("\n")[0] + "\n")
     return 0
 
 

@@ -1,4 +1,5 @@
-"""`make plan` masks API keys, because reviewers and CI logs see its output, and rejects unknown environments."""
+"""`make plan` and `make deploy` mask API keys, because reviewers and CI logs see their output, and reject unknown
+environments."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ import sys
 
 import pytest
 
-from tools.cdktf import main, masked, run_masked
+from tools import cdktf, plan
+from tools.cdktf import masked, run_masked
 
 # Terraform 1.11's lines as the CDKTF CLI prints them. The second key keeps working on another usage plan.
 LINES = (
@@ -33,5 +35,6 @@ def test_other_lines_are_unchanged(line: str) -> None:
 
 @pytest.mark.parametrize("name", ["locla", "local.toml"])
 def test_an_unknown_environment_gets_a_suggestion(capsys: pytest.CaptureFixture[str], name: str) -> None:
-    assert main(["diff", name]) == 2
-    assert 'did you mean "local"?' in capsys.readouterr().err
+    for arguments, main in (([name], plan.main), (["deploy", name], cdktf.main)):
+        assert main(arguments) == 2
+        assert 'did you mean "local"?' in capsys.readouterr().err
