@@ -43,6 +43,14 @@ class ResourceChange:
         return "replace" if {"create", "delete"} <= {*self.actions} else self.actions[0]
 
     @property
+    def moved_module(self) -> str | None:
+        """The module that a resource comes from whose address is otherwise the same; None: there is none."""
+        name = self.address.removeprefix(f"{self.module}.")
+        former = self.moved_from or ""
+        same = former == name or former.endswith(f".{name}")
+        return former.removesuffix(name).removesuffix(".") if same else None
+
+    @property
     def destroys(self) -> bool:
         return "delete" in self.actions
 

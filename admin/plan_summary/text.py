@@ -89,10 +89,15 @@ def _settings(
 ) -> Iterator[str]:
     """A table of the settings that change."""
     rows: list[Sequence[str]] = []
-    for change in filter(selected, changed):
+    for change in filter(selected, _not_only_moved(changed)):
         before, after = change.item_before, change.item_after
         rows += _rows(_title(change, before, after), read(before or {}), read(after or {}))
     yield from _table(title, ("", "setting", "before", "after"), rows)
+
+
+def _not_only_moved(changed: Iterable[ResourceChange]) -> Iterator[ResourceChange]:
+    """The changes without those of an address alone."""
+    return (change for change in changed if change.action != "no-op")
 
 
 def _title(change: ResourceChange, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
@@ -105,7 +110,8 @@ def _title(change: ResourceChange, before: Mapping[str, Any] | None, after: Mapp
 def _named(change: ResourceChange, old: str | None, new: str | None) -> str:
     module = f"{_code(change.module)} " if change.module else ""
     if old is None or new is None:
-        return f"{module}{_code(new or old or change.name)} {'**removed**' if new is None else '**new**'}"
+        gone = "**no longer managed**" if change.action == "forget" else "**removed**"
+        return f"{module}{_code(new or old or change.name)} {gone if new is None else '**new**'}"
     return f"{module}{_code(new)}{f' renamed from {_code(old)}' if old != new else ''}"
 
 
@@ -115,7 +121,7 @@ def _rows(title: str, before: items.Settings, after: items.Settings) -> Iterator
     for place, name in enumerate(names):
         yield (title if place == 0 else "", name, _value(before, name), _value(after, name))
     if not names:
-        yield (title, _NONE, _NONE, _NONE)
+        yield (title, "no setting changes", _NONE, _NONE)
 
 
 def _value(settings: items.Settings, name: str) -> str:
@@ -124,7 +130,7 @@ def _value(settings: items.Settings, name: str) -> str:
 
 def _keys(changed: Iterable[ResourceChange]) -> Iterator[str]:
     rows = []
-    for change in filter(items.is_key, changed):
+    for change in filter(items.is_key, _not_only_moved(changed)):
         old, new = items.key_names(change)
         effect = {
             "create": "created",
@@ -138,7 +144,7 @@ def _keys(changed: Iterable[ResourceChange]) -> Iterator[str]:
 
 def _limits(changed: Iterable[ResourceChange]) -> Iterator[str]:
     rows: list[Sequence[str]] = []
-    for change in changed:
+    for change in _not_only_moved(changed):
         if change.type == items.PLAN:
             name, read = change.name, items.plan_settings
         elif change.type == items.THROTTLE:
@@ -159,11 +165,14 @@ def _destroyed(changed: Iterable[ResourceChange]) -> Iterator[str]:
 def _others(changed: Iterable[ResourceChange], outputs: Sequence[str]) -> Iterator[str]:
     """Moves, and changes that no other section has, with the names of changed attributes and never their values."""
     created: Counter[str] = Counter()
+    moved: Counter[tuple[str, str]] = Counter()
     rows = []
     for change in changed:
-        if change.moved_from:
+        if change.moved_module is not None:
+            moved[change.moved_module, change.module] += 1
+        elif change.moved_from:
             rows.append((_code(change.address), f"moved from {_code(change.moved_from)}"))
-        elif any(is_listed(change) for is_listed in _LISTED):
+        if (change.moved_from and change.action == "no-op") or any(is_listed(change) for is_listed in _LISTED):
             continue
         elif change.action == "create":
             created[change.type] += 1
@@ -172,6 +181,10 @@ def _others(changed: Iterable[ResourceChange], outputs: Sequence[str]) -> Iterat
             rows.append((_code(change.address), f"updated: {names}"))
         elif not change.destroys:
             rows.append((_code(change.address), _VERBS[change.action]))
+    rows += [
+        (_code(new or "root module"), f"{counted(count, 'resource')} moved from {_code(old or 'root module')}")
+        for (old, new), count in sorted(moved.items())
+    ]
     rows += [(_code(kind), f"{count} created") for kind, count in sorted(created.items())]
     rows += [(_code(f"output {name}"), "updated") for name in outputs]
     yield from _folded("Other changes", ("resource", "change"), rows)

@@ -118,12 +118,39 @@ def test_lost_keys_history_and_money_are_warned_of() -> None:
     assert "audit trail and operators' keys are lost" in warnings[3]
 
 
+def test_forgotten_resources_are_not_called_destroyed() -> None:
+    """A `removed` block takes them out of the state; they go on working."""
+    plan = recorded_plan("no-change")
+    for address in ("aws_api_gateway_api_key.search_batch", "aws_dynamodb_table_item.policy_search"):
+        resource(plan, address).update(actions=["forget"], after=None)
+    text = summarized(plan)
+    assert "0 to destroy, 2 to forget" in text
+    assert "[!WARNING]" not in text
+    assert "| `search` **no longer managed** |" in text
+    assert "| `search/batch` **no longer managed** | no longer managed, not destroyed |" in text
+
+
 def test_module_instances_are_named() -> None:
     text = summarized(in_module(recorded_plan("rename-moved")))
     assert '| `module.tollgate["eu"]` `discovery` renamed from `search` |' in text
     text = summarized(in_module(recorded_plan("remove")))
     assert '`module.tollgate["eu"]` `search` **removed**' in text
     assert "| without requests | $9.44 | $9.43 | -0.01 |" in text
+
+
+def test_moves_into_a_module_are_counted() -> None:
+    """Teams that switch to the module move every resource: not a row each."""
+    plan = in_module(recorded_plan("no-change"))
+    for change in plan["resource_changes"]:
+        change["previous_address"] = change["address"].partition("].")[2]
+    resource(plan, 'module.tollgate["eu"].aws_dynamodb_table_item.policy_search')["actions"] = ["update"]
+    text = summarized(plan)
+    count = len(plan["resource_changes"])
+    assert f"**0 to add, 1 to change, 0 to destroy, {count} moved.**" in text
+    assert f'| `module.tollgate["eu"]` | {count} resources moved from `root module` |' in text
+    assert '| `module.tollgate["eu"]` `search` | no setting changes | – | – |' in text
+    assert "### Keys" not in text
+    assert "large" not in text
 
 
 def test_resources_of_other_applications_are_listed_without_values() -> None:
