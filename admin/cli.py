@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -43,6 +44,16 @@ def root(
             autocompletion=completion.environments,
         ),
     ] = None,
+    environments: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Folder of the environment files. Default: the environment variable TOLLGATE_ENVIRONMENTS, else "
+            "environments/ in the current folder.",
+        ),
+    ] = None,
     profile: Annotated[str | None, typer.Option(metavar="NAME", help="AWS profile.")] = None,
     region: Annotated[
         str | None,
@@ -73,7 +84,9 @@ def root(
       tollgate --env prod usage report --by consumer,model --since 30d
       tollgate --env prod doctor
     """
-    options = Options(environment=env, profile=profile, region=region, endpoint_url=endpoint_url)
+    options = Options(
+        environment=env, environments=environments, profile=profile, region=region, endpoint_url=endpoint_url
+    )
     context.obj = Session(options, Output(form=output, yes=yes, dry_run=dry_run))
 
 
@@ -130,7 +143,8 @@ class RootGroup(TyperGroup):
 def _without_file(context: Any, error: ConfigurationError) -> ConfigurationError:
     """`error`, headed by the environments that have a file if this one has none: its name is likely wrong."""
     session = context.obj
-    missing = missing_file(session.environment) if isinstance(session, Session) and session.options.environment else ""
+    named = isinstance(session, Session) and session.options.environment
+    missing = missing_file(session.files, session.environment) if named else ""
     return ConfigurationError(f"{missing}\n{error}") if missing else error
 
 
@@ -177,7 +191,7 @@ def _placeholder() -> None:
     """Stands for a command that is not loaded, in the help."""
 
 
-_TAKE_A_VALUE: Final = ("--env", "--profile", "--region", "--endpoint-url", "--output")
+_TAKE_A_VALUE: Final = ("--env", "--environments", "--profile", "--region", "--endpoint-url", "--output")
 _FLAGS: Final = ("--yes", "-y", "--dry-run", "--version")
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import typer
 
-from admin.environment_file import environment_names, read_environment
+from admin.environment_file import environment_files, environment_names, read_environment
 from admin.errors import CliError
 
 Completion = Callable[[typer.Context], list[str]]
 
 
-def environments() -> list[str]:
+def environments(ctx: typer.Context) -> list[str]:
     """Environments that have a file."""
-    return environment_names()
+    return environment_names(_folder(ctx))
 
 
 def _names_in(section: str) -> Completion:
@@ -41,9 +42,13 @@ def keys(ctx: typer.Context) -> list[str]:
 
 def _section(ctx: typer.Context, name: str) -> Mapping[str, Any]:
     """A section of the environment file by name; empty if it cannot be read: a completion prints no errors."""
-    environment = ctx.find_root().params.get("env")
+    environment, folder = ctx.find_root().params.get("env"), _folder(ctx)
     try:
-        section = read_environment(environment)[name] if environment in environment_names() else {}
+        section = read_environment(folder, environment)[name] if environment in environment_names(folder) else {}
     except (CliError, KeyError):
         return {}
     return {key: value for key, value in section.items() if key.isprintable()} if isinstance(section, dict) else {}
+
+
+def _folder(ctx: typer.Context) -> Path:
+    return environment_files(ctx.find_root().params.get("environments"))

@@ -24,29 +24,29 @@ _LOCAL_STATE: Final = Path("build", "local")
 _CLOUD_MODULE: Final = "local.cloud"
 
 
-def environment_files() -> Path:
-    """Folder of the environment files: TOLLGATE_ENVIRONMENTS, else ./environments, else the checkout's."""
-    configured = os.environ.get(FOLDER_VARIABLE)
+def environment_files(given: Path | None = None) -> Path:
+    """Folder of the environment files: `given`, else TOLLGATE_ENVIRONMENTS, ./environments, or the checkout's."""
+    configured = given or os.environ.get(FOLDER_VARIABLE)
     if configured:
         return Path(configured)
     here = Path("environments")
     return here if here.is_dir() else CHECKOUT / "environments"
 
 
-def environment_names() -> list[str]:
-    """Names of the environments that have a file."""
+def environment_names(folder: Path) -> list[str]:
+    """Names of the environments that have a file in `folder`."""
     try:
-        return sorted(path.stem for path in environment_files().glob("*.toml"))
+        return sorted(path.stem for path in folder.glob("*.toml"))
     except OSError:
         return []
 
 
-def read_environment(name: str) -> dict[str, Any]:
-    """The file of an environment; empty if it does not exist.
+def read_environment(folder: Path, name: str) -> dict[str, Any]:
+    """The file of an environment in `folder`; empty if it does not exist.
 
     Raises ConfigurationError if the file cannot be read, because it may name another region or account.
     """
-    path = environment_files() / f"{name}.toml"
+    path = folder / f"{name}.toml"
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -55,21 +55,21 @@ def read_environment(name: str) -> dict[str, Any]:
         raise ConfigurationError(f"{path} cannot be read: {error}; accepted: a TOML file in UTF-8.") from None
 
 
-def missing_file(name: str) -> str:
+def missing_file(folder: Path, name: str) -> str:
     """Says that environment `name` has no file, and names those that have one; empty if it has one or none has."""
-    names = environment_names()
+    names = environment_names(folder)
     if not names or name in names:
         return ""
     similar = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {printable(similar[0])}?" if similar else ""
     known = ", ".join(map(printable, names))
-    return f"no environment file {name} in {printable(environment_files())}; there are {known}.{hint}"
+    return f"no environment file {name} in {printable(folder)}; there are {known}.{hint}"
 
 
-def local_endpoint() -> str | None:
-    """Endpoint of the embedded cloud that `make up` started in the checkout of the environment files; None if it does
-    not run. Its port may belong to another checkout's cloud by now, so the recorded process counts."""
-    state = environment_files().resolve().parent / _LOCAL_STATE
+def local_endpoint(folder: Path) -> str | None:
+    """Endpoint of the embedded cloud that `make up` started in the checkout that contains `folder`; None if it does not
+    run. Its port may belong to another checkout's cloud by now, so the recorded process counts."""
+    state = folder.resolve().parent / _LOCAL_STATE
     try:
         endpoint = json.loads((state / "variables.json").read_text())[ENDPOINT_VARIABLE]
         process = int(json.loads((state / "cloud.json").read_text())["pid"])

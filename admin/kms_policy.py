@@ -7,7 +7,6 @@ import sys
 
 import typer
 
-from admin.environment_file import environment_files
 from admin.errors import ConfigurationError, RefusedError
 from admin.session import session_of
 
@@ -26,11 +25,12 @@ def kms_policy(context: typer.Context) -> None:
     from constructs_lib.kms_policy import key_policy
     from constructs_lib.settings import EnvironmentErrors, load
 
-    file = environment_files() / f"{session_of(context).environment}.toml"
+    session = session_of(context)
+    file = session.files / f"{session.environment}.toml"
     try:
         policy = key_policy(load(file))
     except FileNotFoundError:
-        raise ConfigurationError(f"no environment file {file}; pass another --env.") from None
+        raise ConfigurationError(f"no environment file {file}; pass another --env or --environments.") from None
     except EnvironmentErrors as errors:
         raise ConfigurationError(str(errors)) from None
     if policy is None:

@@ -7,11 +7,13 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from admin.environment_file import (
     ENDPOINT_VARIABLE,
+    environment_files,
     environment_names,
     local_endpoint,
     read_environment,
@@ -48,6 +50,7 @@ class Options:
     """Options of every command; None if not passed."""
 
     environment: str | None = None
+    environments: Path | None = None
     profile: str | None = None
     region: str | None = None
     endpoint_url: str | None = None
@@ -84,7 +87,7 @@ class Session:
         """Name of the environment. Raises UsageError if it is missing or invalid."""
         name = self.options.environment
         if name is None:
-            known = ", ".join(environment_names()) or "none"
+            known = ", ".join(environment_names(self.files)) or "none"
             raise UsageError(
                 f"no environment given: pass --env NAME or set {ENVIRONMENT_VARIABLE}. Environment files: {known}."
             )
@@ -95,6 +98,11 @@ class Session:
                 "not starting with a hyphen."
             )
         return name
+
+    @property
+    def files(self) -> Path:
+        """Folder of the environment files."""
+        return environment_files(self.options.environments)
 
     def now(self) -> datetime:
         """The current time in UTC."""
@@ -142,7 +150,7 @@ class Session:
             )
         if url is None or passed or os.environ.get(ENDPOINT_VARIABLE) or not _is_loopback(url):
             return url
-        running = local_endpoint()
+        running = local_endpoint(self.files)
         if running is None:
             raise ConfigurationError(
                 f"no embedded cloud of this checkout is running: start it with `make up ENV={self.environment}`. To "
@@ -153,7 +161,7 @@ class Session:
     def _file_aws(self) -> dict[str, str]:
         """The texts of the environment file's `[aws]` section; empty without a file. Raises ConfigurationError if the
         file cannot be read."""
-        section = read_environment(self.environment).get("aws", {})
+        section = read_environment(self.files, self.environment).get("aws", {})
         items = section.items() if isinstance(section, dict) else ()
         return {name: value for name, value in items if isinstance(value, str)}
 

@@ -33,7 +33,7 @@ _RESULT: Final = "result"
 class Alarms(Construct):
     """Every alarm of an environment. All publish to one topic when they go into ALARM and when they return to OK.
 
-    alarms: without the composite. arns: of all of them, the composite first.
+    alarms: definitions, without the composite. resources: theirs, by name. arns: of all of them, the composite first.
     """
 
     def __init__(self, scope: Construct, *, environment: Environment, notifications: Notifications) -> None:
@@ -41,11 +41,11 @@ class Alarms(Construct):
         self._environment = environment
         self._topic_arn = notifications.arn
         self.alarms = alarms_of(environment)
-        resources = {alarm.name: self._metric_alarm(alarm) for alarm in self.alarms}
+        self.resources = {alarm.name: self._metric_alarm(alarm) for alarm in self.alarms}
         outages = outage_names(environment, self.alarms)
-        self.arns = [resource.arn for resource in resources.values()]
+        self.arns = [resource.arn for resource in self.resources.values()]
         if outages:
-            self.arns.insert(0, self._composite([resources[name] for name in outages]))
+            self.arns.insert(0, self._composite([self.resources[name] for name in outages]))
 
     def _metric_alarm(self, alarm: Alarm) -> CloudwatchMetricAlarm:
         condition = alarm.condition

@@ -18,7 +18,9 @@ from typing import Any, TypeVar
 def _register_unexecuted(package: str) -> None:
     spec = importlib.util.find_spec(package)
     if spec is None:
-        raise ModuleNotFoundError(f"{package} is not installed; run `make setup`", name=package)
+        raise ModuleNotFoundError(
+            f"{package} is not installed; run `make setup`, or install tollgate with pip", name=package
+        )
     if package not in sys.modules:
         sys.modules[package] = importlib.util.module_from_spec(spec)
 
@@ -159,6 +161,12 @@ def addressed(name: str, element: _Element) -> _Element:
     """
     element.override_logical_id(name)
     return element
+
+
+def resources_of(construct: Construct) -> dict[str, TerraformResource]:
+    """The Terraform resources in a construct, by address (`aws_dynamodb_table.ledger`)."""
+    resources = [node for node in construct.node.find_all() if isinstance(node, TerraformResource)]
+    return {f"{resource.terraform_resource_type}.{resource.friendly_unique_id}": resource for resource in resources}
 
 
 def configured(scope: Construct, elements: Iterable[TerraformElement]) -> dict[str, Any]:

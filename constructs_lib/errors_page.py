@@ -11,7 +11,7 @@ from typing import Final
 from constructs_lib.gateway_responses import gateway_responses
 from lambda_src.core.error_causes import CAUSES, Cause
 
-PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "errors.md"
+PAGE: Final = Path("docs", "errors.md")
 
 _INTRODUCTION: Final = """\
 # Errors

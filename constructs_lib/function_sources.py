@@ -12,16 +12,16 @@ from constructs_lib.settings.catalogue import FunctionSettings
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, display
 
 
-def source_errors(environment: Environment, checkout: Path) -> list[SettingError]:
+def source_errors(environment: Environment, project: Path) -> list[SettingError]:
     """Folders that are missing, empty or not allowed, and handlers that are not in their folder."""
     return [
-        error for name, function in environment.functions.items() for error in _source_errors(name, function, checkout)
+        error for name, function in environment.functions.items() for error in _source_errors(name, function, project)
     ]
 
 
-def _source_errors(name: str, function: FunctionSettings, checkout: Path) -> list[SettingError]:
+def _source_errors(name: str, function: FunctionSettings, project: Path) -> list[SettingError]:
     try:
-        return _folder_errors(name, function, checkout) or [*_handler_errors(name, function, checkout)]
+        return _folder_errors(name, function, project) or [*_handler_errors(name, function, project)]
     except (OSError, RuntimeError) as error:  # a name that is too long, a loop of links, a missing permission
         reason = error.strerror if isinstance(error, OSError) else str(error)
         accepted, fix = (
@@ -31,11 +31,11 @@ def _source_errors(name: str, function: FunctionSettings, checkout: Path) -> lis
         return [SettingError(("functions", name, "source"), display(function.source), accepted, fix)]
 
 
-def _folder_errors(name: str, function: FunctionSettings, checkout: Path) -> list[SettingError]:
-    folder = checkout / function.source
+def _folder_errors(name: str, function: FunctionSettings, project: Path) -> list[SettingError]:
+    folder = project / function.source
     if Path(function.source).is_absolute():
         fix = "make it relative: all checkouts must synthesize the same bytes"
-    elif checkout.resolve().is_relative_to(folder.resolve()):
+    elif project.resolve().is_relative_to(folder.resolve()):
         fix = "move the code to its own folder: the package would contain this whole folder, state files included"
     elif folder.is_file():
         fix = f"name the folder that contains {folder.name}"
@@ -43,24 +43,24 @@ def _folder_errors(name: str, function: FunctionSettings, checkout: Path) -> lis
         fix = f"correct it, or add files to {folder}, which is missing or empty"
     else:
         return []
-    accepted = "a folder with the function's code, relative to the checkout"
+    accepted = "a folder with the function's code, relative to the project"
     return [SettingError(("functions", name, "source"), display(function.source), accepted, fix)]
 
 
-def _handler_errors(name: str, function: FunctionSettings, checkout: Path) -> Iterator[SettingError]:
+def _handler_errors(name: str, function: FunctionSettings, project: Path) -> Iterator[SettingError]:
     *path, handler = function.handler.split(".")
-    module = checkout / function.source / Path(*path)
+    module = project / function.source / Path(*path)
     candidates = (module.with_suffix(".py"), module / "__init__.py")
     file = next((candidate for candidate in candidates if candidate.is_file()), None)
     key_path: KeyPath = ("functions", name, "handler")
     if file is None:
-        fix = f"correct it, or add {candidates[0].relative_to(checkout)}"
+        fix = f"correct it, or add {candidates[0].relative_to(project)}"
         yield SettingError(key_path, display(function.handler), f"FILE.FUNCTION of a file in {function.source}", fix)
         return
     names = _defined_names(file)
     if names is not None and handler not in names:
         fix = f"correct it, or define {handler}; the file defines {', '.join(sorted(names)) or 'nothing'}"
-        yield SettingError(key_path, display(function.handler), f"a function in {file.relative_to(checkout)}", fix)
+        yield SettingError(key_path, display(function.handler), f"a function in {file.relative_to(project)}", fix)
 
 
 def _defined_names(file: Path) -> set[str] | None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
+import lambda_src
 from constructs_lib.aws import Construct
 from constructs_lib.function import Function
 from constructs_lib.kms_keys import account_in
@@ -28,12 +29,12 @@ from lambda_src.contract import (
 )
 from lambda_src.resource_names import log_group
 
-SOURCE_FOLDER: Final = "lambda_src"
-"""Also the folder inside the archive, since it is a Python package."""
+SOURCE: Final = Path(lambda_src.__file__).parent
+"""The installed package. Its name is also the folder inside the archive."""
 BUNDLED_LIBRARIES: Final = ("urllib3",)
 """Lambda's own copy changes with AWS's releases and may be version 1, which lacks methods of our provider client."""
 WRAPPER_VARIABLE: Final = "AWS_LAMBDA_EXEC_WRAPPER"
-WRAPPER: Final = f"/var/task/{SOURCE_FOLDER}/bootstrap"
+WRAPPER: Final = f"/var/task/{SOURCE.name}/bootstrap"
 """It starts our own runtime in place of Lambda's, which cannot stream (lambda_src/runtime.py)."""
 SWEEPER_TIMEOUT_SECONDS: Final = 240
 """Shorter than its interval, so that no two runs overlap."""
@@ -43,11 +44,9 @@ AUTHORIZER_TIMEOUT_SECONDS: Final = 3
 _INFERENCE_PROFILE: Final = re.compile(r"^(us|us-gov|eu|apac|jp|au|ca|global)\.(.+)$")
 
 
-def tollgate_package(checkout: Path, build_folder: Path) -> Package:
+def tollgate_package(build_folder: Path) -> Package:
     """The package of Tollgate's own functions."""
-    return build(
-        checkout / SOURCE_FOLDER, build_folder / "tollgate.zip", inside=SOURCE_FOLDER, libraries=BUNDLED_LIBRARIES
-    )
+    return build(SOURCE, build_folder / "tollgate.zip", inside=SOURCE.name, libraries=BUNDLED_LIBRARIES)
 
 
 def configuration(environment: Environment, ledger: LedgerTable, notifications: Notifications) -> dict[str, str]:
@@ -131,7 +130,7 @@ def authorizer_function(scope: Construct, environment: Environment, package: Pac
 
 
 def custom_functions(
-    scope: Construct, environment: Environment, checkout: Path, build_folder: Path
+    scope: Construct, environment: Environment, project: Path, build_folder: Path
 ) -> dict[str, Function]:
     """The custom functions of the environment file, by name."""
     return {
@@ -139,7 +138,7 @@ def custom_functions(
             scope,
             name,
             environment=environment,
-            package=build(checkout / settings.source, build_folder / f"{environment.name}-{name}.zip"),
+            package=build(project / settings.source, build_folder / f"{environment.name}-{name}.zip"),
             handler=settings.handler,
             description=f"Custom function {name} of {environment.prefix}",
             log_group_name=function_log_group(environment.name, name),

@@ -18,7 +18,7 @@ from lambda_src.contract import HEADER_PROMPT_LOG, METRIC_NAMESPACE
 from lambda_src.core.glossary import LINE_KINDS, PROMPT_FIELDS, USAGE_FIELDS
 from lambda_src.core.metrics import METRICS
 
-PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "monitoring.md"
+PAGE: Final = Path("docs", "monitoring.md")
 
 _INTRODUCTION: Final = """\
 # Monitoring

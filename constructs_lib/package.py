@@ -55,7 +55,8 @@ def build(source: Path, zip_path: Path, *, inside: str = "", libraries: tuple[st
     draft = zip_path.with_name(f".{zip_path.name}.{os.getpid()}")
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
         for name, path in sorted(files.items()):
-            archive.writestr(_member(path, name), path.read_bytes())
+            content = path.read_bytes()
+            archive.writestr(_member(path, name, content), content)
     digest = hashlib.sha256(draft.read_bytes()).hexdigest()
     draft.replace(zip_path)
     return Package(zip_path, digest)
@@ -70,7 +71,9 @@ def members(folder: Path, inside: Path = Path()) -> dict[str, Path]:
 def _installed(library: str) -> Path:
     spec = importlib.util.find_spec(library)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"{library} is not installed; run `make setup`", name=library)
+        raise ModuleNotFoundError(
+            f"{library} is not installed; run `make setup`, or install tollgate with pip", name=library
+        )
     return Path(spec.origin).parent
 
 
@@ -78,8 +81,10 @@ def _included(path: Path) -> bool:
     return not _EXCLUDED_FOLDERS.intersection(path.parts) and path.suffix not in _EXCLUDED_SUFFIXES
 
 
-def _member(path: Path, name: str) -> zipfile.ZipInfo:
+def _member(path: Path, name: str, content: bytes) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _EARLIEST)
     info.create_system = _UNIX
-    info.external_attr = _EXECUTABLE_MODE if os.access(path, os.X_OK) else _FILE_MODE
+    # A script keeps its mode where an installer or a file system lost it: Lambda executes lambda_src/bootstrap.
+    executable = content.startswith(b"#!") or os.access(path, os.X_OK)
+    info.external_attr = _EXECUTABLE_MODE if executable else _FILE_MODE
     return info

@@ -18,7 +18,7 @@ from lambda_src.resource_names import ENVIRONMENT_TAG
 STREAMING: Final = ">= 6.27, < 7"
 """Versions of the AWS provider with streamed integrations of up to 15 minutes."""
 BUFFERED: Final = ">= 5.100, < 7"
-_CHECKOUT: Final = "../../.."
+_PROJECT: Final = "../../.."
 """Relative to cdktf.out/stacks/NAME, where Terraform runs."""
 
 
@@ -67,7 +67,7 @@ def configure(stack: TerraformStack, environment: Environment) -> None:
 def _backend(stack: TerraformStack, environment: Environment) -> None:
     backend = environment.aws.backend
     if backend.bucket is None or environment.aws.endpoint is not None:  # the embedded cloud has no S3
-        LocalBackend(stack, path=backend.path or f"{_CHECKOUT}/terraform.{environment.prefix}.tfstate")
+        LocalBackend(stack, path=backend.path or f"{_PROJECT}/terraform.{environment.prefix}.tfstate")
         return
     S3Backend(
         stack,

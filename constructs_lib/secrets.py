@@ -13,13 +13,14 @@ from constructs_lib.settings.runtime import provider_secret
 class ProviderSecrets(Construct):
     """One secret per provider that takes a key. If the environment file names an ARN, that secret is used.
 
-    arns: by provider.
+    arns: by provider. secrets: those that Terraform creates, by provider.
     """
 
     def __init__(self, scope: Construct, *, environment: Environment) -> None:
         super().__init__(scope, "secrets")
         self._aws = environment.aws
         self.arns: dict[str, str] = {}
+        self.secrets: dict[str, SecretsmanagerSecret] = {}
         for provider in environment.providers:
             secret = provider_secret(environment, provider)
             if secret is not None:
@@ -36,7 +37,8 @@ class ProviderSecrets(Construct):
             # An accidental destroy can be undone for a week; during that time the name is taken.
             recovery_window_in_days=7 if environment.gateway.deletion_protection else 0,
         )
-        return addressed(provider, secret).arn
+        self.secrets[provider] = addressed(provider, secret)
+        return secret.arn
 
     def read(self) -> Sequence[Statement]:
         """Permission to read these secrets and no other."""

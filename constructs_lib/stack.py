@@ -42,24 +42,26 @@ from constructs_lib.stage import Stage
 class TollgateStack(TerraformStack):
     """All resources of one environment.
 
-    checkout: folder with `lambda_src` and the sources of custom functions. build: folder for the packages.
+    project: folder that the sources of custom functions are relative to. build: folder for the Lambda packages; None:
+    `build/packages` in the project. Each part is an attribute, and each part has its resources as attributes.
     """
 
-    def __init__(self, scope: Construct, *, environment: Environment, checkout: Path, build: Path) -> None:
+    def __init__(self, scope: Construct, *, environment: Environment, project: Path, build: Path | None = None) -> None:
         super().__init__(scope, environment.prefix)
+        build = project / "build" / "packages" if build is None else build
         configure(self, environment)
 
         self.ledger = LedgerTable(self, environment=environment)
         self.secrets = ProviderSecrets(self, environment=environment)
         self.notifications = Notifications(self, environment=environment, account_of=self.ledger.table.arn)
         self.prompts = PromptLog(self, environment=environment, account_of=self.ledger.table.arn)
-        package = tollgate_package(checkout, build)
+        package = tollgate_package(build)
         variables = configuration(environment, self.ledger, self.notifications)
         self.gateway = gateway_function(self, environment, package, variables)
         self.aggregator = aggregator_function(self, environment, package, variables)
         self.sweeper = sweeper_function(self, environment, package, variables)
         self.authorizer = authorizer_function(self, environment, package) if environment.gateway.bearer else None
-        self.custom_functions = custom_functions(self, environment, checkout, build)
+        self.custom_functions = custom_functions(self, environment, project, build)
         self.schedule = Schedule(self, environment=environment, sweeper=self.sweeper)
 
         routes = list(endpoints(environment, self.gateway, self.custom_functions))
@@ -68,9 +70,9 @@ class TollgateStack(TerraformStack):
         self.plans = Plans(self, environment=environment, api=self.api, stage=self.stage)
         self._write_items(environment)
 
-        ApiGatewayRejections(self, environment=environment, stage=self.stage)
+        self.rejections = ApiGatewayRejections(self, environment=environment, stage=self.stage)
         self.alarms = Alarms(self, environment=environment, notifications=self.notifications)
-        ChatChannels(self, environment=environment, notifications=self.notifications)
+        self.chat = ChatChannels(self, environment=environment, notifications=self.notifications)
         self.dashboard = Dashboard(self, environment=environment, alarms=self.alarms)
         self.queries = SavedQueries(
             self,

@@ -6,7 +6,5 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PLANS: Final = ROOT / "build" / "plans"
-"""Plan files that `make plan` saves."""
 LOCAL_VARIABLES: Final = ROOT / "build" / "local" / "variables.json"
 """Environment variables that point a synth of `local` at the embedded cloud. `make up` writes the file."""

@@ -13,31 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from constructs_lib.plan_files import next_steps, plan_arguments, plan_file
 from constructs_lib.settings.files import environment_files
 from lambda_src.resource_names import prefix
 from tools.cdktf import run_masked, variables
-from tools.paths import PLANS, ROOT
-
-
-def plan_arguments(file: Path) -> list[str]:
-    """Terraform's arguments for a plan that is saved to `file`."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return ["plan", "-input=false", f"-out={file}", *without_colour()]
-
-
-def without_colour() -> list[str]:
-    """Terraform's argument for output that does not go to a terminal."""
-    return [] if sys.stdout.isatty() else ["-no-color"]
-
-
-def next_steps(stack: Path, file: Path) -> str:
-    """The commands that summarize and apply a saved plan."""
-    folder, name = (path.relative_to(ROOT) if path.is_relative_to(ROOT) else path for path in (stack, file))
-    quoted = f'"$PWD/{name}"' if not name.is_absolute() else f'"{name}"'
-    return (
-        f"Summary: terraform -chdir={folder} show -json {quoted} | .venv/bin/tollgate plan-summary -\n"
-        f"Apply exactly this plan: terraform -chdir={folder} apply {quoted}\n"
-    )
+from tools.paths import ROOT
 
 
 def main(arguments: list[str]) -> int:
@@ -51,7 +31,7 @@ def main(arguments: list[str]) -> int:
     except LookupError as unknown:
         sys.stderr.write(f"{unknown.args[0]}\n")
         return 2
-    file = Path(arguments[1] if len(arguments) == 2 else PLANS / f"{environment}.tfplan").resolve()
+    file = Path(arguments[1] if len(arguments) == 2 else plan_file(ROOT, environment)).resolve()
     stack = ROOT / os.environ.get("CDKTF_OUTDIR", "cdktf.out") / "stacks" / prefix(environment)
     for command in (
         [sys.executable, str(ROOT / "main.py"), environment],
@@ -63,7 +43,7 @@ def main(arguments: list[str]) -> int:
             return done.returncode
     code = run_masked(["terraform", f"-chdir={stack}", *plan_arguments(file)])
     if code == 0:
-        sys.stderr.write(next_steps(stack, file))
+        sys.stderr.write("".join(next_steps(ROOT, stack, file)))
     return code
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from admin.environment_file import environment_files
 from admin.keys.api_gateway import GatewayKey, gateway_keys
 from admin.keys.ledger import LedgerKey, all_keys
 from admin.keys.view import with_consumer_expiry
@@ -84,7 +83,7 @@ class Deployed:
         from constructs_lib.settings import EnvironmentErrors, load
 
         try:
-            return load(environment_files() / f"{self.session.environment}.toml"), ""
+            return load(self.session.files / f"{self.session.environment}.toml"), ""
         except FileNotFoundError:
             return None, ""
         except EnvironmentErrors as errors:

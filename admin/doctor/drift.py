@@ -29,7 +29,7 @@ def file(deployed: Deployed) -> Iterator[Finding]:
     elif environment is None:
         yield note(
             f"there is no {name} here, so the deployment is not compared with it",
-            "run this in the checkout from which you deploy the environment, or set TOLLGATE_ENVIRONMENTS",
+            "run this in the folder from which you deploy the environment, or pass --environments",
         )
 
 

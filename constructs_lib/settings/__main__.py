@@ -9,7 +9,7 @@ from pathlib import Path
 from constructs_lib.settings import EnvironmentErrors, load
 from constructs_lib.settings.reference import page, schema
 
-DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
+DOCS = Path("docs")
 
 
 def main(arguments: list[str]) -> int:

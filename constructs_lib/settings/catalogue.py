@@ -225,7 +225,9 @@ class FunctionSettings(Section):
     the body is in base64 (`isBase64Encoded`), as `examples/hello/app.py` shows. Do not log the event or send it on,
     since its headers and `requestContext.identity.apiKey` contain the caller's key."""
 
-    source: Text = Field(description="Folder with the function's code, relative to the checkout.")
+    source: Text = Field(
+        description="Folder with the function's code, relative to the project (the folder of main.py)."
+    )
     path: ApiPath | None = Field(default=None, description="API path. Default: /NAME.")
     methods: NonEmptyUniqueList[Literal["ANY", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]] = Field(
         default=("ANY",), description="HTTP methods."

@@ -12,16 +12,18 @@ from constructs_lib.settings.validation_errors import did_you_mean, printable
 FOLDER_VARIABLE: Final = "TOLLGATE_ENVIRONMENTS"
 
 
-def environment_files(checkout: Path, names: Sequence[str]) -> list[Path]:
-    """Files of the environments `names`, or of all, in the folder TOLLGATE_ENVIRONMENTS or `environments/`.
+def environment_files(project: Path, names: Sequence[str], folder: Path | None = None) -> list[Path]:
+    """Files of the environments `names`, or of all, in `folder`, else TOLLGATE_ENVIRONMENTS, else `environments/`.
 
     Raises LookupError with a message for the user if a name has no file, or the folder has none.
     """
-    folder = Path(os.environ.get(FOLDER_VARIABLE) or checkout / "environments")
+    folder = folder or Path(os.environ.get(FOLDER_VARIABLE) or project / "environments")
     try:
         files = {path.stem: path for path in sorted(folder.glob("*.toml")) if path.is_file()}
     except OSError as error:
-        raise LookupError(f"{FOLDER_VARIABLE} names an unreadable folder: {error.strerror}. Correct it.") from None
+        raise LookupError(
+            f"--environments or {FOLDER_VARIABLE} names an unreadable folder: {error.strerror}. Correct it."
+        ) from None
     existing = f"Environments in {printable(str(folder))}: {', '.join(map(printable, files)) or 'none'}"
     if missing := [name for name in names if name not in files]:
         raise LookupError("\n".join([*(_missing(folder, name, files) for name in missing), existing]))

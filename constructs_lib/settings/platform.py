@@ -38,7 +38,7 @@ class BackendSettings(Section):
     path: Text | None = Field(
         default=None,
         description="Local state file, relative to cdktf.out/stacks/tollgate-NAME. "
-        "Default: terraform.tollgate-NAME.tfstate in the checkout.",
+        "Default: terraform.tollgate-NAME.tfstate in the project.",
     )
     bucket: BucketName | None = Field(default=None, description="S3 bucket for the state. Enable its versioning.")
     key: ObjectKey | None = Field(

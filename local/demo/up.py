@@ -27,7 +27,14 @@ from lambda_src.resource_names import prefix
 from local.cloud import client
 from local.cloud.process import CloudError
 from local.demo.snippets import snippets
-from local.deployment import ENDPOINT_VARIABLE, PROVIDER_VARIABLE, CommandError, Deployment, put_secrets
+from local.deployment import (
+    ENDPOINT_VARIABLE,
+    ENVIRONMENTS_VARIABLE,
+    PROVIDER_VARIABLE,
+    CommandError,
+    Deployment,
+    put_secrets,
+)
 from local.provider.protocol import StandInKeys
 from tools.paths import LOCAL_VARIABLES, ROOT
 
@@ -177,8 +184,8 @@ def main(arguments: list[str]) -> int:
         return 130
     print("\n".join(snippets(environment, outputs, deployment.key_value)))
     running = client.running(STATE_DIR)
-    if running is not None and running.port != client.USUAL_PORT:
-        console.print(f"Port {client.USUAL_PORT} is in use. Run: export {ENDPOINT_VARIABLE}={running.endpoint}")
+    if running is not None and (running.port != client.USUAL_PORT or ENVIRONMENTS_VARIABLE in os.environ):
+        console.print(f"For commands of other folders, run: export {ENDPOINT_VARIABLE}={running.endpoint}")
     console.print(f"Try: .venv/bin/tollgate --env {environment.name} consumers list\nStop everything: make down")
     return 0
 

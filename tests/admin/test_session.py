@@ -149,3 +149,26 @@ def test_service_errors_of_an_environment_without_a_file_have_no_heading() -> No
 def test_without_any_file_there_is_no_heading(environments: Path) -> None:
     (environments / "filed.toml").unlink()
     assert "no environment file" not in Command().here("--env", "flied", "providers", "list", accepted=253).err
+
+
+def test_the_option_environments_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Projects have their files anywhere; the variable may name those of another one."""
+    for folder, region in (("option", "eu-north-1"), ("variable", "eu-west-3"), ("environments", "eu-central-1")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.toml").write_text(f'[aws]\nregion = "{region}"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TOLLGATE_ENVIRONMENTS", raising=False)
+    assert Session(Options(environment="mine"), Output()).region == "eu-central-1"
+    monkeypatch.setenv("TOLLGATE_ENVIRONMENTS", "variable")
+    assert Session(Options(environment="mine"), Output()).region == "eu-west-3"
+    assert Session(Options(environment="mine", environments=Path("option")), Output()).region == "eu-north-1"
+
+
+def test_the_option_environments_is_accepted_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('[aws]\nregion = "eu-west-1"\n')
+    said = Command().here("kms-policy", "--environments", str(tmp_path), "--env", "mine", accepted=1).err
+    assert f"{tmp_path}/mine.toml names no KMS key" in " ".join(said.split())
+
+
+def test_a_folder_that_does_not_exist_is_refused() -> None:
+    assert "does not exist" in Command().here("--environments", "no/such", "--env", "x", "open", accepted=2).err

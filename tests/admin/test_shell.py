@@ -71,6 +71,12 @@ def test_names_of_the_environment_file_are_completed(tmp_path: Path, words: str,
     assert sorted(completed(words, given, TOLLGATE_ENVIRONMENTS=folder, TOLLGATE_ENV="")) == names
 
 
+def test_names_in_another_folder_are_completed(tmp_path: Path) -> None:
+    (tmp_path / "prod.toml").write_text(FILE)
+    assert completed(f"tollgate --environments {tmp_path} --env pr", 4, TOLLGATE_ENV="") == ["prod"]
+    assert completed(f"tollgate --environments {tmp_path} --env prod usage report --consumer d", 8) == ["desk"]
+
+
 def test_sections_of_other_types_complete_nothing(tmp_path: Path) -> None:
     (tmp_path / "prod.toml").write_text('consumers = "none"\nmodels = 1\n')
     variables = {"TOLLGATE_ENVIRONMENTS": str(tmp_path), "TOLLGATE_ENV": "prod"}

@@ -40,7 +40,7 @@ class Validator:
             return
         out = self._folder / "out"
         app = App(outdir=str(out))
-        TollgateStack(app, environment=environment, checkout=ROOT, build=self._folder / "packages")
+        TollgateStack(app, environment=environment, project=ROOT, build=self._folder / "packages")
         app.synth()
         text = (out / "stacks" / environment.prefix / "cdk.tf.json").read_text()
         for later in STREAMING_ARGUMENTS:

@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tools.offline import override, variables
+from constructs_lib.offline import override
+from tools.offline import variables
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def synthesize(path: Path, folder: Path) -> Synthesized:
     """Synthesize one environment file to `folder`."""
     environment = load(path)
     app = App(outdir=str(folder))
-    stack = TollgateStack(app, environment=environment, checkout=CHECKOUT, build=folder / "packages")
+    stack = TollgateStack(app, environment=environment, project=CHECKOUT, build=folder / "packages")
     app.synth()
     resources = sum(TerraformResource.is_terraform_resource(construct) for construct in stack.node.find_all())
     stack_folder = folder / "stacks" / environment.prefix

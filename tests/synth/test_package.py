@@ -55,6 +55,16 @@ def test_handlers_are_in_the_package(tmp_path: Path) -> None:
     assert not [name for name in names if "__pycache__" in name]
 
 
+def test_a_script_is_executable_without_the_files_mode(tmp_path: Path) -> None:
+    """Some installers and file systems lose modes, and Lambda cannot start a gateway without its bootstrap."""
+    source = tree(tmp_path / "one", ["app.py"])
+    (source / "run").write_text("#!/bin/sh\n")
+    (source / "run").chmod(0o644)
+    with zipfile.ZipFile(build(source, tmp_path / "1.zip").path) as archive:
+        modes = {member.filename: member.external_attr >> 16 for member in archive.infolist()}
+    assert modes == {"app.py": 0o100644, "run": 0o100755}
+
+
 def test_hash_is_in_lambdas_format(tmp_path: Path) -> None:
     """Base64 of the file's SHA-256; another format would show a change in every plan."""
     package = build(tree(tmp_path / "one", ["a.py"]), tmp_path / "1.zip")

@@ -13,7 +13,7 @@ PAGES = [
     *(CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md")),
     *sorted(DECISIONS.glob("*.md")),
 ]
-PRODUCT = ("admin", "benchmarks", "constructs_lib", "examples", "lambda_src", "local", "tools")
+PRODUCT = ("admin", "benchmarks", "constructs_lib", "examples", "lambda_src", "local", "tollgate", "tools")
 
 GENERATED = (".venv", "build", "cdktf.out", "node_modules")
 NOT_PATHS = {"ID/keys"}

@@ -20,7 +20,7 @@ def errors_of(checkout: Path, lines: str) -> dict[str, str]:
     (checkout / "code" / "app.py").write_text(CODE)
     (checkout / "empty").mkdir()
     (checkout / "test.toml").write_text(f'[aws]\nregion = "eu-west-1"\n[functions.mine]\n{lines}\n')
-    errors = source_errors(load(checkout / "test.toml"), checkout=checkout)
+    errors = source_errors(load(checkout / "test.toml"), project=checkout)
     return {dotted(error.key_path): error.text() for error in errors}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-PARTS = ("constructs_lib", "lambda_src", "admin", "local", "tools")
+PARTS = ("constructs_lib", "lambda_src", "admin", "local", "tollgate", "tools")
 DEPLOYERS = {"cdktf", "cdktf_cdktf_provider_aws", "constructs", "jsii", "cdktn"}
 
 # For each part: the other parts it must not import, and the packages.
@@ -20,7 +20,8 @@ FORBIDDEN = {
     "admin": {"local", "tools", *DEPLOYERS},
     "local": {"admin", *DEPLOYERS},
     "tools": {"admin", "local", *DEPLOYERS},
-    "constructs_lib": {"admin", "local", "tools", "boto3"},
+    "constructs_lib": {"admin", "local", "tollgate", "tools", "boto3"},
+    "tollgate": {"admin", "local", "tools", "boto3", *DEPLOYERS},
 }
 IMPURE = {"os", "urllib3", "socket", "subprocess", "boto3"}
 
