@@ -48,6 +48,7 @@ class TollgateStack(TerraformStack):
 
     def __init__(self, scope: Construct, *, environment: Environment, project: Path, build: Path | None = None) -> None:
         super().__init__(scope, environment.prefix)
+        self.environment = environment
         build = project / "build" / "packages" if build is None else build
         configure(self, environment)
 
@@ -67,6 +68,7 @@ class TollgateStack(TerraformStack):
         routes = list(endpoints(environment, self.gateway, self.custom_functions))
         self.api = RestApi(self, environment=environment, endpoints=routes, authorizer=self.authorizer)
         self.stage = Stage(self, environment=environment, api=self.api)
+        self.invoke_url = self.stage.invoke_url(environment, self.api)
         self.plans = Plans(self, environment=environment, api=self.api, stage=self.stage)
         self._write_items(environment)
 

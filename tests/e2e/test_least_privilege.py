@@ -72,8 +72,8 @@ BOOKS = {
 
 READS_VALUES = {"keys find": "keys find"}
 """Reads values of keys, as only operators may."""
-WITHOUT_AWS = {"kms-policy"}
-"""Read the environment file alone."""
+WITHOUT_AWS = {"init", "kms-policy", "schema"}
+"""Need no deployment."""
 
 
 def verbs(command: Any, path: tuple[str, ...] = ()) -> list[str]:

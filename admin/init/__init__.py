@@ -1,0 +1,1 @@
+"""`tollgate init` and `tollgate schema`: projects that use Tollgate as a library."""
