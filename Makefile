@@ -16,7 +16,7 @@ export CHECKPOINT_DISABLE := 1
 export PIPENV_VERBOSITY := -1
 export PIPENV_NOSPIN := 1
 
-.PHONY: help demo up down synth plan deploy smoke destroy test clients check fuzz format compat lock prices docs images setup clean
+.PHONY: help demo up down synth plan deploy smoke destroy test clients check fuzz format compat wheel lock prices docs images setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -66,6 +66,9 @@ format: setup ## format the code
 
 compat: setup ## synthesize with AWS provider 6 and with the CDKTF fork, and compare
 	@$(RUN) -m tools.compat
+
+wheel: setup ## build the package that other projects install, into dist
+	@$(RUN) -m hatchling build --target wheel
 
 lock: $(VENV)/.pipenv ## update the lock files of the Python and Node packages
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(VENV)/bin/pipenv lock
