@@ -16,7 +16,7 @@ export CHECKPOINT_DISABLE := 1
 export PIPENV_VERBOSITY := -1
 export PIPENV_NOSPIN := 1
 
-.PHONY: help demo up down synth plan deploy smoke destroy test clients check fuzz format compat wheel lock prices docs images setup clean
+.PHONY: help demo up down synth plan module deploy smoke destroy test clients check fuzz format compat wheel lock prices docs images setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -36,6 +36,9 @@ synth: setup ## write Terraform JSON for every environment to cdktf.out
 
 plan: setup ## show what a deploy of ENV would change, and save the plan; OFFLINE=1: a first deploy, without an AWS account
 	@$(RUN) -m $(if $(OFFLINE),tools.offline,tools.plan) $(ENV)
+
+module: setup ## write ENV as a Terraform module to build/modules/tollgate-ENV, or to DIR
+	@$(RUN) -m constructs_lib.terraform_module $(ENV) $(or $(DIR),build/modules/tollgate-$(ENV))
 
 deploy: setup ## deploy ENV
 	@$(RUN) -m tools.cdktf deploy $(ENV) $(if $(YES),--auto-approve)

@@ -46,6 +46,7 @@ from cdktf import TerraformOutput as TerraformOutput
 from cdktf import TerraformResource as TerraformResource
 from cdktf import TerraformResourceLifecycle as TerraformResourceLifecycle
 from cdktf import TerraformStack as TerraformStack
+from cdktf import TerraformVariable as TerraformVariable
 from cdktf import Tokenization as Tokenization
 from cdktf_cdktf_provider_aws.api_gateway_account import ApiGatewayAccount as ApiGatewayAccount
 from cdktf_cdktf_provider_aws.api_gateway_api_key import ApiGatewayApiKey as ApiGatewayApiKey

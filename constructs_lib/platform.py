@@ -22,12 +22,16 @@ _PROJECT: Final = "../../.."
 """Relative to cdktf.out/stacks/NAME, where Terraform runs."""
 
 
+def provider_versions(environment: Environment) -> str:
+    """Versions of the AWS provider that have every argument of the environment's resources."""
+    return STREAMING if environment.streams_on_aws else BUFFERED
+
+
 def configure(stack: TerraformStack, environment: Environment) -> None:
     """Set backend and provider of `stack`."""
     _backend(stack, environment)
     # In place of the one version for which the package was generated: our arguments are the same in all of these.
-    versions = STREAMING if environment.streams_on_aws else BUFFERED
-    stack.add_override("terraform.required_providers.aws.version", versions)
+    stack.add_override("terraform.required_providers.aws.version", provider_versions(environment))
     endpoint = environment.aws.endpoint
     tags = [AwsProviderDefaultTags(tags={**environment.aws.tags, ENVIRONMENT_TAG: environment.name})]
     if endpoint is None:

@@ -47,10 +47,10 @@ class TollgateStack(TerraformStack):
     """
 
     def __init__(self, scope: Construct, *, environment: Environment, project: Path, build: Path | None = None) -> None:
-        super().__init__(scope, environment.prefix)
+        super().__init__(scope, self._stack_name(environment))
         self.environment = environment
         build = project / "build" / "packages" if build is None else build
-        configure(self, environment)
+        self._configure(environment)
 
         self.ledger = LedgerTable(self, environment=environment)
         self.secrets = ProviderSecrets(self, environment=environment)
@@ -131,6 +131,12 @@ class TollgateStack(TerraformStack):
             dashboard=self.dashboard,
             access=self.access,
         )
+
+    def _stack_name(self, environment: Environment) -> str:
+        return environment.prefix
+
+    def _configure(self, environment: Environment) -> None:
+        configure(self, environment)
 
     def _write_items(self, environment: Environment) -> None:
         for name in environment.models:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,12 @@ import sysconfig
 import venv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import urllib3
+
+from local.cloud.client import Cloud
+from local.provider.server import StandInProvider
 from tools.paths import ROOT
 from tools.terraform import cli_environment
 
@@ -81,3 +87,27 @@ def install(wheel: Path, folder: Path) -> Path:
     (site_packages,) = folder.glob("lib/python*/site-packages")
     (site_packages / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
     return folder
+
+
+class Deployed:
+    """The project, deployed to the embedded cloud by its own Makefile."""
+
+    def __init__(self, project: Project, cloud: Cloud, provider: StandInProvider) -> None:
+        self._project, self.cloud = project, cloud
+        addresses = {"TOLLGATE_LOCAL_ENDPOINT": cloud.endpoint, "TOLLGATE_LOCAL_PROVIDER_URL": provider.url}
+        self.variables = {**cloud.environment(), **addresses, "ENV": "library", "TOLLGATE_ENV": "library"}
+
+    def run(self, *command: str) -> str:
+        return self._project.run(*command, **self.variables)
+
+    def call(self, url: str, path: str) -> urllib3.BaseHTTPResponse:
+        """Send a request with the key of first-team to the API at `url`."""
+        key_id = self.outputs()["key_ids"]["first-team"]["default"]
+        key = self.cloud.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"]
+        body = {"model": "standin-small", "messages": [{"role": "user", "content": "Hello"}]}
+        return urllib3.request("POST", url + path, json=body, headers={"x-api-key": key}, retries=False)
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs by name."""
+        text = self.run("terraform", "-chdir=cdktf.out/stacks/tollgate-library", "output", "-json")
+        return {name: output["value"] for name, output in json.loads(text).items()}

@@ -6,45 +6,14 @@ import json
 import shutil
 import tomllib
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import urllib3
 
 from admin.init.commands import FILES
 from constructs_lib.functions import tollgate_package
-from lambda_src.resource_names import secret_name
-from local.cloud.client import Cloud
-from local.deployment import put_secrets
-from local.provider.protocol import StandInKeys
-from local.provider.server import StandInProvider
-from tests.library.project import Project
+from tests.library.project import Deployed, Project
 from tools.paths import ROOT
-
-ENVIRONMENT = """
-[aws]
-region = "eu-west-1"
-endpoint = "http://localhost:4566"
-[providers.openai]
-kind = "openai"
-base_url = "http://localhost:8099/v1"
-[models.standin-small]
-provider = "openai"
-max_output_tokens = 100
-max_input_tokens = 1_000
-prices = { input = "1", output = "4" }
-[plans.standard]
-rate = 10
-burst = 20
-[consumers.first-team]
-plan = "standard"
-budgets = [{ usd = 1, per = "month" }]
-[functions.hello]
-source = "functions/hello"
-path = "/hello"
-"""
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -142,51 +111,13 @@ def test_the_lambda_package_is_the_checkouts(project: Project, tmp_path: Path) -
     assert package.read_bytes() == tollgate_package(tmp_path).path.read_bytes()
 
 
-class Deployed:
-    """The project, deployed to the embedded cloud by its own Makefile."""
-
-    def __init__(self, project: Project, cloud: Cloud, provider: StandInProvider) -> None:
-        self._project, self.cloud = project, cloud
-        addresses = {"TOLLGATE_LOCAL_ENDPOINT": cloud.endpoint, "TOLLGATE_LOCAL_PROVIDER_URL": provider.url}
-        self.variables = {**cloud.environment(), **addresses, "ENV": "library", "TOLLGATE_ENV": "library"}
-
-    def run(self, *command: str) -> str:
-        return self._project.run(*command, **self.variables)
-
-    def outputs(self) -> dict[str, Any]:
-        """The stack's outputs by name."""
-        text = self.run("terraform", "-chdir=cdktf.out/stacks/tollgate-library", "output", "-json")
-        return {name: output["value"] for name, output in json.loads(text).items()}
-
-
-@pytest.fixture(scope="module")
-def deployed(project: Project, cloud: Cloud) -> Iterator[Deployed]:
-    """The project on the embedded cloud. Its environment files are in a folder of another name."""
-    elsewhere = project.folder / "stages"
-    elsewhere.mkdir()
-    (elsewhere / "library.toml").write_text(ENVIRONMENT)
-    shutil.copytree(ROOT / "examples" / "hello", project.folder / "functions" / "hello")
-    provider = StandInProvider.start(keys=StandInKeys())
-    deployed = Deployed(project, cloud, provider)
-    deployed.variables["TOLLGATE_ENVIRONMENTS"] = "stages"
-    deployed.run("make", "deploy", "YES=1")
-    del deployed.variables["TOLLGATE_ENVIRONMENTS"]
-    put_secrets(cloud, {secret_name("library", "openai"): next(iter(StandInKeys().openai))})
-    yield deployed
-    provider.stop()
-
-
 @pytest.mark.e2e
 @pytest.mark.terraform
 def test_the_deployed_project_answers_and_meters(deployed: Deployed, project: Project) -> None:
     """The gateway, a function of the project, its own resource, and the installed command."""
     outputs = deployed.outputs()
-    key_id = outputs["key_ids"]["first-team"]["default"]
-    key = deployed.cloud.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"]
-    body = {"model": "standin-small", "messages": [{"role": "user", "content": "Hello"}]}
     for path in ("/v1/chat/completions", "/hello"):
-        url = outputs["invoke_url"] + path
-        answer = urllib3.request("POST", url, json=body, headers={"x-api-key": key}, retries=False)
+        answer = deployed.call(outputs["invoke_url"], path)
         assert answer.status == 200, answer.data
     parameter = deployed.cloud.client("ssm").get_parameter(Name="/tollgate-library/url")["Parameter"]
     assert parameter["Value"] == outputs["invoke_url"]

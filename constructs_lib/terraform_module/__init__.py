@@ -1,0 +1,1 @@
+"""An environment as a Terraform module, for a team's own root module."""
