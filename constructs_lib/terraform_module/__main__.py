@@ -8,6 +8,15 @@ import sys
 from pathlib import Path
 
 from constructs_lib.program import read_environments
+from constructs_lib.terraform_module.readme import TITLE
+
+
+def _is_replaceable(folder: Path) -> bool:
+    """Whether `folder` is missing, empty or a module that this command wrote."""
+    if folder.is_dir() and any(folder.iterdir()):
+        readme = folder / "README.md"
+        return readme.is_file() and readme.read_text(encoding="utf-8").startswith(TITLE)
+    return not folder.is_file()
 
 
 def main() -> int:
@@ -28,16 +37,18 @@ def main() -> int:
     words = parser.parse_args()
     if not re.fullmatch(r'[A-Za-z_][A-Za-z0-9_-]*(\["[A-Za-z0-9_-]+"\])?', words.call):
         parser.error(f'invalid --call {words.call!r}; accepted: the name of a module block, or NAME["KEY"]')
+    if not _is_replaceable(words.folder):
+        parser.error(
+            f"{words.folder} has other files than a module of Tollgate; accepted: a missing or empty folder, or a "
+            "module to replace. Pass another DIR."
+        )
     folder = [] if words.environments is None else ["--environments", words.environments]
     (environment,) = read_environments(Path.cwd(), [*folder, words.name])
 
     # Imported here because CDKTF takes seconds to load, and errors should show at once.
-    from constructs_lib.terraform_module.render import NotAModuleError, render
+    from constructs_lib.terraform_module.render import render
 
-    try:
-        render(environment, project=Path.cwd(), folder=words.folder, call=words.call)
-    except (NotAModuleError, OSError) as error:
-        parser.error(str(error))
+    render(environment, project=Path.cwd(), folder=words.folder, call=words.call)
     sys.stderr.write(f"wrote the module of {environment.name} to {words.folder}; see its README.md\n")
     return 0
 

@@ -12,7 +12,7 @@ from constructs_lib.aws import App
 from constructs_lib.platform import provider_versions
 from constructs_lib.settings import Environment
 from constructs_lib.stack import TollgateStack
-from constructs_lib.terraform_module.readme import TITLE, readme
+from constructs_lib.terraform_module.readme import readme
 from constructs_lib.terraform_module.stack import NAME, STACK, ModuleStack
 from lambda_src.resource_names import ENVIRONMENT_TAG
 
@@ -22,21 +22,11 @@ TERRAFORM: Final = ">= 1.9"
 Json = dict[str, Any]
 
 
-class NotAModuleError(Exception):
-    """The folder of a module contains something else."""
-
-
 def render(environment: Environment, *, project: Path, folder: Path, call: str) -> None:
     """Write the module of `environment` to `folder`; files that an earlier rendering wrote there are replaced.
 
     call: the name of the `module` block, for the `moved` blocks of teams that deployed the environment as a stack.
-    Raises NotAModuleError if the folder has files and is not a module that this function wrote.
     """
-    if folder.exists() and any(folder.iterdir()) and not _is_module(folder):
-        raise NotAModuleError(
-            f"{folder} has files and is no module of Tollgate; accepted: a missing or empty folder, or a module to "
-            "replace. Pass another DIR."
-        )
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tollgate-module-") as name:
         work = Path(name)
@@ -55,11 +45,6 @@ def render(environment: Environment, *, project: Path, folder: Path, call: str) 
     (folder / "README.md").write_text(text, encoding="utf-8")
     (folder / MOVED).parent.mkdir(exist_ok=True)
     (folder / MOVED).write_text(moved(document["resource"], call), encoding="utf-8")
-
-
-def _is_module(folder: Path) -> bool:
-    readme_file = folder / "README.md"
-    return readme_file.is_file() and readme_file.read_text(encoding="utf-8").startswith(TITLE)
 
 
 def moved(resources: Json, call: str) -> str:
