@@ -55,9 +55,9 @@ def override(stack: Path) -> None:
 
 
 def plan(project: Path, name: str, terraform_variables: Mapping[str, str] = MappingProxyType({})) -> int:
-    """Run the project's main.py, then Terraform's init, validate and plan, which is saved to build/plans/NAME.offline.tfplan.
+    """Run the project's main.py, then Terraform's init, validate and plan. Exit code: that of the first failure, or 0.
 
-    Exit code: that of the first failure, or 0.
+    The plan is saved to build/plans/NAME.offline.tfplan.
 
     terraform_variables: additional environment variables for Terraform.
     """

@@ -228,7 +228,7 @@ class Expected:
     @classmethod
     def of(cls, session: Session) -> Expected:
         """From the environment file or, without one, from the deployed API."""
-        file = read_environment(session.environment)
+        file = read_environment(session.files, session.environment)
         if file:
             section = file.get("gateway", {})
             gateway = section if isinstance(section, dict) else {}
