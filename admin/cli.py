@@ -122,7 +122,11 @@ COMMANDS: Final = {
         "Summarize a Terraform plan in Markdown, for a pull request.",
     ),
     "init": ("init.commands", "init", "Write a small CDKTF project that deploys Tollgate beside your own resources."),
-    "schema": ("init.commands", "schema", "Print the JSON Schema of environment files."),
+    "schema": (
+        "init.commands",
+        "schema",
+        "Print the JSON Schema of environment files, with which editors complete and check them.",
+    ),
     "kms-policy": ("kms_policy", "kms_policy", "Print the key policy that gateway.kms_key_arn needs."),
 }
 """Module, member and help of each command, in the order of the help."""
