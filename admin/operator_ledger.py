@@ -7,11 +7,13 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from heapq import merge
 from typing import TYPE_CHECKING, Any, Final
 
 from admin.errors import RefusedError
-from lambda_src.contract import ACCOUNTS_INDEX, ACCOUNTS_INDEX_KEY, AUDIT_MONTH, PK, SK, audit_pk, usage_pks
+from admin.names import Names
+from lambda_src.contract import ACCOUNTS_INDEX, ACCOUNTS_INDEX_KEY, AUDIT_MONTH, NAMES_PK, PK, SK, audit_pk, usage_pks
 from lambda_src.core.row_change import HELD
 from lambda_src.edges.dynamodb_attributes import deserialize_item, serialize_item
 
@@ -60,21 +62,41 @@ class Audit:
 
 
 class OperatorLedger:
-    """The table `name`. identity: returns the operator's ARN, called at the first change. now: the time in UTC."""
+    """The table `name`. identity: returns the operator's ARN, called at the first change. now: the time in UTC.
+
+    Partition keys in arguments, and consumers, models and providers in items, have present names (admin/names.py).
+    renames: False for names as they are stored.
+    """
 
     def __init__(
-        self, client: DynamoDBClient, name: str, identity: Callable[[], str], now: Callable[[], datetime]
+        self,
+        client: DynamoDBClient,
+        name: str,
+        identity: Callable[[], str],
+        now: Callable[[], datetime],
+        *,
+        renames: bool = True,
     ) -> None:
         client.meta.events.register(_QUERY_RESPONSE, _keep_raw_items, unique_id=_QUERY_RESPONSE)
         self._client = client
         self._name = name
         self._identity = identity
         self._now = now
+        self._renames = renames
+
+    @cached_property
+    def names(self) -> Names:
+        """Present names of what has been renamed."""
+        if not self._renames:
+            return Names()
+        response: Any = self._client.get_item(TableName=self._name, Key=_key(NAMES_PK, NAMES_PK))
+        return Names.of_item(deserialize_item(response.get("Item", {})))
 
     def get(self, pk: str, sk: str) -> dict[str, Any]:
         """One item's plain values, read consistently; empty if it does not exist."""
-        response = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=True)
-        return _plain(response.get("Item", {}))
+        key = _key(self.names.stored_pk(pk), sk)
+        response = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True)
+        return self._plain(response.get("Item", {}))
 
     def query(
         self,
@@ -87,7 +109,7 @@ class OperatorLedger:
     ) -> Iterator[dict[str, Any]]:
         """Items of a partition by sort key: all, those with a prefix, or those in an inclusive range. consistent: with
         all writes before the query, at twice the cost."""
-        condition, values = "#p = :p", {":p": {"S": pk}}
+        condition, values = "#p = :p", {":p": {"S": self.names.stored_pk(pk)}}
         if begins is not None:
             condition, values = condition + " AND begins_with(#s, :a)", {**values, ":a": {"S": begins}}
         if between is not None:
@@ -103,7 +125,7 @@ class OperatorLedger:
             ConsistentRead=consistent,
         )
         for page in pages:
-            yield from map(_plain, page["Items"])
+            yield from map(self._plain, page["Items"])
 
     def usage_rows(self, consumer: str, day: str) -> Iterator[dict[str, Any]]:
         """A consumer's usage rows of a UTC day and their corrections, by time, without requests in progress."""
@@ -119,18 +141,18 @@ class OperatorLedger:
             ExpressionAttributeNames={"#a": ACCOUNTS_INDEX_KEY},
             ExpressionAttributeValues={":a": {"S": kind}},
         )
-        return [(item[PK]["S"], item[SK]["S"]) for page in pages for item in page["Items"]]
+        return [(self.names.shown_pk(item[PK]["S"]), item[SK]["S"]) for page in pages for item in page["Items"]]
 
     def get_many(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
         """Items by key, read consistently. Keys without an item are omitted."""
         items: dict[tuple[str, str], dict[str, Any]] = {}
         for start in range(0, len(keys), _BATCH):
-            batch = [_key(*key) for key in keys[start : start + _BATCH]]
+            batch = [_key(self.names.stored_pk(pk), sk) for pk, sk in keys[start : start + _BATCH]]
             pending: Any = {self._name: {"Keys": batch, "ConsistentRead": True}}
             while pending:
                 response = self._client.batch_get_item(RequestItems=pending)
-                for item in map(_plain, response["Responses"].get(self._name, [])):
-                    items[item[PK], item[SK]] = item
+                for item in map(self._plain, response["Responses"].get(self._name, [])):
+                    items[self.names.shown_pk(item[PK]), item[SK]] = item
                 pending = response.get("UnprocessedKeys")
         return items
 
@@ -155,7 +177,14 @@ class OperatorLedger:
             members["ExpressionAttributeValues"] = {":a": {"S": change.condition.removeprefix("at ")}}
         elif change.condition is not None:
             members |= {"ConditionExpression": "attribute_not_exists(#p)", "ExpressionAttributeNames": {"#p": PK}}
-        return {"Put": {**members, "Item": {**_key(change.pk, change.sk), **serialize_item(change.values)}}}
+        values = dict(change.values)
+        if isinstance(consumer := values.get("consumer"), str):
+            values["consumer"] = self.names.id_of(consumer)
+        key = _key(self.names.stored_pk(change.pk), change.sk)
+        return {"Put": {**members, "Item": {**key, **serialize_item(values)}}}
+
+    def _plain(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        return self.names.shown(deserialize_item(dict(attributes)))
 
 
 _QUERY_RESPONSE: Final = "before-parse.dynamodb.Query"
@@ -171,7 +200,3 @@ def _keep_raw_items(response_dict: dict[str, Any], customized_response_dict: dic
 
 def _key(pk: str, sk: str) -> dict[str, Any]:
     return {PK: {"S": pk}, SK: {"S": sk}}
-
-
-def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return deserialize_item(dict(attributes))

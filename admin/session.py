@@ -18,7 +18,7 @@ from admin.environment_file import (
     local_endpoint,
     read_environment,
 )
-from admin.errors import ConfigurationError, UsageError, unknown
+from admin.errors import ConfigurationError, RefusedError, UsageError, unknown
 from admin.operator_ledger import OperatorLedger
 from admin.output import Output
 from admin.progress import SlowCallNotice
@@ -242,6 +242,11 @@ class Session:
         return OperatorLedger(self.dynamodb, self.config.table, lambda: self.identity, self.now)
 
     @cached_property
+    def stored_ledger(self) -> OperatorLedger:
+        """The environment's ledger, with consumers' ids and models' earlier names."""
+        return OperatorLedger(self.dynamodb, self.config.table, lambda: self.identity, self.now, renames=False)
+
+    @cached_property
     def _rest_api(self) -> RestApiTypeDef:
         """The REST API. Raises ConfigurationError if there is none."""
         name = prefix(self.environment)
@@ -301,10 +306,16 @@ class Session:
 
     def policy(self, consumer: str) -> dict[str, Any]:
         """One consumer's policy item. Raises RefusedError with similar names if it does not exist."""
+        self.refuse_earlier_name(consumer)
         item = self.ledger.get(consumer_pk(consumer), POLICY_SK) if len(consumer) <= _LONGEST_NAME else {}
         if not item:
             raise unknown("consumer", consumer, self.policies, list_command="tollgate consumers list")
         return item
+
+    def refuse_earlier_name(self, consumer: str) -> None:
+        """Raise RefusedError if a consumer has had this name."""
+        if consumer in self.ledger.names.consumers:
+            raise RefusedError(f"{consumer} is now {self.ledger.names.consumer(consumer)}: use that name.")
 
 
 def session_of(context: typer.Context) -> Session:

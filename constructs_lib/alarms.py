@@ -25,6 +25,8 @@ from constructs_lib.aws import (
 from constructs_lib.metric_sources import Source
 from constructs_lib.notifications import Notifications
 from constructs_lib.settings import Environment
+from constructs_lib.settings.alarm_names import ALARM_SCOPES
+from constructs_lib.settings.environment import RenamableSection
 
 _RESULT: Final = "result"
 """Id of the expression that CloudWatch compares."""
@@ -55,7 +57,7 @@ class Alarms(Construct):
         metric_alarm = CloudwatchMetricAlarm(
             self,
             alarm.name,
-            alarm_name=f"{self._environment.prefix}-{alarm.name}",
+            alarm_name=f"{self._environment.prefix}-{first_name(alarm, self._environment)}",
             alarm_description=description(alarm, self._environment),
             namespace=first.namespace if single else None,
             metric_name=first.name if single else None,
@@ -87,6 +89,15 @@ class Alarms(Construct):
             ok_actions=[self._topic_arn],
         )
         return addressed(UNHEALTHY, composite).arn
+
+
+def first_name(alarm: Alarm, environment: Environment) -> str:
+    """The alarm's name with the first name of its provider or function: AWS cannot rename an alarm."""
+    scope = ALARM_SCOPES[alarm.definition.name]
+    if scope == "environment":
+        return alarm.name
+    section: RenamableSection = "providers" if scope == "provider" else "functions"
+    return f"{alarm.definition.name}-{environment.first_name(section, alarm.subject)}"
 
 
 def _comparison(condition: Condition) -> str:

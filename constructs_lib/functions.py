@@ -141,7 +141,7 @@ def custom_functions(
             package=build(project / settings.source, build_folder / f"{environment.name}-{name}.zip"),
             handler=settings.handler,
             description=f"Custom function {name} of {environment.prefix}",
-            log_group_name=function_log_group(environment.name, name),
+            log_group_name=function_log_group(environment.name, environment.first_name("functions", name)),
             memory_mb=settings.memory_mb,
             timeout_seconds=settings.timeout_seconds,
             variables=settings.environment,

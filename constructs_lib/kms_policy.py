@@ -65,7 +65,8 @@ def log_groups(environment: Environment) -> list[str]:
     ]
     groups += [log_group(name, "authorizer")] if environment.gateway.bearer else []
     groups += [log_group(name, "prompts")] if environment.logs_prompts() else []
-    groups += [function_log_group(name, function) for function in environment.functions]
+    functions = (environment.first_name("functions", function) for function in environment.functions)
+    groups += [function_log_group(name, function) for function in functions]
     return [*groups, execution_log_group("*", environment.gateway.stage)]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from constructs_lib.price_changes import budget_text, price_texts
 from constructs_lib.price_table import PricePeriod
 from constructs_lib.settings.catalogue import ConsumerSettings
-from constructs_lib.settings.environment import Environment
+from constructs_lib.settings.environment import Environment, RenamableSection
 from constructs_lib.settings.model_prices import ModelPrices
 from lambda_src.contract import (
     ACCOUNTS_INDEX_KEY,
@@ -20,6 +20,7 @@ from lambda_src.contract import (
     LISTED_KEY,
     LISTED_POLICY,
     MODELS_PK,
+    NAMES_PK,
     NANO_PER_USD,
     PK,
     POLICY_SK,
@@ -38,11 +39,13 @@ neither the window of a budget nor the tier of a price."""
 def policy_item(environment: Environment, name: str) -> Item:
     """The policy of consumer `name`."""
     consumer = environment.consumers[name]
+    first_name = environment.first_name("consumers", name)
     return _item(
-        consumer_pk(name),
+        consumer_pk(first_name),
         POLICY_SK,
         **{ACCOUNTS_INDEX_KEY: _text(LISTED_POLICY)},
-        consumer=_text(name),
+        consumer=_text(first_name),
+        name=_text(name) if name != first_name else None,
         plan=_text(consumer.plan),
         owner=_text(consumer.owner),
         models={"L": [_text(model) for model in consumer.models]},
@@ -95,6 +98,26 @@ def key_item(consumer_name: str, consumer: ConsumerSettings, key_name: str, key_
         created_by=_text("terraform"),
         expires=_text(expiry(consumer)),
     )
+
+
+def names_item(environment: Environment) -> Item | None:
+    """The names of renamed consumers, models and providers; None if nothing is renamed."""
+    names = {
+        "consumers": {earlier[0]: name for name, earlier in environment.earlier_names("consumers").items()},
+        "models": _by_earlier_name(environment, "models"),
+        "providers": _by_earlier_name(environment, "providers"),
+    }
+    if not any(names.values()):
+        return None
+    return _item(
+        NAMES_PK,
+        NAMES_PK,
+        **{section: {"M": {old: _text(new) for old, new in each.items()}} for section, each in names.items()},
+    )
+
+
+def _by_earlier_name(environment: Environment, section: RenamableSection) -> dict[str, str]:
+    return {old: name for name, earlier in environment.earlier_names(section).items() for old in earlier}
 
 
 def expiry(consumer: ConsumerSettings) -> str | None:

@@ -66,11 +66,13 @@ class Plans(Construct):
 
     def _key(self, consumer: str, key_name: str, environment: Environment) -> IssuedKey:
         plan = environment.consumers[consumer].plan
+        # As those of keys that operators issued before a rename, which no apply changes.
+        first_name = environment.first_name("consumers", consumer)
         key = ApiGatewayApiKey(
             self,
             f"key {consumer} {key_name}",
-            name=api_key_name(environment.name, consumer, key_name),
-            description=api_key_description(consumer, key_name),
+            name=api_key_name(environment.name, first_name, key_name),
+            description=api_key_description(first_name, key_name),
             # An operator disables a key in an emergency; the next apply must not undo that.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["enabled"]),
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from constructs_lib import cost_estimate
 from constructs_lib.function_sources import source_errors
+from constructs_lib.likely_renames import rename_warnings
 from constructs_lib.settings import Environment, EnvironmentErrors, load, relocated
 from constructs_lib.settings.files import FOLDER_VARIABLE, environment_files
 from constructs_lib.synth_warnings import synth_notes, synth_warnings
@@ -24,15 +25,18 @@ def read_environments(project: Path, arguments: Sequence[str]) -> list[Environme
     """
     words = _parser().parse_args(arguments)
     try:
-        loaded = [*_load(environment_files(project, words.names, words.environments), project)]
+        files = environment_files(project, words.names, words.environments)
     except LookupError as error:
-        loaded = [error]
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
+    loaded = [*_load(files, project)]
     if problems := [str(problem) for problem in loaded if isinstance(problem, Exception)]:
         sys.stderr.write("".join(f"{problem}\n" for problem in problems))
         raise SystemExit(2)
     environments = [environment for environment in loaded if isinstance(environment, Environment)]
-    for environment in environments:
-        sys.stderr.write("".join(f"warning: {warning}\n" for warning in synth_warnings(environment)))
+    for environment, file in zip(environments, files, strict=True):
+        warnings = [*synth_warnings(environment), *rename_warnings(file, project)]
+        sys.stderr.write("".join(f"warning: {warning}\n" for warning in warnings))
         sys.stderr.write("".join(f"note: {note}\n" for note in synth_notes(environment)))
         if environment.aws.endpoint is None:  # the embedded cloud costs nothing
             sys.stderr.write(f"{cost_estimate.text(environment)}\n")

@@ -119,7 +119,7 @@ class RestApi(Construct):
         permission = LambdaPermission(
             self,
             f"permission {endpoint.name}",
-            statement_id=f"api-{endpoint.name}",
+            statement_id=f"api-{endpoint.first_name}",
             action="lambda:InvokeFunction",
             function_name=endpoint.function.function.function_name,
             principal="apigateway.amazonaws.com",

@@ -15,10 +15,12 @@ from lambda_src.contract import ROUTES
 class Endpoint:
     """One method of one path. name: Terraform name of its resources. path: such as /v1/models/{model}.
 
+    first_name: `name` before its function was renamed.
     timeout_seconds: API Gateway's timeout for the function. streams: its responses are sent while they arrive.
     """
 
     name: str
+    first_name: str
     method: str
     path: str
     function: Function
@@ -44,10 +46,19 @@ def endpoints(environment: Environment, gateway: Function, custom: dict[str, Fun
             for path in route.paths:
                 name = route.name if path == route.path else f"openai_{route.name}"
                 yield Endpoint(
-                    name, route.method, path, gateway, environment.timeout_seconds, environment.gateway.stream
+                    name, name, route.method, path, gateway, environment.timeout_seconds, environment.gateway.stream
                 )
     for name, settings in environment.functions.items():
         for method in settings.methods:
-            path = settings.path or f"/{name}"
+            path = environment.function_path(name)
             timeout = environment.function_timeout_seconds
-            yield Endpoint(f"{name}_{method.lower()}", method, path, custom[name], timeout, streams=False)
+            first_name = environment.first_name("functions", name)
+            yield Endpoint(
+                f"{name}_{method.lower()}",
+                f"{first_name}_{method.lower()}",
+                method,
+                path,
+                custom[name],
+                timeout,
+                streams=False,
+            )

@@ -7,7 +7,7 @@ from pathlib import Path
 from constructs_lib.access import Access
 from constructs_lib.aggregation import Aggregation
 from constructs_lib.alarms import Alarms
-from constructs_lib.aws import Construct, TerraformStack
+from constructs_lib.aws import Construct, TerraformStack, resources_of
 from constructs_lib.chat import ChatChannels
 from constructs_lib.dashboard import Dashboard
 from constructs_lib.functions import (
@@ -21,7 +21,8 @@ from constructs_lib.functions import (
     tollgate_package,
 )
 from constructs_lib.ledger import LedgerTable
-from constructs_lib.ledger_items import key_item, model_item, policy_item
+from constructs_lib.ledger_items import key_item, model_item, names_item, policy_item
+from constructs_lib.moves import moves
 from constructs_lib.notifications import Notifications
 from constructs_lib.outputs import write_outputs
 from constructs_lib.plans import Plans
@@ -34,6 +35,7 @@ from constructs_lib.routes import endpoints
 from constructs_lib.schedule import Schedule
 from constructs_lib.secrets import ProviderSecrets
 from constructs_lib.settings import Environment
+from constructs_lib.settings.environment import RENAMABLE_SECTIONS
 from constructs_lib.settings.model_prices import model_prices
 from constructs_lib.settings.terraform_names import slug
 from constructs_lib.stage import Stage
@@ -131,6 +133,8 @@ class TollgateStack(TerraformStack):
             dashboard=self.dashboard,
             access=self.access,
         )
+        if any(environment.earlier_names(section) for section in RENAMABLE_SECTIONS):
+            self.add_override("moved", moves(environment, resources_of(self)))
 
     def _stack_name(self, environment: Environment) -> str:
         return environment.prefix
@@ -145,4 +149,7 @@ class TollgateStack(TerraformStack):
             self.ledger.put(f"policy_{name}", policy_item(environment, name))
         for key in self.plans.keys:
             consumer = environment.consumers[key.consumer]
-            self.ledger.put(f"key_{key.terraform_name}", key_item(key.consumer, consumer, key.name, key.id))
+            first_name = environment.first_name("consumers", key.consumer)
+            self.ledger.put(f"key_{key.terraform_name}", key_item(first_name, consumer, key.name, key.id))
+        if names := names_item(environment):
+            self.ledger.put("names", names)

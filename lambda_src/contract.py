@@ -194,6 +194,9 @@ ACCOUNT_SK: Final = "ACCOUNT"
 MODELS_PK: Final = "MODELS"
 """Partition of all models, so that one query reads them; `sk` is the name that clients request."""
 
+NAMES_PK: Final = "NAMES"
+"""Partition and sort key of the item with the names of renamed consumers, models and providers."""
+
 EXCEEDED_PK: Final = "EXCEEDED"
 """Partition of the models whose provider has exceeded a request's maximum output; `sk` is the model's name."""
 
@@ -296,11 +299,14 @@ LATENCY_BOUNDS_MS: Final = (
 #   corrected_nano_usd (their part of the cost).
 
 
+# A consumer's first name is its id: renaming it changes neither `consumer` in an item nor the name in a partition key.
+#
 # Items that Terraform writes, in DynamoDB's types (S string, N number, L list, M map, BOOL). Key and policy items also
 # have `account`, one of LISTED_….
 #
 #   key      pk KEY#<key id>        sk KEY      consumer S, name S, created_by S ("terraform" | operator), expires S?
-#   policy   pk CONSUMER#<name>     sk POLICY   consumer S, plan S, owner S?, models L<S> ("*": every model),
+#   policy   pk CONSUMER#<id>       sk POLICY   consumer S (the id), name S? (if renamed), plan S, owner S?,
+#                                               models L<S> ("*": every model),
 #                                               budgets L<M{usd_nano N, per S}>, thresholds L<N> (percent),
 #                                               tokens_per_minute N?, requests_per_minute N?, max_output_tokens N?,
 #                                               expires S? (ISO 8601, UTC), tags M<S>, prompt_log BOOL?,
@@ -313,6 +319,8 @@ LATENCY_BOUNDS_MS: Final = (
 #            The prices apply to the WHOLE request if it has more than `above` input tokens. The first `above` is 0.
 #            Each entry has every token class. The last change whose `from` is not after a request's arrival replaces
 #            its prices.
+#   names    pk NAMES               sk NAMES    consumers M<id, name>, models M<earlier name, name>,
+#                                               providers M<earlier name, name>; only if something is renamed
 #
 # Items that an operator writes (times are ISO 8601 in UTC, `by` is an STS ARN):
 #

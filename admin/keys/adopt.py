@@ -72,7 +72,7 @@ def _existing(session: Session, request: KeyRequest, key_id: str) -> GatewayKey:
     key = gateway_key(session, key_id)
     if key is None:
         raise RefusedError(f"API Gateway has no key {key_id} in {session.region}.")
-    owner = owner_of(key)
+    owner = owner_of(session, key)
     if owner is not None and owner.environment != session.environment:
         raise RefusedError(f"key {key_id} belongs to environment {owner.environment}.")
     others = [plan for plan in plans_of(session, key_id) if request.plan and plan != request.plan]

@@ -59,15 +59,21 @@ class RateLimiter:
         self._next = max(now, self._next) + self._gap
 
 
+def key_name(session: Session, consumer: str, label: str) -> str:
+    """Name of a consumer's keys in API Gateway. It does not change when the consumer is renamed."""
+    return api_key_name(session.environment, session.ledger.names.id_of(consumer), label)
+
+
 def description(session: Session, consumer: str, label: str, replaces: str | None = None) -> str:
     """The description of an operator's key in API Gateway, by which an interrupted one is recognized."""
     suffix = "" if replaces is None else f", replaces {replaces}"
-    return f"{api_key_description(consumer, label)} in {session.environment}, issued by an operator{suffix}"
+    text = api_key_description(session.ledger.names.id_of(consumer), label)
+    return f"{text} in {session.environment}, issued by an operator{suffix}"
 
 
 def create(session: Session, consumer: str, label: str, description: str) -> tuple[str, str]:
     """Create a key and return its id and secret value. It does not work until it is on a usage plan."""
-    name = api_key_name(session.environment, consumer, label)
+    name = key_name(session, consumer, label)
     created = session.apigateway.create_api_key(
         name=name, description=description, enabled=True, tags={ENVIRONMENT_TAG: session.environment}
     )
@@ -216,14 +222,14 @@ def used_today(session: Session, plan: str, key_id: str) -> tuple[int, int] | No
     return (int(days[-1][0]), int(days[-1][1])) if days else None
 
 
-def owner_of(key: GatewayKey) -> KeyOwner | None:
+def owner_of(session: Session, key: GatewayKey) -> KeyOwner | None:
     """The owner of a key; None if Tollgate did not name it."""
     match = _DESCRIPTION.match(key.description)
     name_prefix = prefix("")
     if match is None or not key.name.startswith(name_prefix):
         return None
     environment = key.name.removeprefix(name_prefix).removesuffix(f"-{match['consumer']}-{match['label']}")
-    return KeyOwner(environment, match["consumer"], match["label"])
+    return KeyOwner(environment, session.ledger.names.consumer(match["consumer"]), match["label"])
 
 
 def _gateway_key(key: ApiKeyTypeDef | ApiKeyResponseTypeDef) -> GatewayKey:

@@ -15,14 +15,22 @@ from datetime import datetime
 from typing import Any, Final
 
 from admin.errors import RefusedError
-from admin.keys.api_gateway import create, description, gateway_key, gateway_keys, plans_of, put_on_plan, value_of
+from admin.keys.api_gateway import (
+    create,
+    description,
+    gateway_key,
+    gateway_keys,
+    key_name,
+    plans_of,
+    put_on_plan,
+    value_of,
+)
 from admin.keys.ledger import LedgerKey, all_keys, checked_label, key_item, with_label
 from admin.operator_ledger import Audit
 from admin.session import Session
 from admin.times import iso_time
 from lambda_src.contract import KEY_SK, key_pk
 from lambda_src.core.policy import parse_optional_time
-from lambda_src.resource_names import api_key_name
 
 _AGAIN: Final = "Run the same command again to finish it."
 
@@ -152,7 +160,7 @@ def _in_ledger(
         return request.unfinished.key_id, None, request.unfinished.expires
     key_description = description(session, request.consumer, request.label, request.replaces)
     if unfinished is None:
-        unfinished = unfinished_keys(session, api_key_name(session.environment, request.consumer, request.label))
+        unfinished = unfinished_keys(session, key_name(session, request.consumer, request.label))
     value = None
     key_id = unfinished.get(key_description)
     if key_id is None:

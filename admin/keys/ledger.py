@@ -163,7 +163,7 @@ def _not_in_ledger(session: Session, key_id: str) -> RefusedError:
     if key is None:
         ids = (key.key_id for key in all_keys(session))
         return unknown("key", key_id, ids, list_command="tollgate keys list")
-    owner = owner_of(key)
+    owner = owner_of(session, key)
     if owner is None:
         return RefusedError(
             f"key {key_id} ({key.name!a} in API Gateway) was not issued by Tollgate. Import it with "

@@ -11,14 +11,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from admin.errors import RefusedError
-from admin.keys.api_gateway import delete, gateway_keys
+from admin.keys.api_gateway import delete, gateway_keys, key_name
 from admin.keys.issue import IssuedKey, KeyRequest, check_expiry, issue, note_on_failure
 from admin.keys.ledger import LedgerKey, key_by_id, keys_of
 from admin.operator_ledger import Audit
 from admin.session import Session
 from admin.times import iso_time
 from lambda_src.core.policy import parse_optional_time
-from lambda_src.resource_names import api_key_name
 
 
 def rotation_pair(session: Session, key: LedgerKey) -> tuple[LedgerKey, LedgerKey | None]:
@@ -36,7 +35,7 @@ def rotation_pair(session: Session, key: LedgerKey) -> tuple[LedgerKey, LedgerKe
 def _unfinished_replacement(session: Session, key: LedgerKey) -> LedgerKey | None:
     """The key issued by an interrupted rotation. It is found by its name in API Gateway, because the ledger's index may
     not have it yet."""
-    name = api_key_name(session.environment, key.consumer, key.label)
+    name = key_name(session, key.consumer, key.label)
     ids = [named.key_id for named in gateway_keys(session, name) if named.name == name]
     replacements = (new for new in keys_of(session, ids) if new.replaces == key.key_id and new.status != "revoked")
     return max(replacements, key=lambda new: new.created or "", default=None)

@@ -70,8 +70,8 @@ class Repair:
         self._session = session
         self._stream = stream
         self._complete = "" if complete is None else complete.isoformat()
-        self._verifier = Verifier(session.ledger, stream, scope, session.now)
-        self._windows_verifier = Verifier(session.ledger, stream, replace(scope, everything=False), session.now)
+        self._verifier = Verifier(session.stored_ledger, stream, scope, session.now)
+        self._windows_verifier = Verifier(session.stored_ledger, stream, replace(scope, everything=False), session.now)
         self._ledger: Ledger = Ledger(
             gateway_client(session),
             config.table,

@@ -28,7 +28,7 @@ def first_complete_day(now: datetime, retention_days: int) -> date | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A verification of `consumers` from the day `since` on.
+    """A verification of `consumers`, by id, from the day `since` on.
 
     complete: the first day of which no row has expired; None if rows never expire. everything: as in `Scope`.
     """
@@ -41,15 +41,16 @@ class Run:
 
     @classmethod
     def of(cls, session: Session, consumers: Sequence[str], since: date, *, everything: bool = True) -> Run:
-        """The run, without days whose rows have expired."""
+        """The run for `consumers`, by name, without days whose rows have expired."""
         complete = first_complete_day(session.now(), session.config.retention_days)
         first = since if complete is None else max(since, complete)
-        return cls(session=session, consumers=consumers, since=first, complete=complete, everything=everything)
+        ids = [session.ledger.names.id_of(consumer) for consumer in consumers]
+        return cls(session=session, consumers=ids, since=first, complete=complete, everything=everything)
 
     def verify(self, wait: float = FRESHNESS_SECONDS) -> list[Found]:
         """What each consumer's rows say."""
         session = self.session
-        return Verifier(session.ledger, self._stream(), self._scope, session.now).verify(self.consumers, wait)
+        return Verifier(session.stored_ledger, self._stream(), self._scope, session.now).verify(self.consumers, wait)
 
     def repair(self, found: Sequence[Found], wait: float = FRESHNESS_SECONDS) -> tuple[list[Found], int]:
         """Repair what was found. Returns what differs after it, and the number of repaired items and requests."""
@@ -61,6 +62,7 @@ class Run:
 
     def document(self, found: Sequence[Found], repaired: int = 0) -> LedgerVerification:
         """The JSON document of what was found."""
+        name = self.session.ledger.names.consumer
         in_flight = [row.amount for each in found for row in each.held if row not in each.lapsed]
         return LedgerVerification(
             environment=self.session.environment,
@@ -72,8 +74,14 @@ class Run:
             in_flight_usd=usd(sum(in_flight)),
             in_flight_nano_usd=sum(in_flight),
             unbooked=sum(each.unbooked for each in found),
-            differences=[difference for each in found for difference in each.differences],
-            unverified=[amount for each in found for amount in self._unverified(each)],
+            differences=[
+                replace(difference, consumer=name(difference.consumer))
+                for each in found
+                for difference in each.differences
+            ],
+            unverified=[
+                replace(amount, consumer=name(amount.consumer)) for each in found for amount in self._unverified(each)
+            ],
             repaired=repaired,
         )
 

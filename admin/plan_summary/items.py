@@ -42,7 +42,7 @@ def _is_item(change: ResourceChange, name: str, partition: str) -> bool:
 
 def item_name(item: Mapping[str, Any], change: ResourceChange) -> str:
     """The consumer of a policy, or the model; as in the address if the item is not known."""
-    return str(item.get("consumer") or item.get(SK) or change.name.partition("_")[2])
+    return str(item.get("name") or item.get("consumer") or item.get(SK) or change.name.partition("_")[2])
 
 
 def is_key(change: ResourceChange) -> bool:

@@ -71,6 +71,15 @@ def losses(changes: Iterable[ResourceChange]) -> dict[Loss, list[ResourceChange]
     return dict(sorted(found.items(), key=lambda item: _ORDER.index(item[0].kind)))
 
 
+def changed_ids(changes: Iterable[ResourceChange]) -> Iterator[tuple[str, str, str]]:
+    """Name, old and new id of each consumer whose id in the ledger changes: what it spent stays under the old id."""
+    for change in changes:
+        if is_policy(change) and change.item_before and change.item_after:
+            old, new = change.item_before.get("consumer"), change.item_after.get("consumer")
+            if old != new:
+                yield display_name(change), str(old), str(new)
+
+
 def likely_renames(changes: Iterable[ResourceChange]) -> Iterator[tuple[str, str]]:
     """Consumers of which one goes and one comes with the same policy."""
     policies = [change for change in changes if is_policy(change)]

@@ -10,7 +10,7 @@ from admin.formatting import counted
 from admin.output import printable
 from admin.plan_summary import items
 from admin.plan_summary.cost import monthly_costs
-from admin.plan_summary.losses import likely_renames, losses
+from admin.plan_summary.losses import changed_ids, likely_renames, losses
 from admin.plan_summary.plan import Plan, ResourceChange
 
 MOST_ROWS: Final = 100
@@ -71,6 +71,11 @@ def _warnings(changed: Sequence[ResourceChange]) -> Iterator[str]:
         names = [_code(items.display_name(change)) for change in destroyed[:MOST_ROWS]]
         more = f" and {len(destroyed) - MOST_ROWS} more" if len(destroyed) > MOST_ROWS else ""
         lines.append(f"> - **{lost.kind}:** {', '.join(names)}{more}: {lost.text}.")
+    for name, old, new in changed_ids(changed):
+        lines.append(
+            f"> - **Money:** {_code(name)}: its id in the ledger changes from {_code(old)} to {_code(new)}, so budgets "
+            f"start at zero and history stays under {_code(old)}. Keep it first in `renamed_from`."
+        )
     for old, new in likely_renames(changed):
         setting = _code(f'renamed_from = "{old}"')
         lines.append(

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from admin.errors import unknown
+from admin.names import Names
 from admin.report.period import Period, joined
 from admin.report.totals import UsageTotals
 from lambda_src.contract import ACCOUNT_SK, LISTED_ACCOUNT, PK, SK, account_pk, rollup_parts, rollup_pk
@@ -50,6 +51,7 @@ def select_consumers(session: Session, consumer: str | None) -> list[str]:
     if consumer is None:
         return names
     if consumer not in names:
+        session.refuse_earlier_name(consumer)
         raise unknown("consumer", consumer, names, list_command="tollgate consumers list")
     return [consumer]
 
@@ -81,7 +83,7 @@ def read_totals(
 
     def of_consumer(name: str) -> list[GroupTotals]:
         items = chain.from_iterable(table.query(rollup_pk(name), between=between) for between in ranges)
-        return add_up(name, items, groupings)
+        return add_up(name, items, groupings, table.names)
 
     totals: list[GroupTotals] = [{} for _ in groupings]
     with ThreadPoolExecutor(READERS) as pool:
@@ -90,11 +92,14 @@ def read_totals(
     return totals
 
 
-def add_up(consumer: str, items: Iterable[Mapping[str, Any]], groupings: Sequence[Grouping]) -> list[GroupTotals]:
+def add_up(
+    consumer: str, items: Iterable[Mapping[str, Any]], groupings: Sequence[Grouping], names: Names
+) -> list[GroupTotals]:
     """Totals for each grouping, over one consumer's rollups."""
     totals: list[GroupTotals] = [{} for _ in groupings]
     for item in items:
-        key = RollupKey(consumer, *rollup_parts(item[SK]))
+        day, model, key_id = rollup_parts(item[SK])
+        key = RollupKey(consumer, day, names.model(model), key_id)
         attributes = [
             (name, value) for name, value in item.items() if name not in (PK, SK) and not name.startswith(MARKER)
         ]

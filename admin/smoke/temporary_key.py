@@ -10,13 +10,12 @@ from datetime import timedelta
 from typing import Final
 
 from admin.keys import api_gateway
-from admin.keys.api_gateway import gateway_key, gateway_keys
+from admin.keys.api_gateway import gateway_key, gateway_keys, key_name
 from admin.keys.issue import IssuedKey, KeyRequest, issue
 from admin.keys.ledger import key_by_id
 from admin.keys.switch import disable, revoke
 from admin.session import Session
 from lambda_src.core.policy import Policy
-from lambda_src.resource_names import api_key_name
 
 _LIFETIME: Final = timedelta(hours=1)
 """The gateway rejects the key after it, even if nothing could be cleaned up."""
@@ -53,7 +52,7 @@ class TemporaryKey:
         """Revoke the key, in whichever state an interrupted `issue` left it. Returns the ids of the keys that API
         Gateway had, and has no more."""
         session = self._session
-        name = api_key_name(session.environment, self._policy.consumer, self._label)
+        name = key_name(session, self._policy.consumer, self._label)
         ids = [key.key_id for key in gateway_keys(session, name)]
         for key_id in ids:
             key = key_by_id(session, key_id)

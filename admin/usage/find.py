@@ -104,7 +104,8 @@ def _in_logs(session: Session, request_id: str, since: datetime) -> FoundRequest
     pk = usage_pk(usage["consumer"], label("day", utc_datetime(at_ms)), usage_slot(request_id))
     sk = usage_sk(at_ms, request_id)
     found = corrected_rows(session.ledger.query(pk, begins=sk), session.now())
-    return FoundRequest(row=next((row for row in found if row.sk == sk), None), line=usage, access=access)
+    row = next((row for row in found if row.sk == sk), None)
+    return FoundRequest(row=row, line=session.ledger.names.shown(usage), access=access)
 
 
 def _definitive(lines: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

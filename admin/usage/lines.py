@@ -85,7 +85,7 @@ def _followed(session: Session, since: datetime) -> Iterator[RequestDetails]:
             if (group, event["eventId"]) not in seen:
                 seen[group, event["eventId"]] = event["timestamp"]
                 if (line := _usage_line(event["message"])) is not None:
-                    yield request(line)
+                    yield request(session.ledger.names.shown(line))
         since = max(since, polled_at - LATE)  # late lines seen before are recognized by their event id
         seen = {name: at for name, at in seen.items() if at >= since.timestamp() * 1000}
         time.sleep(POLL_SECONDS)

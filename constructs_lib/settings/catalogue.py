@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, Protocol
 
 from pydantic import Field
 
@@ -16,11 +16,13 @@ from constructs_lib.settings.types import (
     ModelName,
     Name,
     NonEmptyUniqueList,
+    OneOrMore,
     Positive,
     Region,
     RequestsPerSecond,
     SecretId,
     Section,
+    TerraformName,
     Text,
     UniqueList,
     Url,
@@ -30,6 +32,18 @@ from constructs_lib.settings.types import (
 from lambda_src.contract import ProviderKind, Window
 from lambda_src.core.dialects.flavours import FlavourName
 from lambda_src.core.fees import FeeKind
+
+_RENAMED: Final = (
+    "Earlier names, the first one first. Terraform moves the resources in place of destroying them (docs/renames.md). "
+)
+
+
+class Renamable(Protocol):
+    """Settings of something that has had other names."""
+
+    @property
+    def renamed_from(self) -> tuple[str, ...]:
+        """Earlier names, the first one first."""
 
 
 class ProviderSettings(Section):
@@ -70,6 +84,10 @@ class ProviderSettings(Section):
         default=3,
         description="Maximum number of calls that the gateway inserts into requests without one if hosted_tools is "
         '"allow".',
+    )
+    renamed_from: OneOrMore[TerraformName] = Field(
+        default=(),
+        description=_RENAMED + "The secret keeps the name that it has from the first name.",
     )
 
 
@@ -152,6 +170,11 @@ class ModelSettings(Section):
     max_input_tokens: Positive | None = Field(
         default=None, description="Context window. Default: from the price table; holds assume a large one if unknown."
     )
+    renamed_from: OneOrMore[ModelName] = Field(
+        default=(),
+        description=_RENAMED
+        + "Reports show earlier requests under the new name. Needs `upstream`, which would change with the name.",
+    )
 
 
 class QuotaSettings(Section):
@@ -167,6 +190,10 @@ class PlanSettings(Section):
     rate: RequestsPerSecond = Field(description="Average requests per second.")
     burst: Count = Field(description="Requests that may arrive at once.")
     quota: QuotaSettings | None = Field(default=None, description="Requests per period. Default: no quota.")
+    renamed_from: OneOrMore[TerraformName] = Field(
+        default=(),
+        description=_RENAMED + "The plan keeps its keys.",
+    )
 
 
 class BudgetSettings(Section):
@@ -218,6 +245,10 @@ class ConsumerSettings(Section):
         description="Log prompts and responses, masked and truncated, in a separate log group ([prompts]). Callers can "
         "opt out per request.",
     )
+    renamed_from: OneOrMore[Name] = Field(
+        default=(),
+        description=_RENAMED + "Keys, spend, budgets and history stay: the ledger keeps the first name as id.",
+    )
 
 
 class FunctionSettings(Section):
@@ -241,4 +272,8 @@ class FunctionSettings(Section):
     )
     environment: dict[VariableName, str] = Field(
         default_factory=dict, description="Environment variables. No secrets: they would be in Terraform's state."
+    )
+    renamed_from: OneOrMore[TerraformName] = Field(
+        default=(),
+        description=_RENAMED + "The function and the default path keep the first name.",
     )

@@ -14,6 +14,7 @@ from constructs_lib.settings.environment import LAMBDA_EXTRA_SECONDS, SETTLE_EXT
 from constructs_lib.settings.function_checks import function_errors
 from constructs_lib.settings.model_prices import price_errors
 from constructs_lib.settings.pydantic_errors import UNKNOWN_REGION
+from constructs_lib.settings.rename_checks import rename_errors
 from constructs_lib.settings.runtime import PUBLIC_URLS, runtime_config
 from constructs_lib.settings.terraform_names import indistinct
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, did_you_mean, display, one_of
@@ -247,6 +248,7 @@ _CHECKS: Final[tuple[Callable[[Environment], Iterable[SettingError]], ...]] = (
     _provider_errors,
     _region_errors,
     function_errors,
+    rename_errors,
     _time_errors,
     _concurrency_errors,
     _backend_errors,

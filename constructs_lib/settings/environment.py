@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal, get_args
 
 from pydantic import Field
 
@@ -14,11 +15,15 @@ from constructs_lib.settings.catalogue import (
     ModelSettings,
     PlanSettings,
     ProviderSettings,
+    Renamable,
 )
 from constructs_lib.settings.platform import AwsSettings, GatewaySettings, MeteringSettings, PromptSettings
 from constructs_lib.settings.types import ModelName, Name, Section, TerraformName
 from lambda_src.resource_names import prefix
 
+RenamableSection = Literal["providers", "models", "plans", "consumers", "functions"]
+RENAMABLE_SECTIONS: Final[tuple[RenamableSection, ...]] = get_args(RenamableSection)
+"""Sections whose entries have `renamed_from`."""
 LAMBDA_EXTRA_SECONDS: Final = 5
 """How long the gateway Lambda may run after API Gateway's timeout, to settle the request."""
 
@@ -109,9 +114,22 @@ class Environment(EnvironmentFile):
         """Timeout of the gateway Lambda."""
         return min(MAX_LAMBDA_SECONDS, math.ceil(self.timeout_seconds) + LAMBDA_EXTRA_SECONDS)
 
+    def earlier_names(self, section: RenamableSection) -> dict[str, tuple[str, ...]]:
+        """Earlier names of the renamed entries of a section, by name, the first one first."""
+        entries: Mapping[str, Renamable] = getattr(self, section)
+        return {name: settings.renamed_from for name, settings in entries.items() if settings.renamed_from}
+
+    def first_name(self, section: RenamableSection, name: str) -> str:
+        """The first of the names that `name` in `section` has had. AWS names that cannot change contain it."""
+        return self.earlier_names(section).get(name, (name,))[0]
+
     def function_name(self, name: str) -> str:
         """AWS name of the Lambda function `name`: gateway, sweeper, or a name in [functions]."""
-        return f"{self.prefix}-{name}"
+        return f"{self.prefix}-{self.first_name('functions', name)}"
+
+    def function_path(self, name: str) -> str:
+        """API path of custom function `name`."""
+        return self.functions[name].path or f"/{self.first_name('functions', name)}"
 
     def logs_prompts(self) -> bool:
         """Whether the prompts of any consumer are logged."""

@@ -33,7 +33,7 @@ def function_errors(environment: Environment) -> Iterator[SettingError]:
     """Reserved or duplicate names, paths, methods and environment variables."""
     names_by_path: dict[str, str] = {}
     for name, function in environment.functions.items():
-        path = function.path or f"/{name}"
+        path = environment.function_path(name)
         if name in OWN_FUNCTIONS:
             yield SettingError(("functions", name), None, f"any name but {', '.join(OWN_FUNCTIONS)}", "rename it")
         key_path: KeyPath = ("functions", name, "path")
@@ -73,7 +73,7 @@ def _without_parameters(path: str) -> str:
 
 def _parameter_errors(environment: Environment) -> Iterator[SettingError]:
     """API Gateway accepts one parameter name per parent path, and each name once per path."""
-    paths = {name: function.path or f"/{name}" for name, function in environment.functions.items()}
+    paths = {name: environment.function_path(name) for name in environment.functions}
     names_by_path = {path: name for name, path in paths.items()}
     for path, other in _indistinct_paths(paths.values()):
         if name := names_by_path.get(path):
@@ -85,8 +85,7 @@ def _parameter_errors(environment: Environment) -> Iterator[SettingError]:
             accepted = "each parameter name once"
             yield SettingError(("functions", name, "path"), display(path), accepted, "rename a parameter")
     first: dict[str, tuple[str, str]] = {}
-    for name, function in environment.functions.items():
-        path = function.path or f"/{name}"
+    for name, path in paths.items():
         parts = path.split("/")
         for index, part in enumerate(parts):
             if not part.startswith("{"):

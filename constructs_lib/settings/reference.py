@@ -28,7 +28,8 @@ To begin, copy [starter.toml](../environments/starter.toml), which deploys as it
 hosts, buckets and ARNs that exist in no account.
 
 Names of providers, plans, consumers and functions have 1 to 31 lower-case letters, digits and hyphens, and start with a
-letter. They are part of Terraform addresses: a new name destroys the old resources and creates new ones.
+letter. They are part of Terraform addresses: without `renamed_from`, a new name destroys the old resources and creates
+new ones ([renames.md](renames.md)).
 """
 
 _TYPES: Final = {"string": "text", "boolean": "true or false", "integer": "whole number", "number": "number"}

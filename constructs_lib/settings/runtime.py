@@ -27,7 +27,7 @@ def provider_secret(environment: Environment, name: str) -> str | None:
     provider = environment.providers[name]
     if provider.keyless or provider.kind == "bedrock":
         return None
-    return provider.secret or secret_name(environment.name, name)
+    return provider.secret or secret_name(environment.name, environment.first_name("providers", name))
 
 
 def runtime_config(environment: Environment) -> Config:

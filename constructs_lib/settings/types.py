@@ -94,6 +94,16 @@ def _unique(values: tuple[object, ...]) -> tuple[object, ...]:
     return values
 
 
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _or_one_item(schema: dict[str, Any]) -> None:
+    """Accept one item in place of a list in the JSON Schema."""
+    described = {key: schema.pop(key) for key in ("type", "items") if key in schema}
+    schema["anyOf"] = [described["items"], described | {"uniqueItems": True}]
+
+
 def _regular_expression(value: str) -> str:
     try:
         regular_expressions.check(value)
@@ -152,6 +162,13 @@ FromDecimal = BeforeValidator(_as_float)
 _Item = TypeVar("_Item")
 _LIST: Final = Field(strict=False, json_schema_extra={"uniqueItems": True})
 UniqueList = Annotated[tuple[_Item, ...], _LIST, AfterValidator(_unique)]
+OneOrMore = Annotated[
+    tuple[_Item, ...],
+    Field(strict=False, json_schema_extra=_or_one_item),
+    BeforeValidator(_listed),
+    AfterValidator(_unique),
+]
+"""A list in which each value occurs once; one value needs no brackets."""
 NonEmptyUniqueList = Annotated[tuple[_Item, ...], Field(min_length=1), _LIST, AfterValidator(_unique)]
 
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]

@@ -16,10 +16,11 @@ EVENT_SK = "EVENT#"
 @dataclass(frozen=True, slots=True)
 class BudgetEvent:
     """A consumer's spend in `window` reached `percent` of its budget `limit_nano_usd`, which includes a temporary raise
-    of `raised_nano_usd`."""
+    of `raised_nano_usd`. consumer: its present name."""
 
     environment: str
     consumer: str
+    consumer_id: str
     per: Window
     window: str
     percent: int
@@ -47,8 +48,9 @@ def due_events(environment: str, policy: Policy, account: Account, at_ms: int) -
         for percent in policy.thresholds:
             if budget.limit and spent * 100 >= percent * budget.limit:
                 window = label(budget.per, at)
+                name = policy.name or policy.consumer
                 yield BudgetEvent(
-                    environment, policy.consumer, budget.per, window, percent, budget.limit, spent, budget.raised
+                    environment, name, policy.consumer, budget.per, window, percent, budget.limit, spent, budget.raised
                 )
 
 

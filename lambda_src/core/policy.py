@@ -35,7 +35,10 @@ class Raise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A consumer's limits and settings. A limit of None is not set; 0 allows nothing."""
+    """A consumer's limits and settings. A limit of None is not set; 0 allows nothing.
+
+    consumer: its id. name: its present name, if it was renamed.
+    """
 
     consumer: str
     plan: str
@@ -49,6 +52,7 @@ class Policy:
     tags: Mapping[str, str] = field(default_factory=dict)
     raises: tuple[Raise, ...] = ()
     prompt_log: bool = False
+    name: str | None = None
 
     def at(self, now: datetime) -> Policy:
         """The policy in effect at `now`: its budgets include the raises that have not ended."""
@@ -153,6 +157,7 @@ def policy_from_item(item: Mapping[str, Any], state: Mapping[str, Any] | None = 
         expires=parse_optional_time(item.get("expires")),
         tags=item.get("tags", {}),
         prompt_log=item.get("prompt_log", False),
+        name=item.get("name"),
         raises=tuple(
             Raise(entry["usd_nano"], entry["per"], parse_time(entry["until"]))
             for entry in (state or {}).get("raises", ())

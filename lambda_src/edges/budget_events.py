@@ -34,19 +34,19 @@ class BudgetNotifier:
         """Store, log and publish the events that are new. Returns them. After an AwsError a later call continues."""
         new = []
         for event in events:
-            if (event.consumer, event.sk) in self._known:
+            if (event.consumer_id, event.sk) in self._known:
                 continue
             at = int(self._ledger.now())
             values = {"event": sns_message(event), "subject": event.subject, "raised_at": at, "published": False}
             if event.per != "total":
                 values[TTL_ATTRIBUTE] = at + _KEPT_SECONDS
-            if self._ledger.put_new(event_pk(event.consumer), event.sk, values, deadline):
+            if self._ledger.put_new(event_pk(event.consumer_id), event.sk, values, deadline):
                 new.append(event)
                 print(json_text({"kind": "budget_event", "level": "WARN", **asdict(event)}))
-                self._publish(event.consumer, event.sk, event.subject, values["event"], deadline)
+                self._publish(event.consumer_id, event.sk, event.subject, values["event"], deadline)
             if len(self._known) > 10_000:
                 self._known.clear()
-            self._known.add((event.consumer, event.sk))
+            self._known.add((event.consumer_id, event.sk))
         return new
 
     def publish_pending(self, consumer: str, deadline: float) -> int:

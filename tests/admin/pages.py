@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from admin.budgets.status import BudgetStatus
+from admin.names import Names
 from admin.report import rollups
 from admin.report.page.data import PageData, groupings
 from admin.report.period import Period
@@ -57,7 +58,7 @@ def page_data(names: list[str], days: int, models: int = len(MODELS)) -> PageDat
     for place, name in enumerate(names):
         items = [rollup(place, day, model) for day in range(days) for model in range(models)]
         earlier = [rollup(place, day, model) for day in range(days, 2 * days) for model in range(models)]
-        rollups.merge(totals, rollups.add_up(name, [*earlier, *items], list(by_field.values())))
+        rollups.merge(totals, rollups.add_up(name, [*earlier, *items], list(by_field.values()), Names()))
         spent = sum(item["cost_nano_usd"] for item in items if item["sk"].startswith("2026-11"))
         budgets.append((name, budget(place, spent)))
     return PageData(

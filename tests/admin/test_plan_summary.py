@@ -66,13 +66,13 @@ def test_moves_and_outputs_alone_are_changes() -> None:
     plan = recorded_plan("no-change")
     plan["output_changes"]["table"]["actions"] = ["update"]
     assert read_plan(json.dumps(plan), "plan.json").has_changes
-    plan = recorded_plan("rename-moved")
+    plan = recorded_plan("renamed-from")
     plan |= {"output_changes": {}}
     plan["resource_changes"] = [
         change for change in plan["resource_changes"] if change["change"]["actions"] == ["no-op"]
     ]
     text = summarized(plan)
-    assert "0 to add, 0 to change, 0 to destroy, 2 moved" in text
+    assert "0 to add, 0 to change, 0 to destroy, 6 moved" in text
     assert "moved from `aws_api_gateway_usage_plan_key.search_batch`" in text
 
 
@@ -131,7 +131,7 @@ def test_forgotten_resources_are_not_called_destroyed() -> None:
 
 
 def test_module_instances_are_named() -> None:
-    text = summarized(in_module(recorded_plan("rename-moved")))
+    text = summarized(in_module(recorded_plan("renamed-from")))
     assert '| `module.tollgate["eu"]` `discovery` renamed from `search` |' in text
     text = summarized(in_module(recorded_plan("remove")))
     assert '`module.tollgate["eu"]` `search` **removed**' in text

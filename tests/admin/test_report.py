@@ -12,6 +12,7 @@ import pytest
 
 from admin.errors import UsageError
 from admin.formatting import compact, csv_safe, markdown_safe, milliseconds, money, percent, signed_money
+from admin.names import Names
 from admin.report import rollups, rows, terminal
 from admin.report.files import as_csv, as_markdown, replacing
 from admin.report.period import Period, parse_period
@@ -137,7 +138,7 @@ def report_of(*by: str, model: str | None = None) -> UsageReport:
     groupings = rows.groupings(by, scope)
     totals: list[rollups.GroupTotals] = [{} for _ in groupings]
     for consumer, items in ITEMS.items():
-        rollups.merge(totals, rollups.add_up(consumer, items, groupings))
+        rollups.merge(totals, rollups.add_up(consumer, items, groupings, Names()))
     return build_report("prod", by, scope, totals)
 
 

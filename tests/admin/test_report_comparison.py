@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from admin.errors import RefusedError
+from admin.names import Names
 from admin.report import rollups, rows
 from admin.report.files import as_csv, as_json, as_markdown
 from admin.report.period import Period, joined, parse_period
@@ -48,7 +49,7 @@ def report_of(by: str, since: str, until: str | None = None, *, now: datetime = 
             {"pk": "ROLLUP", "sk": f"{day}#small#k", "requests": 1, "status_200": 1, "cost_nano_usd": cost}
             for day, cost in spent
         ]
-        rollups.merge(totals, rollups.add_up(consumer, items, groupings))
+        rollups.merge(totals, rollups.add_up(consumer, items, groupings, Names()))
     return build_report("prod", names, scope, totals)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from admin.budgets.status import BudgetStatus
+from admin.names import Names
 from admin.operator_ledger import OperatorLedger
 from admin.output import Output
 from admin.report import rollups
@@ -52,7 +53,7 @@ def budget_of(per: Any, first: str, last: str, spent: dict[str, int]) -> BudgetS
         for day, cost in spent.items()
         if read[0] <= day <= read[1]
     ]
-    (totals,) = rollups.add_up("search", items, [past.grouping])
+    (totals,) = rollups.add_up("search", items, [past.grouping], Names())
     ((consumer, status),) = past.statuses(totals)
     assert (consumer, status.held, status.raised, status.limit) == ("search", 0, 0, 100)
     return status

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import openai
 import pytest
 import urllib3
 
+from lambda_src.contract import NANO_PER_USD
 from lambda_src.resource_names import secret_name
 from local.cloud.client import Cloud
 from local.deployment import Deployment, put_secrets
@@ -27,13 +30,22 @@ CANARY_SECRETS = {"openai": "sk-canary-openai-7f3a", "anthropic": "sk-canary-ant
 CANARY_PROMPT = "canary-prompt-c0ffee"
 
 
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """The consumer `renamed` when it was `earlier`. keys: of Terraform and of an operator, by id."""
+
+    keys: Mapping[str, str]
+    spent_nano_usd: int
+
+
 class System:
     """The deployed environment, with clients of callers and operators.
 
-    switch: responses while the deployment began to stream.
+    switch: responses while the deployment began to stream. renamed: what the second deployment renamed.
     """
 
     switch: Sequence[Answer]
+    renamed: Renamed
 
     def __init__(self, deployment: Deployment, provider: StandInProvider) -> None:
         self.deployment = deployment
@@ -67,6 +79,13 @@ class System:
         all_headers = {"content-type": "application/json", **(headers or {})}
         return self._pool.request(method, self.url + path, body=raw, headers=all_headers)
 
+    def chat(self, model: str, key: str) -> int:
+        """Send a chat completion. Returns its cost in nano-USD."""
+        body = {"model": model, "max_tokens": 20, "messages": [{"role": "user", "content": "Hello"}]}
+        response = self.call("POST", "/v1/chat/completions", body, {"authorization": f"Bearer {key}"})
+        assert response.status == 200, response.data
+        return int(Decimal(response.headers["x-tollgate-cost-usd"]) * NANO_PER_USD)
+
     def log_lines(self, group: str) -> list[str]:
         """All lines of a log group."""
         logs = self.cloud.client("logs")
@@ -99,10 +118,23 @@ def _delete_operator_keys(system: System) -> None:
             gateway.delete_api_key(apiKey=key["id"])
 
 
+def _with_earlier_names(file: Path) -> None:
+    text = re.sub(r"\nrenamed_from = .*", "", file.read_text())
+    file.write_text(re.sub(r"\brenamed(-\w+)?\b", r"earlier\1", text))
+
+
+def _use_earlier(system: System, tollgate: Command) -> Renamed:
+    """Issue a key and send a request as `earlier`, with each of its keys."""
+    issued = tollgate.here("--output", "json", "keys", "issue", "earlier", "--label", "desk").json
+    keys = {system.key_id("earlier"): system.key("earlier"), issued["key_id"]: issued["value"]}
+    spent = sum(system.chat("earlier-model", key) for key in keys.values())
+    return Renamed(keys, spent)
+
+
 @pytest.fixture(scope="session")
 def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Deploy the environment without streaming, then, under requests, with it. At the end verify its ledger, destroy
-    it, and check that no resource remains."""
+    """Deploy the environment without streaming and with earlier names, then, under requests, as it is. At the end
+    verify its ledger, destroy it, and check that no resource remains."""
     keys = StandInKeys(openai=frozenset({CANARY_SECRETS["openai"]}), anthropic=frozenset({CANARY_SECRETS["anthropic"]}))
     provider = StandInProvider.start(keys=keys)
     deployment = Deployment(
@@ -113,15 +145,17 @@ def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         environments=ENVIRONMENTS,
     )
     whole = tmp_path_factory.mktemp("whole")
-    buffered(ENVIRONMENTS / "e2e.toml", whole)
+    _with_earlier_names(buffered(ENVIRONMENTS / "e2e.toml", whole))
     first = replace(deployment, environments=whole)
     first.synth()
     first.apply()
     put_secrets(cloud, {secret_name("e2e", name): value for name, value in CANARY_SECRETS.items()})
     system = System(deployment, provider)
+    system.renamed = _use_earlier(system, command_for(first))
     with traffic(system.url, system.key("alpha")) as system.switch:
         deployment.synth()
         deployment.apply()
+    system.outputs = deployment.outputs()
     yield system
     differences = ledger_differences(command_for(deployment))
     _delete_operator_keys(system)

@@ -35,7 +35,6 @@ expires = 2027-06-30
 rate = 2
 burst = 2
 """
-RENAME: Final = (("[consumers.search]", "[consumers.discovery]"),)
 CHANGES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "no-change": (),
     "add": (("[consumers.support]", f"{NEW_CONSUMER}\n[consumers.support]"),),
@@ -44,8 +43,8 @@ CHANGES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("tokens_per_minute = 200_000\n", ""),
         ("rate = 20\n", "rate = 30\n"),
     ),
-    "rename": RENAME,
-    "rename-moved": RENAME,
+    "rename": (("[consumers.search]", "[consumers.discovery]"),),
+    "renamed-from": (("[consumers.search]", '[consumers.discovery]\nrenamed_from = "search"'),),
     "remove": (
         ("[consumers.search]" + BASE.read_text().partition("[consumers.search]")[2].partition("[consumers.su")[0], ""),
         ("[models.large]" + BASE.read_text().partition("[models.large]")[2].partition("[models.small]")[0], ""),
@@ -62,12 +61,6 @@ CHANGES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 """Name of a recording → replacements in the environment file, each of text that occurs once."""
 SHOWN: Final = ("change-budget", "change-prices")
 """Plans whose text is recorded as well."""
-MOVED: Final = {
-    "aws_dynamodb_table_item": ("policy_{}", "key_{}_backend", "key_{}_batch"),
-    "aws_api_gateway_api_key": ("{}_backend", "{}_batch"),
-    "aws_api_gateway_usage_plan_key": ("{}_backend", "{}_batch"),
-}
-"""Names of the renamed consumer's resources by type, with which `rename-moved` has `moved` blocks."""
 MEMBERS: Final = ("format_version", "terraform_version", "applyable", "complete", "errored", "output_changes")
 MOST_CHARACTERS: Final = 8_000
 _KEY_TYPES: Final = ("aws_api_gateway_api_key", "aws_api_gateway_usage_plan_key")
@@ -133,7 +126,7 @@ def _shortened(value: Any) -> Any:
     return f"sha256:{sha256(value.encode()).hexdigest()}" if long else value
 
 
-def synthesize(deployment: Deployment, replacements: tuple[tuple[str, str], ...], *, moved: bool = False) -> None:
+def synthesize(deployment: Deployment, replacements: tuple[tuple[str, str], ...]) -> None:
     """Write the changed environment file and its stack."""
     text = BASE.read_text()
     for old, new in replacements:
@@ -142,12 +135,6 @@ def synthesize(deployment: Deployment, replacements: tuple[tuple[str, str], ...]
     assert deployment.environments is not None
     (deployment.environments / BASE.name).write_text(text)
     deployment.synth()
-    blocks = [
-        {"from": f"{kind}.{name.format('search')}", "to": f"{kind}.{name.format('discovery')}"}
-        for kind, names in MOVED.items()
-        for name in names
-    ]
-    (deployment.stack / "moved.tf.json").write_text(json.dumps({"moved": blocks if moved else []}))
 
 
 def main() -> None:
@@ -165,7 +152,7 @@ def main() -> None:
         synthesize(deployment, ())
         deployment.apply()
         for name, replacements in CHANGES.items():
-            synthesize(deployment, replacements, moved=name == "rename-moved")
+            synthesize(deployment, replacements)
             plan = planned(deployment)
             if not replacements:
                 _write("deployed.json", deployed(plan), cloud)

@@ -44,7 +44,7 @@ def test_event_key_has_window_and_percentage() -> None:
 def test_message_is_a_custom_notification() -> None:
     """Chat channels drop messages that are neither from AWS nor in this schema
     (docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html)."""
-    event = BudgetEvent("env", "acme", "day", "2026-11-23", 80, 50_000_000_000, 40_500_000_000)
+    event = BudgetEvent("env", "acme", "acme", "day", "2026-11-23", 80, 50_000_000_000, 40_500_000_000)
     parsed = json.loads(sns_message(event))
     assert (parsed["version"], parsed["source"]) == ("1.0", "custom")
     assert set(parsed) == {"version", "source", "content", "metadata"}

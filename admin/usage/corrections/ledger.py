@@ -108,7 +108,7 @@ def _audit(row: CorrectedRow, target: Target, item: dict[str, Any], action: str)
     changed = [name for name in TOKEN_FIELDS if name in item]
     return Audit(
         action=action,
-        target=f"{item['consumer']}/{row.request_id}",
+        target=f"{row.item['consumer']}/{row.request_id}",
         before={"usd": usd(row.cost)} | {name: getattr(row.tokens, TOKEN_FIELDS[name]) for name in changed},
         after={"usd": usd(target.cost)}
         | {name: getattr(target.tokens, TOKEN_FIELDS[name]) for name in changed}

@@ -171,7 +171,7 @@ def correction_item(row: CorrectedRow, target: Target, note: Note) -> dict[str, 
         SK: correction_sk(row.sk, row.next_number),
         "kind": CORRECTION,
         "request_id": row.request_id,
-        "consumer": row.item["consumer"],
+        "consumer": row.pk.split("#")[1],  # its id
         "day": row.day,
         "at_ms": row.at_ms,
         "key_id": row.key_id,
