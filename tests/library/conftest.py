@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from local.cloud.client import Cloud
 from local.deployment import put_secrets
 from local.provider.protocol import StandInKeys
 from local.provider.server import StandInProvider
-from tests.library.project import Deployed, Project, build_wheel, install
+from tests.library.project import Deployed, Project
+from tests.library.readme import copy_checkout, run
 from tools.paths import ROOT
 
 ENVIRONMENT = """
@@ -41,20 +43,33 @@ path = "/hello"
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout."""
-    return build_wheel(tmp_path_factory.mktemp("wheel"))
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout in an empty folder."""
+    return copy_checkout(tmp_path_factory.mktemp("library") / "tollgate")
 
 
 @pytest.fixture(scope="session")
-def project(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project that `tollgate init` wrote. Its environment does not stream: the tests have provider 5."""
-    folder = tmp_path_factory.mktemp("library")
-    project = Project(folder / "gateway", install(wheel, folder / "venv"))
-    Project(folder, project.venv).run("tollgate", "init", "gateway")
-    file = project.folder / "environments" / "dev.toml"
-    file.write_text(file.read_text().replace("[gateway]\n", "[gateway]\nstream = false\n"))
+def library(checkout: Path) -> str:
+    """What README's commands print: `make wheel`, `pip install`, `tollgate init` and `make plan OFFLINE=1`."""
+    return run("Library", checkout)
+
+
+@pytest.fixture(scope="session")
+def project(checkout: Path, library: str) -> Project:
+    """The project that README's commands wrote."""
+    del library
+    project = Project(checkout.parent / "gateway", checkout.parent / "venv")
+    # A .pth file in a folder that another .pth file adds has no effect, so the checkout itself is not importable.
+    (project.site_packages / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
     return project
+
+
+@pytest.fixture(scope="session")
+def wheel(checkout: Path, project: Project) -> Path:
+    """The wheel that the project's environment has."""
+    del project
+    (wheel,) = (checkout / "dist").glob("tollgate-*.whl")
+    return wheel
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-import sysconfig
-import venv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +33,9 @@ class Project:
     def run(self, *command: str, accepted: int = 0, **variables: str) -> str:
         """Output of a command in the project's folder. Fails the test unless it ends with the exit code `accepted`."""
         # Neither the checkout's modules nor its virtual environment.
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_"))}
+        # `PYTEST_`: else pytest in the project would take itself for a worker of this run.
+        without = ("PYTHON", "VIRTUAL_", "PYTEST_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(without)}
         path = f"{self.venv / 'bin'}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             command,
@@ -57,36 +56,6 @@ class Project:
         )
         assert done.returncode == accepted, f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout}"
         return done.stdout
-
-
-def build_wheel(folder: Path) -> Path:
-    """Build the wheel of the checkout in `folder`."""
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=True)
-    (wheel,) = folder.glob("tollgate-*.whl")
-    return wheel
-
-
-def install(wheel: Path, folder: Path) -> Path:
-    """A new virtual environment in `folder` with `wheel`. Its dependencies are those of the checkout's environment.
-
-    A .pth file in a folder that another .pth file adds has no effect, so the checkout itself is not importable.
-    """
-    venv.create(folder)
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        str(folder / "bin" / "python"),
-        "install",
-        "--no-index",
-        "--no-deps",
-    ]
-    subprocess.run([*pip, "--quiet", str(wheel)], capture_output=True, timeout=60, check=True)
-    (site_packages,) = folder.glob("lib/python*/site-packages")
-    (site_packages / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    return folder
 
 
 class Deployed:

@@ -15,11 +15,15 @@ from constructs_lib.functions import tollgate_package
 from tests.library.project import Deployed, Project
 from tools.paths import ROOT
 
+PARTS = ("admin", "constructs_lib", "lambda_src", "tollgate")
 
-def files(folder: Path) -> dict[str, int]:
-    """Files and when each changed."""
+
+def files(folder: Path, name: str = "") -> dict[str, int]:
+    """Files and when each changed. name: that of the folder in them."""
     return {
-        path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()
+        (Path(name) / path.relative_to(folder)).as_posix(): path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file()
     }
 
 
@@ -30,7 +34,7 @@ def test_the_wheel_has_everything_that_the_checkout_has(wheel: Path) -> None:
         mode = archive.getinfo("lambda_src/bootstrap").external_attr >> 16
     checkout = {
         path.relative_to(ROOT).as_posix()
-        for part in ("admin", "constructs_lib", "lambda_src", "tollgate")
+        for part in PARTS
         for path in (ROOT / part).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
@@ -40,7 +44,7 @@ def test_the_wheel_has_everything_that_the_checkout_has(wheel: Path) -> None:
 
 def test_everything_is_imported_from_the_wheel(project: Project) -> None:
     """The tests below would otherwise run the checkout."""
-    packages = ["admin", "constructs_lib", "lambda_src", "tollgate"]
+    packages = list(PARTS)
     program = f"from importlib.util import find_spec; print(*(find_spec(name).origin for name in {packages}))"
     origins = [Path(path) for path in project.run("python", "-c", program).split()]
     assert origins == [project.site_packages / name / "__init__.py" for name in packages]
@@ -79,17 +83,11 @@ def test_the_project_passes_the_linter(project: Project) -> None:
     project.run(ruff, "check", "--isolated", "--line-length", "120", "--select", "E,F,I,UP,B,SIM", *python)
 
 
-@pytest.fixture(scope="module")
-def plan(project: Project) -> str:
-    """Terraform's plan of a first deploy."""
-    return project.run("make", "plan", "OFFLINE=1")
-
-
 @pytest.mark.terraform
-def test_offline_plan_with_own_resources(plan: str) -> None:
-    assert "aws_ssm_parameter.gateway-url will be created" in plan
-    assert "aws_api_gateway_api_key.first-team_default will be created" in plan
-    assert "0 to change, 0 to destroy" in plan
+def test_offline_plan_with_own_resources(library: str) -> None:
+    assert "aws_ssm_parameter.gateway-url will be created" in library
+    assert "aws_api_gateway_api_key.first-team_default will be created" in library
+    assert "0 to change, 0 to destroy" in library
 
 
 def test_the_snapshot_shows_a_resource_that_goes(project: Project) -> None:
@@ -104,7 +102,6 @@ def test_the_snapshot_shows_a_resource_that_goes(project: Project) -> None:
     resources.write_text(text)
 
 
-@pytest.mark.usefixtures("plan")
 def test_the_lambda_package_is_the_checkouts(project: Project, tmp_path: Path) -> None:
     """A team that moves from a checkout to the wheel deploys the same bytes."""
     package = project.folder / "build" / "packages" / "tollgate.zip"
@@ -130,10 +127,10 @@ def test_the_deployed_project_answers_and_meters(deployed: Deployed, project: Pr
 
 @pytest.mark.e2e
 @pytest.mark.terraform
-@pytest.mark.usefixtures("plan", "deployed")
+@pytest.mark.usefixtures("deployed")
 def test_nothing_writes_into_the_installed_package(wheel: Path, project: Project) -> None:
     """Other projects and users share it, and it may be read-only."""
     with zipfile.ZipFile(wheel) as archive:
         installed = {name for name in archive.namelist() if ".dist-info/" not in name}
-    found = {name for name in files(project.site_packages) if "__pycache__" not in name and ".dist-info/" not in name}
-    assert found == installed | {"dependencies.pth"}
+    found = {name for part in PARTS for name in files(project.site_packages / part, part) if "__pycache__" not in name}
+    assert found == installed
