@@ -16,7 +16,7 @@ export CHECKPOINT_DISABLE := 1
 export PIPENV_VERBOSITY := -1
 export PIPENV_NOSPIN := 1
 
-.PHONY: help demo up down synth plan module deploy smoke destroy test clients check fuzz format compat wheel lock prices docs images setup clean
+.PHONY: help demo up down synth plan module deploy smoke destroy test clients check fuzz format compat wheel release lock prices docs images setup clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -72,6 +72,9 @@ compat: setup ## synthesize with AWS provider 6 and with the CDKTF fork, and com
 
 wheel: setup ## build the package that other projects install, into dist
 	@$(RUN) -m hatchling build --target wheel
+
+release: setup ## build the files of a release in dist: wheel, ENV as a module, bill of materials, checksums
+	@$(RUN) -m tools.release $(ENV)
 
 lock: $(VENV)/.pipenv ## update the lock files of the Python and Node packages
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(VENV)/bin/pipenv lock
