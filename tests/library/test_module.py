@@ -193,6 +193,14 @@ def test_a_deployed_stack_moves_into_the_module(deployed: Deployed, moved: Root,
 
 
 @pytest.mark.e2e
+def test_the_same_rendering_again_changes_nothing(deployed: Deployed, moved: Root) -> None:
+    """An upgrade of a module whose resources are the same has an empty plan."""
+    shutil.rmtree(moved.folder / "tollgate")
+    render(deployed, moved.folder)
+    assert moved.changes("-refresh=false") == {}
+
+
+@pytest.mark.e2e
 def test_another_rendering_changes_what_the_file_changes(deployed: Deployed, moved: Root, project: Project) -> None:
     """A changed budget in the next rendering changes one item, and nothing else."""
     file = project.folder / "stages" / "library.toml"

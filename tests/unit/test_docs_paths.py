@@ -15,7 +15,7 @@ PAGES = [
 ]
 PRODUCT = ("admin", "benchmarks", "constructs_lib", "examples", "lambda_src", "local", "tollgate", "tools")
 
-GENERATED = (".venv", "build", "cdktf.out", "node_modules")
+GENERATED = (".venv", "build", "cdktf.out", "dist", "node_modules")
 NOT_PATHS = {"ID/keys"}
 _SUFFIX = re.compile(r"\.(py|md|toml|json|png|html|css|yml|yaml)$")
 _PLACEHOLDER = re.compile(r"(?<![A-Za-z])[A-Z]{2,}(?![A-Za-z])")
