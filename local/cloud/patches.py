@@ -21,6 +21,7 @@ from local.cloud import (
 from local.cloud.apigateway import (
     binary_media,
     deployments,
+    domain_names,
     key_source,
     lambda_proxy,
     mock_integration,
@@ -44,6 +45,7 @@ PATCHES: Final = (
     mock_integration,
     patch_operations,
     usage_plans,
+    domain_names,
     alarms,
     metric_data,
     emf,

@@ -21,6 +21,8 @@ _update_stage = apigateway_v1._update_stage
 
 _snapshots: dict[str, dict[str, Any]] = {}
 """The resources of each deployment, by its id."""
+without_endpoint: set[str] = set()
+"""Ids of the deployments of APIs whose own endpoint was disabled."""
 
 
 def apply() -> None:
@@ -34,7 +36,10 @@ def create_deployment(api_id: str, data: dict[str, Any]) -> Any:
     """Create a deployment of the API as it is."""
     answer = _create_deployment(api_id, data)
     if answer[0] == 201:
-        _snapshots[json.loads(answer[2])["id"]] = copy.deepcopy(apigateway_v1._resources[api_id])
+        deployment_id = json.loads(answer[2])["id"]
+        _snapshots[deployment_id] = copy.deepcopy(apigateway_v1._resources[api_id])
+        if apigateway_v1._rest_apis[api_id]["disableExecuteApiEndpoint"]:
+            without_endpoint.add(deployment_id)
     return answer
 
 

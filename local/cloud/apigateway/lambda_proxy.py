@@ -14,6 +14,7 @@ from typing import Any
 
 from ministack.services import apigateway_v1
 
+from local.cloud.apigateway.domain_names import add_domain
 from local.cloud.apigateway.request_context import current
 
 _build_event = apigateway_v1._build_lambda_event_v1
@@ -35,6 +36,7 @@ def build_event(*arguments: Any, **options: Any) -> Any:
     event["requestContext"]["identity"]["sourceIp"] = request.source_ip
     if request.key is not None:
         event["requestContext"]["identity"] |= {"apiKey": request.key["value"], "apiKeyId": request.key["id"]}
+    add_domain(event)
     return event
 
 

@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from ministack.services import apigateway_v1
 
+_FLAGS: Final = (
+    "apiKeyRequired", "disableExecuteApiEndpoint", "enabled", "tracingEnabled", "validateRequestBody",
+    "validateRequestParameters",
+)  # fmt: skip
 TYPES: Final[dict[str, Callable[[str], object]]] = {
-    **dict.fromkeys(
-        ("apiKeyRequired", "enabled", "tracingEnabled", "validateRequestBody", "validateRequestParameters"),
-        lambda value: str(value).lower() == "true",
-    ),
+    **dict.fromkeys(_FLAGS, lambda value: str(value).lower() == "true"),
     **dict.fromkeys(("burstLimit", "limit", "offset", "timeoutInMillis"), int),
     "rateLimit": float,
 }
