@@ -22,14 +22,14 @@ from admin.errors import ConfigurationError, RefusedError, UsageError, unknown
 from admin.operator_ledger import OperatorLedger
 from admin.output import Output
 from admin.progress import SlowCallNotice
-from lambda_src.contract import LISTED_POLICY, POLICY_SK, Config, consumer_pk
+from lambda_src.contract import DOMAIN_VARIABLE, LISTED_POLICY, LOCAL_DOMAINS, POLICY_SK, Config, consumer_pk
 from lambda_src.resource_names import NAME_PATTERN, prefix
 
 if TYPE_CHECKING:
     import typer
     from boto3.session import Session as BotoSession
     from mypy_boto3_apigateway import APIGatewayClient
-    from mypy_boto3_apigateway.type_defs import RestApiTypeDef
+    from mypy_boto3_apigateway.type_defs import RestApiTypeDef, StageTypeDef
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
@@ -247,7 +247,7 @@ class Session:
         return OperatorLedger(self.dynamodb, self.config.table, lambda: self.identity, self.now, renames=False)
 
     @cached_property
-    def _rest_api(self) -> RestApiTypeDef:
+    def rest_api(self) -> RestApiTypeDef:
         """The REST API. Raises ConfigurationError if there is none."""
         name = prefix(self.environment)
         pages = self.apigateway.get_paginator("get_rest_apis").paginate()
@@ -259,24 +259,41 @@ class Session:
         return apis[0]
 
     @cached_property
-    def api(self) -> tuple[str, str]:
-        """Id of the REST API and name of its stage. Raises ConfigurationError if there is none."""
-        api = self._rest_api
+    def stage(self) -> StageTypeDef:
+        """The API's stage. Raises ConfigurationError if there is none."""
+        api = self.rest_api
         stages = self.apigateway.get_stages(restApiId=api["id"])["item"]
         if not stages:
             raise ConfigurationError(
                 f"the REST API {api['name']} has no stage: the last deploy did not finish. Run it again."
             )
-        return api["id"], stages[0]["stageName"]
+        return stages[0]
+
+    @property
+    def api(self) -> tuple[str, str]:
+        """Id of the REST API and name of its stage. Raises ConfigurationError if there is none."""
+        return self.rest_api["id"], self.stage["stageName"]
+
+    @property
+    def domain(self) -> str | None:
+        """The deployed API's custom domain name, with its base path; None if it has none."""
+        return self.stage.get("variables", {}).get(DOMAIN_VARIABLE)
 
     @property
     def has_authorizer(self) -> bool:
         """Whether an authorizer finds the API keys of requests (`gateway.bearer`)."""
-        return self._rest_api.get("apiKeySource") == "AUTHORIZER"
+        return self.rest_api.get("apiKeySource") == "AUTHORIZER"
 
     @property
     def invoke_url(self) -> str:
-        """Base URL of the deployed API."""
+        """Base URL of the deployed API: that of its custom domain, if it has one."""
+        if self.domain is not None:
+            return f"https://{self.domain}" if self.endpoint is None else f"{self.endpoint}{LOCAL_DOMAINS}{self.domain}"
+        return self.execute_api_url
+
+    @property
+    def execute_api_url(self) -> str:
+        """Base URL at API Gateway's own host name."""
         api_id, stage = self.api
         if self.endpoint is not None:
             return f"{self.endpoint}/_aws/execute-api/{api_id}/{stage}"

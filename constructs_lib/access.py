@@ -114,7 +114,17 @@ class Access(Construct):
         (GetApiKeys, GetApiKey, GetUsagePlanKeys), and no condition key can prevent that."""
         stages = f"/restapis/{api.id}/stages"
         # `/restapis` and `/usageplans` list those of the region, to find ids by name.
-        paths = ("/restapis", stages, f"{stages}/{stage.name}", "/account", "/usageplans", "/usageplans/*/usage")
+        paths: tuple[str, ...] = (
+            "/restapis",
+            stages,
+            f"{stages}/{stage.name}",
+            "/account",
+            "/usageplans",
+            "/usageplans/*/usage",
+        )
+        if self._environment.domain is not None:
+            domain_name = f"/domainnames/{self._environment.domain.name}"
+            paths += (domain_name, f"{domain_name}/basepathmappings")
         return allow("ReadApi", ["apigateway:GET"], [self._api_arn(path) for path in paths])
 
     def _read_logs(self, groups: Sequence[str]) -> list[Statement]:

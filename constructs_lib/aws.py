@@ -51,7 +51,14 @@ from cdktf import Tokenization as Tokenization
 from cdktf_cdktf_provider_aws.api_gateway_account import ApiGatewayAccount as ApiGatewayAccount
 from cdktf_cdktf_provider_aws.api_gateway_api_key import ApiGatewayApiKey as ApiGatewayApiKey
 from cdktf_cdktf_provider_aws.api_gateway_authorizer import ApiGatewayAuthorizer as ApiGatewayAuthorizer
+from cdktf_cdktf_provider_aws.api_gateway_base_path_mapping import (
+    ApiGatewayBasePathMapping as ApiGatewayBasePathMapping,
+)
 from cdktf_cdktf_provider_aws.api_gateway_deployment import ApiGatewayDeployment as ApiGatewayDeployment
+from cdktf_cdktf_provider_aws.api_gateway_domain_name import ApiGatewayDomainName as ApiGatewayDomainName
+from cdktf_cdktf_provider_aws.api_gateway_domain_name import (
+    ApiGatewayDomainNameEndpointConfiguration as ApiGatewayDomainNameEndpointConfiguration,
+)
 from cdktf_cdktf_provider_aws.api_gateway_gateway_response import ApiGatewayGatewayResponse as ApiGatewayGatewayResponse
 from cdktf_cdktf_provider_aws.api_gateway_integration import ApiGatewayIntegration as ApiGatewayIntegration
 from cdktf_cdktf_provider_aws.api_gateway_integration_response import (
@@ -145,6 +152,8 @@ from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission as Lambd
 from cdktf_cdktf_provider_aws.provider import AwsProvider as AwsProvider
 from cdktf_cdktf_provider_aws.provider import AwsProviderDefaultTags as AwsProviderDefaultTags
 from cdktf_cdktf_provider_aws.provider import AwsProviderEndpoints as AwsProviderEndpoints
+from cdktf_cdktf_provider_aws.route53_record import Route53Record as Route53Record
+from cdktf_cdktf_provider_aws.route53_record import Route53RecordAlias as Route53RecordAlias
 from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret as SecretsmanagerSecret
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic as SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription as SnsTopicSubscription

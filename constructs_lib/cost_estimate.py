@@ -1,8 +1,8 @@
 """Estimated cost of an environment at AWS's list prices, printed at each synth.
 
 Three parts: the monthly cost without requests, the most that metrics cost a month once requests arrive, and the cost of
-a million requests. Not included: existing secrets and KMS keys, storage of rows and logs, queries, data transfer, KMS
-requests, AWS's free tier, and the providers' bills.
+a million requests. Not included: existing secrets, KMS keys and hosted zones, storage of rows and logs, queries, data
+transfer, KMS requests, AWS's free tier, and the providers' bills.
 """
 
 from __future__ import annotations
@@ -98,6 +98,9 @@ def idle(environment: Environment) -> list[CostItem]:
         for secret in (provider_secret(environment, name) for name in environment.providers)
     )
     runs, reads = sweeper(len(environment.consumers))
+    # aws.amazon.com/api-gateway/pricing; aws.amazon.com/route53/pricing for queries of alias records
+    free = CostItem("custom domains, with certificate and alias records", 1, Decimal(0))
+    domains = [] if environment.domain is None else [free]
     return [
         CostItem("metrics that alarms evaluate", evaluated, ALARM_METRIC * evaluated),
         CostItem("composite alarms", composites, COMPOSITE_ALARM * composites),
@@ -105,6 +108,7 @@ def idle(environment: Environment) -> list[CostItem]:
         CostItem("Contributor Insights rules", rules, INSIGHT_RULE * rules),
         CostItem("secrets", secrets, SECRET * secrets),
         CostItem("KMS keys", keys, KMS_KEY * keys),
+        *domains,
         runs,
         reads,
     ]

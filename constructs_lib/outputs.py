@@ -5,22 +5,23 @@ from __future__ import annotations
 from constructs_lib.access import Access
 from constructs_lib.aws import Construct, TerraformOutput
 from constructs_lib.dashboard import Dashboard
+from constructs_lib.domain import Domain
 from constructs_lib.function import Function
 from constructs_lib.ledger import LedgerTable
 from constructs_lib.notifications import Notifications
 from constructs_lib.plans import Plans
 from constructs_lib.rest_api import RestApi
 from constructs_lib.secrets import ProviderSecrets
-from constructs_lib.settings import Environment
 from constructs_lib.stage import Stage
 
 
 def write_outputs(
     stack: Construct,
     *,
-    environment: Environment,
     api: RestApi,
     stage: Stage,
+    domain: Domain | None,
+    invoke_url: str,
     plans: Plans,
     ledger: LedgerTable,
     secrets: ProviderSecrets,
@@ -35,7 +36,6 @@ def write_outputs(
     key_ids: dict[str, dict[str, str]] = {}
     for key in plans.keys:
         key_ids.setdefault(key.consumer, {})[key.name] = key.id
-    invoke_url = stage.invoke_url(environment, api)
     outputs: dict[str, tuple[object, str]] = {
         "invoke_url": (invoke_url, "Base URL for Anthropic's SDK and for plain HTTP calls such as /v1/models."),
         "openai_base_url": (f"{invoke_url}/v1", "Base URL for OpenAI's SDK."),
@@ -58,6 +58,9 @@ def write_outputs(
         "operator_policy_arn": (access.operator_arn, "IAM policy for operators, who also change keys and consumers."),
         "secrets": (secrets.arns, "Secrets for provider keys. Set each with `tollgate providers secret set`."),
     }
+    if domain is not None:
+        outputs["domain_target"] = (domain.target, "Host name that DNS records of the custom domain point to.")
+        outputs["domain_target_zone_id"] = (domain.target_zone_id, "Hosted zone of domain_target, for alias records.")
     scope = Construct(stack, "outputs")
     for name, (value, description) in outputs.items():
         TerraformOutput(scope, name, value=value, description=description, static_id=True)

@@ -59,6 +59,7 @@ def configure(stack: TerraformStack, environment: Environment) -> None:
                 iam=endpoint,
                 kms=endpoint,
                 lambda_=endpoint,
+                route53=endpoint,
                 secretsmanager=endpoint,
                 sns=endpoint,
                 sts=endpoint,

@@ -53,6 +53,8 @@ class RestApi(Construct):
                 api_key_source="HEADER" if authorizer is None else "AUTHORIZER",
                 # Any narrower type would return Bedrock's streams in base64 to clients without its `accept` header.
                 binary_media_types=["*/*"],
+                # Explicit, because Terraform would leave it true when the setting is removed.
+                disable_execute_api_endpoint=environment.disable_execute_api_endpoint,
                 # A replacement exists before the old API goes, so that clients can switch.
                 lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
             ),

@@ -10,6 +10,7 @@ from constructs_lib.alarms import Alarms
 from constructs_lib.aws import Construct, TerraformStack, resources_of
 from constructs_lib.chat import ChatChannels
 from constructs_lib.dashboard import Dashboard
+from constructs_lib.domain import Domain
 from constructs_lib.functions import (
     aggregator_function,
     authorizer_function,
@@ -70,7 +71,12 @@ class TollgateStack(TerraformStack):
         routes = list(endpoints(environment, self.gateway, self.custom_functions))
         self.api = RestApi(self, environment=environment, endpoints=routes, authorizer=self.authorizer)
         self.stage = Stage(self, environment=environment, api=self.api)
-        self.invoke_url = self.stage.invoke_url(environment, self.api)
+        self.domain = (
+            None
+            if environment.domain is None
+            else Domain(self, environment=environment, domain=environment.domain, api=self.api, stage=self.stage)
+        )
+        self.invoke_url = self.stage.invoke_url(environment, self.api) if self.domain is None else self.domain.url
         self.plans = Plans(self, environment=environment, api=self.api, stage=self.stage)
         self._write_items(environment)
 
@@ -120,9 +126,10 @@ class TollgateStack(TerraformStack):
 
         write_outputs(
             self,
-            environment=environment,
             api=self.api,
             stage=self.stage,
+            domain=self.domain,
+            invoke_url=self.invoke_url,
             plans=self.plans,
             ledger=self.ledger,
             secrets=self.secrets,

@@ -27,7 +27,7 @@ from constructs_lib.logs import LogGroup
 from constructs_lib.permissions import trusted_by
 from constructs_lib.rest_api import RestApi
 from constructs_lib.settings import Environment
-from lambda_src.contract import STREAM_VARIABLE
+from lambda_src.contract import DOMAIN_VARIABLE, STREAM_VARIABLE
 from lambda_src.resource_names import account_role_name, log_group
 
 _APPLIED_AT_ONCE: Final = ("name", "description", "endpoint_configuration", "lifecycle")
@@ -63,8 +63,8 @@ class Stage(Construct):
                 deployment_id=self.deployment.id,
                 stage_name=gateway.stage,
                 xray_tracing_enabled=gateway.tracing,
-                # The stage changes it with the deployment, so that no response has another form than it expects.
-                variables={STREAM_VARIABLE: "true"} if gateway.stream else None,
+                # The stage changes them with the deployment, so that no response has another form than it expects.
+                variables=_variables(environment) or None,
                 access_log_settings=ApiGatewayStageAccessLogSettings(
                     destination_arn=self.access_logs.arn,
                     format=access_log_format(environment),
@@ -109,8 +109,11 @@ class Stage(Construct):
         # All arguments of the resources, so that no list of them can be incomplete. Not the state that Terraform reads
         # back: a refresh turns null into {}, and every second plan would deploy.
         arguments = configured(self, api.deployed)
+        arguments_of_api = arguments["aws_api_gateway_rest_api.gateway"]
         for argument in _APPLIED_AT_ONCE:
-            arguments["aws_api_gateway_rest_api.gateway"].pop(argument, None)
+            arguments_of_api.pop(argument, None)
+        if not arguments_of_api["disable_execute_api_endpoint"]:  # as it is without the argument
+            del arguments_of_api["disable_execute_api_endpoint"]
         digest = hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()
         return ApiGatewayDeployment(
             self,
@@ -137,3 +140,8 @@ class Stage(Construct):
         addressed("account", attachment)
         account = ApiGatewayAccount(self, "account", cloudwatch_role_arn=role.arn, depends_on=[attachment])
         return [addressed("account", account)]
+
+
+def _variables(environment: Environment) -> dict[str, str]:
+    streams = {STREAM_VARIABLE: "true"} if environment.gateway.stream else {}
+    return streams if environment.domain is None else {**streams, DOMAIN_VARIABLE: environment.domain.address}

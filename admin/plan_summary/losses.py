@@ -40,6 +40,8 @@ _BY_TYPE: Final = {
     ),
     "aws_api_gateway_rest_api": Loss("Service", "clients need another base URL"),
     "aws_api_gateway_stage": Loss("Service", "requests fail while it is missing"),
+    "aws_api_gateway_domain_name": Loss("Service", "clients that use this name need another base URL"),
+    "aws_api_gateway_base_path_mapping": Loss("Service", "requests through the custom domain fail while it is missing"),
     "aws_lambda_function": Loss("Service", "what calls it fails while it is missing"),
     "aws_sns_topic": Loss("Alerts", "each subscriber confirms a new subscription"),
     "aws_sns_topic_subscription": Loss("Alerts", "the subscriber confirms a new subscription"),

@@ -10,6 +10,7 @@ from typing import Final
 
 from constructs_lib.settings.alarm_names import ALARM_SCOPES, accepted_names
 from constructs_lib.settings.catalogue import ProviderSettings
+from constructs_lib.settings.domain_checks import domain_errors
 from constructs_lib.settings.environment import LAMBDA_EXTRA_SECONDS, SETTLE_EXTRA_SECONDS, Environment
 from constructs_lib.settings.function_checks import function_errors
 from constructs_lib.settings.model_prices import price_errors
@@ -247,6 +248,7 @@ _CHECKS: Final[tuple[Callable[[Environment], Iterable[SettingError]], ...]] = (
     price_errors,
     _provider_errors,
     _region_errors,
+    domain_errors,
     function_errors,
     rename_errors,
     _time_errors,

@@ -17,6 +17,7 @@ from constructs_lib.settings.catalogue import (
     ProviderSettings,
     Renamable,
 )
+from constructs_lib.settings.domain import DomainSettings
 from constructs_lib.settings.platform import AwsSettings, GatewaySettings, MeteringSettings, PromptSettings
 from constructs_lib.settings.types import ModelName, Name, Section, TerraformName
 from lambda_src.resource_names import prefix
@@ -42,6 +43,9 @@ class EnvironmentFile(Section):
     aws: AwsSettings = Field(description="The AWS account and region to deploy to.")
     gateway: GatewaySettings = Field(
         default_factory=GatewaySettings, description="The API's stage and the gateway Lambda."
+    )
+    domain: DomainSettings | None = Field(
+        default=None, description="A custom domain name for the API (domain.md). Default: API Gateway's own host name."
     )
     metering: MeteringSettings = Field(
         default_factory=MeteringSettings, description="How usage is reserved, priced and stored."
@@ -122,6 +126,11 @@ class Environment(EnvironmentFile):
     def first_name(self, section: RenamableSection, name: str) -> str:
         """The first of the names that `name` in `section` has had. AWS names that cannot change contain it."""
         return self.earlier_names(section).get(name, (name,))[0]
+
+    @property
+    def disable_execute_api_endpoint(self) -> bool:
+        """Whether only the custom domain reaches the API."""
+        return self.domain is not None and self.domain.disable_execute_api_endpoint
 
     def function_name(self, name: str) -> str:
         """AWS name of the Lambda function `name`: gateway, sweeper, or a name in [functions]."""

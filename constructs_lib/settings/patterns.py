@@ -9,6 +9,7 @@ from lambda_src.resource_names import NAME_PATTERN
 _PARTITION: Final = "(aws|aws-us-gov|aws-cn)"
 _REGION_NAME: Final = "[a-z]{2}(-[a-z]+)+-[0-9]"
 _LABEL: Final = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_LOWER_LABEL: Final = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST: Final = rf"({_LABEL}(\.{_LABEL})*|\[[0-9A-Fa-f:.]{{2,45}}\])(:[0-9]{{1,5}})?"
 _URL_PATH: Final = "(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
 
@@ -30,6 +31,10 @@ KMS_KEY_ARN: Final = rf"^arn:{_PARTITION}:kms:{_REGION_NAME}:[0-9]{{12}}:key/[A-
 WEB_ACL_ARN: Final = (
     rf"^arn:{_PARTITION}:wafv2:{_REGION_NAME}:[0-9]{{12}}:regional/webacl/[A-Za-z0-9_-]{{1,128}}/[A-Za-z0-9-]{{1,36}}$"
 )
+HOST_NAME: Final = rf"^({_LOWER_LABEL}\.)+[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?$"
+CERTIFICATE_ARN: Final = rf"^arn:{_PARTITION}:acm:{_REGION_NAME}:[0-9]{{12}}:certificate/[A-Za-z0-9-]{{1,64}}$"
+BASE_PATH: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+HOSTED_ZONE_ID: Final = r"^Z[A-Z0-9]{1,31}$"
 BUCKET: Final = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 OBJECT_KEY: Final = r"^[A-Za-z0-9!_.*'()=+@,:-]+(/[A-Za-z0-9!_.*'()=+@,:-]+)*$"
 STAGE: Final = r"^[a-zA-Z0-9_]{1,32}$"
@@ -53,6 +58,10 @@ PATTERN_WORDS: Final = {
     HANDLER: "FILE.FUNCTION, such as app.handler",
     KMS_KEY_ARN: "the ARN of a KMS key, arn:aws:kms:REGION:ACCOUNT:key/ID, not of an alias",
     WEB_ACL_ARN: "the ARN of a regional web ACL, arn:aws:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID",
+    HOST_NAME: "a host name in lower case such as ai.example.com, without https://, path, port or wildcard",
+    CERTIFICATE_ARN: "the ARN of an ACM certificate, arn:aws:acm:REGION:ACCOUNT:certificate/ID",
+    BASE_PATH: "one path part of letters, digits and . _ -, without slashes, starting with a letter or digit",
+    HOSTED_ZONE_ID: "the id of a hosted zone such as Z0123456789ABCDEFGHIJ, without /hostedzone/",
     BUCKET: "3 to 63 lower-case letters, digits, hyphens and dots",
     OBJECT_KEY: "a key of letters, digits and ! _ . * ' ( ) = + @ , : - that does not start or end with /",
     STAGE: "1 to 32 letters, digits and underscores",

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from constructs_lib.settings.domain import OTHER_NAMES
 from constructs_lib.settings.environment import EnvironmentFile
 from constructs_lib.settings.patterns import PATTERN_WORDS
 from constructs_lib.settings.types import fields_by_key, unwrap
@@ -60,13 +61,27 @@ def _translate(error: ErrorDetails) -> SettingError:
     if error["type"] == "extra_forbidden":
         given = None if isinstance(error["input"], dict) else display(error["input"])
         keys = list(fields_by_key(section)) if section else []
-        return SettingError(key_path, given, one_of(keys, "the keys here"), did_you_mean(name, keys, "remove it"))
+        return SettingError(
+            key_path, given, one_of(keys, "the keys here"), _fix_of_unknown(key_path, keys, is_table=given is None)
+        )
     if error["type"] == "missing":
         return SettingError(key_path, None, description, f"add [{name}]" if len(key_path) == 1 else "add it")
     if _TABLE_KEY in error["loc"]:
         return SettingError(key_path, display(name), _accepted(error), "rename it")
     accepted = _accepted(error) + (f" ({description})" if description else "")
     return SettingError(key_path, display(error["input"]), accepted, _fix(error))
+
+
+def _fix_of_unknown(key_path: KeyPath, keys: list[str], *, is_table: bool) -> str:
+    """keys: those of the section. A similar key of a section is more likely meant than one of another section."""
+    name = key_path[-1]
+    similar = did_you_mean(name, keys, "")
+    setting = OTHER_NAMES.get(str(name).lower().replace("-", "_"))
+    in_section = len(key_path) > 1
+    if setting is None or len(key_path) > 2 or (in_section and similar):
+        return similar or "remove it"
+    section, _, key = setting.rpartition(".")
+    return f"use the section [{section}]" if is_table else f"set {key} in the section [{section}]"
 
 
 def _key_path(error: ErrorDetails) -> KeyPath:

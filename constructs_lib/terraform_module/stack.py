@@ -17,6 +17,12 @@ GATEWAY_INPUTS: Final = {
     "waf_acl_arn": "WAF web ACL in front of the API.",
 }
 """Settings of [gateway] that name a resource of the root, and become inputs if the environment file sets them."""
+DOMAIN_INPUTS: Final = {
+    "name": ("domain_name", "Host name of the API. A new name replaces the old one at once."),
+    "certificate_arn": ("certificate_arn", "ACM certificate for domain_name, in the API's region."),
+    "hosted_zone_id": ("hosted_zone_id", "Public Route 53 zone in which the alias records of domain_name are created."),
+}
+"""Inputs in place of settings of [domain]: name of the input, and its description."""
 
 
 class ModuleStack(TollgateStack):
@@ -29,9 +35,15 @@ class ModuleStack(TollgateStack):
     def __init__(self, scope: App, *, environment: Environment, project: Path, build: Path, digest: str) -> None:
         self._defaults = environment
         inputs = {name: f"${{var.{name}}}" for name in GATEWAY_INPUTS if getattr(environment.gateway, name) is not None}
+        domain = environment.domain
+        if domain is not None:
+            names = {
+                setting: name for setting, (name, _) in DOMAIN_INPUTS.items() if getattr(domain, setting) is not None
+            }
+            domain = domain.model_copy(update={setting: f"${{var.{name}}}" for setting, name in names.items()})
         # All names, ARNs and dashboards are made from this name, so that Terraform inserts the input everywhere.
         gateway = environment.gateway.model_copy(update=inputs)
-        named = environment.model_copy(update={"name": NAME, "gateway": gateway})
+        named = environment.model_copy(update={"name": NAME, "gateway": gateway, "domain": domain})
         super().__init__(scope, environment=named, project=project, build=build)
         for resource in resources_of(self).values():
             if hasattr(type(resource), "tags_input"):  # there are no default_tags without a provider block
@@ -72,6 +84,10 @@ class ModuleStack(TollgateStack):
             "default_tags.",
         )
         for name, description in GATEWAY_INPUTS.items():
-            default = getattr(self._defaults.gateway, name)
-            if default is not None:
-                TerraformVariable(self, name, type="string", default=default, nullable=False, description=description)
+            self._text_input(name, getattr(self._defaults.gateway, name), description)
+        for setting, (name, description) in DOMAIN_INPUTS.items():
+            self._text_input(name, getattr(self._defaults.domain, setting, None), description)
+
+    def _text_input(self, name: str, default: str | None, description: str) -> None:
+        if default is not None:
+            TerraformVariable(self, name, type="string", default=default, nullable=False, description=description)

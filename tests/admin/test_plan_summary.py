@@ -168,6 +168,19 @@ def test_resources_of_other_applications_are_listed_without_values() -> None:
     assert "hunter2" not in text
 
 
+def test_another_domain_name_is_a_loss() -> None:
+    """Terraform replaces the domain: clients that use the old name fail from then on."""
+    plan = recorded_plan("no-change")
+    names = {"before": {"domain_name": "old.example.com"}, "after": {"domain_name": "new.example.com"}}
+    plan["resource_changes"].append(
+        {"address": "aws_api_gateway_domain_name.gateway", "mode": "managed", "type": "aws_api_gateway_domain_name",
+         "name": "gateway", "change": {**names, "actions": ["delete", "create"], "after_unknown": {}}},
+    )  # fmt: skip
+    text = summarized(plan)
+    assert "**Service:**" in text
+    assert "clients that use this name need another base URL" in text
+
+
 def test_text_of_the_plan_is_never_markup() -> None:
     """Its author may be outside the team: names end no table cell and mention nobody."""
     plan = recorded_plan("change-budget")

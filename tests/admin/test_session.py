@@ -172,3 +172,25 @@ def test_the_option_environments_is_accepted_anywhere(tmp_path: Path) -> None:
 
 def test_a_folder_that_does_not_exist_is_refused() -> None:
     assert "does not exist" in Command().here("--environments", "no/such", "--env", "x", "open", accepted=2).err
+
+
+@pytest.mark.parametrize(
+    ("variables", "endpoint", "url"),
+    [
+        ({"stream": "true"}, None, "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/live"),
+        ({"domain": "ai.example.com"}, None, "https://ai.example.com"),
+        ({"domain": "ai.example.com/gateway"}, None, "https://ai.example.com/gateway"),
+        (
+            {"domain": "ai.example.com/gateway"},
+            "http://127.0.0.1:1",
+            "http://127.0.0.1:1/_aws/domains/ai.example.com/gateway",
+        ),
+        ({}, "http://127.0.0.1:1", "http://127.0.0.1:1/_aws/execute-api/a1b2c3/live"),
+    ],
+)
+def test_urls_are_those_of_the_deployed_domain(variables: dict[str, str], endpoint: str | None, url: str) -> None:
+    """The environment file may be missing here, or have another name than the one that is deployed."""
+    session = Session(Options(environment="filed", endpoint_url=endpoint), Output())
+    session.rest_api = {"id": "a1b2c3", "name": "tollgate-filed"}
+    session.stage = {"stageName": "live", "variables": variables}
+    assert session.invoke_url == url

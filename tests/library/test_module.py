@@ -240,9 +240,12 @@ def test_every_setting_renders(tmp_path: Path) -> None:
     render_module(environment, project=CHECKOUT, folder=folder, call="tollgate")
     assert contents(folder) == before, "an upgrade without changes would have changes in its plan"
     variables_file = json.loads((folder / "variables.tf.json").read_text())["variable"]
-    assert set(variables_file) == {"name", "tags", "kms_key_arn", "waf_acl_arn"}
+    of_the_root = {"kms_key_arn", "waf_acl_arn", "domain_name", "certificate_arn", "hosted_zone_id"}
+    assert set(variables_file) == {"name", "tags", *of_the_root}
     main = (folder / "main.tf.json").read_text()
-    assert not [name for name in ("kms_key_arn", "waf_acl_arn") if variables_file[name]["default"] in main]
+    assert not [name for name in of_the_root if variables_file[name]["default"] in main]
+    stage = json.loads(main)["resource"]["aws_api_gateway_stage"]["gateway"]
+    assert stage["variables"] == {"domain": "${var.domain_name}/gateway"}
     assert "tollgate-full" not in main
     root = Root(folder, variables())
     root.terraform("init", "-input=false", "-backend=false")

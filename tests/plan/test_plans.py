@@ -123,7 +123,8 @@ def test_no_output_is_a_key(planned: dict[str, Folder], name: str) -> None:
         reference for output in configuration.values() for reference in output["expression"].get("references", [])
     }
     attributes = {reference.split(".")[2] for reference in references if reference.count(".") == 2}
-    assert attributes <= {"id", "name", "arn", "invoke_url", "stage_name"}
+    domain = {"domain_name", "regional_domain_name", "regional_zone_id"}
+    assert attributes <= {"id", "name", "arn", "invoke_url", "stage_name", *domain}
 
 
 def test_tags_and_throttles(planned: dict[str, Folder]) -> None:

@@ -23,6 +23,7 @@ CONSTRUCTS = [
     "aggregation",
     "schedule",
     "stage",
+    "domain",
     "rejections",
     "plans",
     "queries",

@@ -37,8 +37,9 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> str:
         ("https://app.example.com", "https://other.example.com"),
         ("bearer = true", "bearer = false"),
         ('[providers.bedrock]\nkind = "bedrock"\nregion = "eu-central-1"', '[providers.bedrock]\nkind = "openai"'),
+        ("disable_execute_api_endpoint = true", "disable_execute_api_endpoint = false"),
     ],
-    ids=["method", "path", "integration", "gateway response", "authorizer", "routes"],
+    ids=["method", "path", "integration", "gateway response", "authorizer", "routes", "own endpoint"],
 )
 def test_a_change_of_the_api_redeploys(tmp_path: Path, before: str, old: str, new: str) -> None:
     assert FULL.count(old) == 1
@@ -55,8 +56,9 @@ def test_a_change_of_the_api_redeploys(tmp_path: Path, before: str, old: str, ne
         ("log_retention_days = 30", "log_retention_days = 60"),
         ("key_names = [", 'key_names = ["red", '),
         ("[plans.unlimited]", "[plans.more]\nrate = 1\nburst = 1\n[plans.unlimited]"),
+        ('base_path = "gateway"', 'base_path = "other"'),
     ],
-    ids=["stage throttle", "budget", "price", "memory", "retention", "key", "plan"],
+    ids=["stage throttle", "budget", "price", "memory", "retention", "key", "plan", "base path"],
 )
 def test_another_change_does_not_redeploy(tmp_path: Path, before: str, old: str, new: str) -> None:
     assert FULL.count(old) == 1

@@ -19,6 +19,7 @@ SERVICES = {
     "aws_iam": "iam",
     "aws_kms": "kms",
     "aws_lambda": "lambda",
+    "aws_route53": "route53",
     "aws_secretsmanager": "secretsmanager",
     "aws_sns": "sns",
     "aws_wafv2": "wafv2",
