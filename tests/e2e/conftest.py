@@ -98,6 +98,12 @@ class System:
         return [group["logGroupName"] for group in groups if "e2e" in group["logGroupName"]]
 
 
+def _in_a_zone(cloud: Cloud, text: str) -> str:
+    """The environment file's text, with the id of a new hosted zone for its domain."""
+    zone = cloud.client("route53").create_hosted_zone(Name="e2e.test", CallerReference="e2e")["HostedZone"]
+    return text.replace("ZONE", zone["Id"].removeprefix("/hostedzone/"))
+
+
 def _remaining_resources(cloud: Cloud) -> list[str]:
     apis = [api["name"] for api in cloud.client("apigateway").get_rest_apis()["items"]]
     keys = [key["name"] for key in cloud.client("apigateway").get_api_keys()["items"]]
@@ -106,7 +112,8 @@ def _remaining_resources(cloud: Cloud) -> list[str]:
     tables = cloud.client("dynamodb").list_tables()["TableNames"]
     alarms = [alarm["AlarmName"] for alarm in cloud.client("cloudwatch").describe_alarms()["MetricAlarms"]]
     roles = [role["RoleName"] for role in cloud.client("iam").list_roles()["Roles"]]
-    return [name for name in (*apis, *keys, *functions, *groups, *tables, *alarms, *roles) if "e2e" in name]
+    domains = [domain["domainName"] for domain in cloud.client("apigateway").get_domain_names()["items"]]
+    return [name for name in (*apis, *domains, *keys, *functions, *groups, *tables, *alarms, *roles) if "e2e" in name]
 
 
 def _delete_operator_keys(system: System) -> None:
@@ -137,15 +144,17 @@ def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     verify its ledger, destroy it, and check that no resource remains."""
     keys = StandInKeys(openai=frozenset({CANARY_SECRETS["openai"]}), anthropic=frozenset({CANARY_SECRETS["anthropic"]}))
     provider = StandInProvider.start(keys=keys)
+    environments = tmp_path_factory.mktemp("environments")
+    (environments / "e2e.toml").write_text(_in_a_zone(cloud, (ENVIRONMENTS / "e2e.toml").read_text()))
     deployment = Deployment(
         cloud=cloud,
         provider_url=provider.url,
         out=tmp_path_factory.mktemp("e2e"),
         environment="e2e",
-        environments=ENVIRONMENTS,
+        environments=environments,
     )
     whole = tmp_path_factory.mktemp("whole")
-    _with_earlier_names(buffered(ENVIRONMENTS / "e2e.toml", whole))
+    _with_earlier_names(buffered(environments / "e2e.toml", whole))
     first = replace(deployment, environments=whole)
     first.synth()
     first.apply()
