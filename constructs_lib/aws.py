@@ -145,6 +145,7 @@ from cdktf_cdktf_provider_aws.lambda_function import LambdaFunction as LambdaFun
 from cdktf_cdktf_provider_aws.lambda_function import LambdaFunctionEnvironment as LambdaFunctionEnvironment
 from cdktf_cdktf_provider_aws.lambda_function import LambdaFunctionLoggingConfig as LambdaFunctionLoggingConfig
 from cdktf_cdktf_provider_aws.lambda_function import LambdaFunctionTracingConfig as LambdaFunctionTracingConfig
+from cdktf_cdktf_provider_aws.lambda_function import LambdaFunctionVpcConfig as LambdaFunctionVpcConfig
 from cdktf_cdktf_provider_aws.lambda_function_event_invoke_config import (
     LambdaFunctionEventInvokeConfig as LambdaFunctionEventInvokeConfig,
 )

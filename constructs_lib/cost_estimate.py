@@ -1,8 +1,8 @@
 """Estimated cost of an environment at AWS's list prices, printed at each synth.
 
 Three parts: the monthly cost without requests, the most that metrics cost a month once requests arrive, and the cost of
-a million requests. Not included: existing secrets, KMS keys and hosted zones, storage of rows and logs, queries, data
-transfer, KMS requests, AWS's free tier, and the providers' bills.
+a million requests. Not included: existing secrets, KMS keys and hosted zones, interface endpoints and NAT gateways of
+your VPC, storage of rows and logs, queries, data transfer, KMS requests, AWS's free tier, and the providers' bills.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ TRACE_MILLION: Final = Decimal("5.00")
 """aws.amazon.com/xray/pricing, traces recorded"""
 WAF_MILLION: Final = Decimal("0.60")
 """aws.amazon.com/waf/pricing, requests inspected"""
+
+VPC_PRICES: Final = "your VPC's interface endpoints ($7.30 a month per zone) and NAT gateways ($32.85 a month)"
+"""aws.amazon.com/privatelink/pricing and aws.amazon.com/vpc/pricing, without the price per GB"""
 
 REASONS: Final = 12
 """How many of the forty error codes are assumed to occur."""
@@ -168,6 +171,8 @@ def text(environment: Environment) -> str:
     for title, items in parts:
         lines.append(f"  {title.format(f'{sum(item.usd for item in items):,.2f}')}")
         lines += [f"  {item.usd:>10,.2f}  {item.count:>9,}  {item.name}" for item in items if item.count]
+    if environment.network.has_vpc or environment.network.private is not None:
+        lines.append(f"  not included: {VPC_PRICES}")
     return "\n".join(lines)
 
 

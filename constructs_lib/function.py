@@ -14,12 +14,13 @@ from constructs_lib.aws import (
     LambdaFunctionEnvironment,
     LambdaFunctionLoggingConfig,
     LambdaFunctionTracingConfig,
+    LambdaFunctionVpcConfig,
     TerraformAsset,
     addressed,
 )
 from constructs_lib.logs import LogGroup
 from constructs_lib.package import Package
-from constructs_lib.permissions import Statement, document, traces, trusted_by, use_key
+from constructs_lib.permissions import Statement, document, join_vpc, traces, trusted_by, use_key
 from constructs_lib.settings import Environment
 
 
@@ -41,7 +42,9 @@ class Function(Construct):
         variables: Mapping[str, str],
         reserved_concurrency: int | None = None,
         log_level: Literal["INFO", "FATAL"] = "INFO",
+        in_vpc: bool = False,
     ) -> None:
+        """in_vpc: whether the function is attached to the VPC of `[network]`."""
         super().__init__(scope, f"function-{name}")
         self._name = name
         self._gateway = environment.gateway
@@ -50,6 +53,7 @@ class Function(Construct):
         self.role = addressed(
             name, IamRole(self, "role", name=aws_name, assume_role_policy=trusted_by("lambda.amazonaws.com"))
         )
+        network_policy = [self._network_policy(environment, aws_name)] if in_vpc else None
         asset = TerraformAsset(
             self, "package", path=str(package.path.resolve()), asset_hash=package.sha256, type=AssetType.FILE
         )
@@ -72,6 +76,9 @@ class Function(Construct):
                 # It encrypts the variables. Without any, the provider drops the key, and every plan would add it again.
                 kms_key_arn=environment.gateway.kms_key_arn if variables else None,
                 environment=LambdaFunctionEnvironment(variables=dict(variables)) if variables else None,
+                vpc_config=_vpc_config(environment) if in_vpc else None,
+                # Lambda creates the network interfaces with the role, and deletes them with it.
+                depends_on=network_policy,
                 tracing_config=LambdaFunctionTracingConfig(mode="Active" if self._gateway.tracing else "PassThrough"),
                 # Above INFO, Lambda drops usage lines, which contain the metrics.
                 logging_config=LambdaFunctionLoggingConfig(
@@ -88,6 +95,12 @@ class Function(Construct):
         """ARN of the function."""
         return self.function.arn
 
+    def _network_policy(self, environment: Environment, aws_name: str) -> IamRolePolicy:
+        aws = environment.aws
+        arn = f"arn:{aws.partition}:lambda:{aws.region}:*:function:{aws_name}"
+        policy = IamRolePolicy(self, "network", name="network", role=self.role.name, policy=document(join_vpc(arn)))
+        return addressed(f"{self._name}_network", policy)
+
     def grant(self, statements: Sequence[Statement] = (), *, kms_key: bool = True) -> None:
         """Let the role write its logs, send traces if tracing is on, and do what `statements` allow. Call it once.
 
@@ -102,3 +115,10 @@ class Function(Construct):
             self, "policy", name="least-privilege", role=self.role.name, policy=document([*own, *statements])
         )
         addressed(self._name, self.policy)
+
+
+def _vpc_config(environment: Environment) -> LambdaFunctionVpcConfig:
+    network = environment.network
+    return LambdaFunctionVpcConfig(
+        subnet_ids=list(network.subnet_ids), security_group_ids=list(network.security_group_ids)
+    )

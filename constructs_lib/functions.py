@@ -72,6 +72,7 @@ def gateway_function(
         timeout_seconds=environment.lambda_timeout_seconds,
         reserved_concurrency=environment.gateway.reserved_concurrency,
         variables=variables | ({WRAPPER_VARIABLE: WRAPPER} if streams else {}),
+        in_vpc=environment.network.has_vpc,
     )
 
 
@@ -145,6 +146,7 @@ def custom_functions(
             memory_mb=settings.memory_mb,
             timeout_seconds=settings.timeout_seconds,
             variables=settings.environment,
+            in_vpc=settings.vpc,
         )
         for name, settings in environment.functions.items()
     }

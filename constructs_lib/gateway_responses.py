@@ -123,7 +123,8 @@ _COMMON_RESPONSES: Final = (
         403,
         "permission_error",
         "access_denied",
-        "API Gateway denied access to this route. Ask the gateway's operator whether your key may use it.",
+        "The gateway accepts requests from certain networks only, and yours is not one of them. Ask the gateway's "
+        "operator to admit your IP address or VPC endpoint.",
     ),
     GatewayResponse(
         "WAF_FILTERED",

@@ -13,6 +13,7 @@ from constructs_lib.plans import Plans
 from constructs_lib.rest_api import RestApi
 from constructs_lib.secrets import ProviderSecrets
 from constructs_lib.stage import Stage
+from constructs_lib.vpc_needs import needed_services
 
 
 def write_outputs(
@@ -61,6 +62,9 @@ def write_outputs(
     if domain is not None:
         outputs["domain_target"] = (domain.target, "Host name that DNS records of the custom domain point to.")
         outputs["domain_target_zone_id"] = (domain.target_zone_id, "Hosted zone of domain_target, for alias records.")
+    if environment.network.has_vpc:
+        services = sorted(needed_services(environment))
+        outputs["vpc_endpoint_services"] = (services, "Services that need a VPC endpoint, or a NAT gateway.")
     scope = Construct(stack, "outputs")
     for name, (value, description) in outputs.items():
         TerraformOutput(scope, name, value=value, description=description, static_id=True)

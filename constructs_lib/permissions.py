@@ -8,6 +8,15 @@ from typing import Final
 
 Statement = dict[str, object]
 
+NETWORK_ACTIONS: Final = (
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+)
+"""docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaVPCAccessExecutionRole.html"""
 XRAY_ACTIONS: Final = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
 
 
@@ -25,6 +34,15 @@ def in_partitions(statement: Statement, partitions: Iterable[str]) -> Statement:
 def traces() -> Statement:
     """Send traces. X-Ray's actions have no resource-level permissions, hence `*`."""
     return allow("SendTraces", XRAY_ACTIONS, ["*"])
+
+
+def join_vpc(function_arn: str) -> list[Statement]:
+    """Let Lambda attach a function to a VPC with the function's role, and deny the same to the function's code
+    (docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html). Lambda checks the
+    role for these actions on any resource."""
+    from_code = {"Condition": {"ArnLike": {"lambda:SourceFunctionArn": [function_arn]}}}
+    manage = allow("JoinVpc", NETWORK_ACTIONS, ["*"])
+    return [manage, manage | {"Sid": "DenyCode", "Effect": "Deny"} | from_code]
 
 
 def use_key(arn: str) -> Statement:

@@ -22,6 +22,7 @@ from constructs_lib.aws import (
 from constructs_lib.cors import allow_origin, preflight
 from constructs_lib.function import Function
 from constructs_lib.gateway_responses import GatewayResponse, gateway_responses
+from constructs_lib.resource_policy import resource_policy
 from constructs_lib.routes import Endpoint
 from constructs_lib.settings import Environment
 from constructs_lib.settings.terraform_names import resource_name, with_parents
@@ -30,7 +31,7 @@ DESCRIPTION: Final = "API for logging and monitoring AI API usage"
 
 
 class RestApi(Construct):
-    """A regional REST API on which every method requires an API key.
+    """A regional or private REST API on which every method requires an API key.
 
     authorizer: the function that finds the key; None: API Gateway reads it from the header `x-api-key`.
     deployed: the resources that a deployment captures. A change of one needs a new deployment.
@@ -49,7 +50,8 @@ class RestApi(Construct):
                 "api",
                 name=environment.prefix,
                 description=DESCRIPTION,
-                endpoint_configuration=ApiGatewayRestApiEndpointConfiguration(types=["REGIONAL"]),
+                endpoint_configuration=_endpoints(environment),
+                policy=resource_policy(environment.network),
                 api_key_source="HEADER" if authorizer is None else "AUTHORIZER",
                 # Any narrower type would return Bedrock's streams in base64 to clients without its `accept` header.
                 binary_media_types=["*/*"],
@@ -160,3 +162,10 @@ class RestApi(Construct):
             response_parameters={f"gatewayresponse.header.{name}": value for name, value in headers.items()},
         )
         self.deployed.append(addressed(settings.response_type.lower(), response))
+
+
+def _endpoints(environment: Environment) -> ApiGatewayRestApiEndpointConfiguration:
+    private = environment.network.private
+    if private is None:
+        return ApiGatewayRestApiEndpointConfiguration(types=["REGIONAL"])
+    return ApiGatewayRestApiEndpointConfiguration(types=["PRIVATE"], vpc_endpoint_ids=list(private.vpc_endpoints))

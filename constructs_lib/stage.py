@@ -101,9 +101,14 @@ class Stage(Construct):
 
     def invoke_url(self, environment: Environment, api: RestApi) -> str:
         """Base URL for clients, without a trailing slash; OpenAI's SDK needs `/v1` after it."""
-        if environment.aws.endpoint is None:
-            return self.stage.invoke_url
-        return f"{environment.aws.endpoint}/_aws/execute-api/{api.id}/{self.name}"
+        aws, private = environment.aws, environment.network.private
+        if aws.endpoint is not None:
+            return f"{aws.endpoint}/_aws/execute-api/{api.id}/{self.name}"
+        if private is not None:
+            # It works with and without private DNS (docs.aws.amazon.com/apigateway/latest/developerguide/
+            # apigateway-private-api-test-invoke-url.html).
+            return f"https://{api.id}-{private.vpc_endpoints[0]}.execute-api.{aws.region}.{aws.domain}/{self.name}"
+        return self.stage.invoke_url
 
     def _deployment(self, api: RestApi) -> ApiGatewayDeployment:
         # All arguments of the resources, so that no list of them can be incomplete. Not the state that Terraform reads

@@ -8,6 +8,7 @@ from constructs_lib.price_changes import announced
 from constructs_lib.price_table import PEAK
 from constructs_lib.settings import Environment
 from constructs_lib.settings.model_prices import model_prices
+from constructs_lib.vpc_needs import needed_hosts, needed_services
 
 
 def synth_warnings(environment: Environment) -> Iterator[str]:
@@ -24,6 +25,11 @@ def synth_warnings(environment: Environment) -> Iterator[str]:
                 f"{name}: aws.backend.bucket is ignored: aws.endpoint replaces AWS and has no S3, so the state is a "
                 "local file. Remove it from the file."
             )
+        if environment.network.private is not None:
+            yield (
+                f"{name}: network.private: the embedded cloud has no VPC endpoints, so it rejects every request with "
+                "403. Remove it from the file to call the API here."
+            )
     elif environment.gateway.manage_account_role:
         yield (
             f"{name}: gateway.manage_account_role replaces the role that writes the logs of every REST API in "
@@ -33,7 +39,14 @@ def synth_warnings(environment: Environment) -> Iterator[str]:
 
 
 def synth_notes(environment: Environment) -> Iterator[str]:
-    """What a user should know about prices: announced changes, and prices of peak hours that apply all day."""
+    """What a user should know about prices: announced changes, and prices of peak hours that apply all day. And what
+    the gateway Lambda needs in its VPC."""
+    if environment.network.has_vpc:
+        subnets = f"{environment.prefix}: the gateway's subnets"
+        services = ", ".join(f"{name} ({purpose})" for name, purpose in needed_services(environment).items())
+        yield f"{subnets} need VPC endpoints or a NAT gateway for {services}"
+        if hosts := needed_hosts(environment):
+            yield f"{subnets} need a route, such as a NAT gateway, to {', '.join(hosts)}"
     for name in environment.models:
         periods = model_prices(environment, name).periods
         for text in announced(periods):

@@ -270,6 +270,11 @@ class FunctionSettings(Section):
     timeout_seconds: Annotated[int, Field(ge=1, le=900)] = Field(
         default=28, description="Timeout, in seconds. Less than gateway.timeout_seconds."
     )
+    vpc: bool = Field(
+        default=False,
+        description="Attach the function to network.subnet_ids and network.security_group_ids. It then reaches the "
+        "internet and AWS only as that VPC does.",
+    )
     environment: dict[VariableName, str] = Field(
         default_factory=dict, description="Environment variables. No secrets: they would be in Terraform's state."
     )

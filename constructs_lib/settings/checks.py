@@ -14,6 +14,7 @@ from constructs_lib.settings.domain_checks import domain_errors
 from constructs_lib.settings.environment import LAMBDA_EXTRA_SECONDS, SETTLE_EXTRA_SECONDS, Environment
 from constructs_lib.settings.function_checks import function_errors
 from constructs_lib.settings.model_prices import price_errors
+from constructs_lib.settings.network_checks import network_errors
 from constructs_lib.settings.pydantic_errors import UNKNOWN_REGION
 from constructs_lib.settings.rename_checks import rename_errors
 from constructs_lib.settings.runtime import PUBLIC_URLS, runtime_config
@@ -40,6 +41,7 @@ def cross_section_errors(environment: Environment, declared: Mapping[str, frozen
     is not an error of its own.
     """
     yield from _reference_errors(environment, declared)
+    yield from network_errors(environment, declared.get("network", frozenset()))
     for check in _CHECKS:
         yield from check(environment)
 

@@ -18,6 +18,7 @@ from constructs_lib.settings.catalogue import (
     Renamable,
 )
 from constructs_lib.settings.domain import DomainSettings
+from constructs_lib.settings.network import NetworkSettings
 from constructs_lib.settings.platform import AwsSettings, GatewaySettings, MeteringSettings, PromptSettings
 from constructs_lib.settings.types import ModelName, Name, Section, TerraformName
 from lambda_src.resource_names import prefix
@@ -46,6 +47,9 @@ class EnvironmentFile(Section):
     )
     domain: DomainSettings | None = Field(
         default=None, description="A custom domain name for the API (domain.md). Default: API Gateway's own host name."
+    )
+    network: NetworkSettings = Field(
+        default_factory=NetworkSettings, description="Who may call the API, and the VPC of the gateway Lambda."
     )
     metering: MeteringSettings = Field(
         default_factory=MeteringSettings, description="How usage is reserved, priced and stored."

@@ -35,6 +35,9 @@ HOST_NAME: Final = rf"^({_LOWER_LABEL}\.)+[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?$"
 CERTIFICATE_ARN: Final = rf"^arn:{_PARTITION}:acm:{_REGION_NAME}:[0-9]{{12}}:certificate/[A-Za-z0-9-]{{1,64}}$"
 BASE_PATH: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 HOSTED_ZONE_ID: Final = r"^Z[A-Z0-9]{1,31}$"
+SUBNET_ID: Final = "^subnet-([0-9a-f]{8}|[0-9a-f]{17})$"
+SECURITY_GROUP_ID: Final = "^sg-([0-9a-f]{8}|[0-9a-f]{17})$"
+VPC_ENDPOINT_ID: Final = "^vpce-([0-9a-f]{8}|[0-9a-f]{17})$"
 BUCKET: Final = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 OBJECT_KEY: Final = r"^[A-Za-z0-9!_.*'()=+@,:-]+(/[A-Za-z0-9!_.*'()=+@,:-]+)*$"
 STAGE: Final = r"^[a-zA-Z0-9_]{1,32}$"
@@ -62,6 +65,9 @@ PATTERN_WORDS: Final = {
     CERTIFICATE_ARN: "the ARN of an ACM certificate, arn:aws:acm:REGION:ACCOUNT:certificate/ID",
     BASE_PATH: "one path part of letters, digits and . _ -, without slashes, starting with a letter or digit",
     HOSTED_ZONE_ID: "the id of a hosted zone such as Z0123456789ABCDEFGHIJ, without /hostedzone/",
+    SUBNET_ID: "a subnet's id such as subnet-0123456789abcdef0",
+    SECURITY_GROUP_ID: "a security group's id such as sg-0123456789abcdef0",
+    VPC_ENDPOINT_ID: "a VPC endpoint's id such as vpce-0123456789abcdef0",
     BUCKET: "3 to 63 lower-case letters, digits, hyphens and dots",
     OBJECT_KEY: "a key of letters, digits and ! _ . * ' ( ) = + @ , : - that does not start or end with /",
     STAGE: "1 to 32 letters, digits and underscores",

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from constructs_lib.settings.domain import OTHER_NAMES
 from constructs_lib.settings.environment import EnvironmentFile
+from constructs_lib.settings.network import OTHER_NAMES
 from constructs_lib.settings.patterns import PATTERN_WORDS
 from constructs_lib.settings.types import fields_by_key, unwrap
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, did_you_mean, display, dotted, one_of

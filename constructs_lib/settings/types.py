@@ -129,6 +129,18 @@ def _host(url: str) -> str:
     return url
 
 
+def _ip_range(value: str) -> str:
+    """`value` as a CIDR block: 192.0.2.7 becomes 192.0.2.7/32."""
+    accepted = "an address or a CIDR block such as 198.51.100.0/24 or 2001:db8::/32"
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError(accepted) from None
+    if network.network_address != ipaddress.ip_interface(value).ip:
+        raise ValueError(f"{accepted}, whose address is the first of the block: {network}")
+    return str(network)
+
+
 def _expiry(value: date | datetime) -> date | datetime:
     if value.year not in _EXPIRY_YEARS:
         raise ValueError(f"a year from {_EXPIRY_YEARS[0]} to {_EXPIRY_YEARS[-1]}")
@@ -205,6 +217,11 @@ HostName = Annotated[str, StringConstraints(pattern=patterns.HOST_NAME, max_leng
 CertificateArn = Annotated[str, StringConstraints(pattern=patterns.CERTIFICATE_ARN, max_length=256)]
 BasePath = Annotated[str, StringConstraints(pattern=patterns.BASE_PATH)]
 HostedZoneId = Annotated[str, StringConstraints(pattern=patterns.HOSTED_ZONE_ID)]
+SubnetId = Annotated[str, StringConstraints(pattern=patterns.SUBNET_ID)]
+SecurityGroupId = Annotated[str, StringConstraints(pattern=patterns.SECURITY_GROUP_ID)]
+VpcEndpointId = Annotated[str, StringConstraints(pattern=patterns.VPC_ENDPOINT_ID)]
+IpRange = Annotated[str, StringConstraints(max_length=43), AfterValidator(_ip_range)]
+"""A CIDR block in its shortest form, so that equal blocks are equal texts."""
 BucketName = Annotated[str, StringConstraints(pattern=patterns.BUCKET)]
 ObjectKey = Annotated[str, StringConstraints(pattern=patterns.OBJECT_KEY, max_length=1024)]
 StageName = Annotated[str, StringConstraints(pattern=patterns.STAGE)]

@@ -21,7 +21,7 @@ from tests.synth.reading import ENVIRONMENTS as SYNTH_ENVIRONMENTS
 
 pytestmark = pytest.mark.terraform
 
-ENVIRONMENTS = ["bare", "dev", "full", "local", "prod", "starter"]
+ENVIRONMENTS = ["bare", "dev", "full", "local", "private", "prod", "starter"]
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)

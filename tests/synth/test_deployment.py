@@ -36,10 +36,11 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> str:
         ("\ntimeout_seconds = 27.5", "\ntimeout_seconds = 28.5"),
         ("https://app.example.com", "https://other.example.com"),
         ("bearer = true", "bearer = false"),
+        ('allowed_ips = ["198.51.100.0/24", ', 'allowed_ips = ["198.51.100.0/25", '),
         ('[providers.bedrock]\nkind = "bedrock"\nregion = "eu-central-1"', '[providers.bedrock]\nkind = "openai"'),
         ("disable_execute_api_endpoint = true", "disable_execute_api_endpoint = false"),
     ],
-    ids=["method", "path", "integration", "gateway response", "authorizer", "routes", "own endpoint"],
+    ids=["method", "path", "integration", "gateway response", "authorizer", "resource policy", "routes", "own endpoint"],
 )
 def test_a_change_of_the_api_redeploys(tmp_path: Path, before: str, old: str, new: str) -> None:
     assert FULL.count(old) == 1
@@ -54,11 +55,12 @@ def test_a_change_of_the_api_redeploys(tmp_path: Path, before: str, old: str, ne
         ('input = "0.11"', 'input = "0.12"'),
         ("memory_mb = 640", "memory_mb = 641"),
         ("log_retention_days = 30", "log_retention_days = 60"),
+        ('"subnet-0a000000000000001", ', ""),
         ("key_names = [", 'key_names = ["red", '),
         ("[plans.unlimited]", "[plans.more]\nrate = 1\nburst = 1\n[plans.unlimited]"),
         ('base_path = "gateway"', 'base_path = "other"'),
     ],
-    ids=["stage throttle", "budget", "price", "memory", "retention", "key", "plan", "base path"],
+    ids=["stage throttle", "budget", "price", "memory", "retention", "VPC", "key", "plan", "base path"],
 )
 def test_another_change_does_not_redeploy(tmp_path: Path, before: str, old: str, new: str) -> None:
     assert FULL.count(old) == 1
