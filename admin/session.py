@@ -197,6 +197,7 @@ class Session:
     apigateway: cached_property[APIGatewayClient] = _client("apigateway")
     cloudwatch: cached_property[CloudWatchClient] = _client("cloudwatch")
     dynamodb: cached_property[DynamoDBClient] = _client("dynamodb")
+    ec2: cached_property[Any] = _client("ec2")
     functions: cached_property[LambdaClient] = _client("lambda")
     iam: cached_property[Any] = _client("iam")
     logs: cached_property[CloudWatchLogsClient] = _client("logs")
@@ -298,7 +299,10 @@ class Session:
         if self.endpoint is not None:
             return f"{self.endpoint}/_aws/execute-api/{api_id}/{stage}"
         domain = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
-        return f"https://{api_id}.execute-api.{self.region}.{domain}/{stage}"
+        # A private API has a host name for each VPC endpoint, which needs no private DNS.
+        endpoints = self.rest_api.get("endpointConfiguration", {}).get("vpcEndpointIds", [])
+        host = f"{api_id}-{endpoints[0]}" if endpoints else api_id
+        return f"https://{host}.execute-api.{self.region}.{domain}/{stage}"
 
     @cached_property
     def plan_ids(self) -> dict[str, str]:

@@ -156,7 +156,13 @@ class Access(Construct):
                 [self._arn("iam", f"{self._account}:role/{account_role_name('*')}", region="")],
             ),
             allow("ReadTopic", ["sns:ListSubscriptionsByTopic"], [notifications.arn]),
+            *self._read_vpc(),
         ]
+
+    def _read_vpc(self) -> list[Statement]:
+        # These have no resource-level permissions.
+        actions = ["ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints"]
+        return [allow("ReadVpc", actions, ["*"])] if self._environment.network.has_vpc else []
 
     def _change_keys(self, plans: Plans) -> list[Statement]:
         """Create keys with the environment's tag, change keys that have it, and put keys on the environment's plans.

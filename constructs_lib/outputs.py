@@ -12,6 +12,7 @@ from constructs_lib.notifications import Notifications
 from constructs_lib.plans import Plans
 from constructs_lib.rest_api import RestApi
 from constructs_lib.secrets import ProviderSecrets
+from constructs_lib.settings import Environment
 from constructs_lib.stage import Stage
 from constructs_lib.vpc_needs import needed_services
 
@@ -19,6 +20,7 @@ from constructs_lib.vpc_needs import needed_services
 def write_outputs(
     stack: Construct,
     *,
+    environment: Environment,
     api: RestApi,
     stage: Stage,
     domain: Domain | None,

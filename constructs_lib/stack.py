@@ -126,6 +126,7 @@ class TollgateStack(TerraformStack):
 
         write_outputs(
             self,
+            environment=environment,
             api=self.api,
             stage=self.stage,
             domain=self.domain,

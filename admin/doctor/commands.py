@@ -92,9 +92,9 @@ def all_checks() -> tuple[Check, ...]:
     This imports all that checks need in one thread: threads that import parts of one package at the same time can
     deadlock on import locks (github.com/python/cpython/issues/83065).
     """
-    from admin.doctor import account, alerts, domain, drift, gateway, keys, money, storage, sums
+    from admin.doctor import account, alerts, domain, drift, gateway, keys, money, network, storage, sums
 
-    parts = (gateway, domain, account, storage, money, sums, keys, alerts, drift)
+    parts = (gateway, domain, network, account, storage, money, sums, keys, alerts, drift)
     return tuple(check for part in parts for check in part.CHECKS)
 
 

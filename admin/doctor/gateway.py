@@ -78,10 +78,17 @@ def _method_settings(deployed: Deployed, settings: MethodSettingTypeDef) -> Iter
 def answers(deployed: Deployed) -> Iterator[Finding]:
     """API Gateway rejects a request without a key, with the error response of Tollgate."""
     url = f"{deployed.session.invoke_url}/v1/models"
+    network = None if deployed.file is None else deployed.file.network
     try:
         response = urllib3.request("GET", url, timeout=_TIMEOUT_SECONDS, retries=False)
     except urllib3.exceptions.HTTPError as failure:
+        if network is not None and network.private is not None:
+            yield note(f"not checked: {url} is reachable from your VPCs only", "run doctor in a VPC with an endpoint")
+            return
         yield error(f"GET {url} failed: {type(failure).__name__}", "check the stage and your network")
+        return
+    if network is not None and network.restricts_callers and _code(response.data) == "access_denied":
+        yield note("not checked: [network] does not admit this machine", "run doctor from an admitted address")
         return
     if response.status != 401 or _code(response.data) != "invalid_api_key":
         yield error(f"GET {url} without a key returned {response.status}, not 401 invalid_api_key", deployed.deploy)

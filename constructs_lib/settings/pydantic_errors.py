@@ -12,9 +12,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from constructs_lib.settings.domain import OTHER_NAMES
+from constructs_lib.settings import domain, network
 from constructs_lib.settings.environment import EnvironmentFile
-from constructs_lib.settings.network import OTHER_NAMES
 from constructs_lib.settings.patterns import PATTERN_WORDS
 from constructs_lib.settings.types import fields_by_key, unwrap
 from constructs_lib.settings.validation_errors import KeyPath, SettingError, did_you_mean, display, dotted, one_of
@@ -22,6 +21,8 @@ from constructs_lib.settings.validation_errors import KeyPath, SettingError, did
 UNKNOWN_REGION: Final = "xx-unknown-0"
 """Replaces an invalid aws.region, so that cross-section checks can run."""
 
+_OTHER_NAMES: Final = domain.OTHER_NAMES | network.OTHER_NAMES
+"""Names that other tools use for a setting → the setting."""
 _TABLE_KEY: Final = "[key]"
 _DATE: Final = (
     "a date such as 2027-12-31, or a date-time such as 2027-12-31T18:00:00Z",
@@ -77,7 +78,7 @@ def _fix_of_unknown(key_path: KeyPath, keys: list[str], *, is_table: bool) -> st
     """keys: those of the section. A similar key of a section is more likely meant than one of another section."""
     name = key_path[-1]
     similar = did_you_mean(name, keys, "")
-    setting = OTHER_NAMES.get(str(name).lower().replace("-", "_"))
+    setting = _OTHER_NAMES.get(str(name).lower().replace("-", "_"))
     in_section = len(key_path) > 1
     if setting is None or len(key_path) > 2 or (in_section and similar):
         return similar or "remove it"

@@ -40,7 +40,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> str:
         ('[providers.bedrock]\nkind = "bedrock"\nregion = "eu-central-1"', '[providers.bedrock]\nkind = "openai"'),
         ("disable_execute_api_endpoint = true", "disable_execute_api_endpoint = false"),
     ],
-    ids=["method", "path", "integration", "gateway response", "authorizer", "resource policy", "routes", "own endpoint"],
+    ids=["method", "path", "integration", "gateway response", "authorizer", "policy", "routes", "own endpoint"],
 )
 def test_a_change_of_the_api_redeploys(tmp_path: Path, before: str, old: str, new: str) -> None:
     assert FULL.count(old) == 1
