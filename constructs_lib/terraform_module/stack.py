@@ -8,6 +8,7 @@ from typing import Final
 from constructs_lib.aws import App, AwsProvider, TerraformVariable, resources_of
 from constructs_lib.settings import Environment
 from constructs_lib.stack import TollgateStack
+from constructs_lib.terraform_module.network_inputs import add_inputs, endpoints_input, with_inputs
 
 STACK: Final = "module"
 NAME: Final = "${var.name}"
@@ -43,13 +44,18 @@ class ModuleStack(TollgateStack):
             domain = domain.model_copy(update={setting: f"${{var.{name}}}" for setting, name in names.items()})
         # All names, ARNs and dashboards are made from this name, so that Terraform inserts the input everywhere.
         gateway = environment.gateway.model_copy(update=inputs)
-        named = environment.model_copy(update={"name": NAME, "gateway": gateway, "domain": domain})
+        network = with_inputs(environment.network)
+        named = environment.model_copy(update={"name": NAME, "gateway": gateway, "domain": domain, "network": network})
         super().__init__(scope, environment=named, project=project, build=build)
         for resource in resources_of(self).values():
             if hasattr(type(resource), "tags_input"):  # there are no default_tags without a provider block
                 resource.add_override("tags", TAGS)
-        # The functions' ARNs contain the name, so an API of another name needs another deployment.
-        trigger = f'${{var.name == "{environment.name}" ? "{digest}" : "{digest}-${{var.name}}"}}'
+        # The functions' ARNs contain the name, so an API of another name needs another deployment. So does another
+        # resource policy.
+        captured = [("var.name", environment.name), *endpoints_input(environment.network)]
+        same = " && ".join(f'{expression} == "{default}"' for expression, default in captured)
+        other = "-".join([digest, *(f"${{{expression}}}" for expression, _ in captured)])
+        trigger = f'${{{same} ? "{digest}" : "{other}"}}'
         self.stage.deployment.add_override("triggers.redeployment", trigger)
 
     def _stack_name(self, environment: Environment) -> str:
@@ -83,6 +89,7 @@ class ModuleStack(TollgateStack):
             description="Tags of every resource, in addition to those of the environment file and of the provider's "
             "default_tags.",
         )
+        add_inputs(self, self._defaults.network)
         for name, description in GATEWAY_INPUTS.items():
             self._text_input(name, getattr(self._defaults.gateway, name), description)
         for setting, (name, description) in DOMAIN_INPUTS.items():

@@ -77,9 +77,9 @@ class Root:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder, self._environment = folder, {**environment, "TF_CLI_ARGS": "-no-color"}
 
-    def terraform(self, *words: str, accepted: int = 0) -> str:
+    def terraform(self, *words: str, accepted: int = 0, entered: str = "") -> str:
         done = subprocess.run(
-            ["terraform", *words], cwd=self.folder, env=self._environment, stdout=subprocess.PIPE,
+            ["terraform", *words], cwd=self.folder, env=self._environment, input=entered, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, timeout=400, check=False,
         )  # fmt: skip
         assert done.returncode == accepted, f"terraform {' '.join(words)}\n{done.stdout}"
@@ -241,7 +241,8 @@ def test_every_setting_renders(tmp_path: Path) -> None:
     assert contents(folder) == before, "an upgrade without changes would have changes in its plan"
     variables_file = json.loads((folder / "variables.tf.json").read_text())["variable"]
     of_the_root = {"kms_key_arn", "waf_acl_arn", "domain_name", "certificate_arn", "hosted_zone_id"}
-    assert set(variables_file) == {"name", "tags", *of_the_root}
+    network = {"subnet_ids", "security_group_ids"}
+    assert set(variables_file) == {"name", "tags", *of_the_root, *network}
     main = (folder / "main.tf.json").read_text()
     assert not [name for name in of_the_root if variables_file[name]["default"] in main]
     stage = json.loads(main)["resource"]["aws_api_gateway_stage"]["gateway"]
@@ -250,6 +251,32 @@ def test_every_setting_renders(tmp_path: Path) -> None:
     root = Root(folder, variables())
     root.terraform("init", "-input=false", "-backend=false")
     root.terraform("validate")
+
+
+def test_ids_of_a_private_api_are_inputs(tmp_path: Path) -> None:
+    """Another VPC endpoint changes the resource policy, which a deployment has to capture."""
+    folder = tmp_path / "private"
+    environment = load(buffered(ENVIRONMENTS / "private.toml", tmp_path))
+    render_module(environment, project=CHECKOUT, folder=folder, call="tollgate")
+    main = (folder / "main.tf.json").read_text()
+    assert not re.search("(subnet|sg|vpce)-0", main.replace('== \\"vpce-0c000000000000001,vpce-0c000000000000002', ""))
+    inputs = json.loads((folder / "variables.tf.json").read_text())["variable"]
+    assert inputs["subnet_ids"]["default"] == ["subnet-0d000000000000001"]
+    resources = json.loads(main)["resource"]
+    assert "${var.vpc_endpoint_ids[1]}" in resources["aws_api_gateway_rest_api"]["gateway"]["policy"]
+    trigger = resources["aws_api_gateway_deployment"]["gateway"]["triggers"]["redeployment"]
+    root = Root(folder, variables())
+    root.terraform("init", "-input=false", "-backend=false")
+    root.terraform("validate")
+    same, other = (
+        root.terraform(
+            "console", "-var", f'vpc_endpoint_ids=["vpce-0c000000000000001", "{second}"]', entered=trigger[2:-1]
+        )
+        for second in ("vpce-0c000000000000002", "vpce-0c000000000000003")
+    )
+    digest = same.strip().strip('"')
+    assert re.fullmatch("[0-9a-f]{64}", digest)
+    assert other.strip() == f'"{digest}-private-vpce-0c000000000000001,vpce-0c000000000000003"'
 
 
 def test_a_missing_environment_is_refused(project: Project) -> None:
