@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from admin.doctor.check import Check, Deployed, Finding, error, warning
+from constructs_lib.vpc_needs import GATEWAY_ENDPOINT, needed_hosts, needed_services
 from lambda_src.resource_names import prefix
 
 
@@ -26,8 +27,6 @@ def callers(deployed: Deployed) -> Iterator[Finding]:
 
 def vpc(deployed: Deployed) -> Iterator[Finding]:
     """The gateway's subnets have VPC endpoints or routes for all that the gateway calls."""
-    from constructs_lib.vpc_needs import GATEWAY_ENDPOINT, needed_hosts, needed_services
-
     session, file = deployed.session, deployed.file
     if file is None or not file.network.has_vpc or session.endpoint is not None:  # which has no VPC
         return
