@@ -10,6 +10,8 @@ import pytest
 
 from admin.doctor.check import Finding
 from admin.doctor.network import callers, vpc
+from admin.output import Output
+from admin.session import Options, Session
 from constructs_lib.settings import load
 
 PROVIDERS = (
@@ -141,3 +143,18 @@ def test_policy_of_the_api(tmp_path: Path, network: str, policy: str, severity: 
     session = SimpleNamespace(rest_api={"policy": policy} if policy else {})
     deployed: Any = SimpleNamespace(session=session, file=load(tmp_path / "prod.toml"), deploy="`make deploy`")
     assert [finding.severity for finding in callers(deployed)] == ([] if severity is None else [severity])
+
+
+def test_commands_call_a_private_api_through_its_endpoint(tmp_path: Path) -> None:
+    """Its usual host name resolves only in a VPC whose endpoint has private DNS."""
+    api = {
+        "id": "a1b2c3",
+        "name": "tollgate-prod",
+        "endpointConfiguration": {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0000000a", "vpce-0000000b"]},
+    }
+    (tmp_path / "prod.toml").write_text('[aws]\nregion = "eu-west-1"\n')
+    session = Session(Options(environment="prod", environments=tmp_path), Output())
+    pages = SimpleNamespace(paginate=lambda: [{"items": [api]}])
+    gateway = SimpleNamespace(get_paginator=lambda _: pages, get_stages=lambda **_: {"item": [{"stageName": "live"}]})
+    session.__dict__["apigateway"] = gateway  # in place of the cached property
+    assert session.invoke_url == "https://a1b2c3-vpce-0000000a.execute-api.eu-west-1.amazonaws.com/live"
