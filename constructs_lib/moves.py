@@ -19,6 +19,7 @@ _ADDRESSES: Final[dict[RenamableSection, tuple[str, ...]]] = {
         "aws_lambda_function.{}",
         "aws_iam_role.{}",
         "aws_iam_role_policy.{}",
+        "aws_iam_role_policy.{}_network",
         "aws_cloudwatch_log_group.{}",
         "aws_cloudwatch_metric_alarm.function-errors-{}",
     ),

@@ -14,6 +14,13 @@ from constructs_lib.vpc_needs import needed_hosts, needed_services
 def synth_warnings(environment: Environment) -> Iterator[str]:
     """Warnings about an environment, each with what to do."""
     name, alerts = environment.prefix, environment.alerts
+    domain, ranges = environment.domain, environment.network.allowed_ips
+    by_ipv6 = domain is not None and domain.ip_address_type == "dualstack"
+    if by_ipv6 and ranges and not any(":" in block for block in ranges):
+        yield (
+            f"{name}: network.allowed_ips has no IPv6 addresses, so callers that reach the custom domain by IPv6 get "
+            '403. Add their ranges, or set ip_address_type = "ipv4" in [domain].'
+        )
     if environment.aws.endpoint is not None:
         if alerts.slack is not None or alerts.teams is not None:
             yield (

@@ -33,6 +33,10 @@ def network_errors(environment: Environment, declared: frozenset[str]) -> Iterat
         if getattr(network, other) and not getattr(network, missing) and missing not in invalid:
             fix = f"add {missing}, or remove {other}"
             yield SettingError(("network", missing), None, f"at least one with network.{other}", fix)
+    if network.private is not None and environment.domain is not None:
+        accepted = "a public API with [domain]: Tollgate has no private custom domains"
+        fix = "remove [domain], or network.private"
+        yield SettingError(("network", "private"), None, accepted, fix)
     if "subnet_ids" not in invalid and not network.has_vpc:
         yield from _function_errors(environment)
     yield from _plain_http_errors(environment, has_vpc=network.has_vpc or "subnet_ids" in invalid)

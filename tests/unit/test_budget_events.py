@@ -44,7 +44,7 @@ def test_event_key_has_window_and_percentage() -> None:
 def test_message_is_a_custom_notification() -> None:
     """Chat channels drop messages that are neither from AWS nor in this schema
     (docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html)."""
-    event = BudgetEvent("env", "acme", "acme", "day", "2026-11-23", 80, 50_000_000_000, 40_500_000_000)
+    event = BudgetEvent("env", "acme", "first", "day", "2026-11-23", 80, 50_000_000_000, 40_500_000_000)
     parsed = json.loads(sns_message(event))
     assert (parsed["version"], parsed["source"]) == ("1.0", "custom")
     assert set(parsed) == {"version", "source", "content", "metadata"}
@@ -53,6 +53,7 @@ def test_message_is_a_custom_notification() -> None:
     assert parsed["metadata"]["additionalContext"] == {
         "environment": "env",
         "consumer": "acme",
+        "consumer_id": "first",
         "per": "day",
         "window": "2026-11-23",
         "percent": "80",

@@ -53,6 +53,35 @@ CASES = {
 }  # fmt: skip
 
 
+DOMAIN = """[domain]
+name = "ai.example.com"
+certificate_arn = "arn:aws:acm:eu-west-1:111122223333:certificate/12345678-1234-1234-1234-123456789012"
+"""
+
+
+def test_a_private_api_has_no_custom_domain(tmp_path: Path) -> None:
+    errors = errors_of(tmp_path, f"{GOOD}{DOMAIN}[network]\n{PRIVATE}")
+    assert list(errors) == ["network.private"]
+    assert "remove [domain], or network.private" in errors["network.private"].text()
+
+
+@pytest.mark.parametrize(
+    ("ranges", "addresses", "warned"),
+    [
+        ('["198.51.100.0/24"]', "", True),
+        ('["198.51.100.0/24", "2001:db8::/32"]', "", False),
+        ('["198.51.100.0/24"]', 'ip_address_type = "ipv4"', False),
+        ("[]", "", False),
+    ],
+)
+def test_an_allow_list_without_ipv6_is_warned_of_at_a_dualstack_domain(
+    tmp_path: Path, ranges: str, addresses: str, warned: bool
+) -> None:
+    (tmp_path / "test.toml").write_text(f"{GOOD}{DOMAIN}{addresses}\n[network]\nallowed_ips = {ranges}\n")
+    warnings = "\n".join(synth_warnings(load(tmp_path / "test.toml")))
+    assert ("no IPv6 addresses" in warnings) == warned
+
+
 @pytest.mark.parametrize(("section", "key_path", "words"), CASES.values(), ids=CASES)
 def test_error_text(tmp_path: Path, section: str, key_path: str, words: list[str]) -> None:
     errors = errors_of(tmp_path, f"{GOOD}[network]\n{section}\n")
