@@ -22,8 +22,8 @@ from admin.errors import ConfigurationError, RefusedError, UsageError, unknown
 from admin.operator_ledger import OperatorLedger
 from admin.output import Output
 from admin.progress import SlowCallNotice
-from lambda_src.contract import DOMAIN_VARIABLE, LISTED_POLICY, LOCAL_DOMAINS, POLICY_SK, Config, consumer_pk
-from lambda_src.resource_names import NAME_PATTERN, prefix
+from lambda_src.contract import LISTED_POLICY, POLICY_SK, Config, consumer_pk
+from lambda_src.resource_names import DOMAIN_VARIABLE, LOCAL_DOMAINS, NAME_PATTERN, prefix
 
 if TYPE_CHECKING:
     import typer

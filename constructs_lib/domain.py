@@ -17,7 +17,7 @@ from constructs_lib.rest_api import RestApi
 from constructs_lib.settings import Environment
 from constructs_lib.settings.domain import DomainSettings
 from constructs_lib.stage import Stage
-from lambda_src.contract import LOCAL_DOMAINS
+from lambda_src.resource_names import LOCAL_DOMAINS
 
 TLS_POLICY: Final = "TLS_1_2"
 """TLS 1.2 and 1.3 (docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-custom-domain-tls-version.html)."""

@@ -27,8 +27,8 @@ from constructs_lib.logs import LogGroup
 from constructs_lib.permissions import trusted_by
 from constructs_lib.rest_api import RestApi
 from constructs_lib.settings import Environment
-from lambda_src.contract import DOMAIN_VARIABLE, STREAM_VARIABLE
-from lambda_src.resource_names import account_role_name, log_group
+from lambda_src.contract import STREAM_VARIABLE
+from lambda_src.resource_names import DOMAIN_VARIABLE, account_role_name, log_group
 
 _APPLIED_AT_ONCE: Final = ("name", "description", "endpoint_configuration", "lifecycle")
 """Arguments of the API itself that take effect without a deployment."""

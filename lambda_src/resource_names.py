@@ -10,6 +10,10 @@ from typing import Final, Literal
 
 ENVIRONMENT_TAG: Final = "tollgate:environment"
 """Tag of every resource, with the environment's name. IAM policies limit operators to API keys with it."""
+DOMAIN_VARIABLE: Final = "domain"
+"""Stage variable with the custom domain name and its base path, which the command reads."""
+LOCAL_DOMAINS: Final = "/_aws/domains/"
+"""Path below which the embedded cloud serves custom domains, since their names do not resolve to it."""
 
 
 def prefix(environment: str) -> str:

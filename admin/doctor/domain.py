@@ -36,8 +36,9 @@ def domain(deployed: Deployed) -> Iterator[Finding]:
         return
     status = found.get("domainNameStatus", "AVAILABLE")
     if status != "AVAILABLE":
+        report = warning if status == "UPDATING" else error  # it is served as before until then
         reason = found.get("domainNameStatusMessage", "no reason given")
-        yield error(
+        yield report(
             f"the custom domain name {name} is {status}: {reason}", "wait some minutes, or check its certificate"
         )
     mappings = [item for page in client.get_paginator("get_base_path_mappings").paginate(domainName=name)

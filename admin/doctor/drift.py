@@ -37,6 +37,8 @@ def policies(deployed: Deployed) -> Iterator[Finding]:
     """The ledger's policies match the file."""
     if deployed.file is not None:
         in_file = {name: policy_item(deployed.file, name) for name in deployed.file.consumers}
+        for name, item in in_file.items():
+            item["consumer"] = {"S": name}  # the deployed items have present names, too
         yield from _differences(deployed, "consumer", in_file, deployed.session.policies)
 
 

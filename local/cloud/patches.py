@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from local.cloud import (
+    dns_records,
     dynamodb_contention,
     fault_injection,
     lambda_streaming,
@@ -48,6 +49,7 @@ PATCHES: Final = (
     patch_operations,
     usage_plans,
     domain_names,
+    dns_records,
     alarms,
     metric_data,
     emf,

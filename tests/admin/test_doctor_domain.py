@@ -60,6 +60,13 @@ def test_a_domain_that_is_not_available(deployed: Deployed) -> None:
     assert second == f"error: {RESOLVED}/base is not mapped to this API and its stage -> `make deploy ENV=prod`"
 
 
+def test_a_domain_that_is_being_updated_is_served(deployed: Deployed) -> None:
+    deployed.session.stage = {"stageName": "live", "variables": {"domain": RESOLVED}}
+    mapping = {"basePath": "(none)", "restApiId": "a1b2c3", "stage": "live"}
+    (finding,) = found(deployed, {"domainNameStatus": "UPDATING"}, mapping)
+    assert finding.startswith(f"warning: the custom domain name {RESOLVED} is UPDATING: no reason given")
+
+
 def test_a_domain_that_is_gone(deployed: Deployed) -> None:
     assert found(deployed, None, {}) == [f"error: there is no custom domain name {NAME} -> `make deploy ENV=prod`"]
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from ministack import app
 from ministack.services import apigateway_v1
 
-from lambda_src.contract import LOCAL_DOMAINS
+from lambda_src.resource_names import LOCAL_DOMAINS
 from local.cloud.apigateway import deployments
 from local.cloud.apigateway.patch_operations import apply_patch
 

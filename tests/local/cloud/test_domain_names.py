@@ -97,3 +97,15 @@ def test_a_disabled_endpoint_rejects_requests_after_the_next_deployment(api: Api
 
     assert deployed("true") == [200, 403, 200]
     assert deployed("false") == [403, 200, 200]
+
+
+def test_terraform_does_not_wait_for_records(cloud: Cloud) -> None:
+    """It asks for the status of a change after 30 seconds, for each record that an environment creates or deletes."""
+    client = cloud.client("route53")
+    zone = client.create_hosted_zone(Name="records.test", CallerReference="records")["HostedZone"]["Id"]
+    record = {"Name": "ai.records.test", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+    changes = [{"Action": "CREATE", "ResourceRecordSet": record}]
+    answer = client.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+    assert "ChangeInfo" not in answer
+    names = [each["Name"] for each in client.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]]
+    assert "ai.records.test." in names
