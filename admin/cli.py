@@ -127,6 +127,11 @@ COMMANDS: Final = {
         "schema",
         "Print the JSON Schema of environment files, with which editors complete and check them.",
     ),
+    "deployer-policy": (
+        "deployer_policy",
+        "deployer_policy",
+        "Write the IAM policies that deploying the environment needs.",
+    ),
     "kms-policy": ("kms_policy", "kms_policy", "Print the key policy that gateway.kms_key_arn needs."),
 }
 """Module, member and help of each command, in the order of the help."""

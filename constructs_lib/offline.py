@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from constructs_lib.plan_files import next_steps, plan_arguments, plan_file, without_colour
+from constructs_lib.plan_files import next_steps, plan_arguments, plan_file, terraform, without_colour
 from lambda_src.resource_names import prefix
 
 OVERRIDE: Final[dict[str, Any]] = {
@@ -77,7 +77,7 @@ def plan(project: Path, name: str, terraform_variables: Mapping[str, str] = Mapp
         ["validate", *without_colour()],
         [*plan_arguments(file), "-refresh=false"],
     ):
-        done = subprocess.run(["terraform", *command], cwd=stack, env=environment, check=False)
+        done = subprocess.run([terraform(), *command], cwd=stack, env=environment, check=False)
         if done.returncode:
             return done.returncode
     sys.stderr.write(next_steps(project, stack, file)[0])

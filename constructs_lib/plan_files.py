@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+
+
+def terraform() -> str:
+    """The command of Terraform or OpenTofu, from the environment variable that the CDKTF CLI reads, too."""
+    return os.environ.get("TERRAFORM_BINARY_NAME") or "terraform"
 
 
 def plan_file(project: Path, name: str) -> Path:
@@ -28,6 +34,6 @@ def next_steps(project: Path, stack: Path, file: Path) -> tuple[str, str]:
     quoted = f'"$PWD/{name}"' if not name.is_absolute() else f'"{name}"'
     tollgate = ".venv/bin/tollgate" if (project / ".venv/bin/tollgate").exists() else "tollgate"
     return (
-        f"Summary: terraform -chdir={folder} show -json {quoted} | {tollgate} plan-summary -\n",
-        f"Apply exactly this plan: terraform -chdir={folder} apply {quoted}\n",
+        f"Summary: {terraform()} -chdir={folder} show -json {quoted} | {tollgate} plan-summary -\n",
+        f"Apply exactly this plan: {terraform()} -chdir={folder} apply {quoted}\n",
     )

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from constructs_lib.plan_files import next_steps, plan_arguments, plan_file
+from constructs_lib.plan_files import next_steps, plan_arguments, plan_file, terraform
 from constructs_lib.settings.files import environment_files
 from lambda_src.resource_names import prefix
 from tools.cdktf import run_masked, variables
@@ -35,13 +35,13 @@ def main(arguments: list[str]) -> int:
     stack = ROOT / os.environ.get("CDKTF_OUTDIR", "cdktf.out") / "stacks" / prefix(environment)
     for command in (
         [sys.executable, str(ROOT / "main.py"), environment],
-        ["terraform", f"-chdir={stack}", "init", "-input=false", "-no-color"],
+        [terraform(), f"-chdir={stack}", "init", "-input=false", "-no-color"],
     ):
         done = subprocess.run(command, cwd=ROOT, env=variables(), stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             sys.stdout.write(done.stdout)
             return done.returncode
-    code = run_masked(["terraform", f"-chdir={stack}", *plan_arguments(file)])
+    code = run_masked([terraform(), f"-chdir={stack}", *plan_arguments(file)])
     if code == 0:
         sys.stderr.write("".join(next_steps(ROOT, stack, file)))
     return code

@@ -7,8 +7,10 @@ from typing import Final
 
 from admin.doctor.check import Check, Deployed, Finding, error, note, warning
 from admin.errors import DENIED
+from constructs_lib.settings.checks import MAX_KEYS, MAX_PLANS
 from lambda_src.resource_names import account_role_name, prefix
 
+_NEARLY_PERCENT: Final = 90
 _MIN_UNRESERVED: Final = 100
 """Concurrency that Lambda keeps unreserved (docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html)."""
 
@@ -68,6 +70,29 @@ def concurrency(deployed: Deployed) -> Iterator[Finding]:
         )
 
 
+def quotas(deployed: Deployed) -> Iterator[Finding]:
+    """The account has room for more API keys and usage plans in the region."""
+    session = deployed.session
+    pages = session.apigateway.get_paginator("get_usage_plans").paginate()
+    plans = sum(len(page["items"]) for page in pages)
+    for what, used, default in (
+        ("usage plans", plans, MAX_PLANS),
+        ("API keys", len(deployed.gateway_keys), MAX_KEYS),
+    ):
+        if used * 100 >= default * _NEARLY_PERCENT:
+            yield warning(
+                f"{used:,} {what} exist in {session.region}, of {default:,} that API Gateway allows by default",
+                _MORE[what],
+            )
+
+
+_MORE: Final = {
+    "usage plans": "share plans between consumers, and delete those of other APIs",
+    "API keys": "`tollgate keys revoke` and delete keys that nobody uses; or `aws service-quotas "
+    "request-service-quota-increase --service-code apigateway --quota-code L-EEE66D37 --desired-value 20000`",
+}
+
+
 def _raise_limit(value: int) -> str:
     return (
         "`aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 "
@@ -77,5 +102,6 @@ def _raise_limit(value: int) -> str:
 
 CHECKS: Final = (
     Check("gateway", "concurrency", "within the account's limit", concurrency),
+    Check("keys", "quotas", "the account has room for more API keys and usage plans", quotas),
     Check("logs", "account-role", "API Gateway has a role for its logs", account_role),
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from admin.doctor.account import account_role, concurrency
+from admin.doctor.account import account_role, concurrency, quotas
 from admin.doctor.check import Finding
 from admin.doctor.keys import tags
 from admin.keys.api_gateway import GatewayKey
@@ -168,3 +168,20 @@ def test_keys_without_the_environments_tag() -> None:
     assert "key c3 of search" in second.found
     arn = "arn:aws:apigateway:eu-west-1::/apikeys/b2"
     assert f"`aws apigateway tag-resource --resource-arn {arn} --tags tollgate:environment=prod`" in first.fix
+
+
+@pytest.mark.parametrize(
+    ("plans", "keys", "warned"),
+    [(269, 8_999, []), (270, 0, ["270 usage plans"]), (1, 9_000, ["9,000 API keys"]), (300, 10_000, ["300", "10,000"])],
+)
+def test_quotas_of_api_gateway_are_warned_of_in_time(plans: int, keys: int, warned: list[str]) -> None:
+    """At the quota, neither a deploy nor an operator can add a key."""
+    half = plans // 2
+    pages = [{"items": [{}] * half}, {"items": [{}] * (plans - half)}]
+    apigateway = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=lambda: pages))
+    session = SimpleNamespace(region="eu-west-1", apigateway=apigateway)
+    deployment: Any = SimpleNamespace(session=session, gateway_keys=dict.fromkeys(range(keys)))
+    found = list(quotas(deployment))
+    assert len(found) == len(warned)
+    assert all(words in finding.found for words, finding in zip(warned, found, strict=True))
+    assert all("eu-west-1" in finding.found and finding.fix for finding in found)

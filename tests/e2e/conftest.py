@@ -22,6 +22,7 @@ from local.deployment import Deployment, put_secrets
 from local.provider.protocol import StandInKeys
 from local.provider.server import StandInProvider
 from tests.e2e.command import Command, command_for, ledger_differences
+from tests.e2e.deployer import use_deployer
 from tests.e2e.traffic import Answer, traffic
 from tests.synth.reading import buffered
 
@@ -140,8 +141,8 @@ def _use_earlier(system: System, tollgate: Command) -> Renamed:
 
 @pytest.fixture(scope="session")
 def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Deploy the environment without streaming and with earlier names, then, under requests, as it is. At the end
-    verify its ledger, destroy it, and check that no resource remains."""
+    """Deploy the environment without streaming and with earlier names, then, under requests, as it is, with the
+    policies of `tollgate deployer-policy`. At the end verify its ledger, destroy it, and check that nothing remains."""
     keys = StandInKeys(openai=frozenset({CANARY_SECRETS["openai"]}), anthropic=frozenset({CANARY_SECRETS["anthropic"]}))
     provider = StandInProvider.start(keys=keys)
     environments = tmp_path_factory.mktemp("environments")
@@ -157,12 +158,14 @@ def system(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     _with_earlier_names(buffered(environments / "e2e.toml", whole))
     first = replace(deployment, environments=whole)
     first.synth()
+    use_deployer(first)
     first.apply()
     put_secrets(cloud, {secret_name("e2e", name): value for name, value in CANARY_SECRETS.items()})
     system = System(deployment, provider)
     system.renamed = _use_earlier(system, command_for(first))
     with traffic(system.url, system.key("alpha")) as system.switch:
         deployment.synth()
+        assert (deployment.stack / "deployer_override.tf.json").exists(), "root would deploy"
         deployment.apply()
     system.outputs = deployment.outputs()
     yield system

@@ -72,7 +72,7 @@ BOOKS = {
 
 READS_VALUES = {"keys find": "keys find"}
 """Reads values of keys, as only operators may."""
-WITHOUT_AWS = {"init", "kms-policy", "schema"}
+WITHOUT_AWS = {"deployer-policy", "init", "kms-policy", "plan-summary", "schema"}
 """Need no deployment."""
 
 

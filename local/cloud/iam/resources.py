@@ -52,7 +52,8 @@ def extract_resource_arn(service: str, method: str, path: str, headers: Any, bod
     """The ARN of the resource, `*` for an operation without one."""
     if service in ("dynamodb", "dynamodbstreams") and (stream := _stream(body)):
         return stream
-    if service not in ("logs", "monitoring"):
+    # Terraform's provider sends CloudWatch forms.
+    if service not in ("logs", "monitoring") or not body.startswith(b"{"):
         return _extract_resource_arn(service, method, path, headers, body, *rest)
     _, region, account = rest
     request = json.loads(body)
