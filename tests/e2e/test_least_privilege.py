@@ -208,7 +208,7 @@ def test_doctor_reports_what_a_viewer_cannot_check(viewer: Person) -> None:
     """Keys are listed with their values where the caller asks for them: no policy allows one without the other."""
     checks = viewer.command.here("--output", "json", "doctor", "--only", "keys").json["checks"]
     unseen = {check["name"]: check["findings"] for check in checks if "not checked" in str(check["findings"])}
-    assert set(unseen) == {"keys", "dead-keys", "tags"}
+    assert set(unseen) == {"keys", "dead-keys", "quotas", "tags"}
     assert all("tollgate-e2e-operator" in finding["fix"] for findings in unseen.values() for finding in findings)
 
 

@@ -320,6 +320,6 @@ def test_other_servers_on_this_machine_keep_their_address(tmp_path: Path) -> Non
     path = tmp_path / "local.toml"
     text = TEXT.replace('region = "eu-west-3"', 'region = "eu-west-3"\nendpoint = "http://localhost:4566"')
     variables = {"TOLLGATE_LOCAL_PROVIDER_URL": "http://127.0.0.1:8"}
-    for url in ("http://localhost:11434/v1", "http://127.0.0.1:1234", "http://localhost", "https://example.com:8099/v1"):
+    for url in ("http://localhost:11434/v1", "http://127.0.0.1:1234", "http://localhost", "https://a.example:8099/v1"):
         path.write_text(text.replace("http://localhost:8099/v1", url))
         assert runtime_config(relocated(load(path), variables)).providers["local"].base_url == url
