@@ -35,7 +35,9 @@ class Dashboard(Construct):
             for definition in DEFINITIONS
             for name, subject in instances(definition.name, environment)
         }
-        self._consumer = next(iter(environment.consumers), None) if environment.metering.metrics_per_consumer else None
+        # Metrics have consumers' first names, so that series go on after a rename.
+        consumers = (environment.first_name("consumers", name) for name in environment.consumers)
+        self._consumer = next(consumers, None) if environment.metering.metrics_per_consumer else None
         self._model = next(iter(environment.models), None)
         widgets = [
             *self._health(alarms),

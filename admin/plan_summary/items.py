@@ -52,14 +52,15 @@ def is_key(change: ResourceChange) -> bool:
 
 def key_names(change: ResourceChange) -> tuple[str | None, str | None]:
     """Consumer and label of an API key before and after, such as `search/batch`; None: it does not exist."""
-    return _key_name(change.before, change), _key_name(change.after, change)
+    before = change.name if change.moved_from is None else change.moved_from.rpartition(".")[2]
+    return _key_name(change.before, before), _key_name(change.after, change.name)
 
 
-def _key_name(attributes: Mapping[str, Any] | None, change: ResourceChange) -> str | None:
+def _key_name(attributes: Mapping[str, Any] | None, name: str) -> str | None:
+    """The name after the address, CONSUMER_LABEL: a description has the consumer's first name."""
     if attributes is None:
         return None
-    match = _KEY_DESCRIPTION.match(str(attributes.get("description")))
-    return f"{match[2]}/{match[1]}" if match else change.name
+    return name.replace("_", "/") if _KEY_DESCRIPTION.match(str(attributes.get("description"))) else name
 
 
 def display_name(change: ResourceChange) -> str:

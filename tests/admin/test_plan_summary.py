@@ -227,3 +227,14 @@ def test_errors_end_with_1(
 def test_wrong_command_lines_end_with_1(arguments: list[str]) -> None:
     """A pipeline that takes 2 for changes must not go on."""
     assert run(["plan-summary", *arguments]) == 1
+
+
+def test_a_key_of_a_renamed_consumer_has_the_present_name() -> None:
+    """Its description has the consumer's first name, which API Gateway and the ledger keep."""
+    plan = recorded_plan("renamed-from")
+    for change in plan["resource_changes"]:
+        change.pop("previous_address", None)  # as in a later plan
+    destroy(plan, "aws_api_gateway_api_key.discovery_batch")
+    text = summarized(plan)
+    assert "`discovery/batch`: no longer work" in text
+    assert "search/batch" not in text

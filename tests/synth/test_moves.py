@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -67,6 +68,9 @@ def test_names_that_aws_or_the_ledger_cannot_change_are_the_first_ones(full: Syn
     per_name = [name for name in alarms if name.startswith(("upstream-errors-", "function-errors-"))]
     assert per_name
     assert all(alarms[name]["alarm_name"] == f"tollgate-full-{name}-first" for name in per_name)
+    body = json.loads(renamed.one("aws_cloudwatch_dashboard.overview")["dashboard_body"])
+    defaults = {variable["id"]: variable["defaultValue"] for variable in body["variables"]}
+    assert defaults["consumer"] == "acme-first", "the dimension of its metrics"
     key = next(iter(renamed.all("aws_api_gateway_api_key").values()))
     assert "-first-" in key["name"]
     assert renamed.one("aws_api_gateway_usage_plan.starter")["name"] == "tollgate-full-starter"
